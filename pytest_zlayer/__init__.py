@@ -1,0 +1,1 @@
+"""Container images for tests, built from Dockerfiles through buildah."""

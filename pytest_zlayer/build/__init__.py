@@ -1,0 +1,1 @@
+"""Instructions and contexts become plans, steps and images."""

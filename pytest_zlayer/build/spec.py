@@ -1,0 +1,97 @@
+"""What a test declares: one image to be built, or a ready one to be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pytest_zlayer.errors import UsageError
+
+PullMode = Literal["missing", "newer", "always", "never"]
+ImageFormat = Literal["oci", "docker"]
+PULL_MODES: tuple[PullMode, ...] = ("missing", "newer", "always", "never")
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSpec:
+    """One image as it is declared; every field has the meaning of the ``image`` marker's argument.
+
+    Attributes:
+        context: directory or tar archive of the build context; ``None``: no context (inline text).
+            Relative paths are resolved by whoever declares (marker: the test file's folder).
+        name: the name that tells several images of one test apart.
+        dockerfile: path of the Dockerfile relative to the context (default: ``Dockerfile``, then
+            ``Containerfile``).
+        text: Dockerfile source given inline; excludes ``dockerfile``.
+        target: stage to build; ``None``: the last one.
+        build_args: values for ARG.
+        build_contexts: named contexts, name to ``path``, ``docker-image://ref`` or
+            ``oci-layout://path``.
+        platform: ``os/arch[/variant]``; ``None``: the configured or host platform.
+        tags: references the image gets; the first one is its name.
+        labels: added to the image configuration; they win over LABEL.
+        secrets: secret id to file path, or to ``env:NAME``.
+        ssh: ssh id to agent socket or key path (``"default"`` takes ``SSH_AUTH_SOCK``).
+        cache_mounts: targets mounted as caches in every RUN that does not mount them itself.
+        pull: when base images are pulled; ``None``: the configured mode.
+        network: network of RUN steps: ``default``, ``none`` or ``host``.
+        retries: extra attempts of a failed RUN; ``None``: the configured number.
+        timeout: seconds a build may take; ``None``: the configured limit.
+        no_cache: do not use cached layers; ``None``: as configured.
+        format: ``oci`` or ``docker``; ``None``: ``oci`` unless the image holds what only the docker
+            format can (HEALTHCHECK, SHELL, ONBUILD).
+        squash: one layer for everything this build adds.
+        layers: layering policy; ``None``: as configured (``each``).
+        ref: a ready image; nothing is built and only ``name``, ``pull`` and ``platform`` apply.
+    """
+
+    context: Path | None = None
+    name: str | None = None
+    dockerfile: str | None = None
+    text: str | None = None
+    target: str | None = None
+    build_args: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    build_contexts: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    platform: str | None = None
+    tags: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    secrets: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    ssh: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    cache_mounts: tuple[str, ...] = ()
+    pull: PullMode | None = None
+    network: str | None = None
+    retries: int | None = None
+    timeout: float | None = None
+    no_cache: bool | None = None
+    format: ImageFormat | None = None
+    squash: bool = False
+    layers: str | None = None
+    ref: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.text is not None and self.dockerfile is not None:
+            raise UsageError("an image takes either text or dockerfile, not both")
+        if self.pull is not None and self.pull not in PULL_MODES:
+            raise UsageError(f"pull must be one of {', '.join(PULL_MODES)}, not {self.pull!r}")
+        if self.format not in (None, "oci", "docker"):
+            raise UsageError(f"format must be oci or docker, not {self.format!r}")
+        if self.layers not in (None, "each"):
+            raise UsageError(f"layers must be each, not {self.layers!r}")
+        if self.retries is not None and self.retries < 0:
+            raise UsageError(f"retries must be 0 or more, not {self.retries}")
+        if self.timeout is not None and self.timeout <= 0:
+            raise UsageError(f"timeout must be more than 0 seconds, not {self.timeout}")
+
+    def key(self) -> tuple[Any, ...]:
+        """A hashable value that is equal for equal declarations, whatever their ``name``."""
+        values: list[Any] = []
+        for attribute in self.__dataclass_fields__:
+            value = getattr(self, attribute)
+            if attribute == "name":
+                continue
+            values.append(tuple(sorted(value.items())) if isinstance(value, Mapping) else value)
+        return tuple(values)

@@ -1,0 +1,1 @@
+"""The Dockerfile language: text becomes typed instructions. Pure: no files, no processes."""

@@ -1,0 +1,61 @@
+"""Errors of the Dockerfile language: what is wrong, where, and how it looks in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_zlayer.dockerfile.source import Span
+from pytest_zlayer.errors import ZlayerError
+
+Phase = Literal["parse", "instruction", "graph", "dispatch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One thing that is wrong: BuildKit's wording, where it stands, and a hint if there is one."""
+
+    message: str
+    span: Span
+    hint: str | None = None
+
+    def render(self, text: str, filename: str | None) -> str:
+        """``file:line:column: message``, then the physical line with the span underlined."""
+        head = f"{filename or 'Dockerfile'}:{self.span.line}:{self.span.column}: {self.message}"
+        shown = [head, *_excerpt(text, self.span)]
+        if self.hint:
+            shown.append(f"hint: {self.hint}")
+        return "\n".join(shown)
+
+
+class DockerfileError(ZlayerError):
+    """A Dockerfile that cannot be built; all errors found in the first failing phase.
+
+    Attributes:
+        phase: where BuildKit would have stopped: parse, instruction, graph or dispatch.
+        diagnostics: at least one, in file order.
+        filename: the name shown, or ``None``.
+    """
+
+    def __init__(
+        self, diagnostics: Iterable[Diagnostic], *, phase: Phase, text: str, filename: str | None
+    ) -> None:
+        self.diagnostics = tuple(sorted(diagnostics, key=lambda one: one.span))
+        self.phase: Phase = phase
+        self.filename = filename
+        super().__init__("\n".join(one.render(text, filename) for one in self.diagnostics))
+
+
+def _excerpt(text: str, span: Span) -> list[str]:
+    """The line a span begins on and the mark beneath it; tabs are kept so that both line up."""
+    lines = text.split("\n", span.line)
+    if span.line > len(lines):
+        return []
+    line = lines[span.line - 1].rstrip("\r")
+    start = min(span.column - 1, len(line))
+    end = span.end_column - 1 if span.end_line == span.line else len(line)
+    lead = "".join("\t" if char == "\t" else " " for char in line[:start])
+    mark = "^" + "~" * (max(min(end, len(line)), start + 1) - start - 1)
+    number = str(span.line)
+    return [f"{number:>5} | {line}", f"{'':>5} | {lead}{mark}"]

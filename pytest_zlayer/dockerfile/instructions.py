@@ -1,0 +1,346 @@
+"""The typed instructions of a Dockerfile: frozen values, unexpanded, each knowing where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeAlias
+
+from pytest_zlayer.dockerfile.source import Span, Word
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One ``--name`` or ``--name=value`` with shell-like quoting already removed."""
+
+    name: str
+    value: str | None
+    span: Span
+
+    def __str__(self) -> str:
+        return f"--{self.name}" if self.value is None else f"--{self.name}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Heredoc:
+    """A here-document: its body follows the logical line that names it.
+
+    ``content`` is the raw body; with ``chomp`` (``<<-``) leading tabs are to be stripped when it
+    is used (``text`` does that). ``expand`` is false when the name was quoted.
+    """
+
+    name: str
+    content: str
+    expand: bool
+    chomp: bool
+    fd: int
+    span: Span
+
+    @property
+    def text(self) -> str:
+        """The body as it is used: without leading tabs when ``chomp`` is set."""
+        if not self.chomp:
+            return self.content
+        return "".join(line.lstrip("\t") for line in self.content.splitlines(keepends=True))
+
+
+@dataclass(frozen=True, slots=True)
+class ShellForm:
+    """A command given as text, to be run by the image's SHELL."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExecForm:
+    """A command given as a JSON array of strings, run without a shell."""
+
+    argv: tuple[str, ...]
+
+
+Command: TypeAlias = ShellForm | ExecForm
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A ``name=value`` of ENV or LABEL; both sides are expanded later."""
+
+    name: Word
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class ArgDeclaration:
+    """One ``NAME`` or ``NAME=default`` of ARG."""
+
+    name: Word
+    default: Word | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruction:
+    """What all instructions share.
+
+    Attributes:
+        span: from the first character of the keyword to the end of the last physical line
+            consumed (heredoc bodies and terminators included).
+        source: the exact slice of the file that ``span`` covers.
+        keyword: the keyword as it was written (``name`` gives it upper-case).
+        flags: all flags in order, as written.
+        args: the arguments as BuildKit's parser splits them (ENV/LABEL alternate name, value).
+        json: whether the arguments were given in JSON form.
+        heredocs: the here-documents of this instruction in order.
+        comments: the comment lines attached to this instruction (without ``#`` and surrounding
+            white space), used by build checks.
+        empty_continuation: a blank line stood inside a continuation (NoEmptyContinuation).
+    """
+
+    name: ClassVar[str] = ""
+
+    span: Span
+    source: str = field(repr=False)
+    keyword: str
+    flags: tuple[Flag, ...] = ()
+    args: tuple[Word, ...] = ()
+    json: bool = False
+    heredocs: tuple[Heredoc, ...] = ()
+    comments: tuple[str, ...] = ()
+    empty_continuation: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class From(Instruction):
+    """``FROM [--platform=P] image [AS name]``; ``stage_name`` is lower-cased as BuildKit stores it."""
+
+    name: ClassVar[str] = "FROM"
+    image: Word
+    platform: Word | None = None
+    stage_name: str | None = None
+    stage_word: Word | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arg(Instruction):
+    """``ARG NAME[=default] …``."""
+
+    name: ClassVar[str] = "ARG"
+    declarations: tuple[ArgDeclaration, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Env(Instruction):
+    """``ENV name=value …`` or the legacy ``ENV name value`` (``legacy``)."""
+
+    name: ClassVar[str] = "ENV"
+    pairs: tuple[Pair, ...]
+    legacy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label(Instruction):
+    """``LABEL name=value …`` or the legacy ``LABEL name value`` (``legacy``)."""
+
+    name: ClassVar[str] = "LABEL"
+    pairs: tuple[Pair, ...]
+    legacy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maintainer(Instruction):
+    """``MAINTAINER text``."""
+
+    name: ClassVar[str] = "MAINTAINER"
+    author: Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(Instruction):
+    """``RUN [flags] command``.
+
+    ``script`` is set when the whole argument is one here-document: the first body is the script
+    (dockerfile reference, "Here-Documents"). Otherwise ``command`` holds the text handed to the
+    shell, here-documents re-attached, or the exec form.
+    """
+
+    name: ClassVar[str] = "RUN"
+    command: Command
+    script: Heredoc | None = None
+    mounts: tuple[Word, ...] = ()
+    network: str | None = None
+    security: str | None = None
+    devices: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cmd(Instruction):
+    """``CMD command``."""
+
+    name: ClassVar[str] = "CMD"
+    command: Command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrypoint(Instruction):
+    """``ENTRYPOINT command``."""
+
+    name: ClassVar[str] = "ENTRYPOINT"
+    command: Command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shell(Instruction):
+    """``SHELL ["program", "arg", …]``."""
+
+    name: ClassVar[str] = "SHELL"
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy(Instruction):
+    """``COPY [flags] source… destination``; sources that are here-documents stand in ``files``."""
+
+    name: ClassVar[str] = "COPY"
+    sources: tuple[Word, ...]
+    destination: Word
+    files: tuple[Heredoc, ...] = ()
+    from_: Word | None = None
+    chown: Word | None = None
+    chmod: Word | None = None
+    link: bool = False
+    parents: bool = False
+    exclude: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Add(Instruction):
+    """``ADD [flags] source… destination``; ``keep_git_dir`` and ``unpack`` are ``None`` when unset."""
+
+    name: ClassVar[str] = "ADD"
+    sources: tuple[Word, ...]
+    destination: Word
+    files: tuple[Heredoc, ...] = ()
+    chown: Word | None = None
+    chmod: Word | None = None
+    link: bool = False
+    keep_git_dir: bool | None = None
+    checksum: Word | None = None
+    unpack: bool | None = None
+    exclude: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workdir(Instruction):
+    """``WORKDIR path``."""
+
+    name: ClassVar[str] = "WORKDIR"
+    path: Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User(Instruction):
+    """``USER user[:group]``."""
+
+    name: ClassVar[str] = "USER"
+    user: Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume(Instruction):
+    """``VOLUME path…``."""
+
+    name: ClassVar[str] = "VOLUME"
+    paths: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expose(Instruction):
+    """``EXPOSE port…``; ports in the order BuildKit keeps them (sorted as strings)."""
+
+    name: ClassVar[str] = "EXPOSE"
+    ports: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopSignal(Instruction):
+    """``STOPSIGNAL signal``."""
+
+    name: ClassVar[str] = "STOPSIGNAL"
+    signal: Word
+
+
+@dataclass(frozen=True, slots=True)
+class HealthProbe:
+    """A typed HEALTHCHECK: ``test`` is ``("NONE",)``, ``("CMD", …)`` or ``("CMD-SHELL", text)``.
+
+    Durations are nanoseconds as the image configuration stores them; 0 means the default.
+    """
+
+    test: tuple[str, ...]
+    interval: int = 0
+    timeout: int = 0
+    start_period: int = 0
+    start_interval: int = 0
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Healthcheck(Instruction):
+    """``HEALTHCHECK NONE`` or ``HEALTHCHECK [flags] CMD command``."""
+
+    name: ClassVar[str] = "HEALTHCHECK"
+    probe: HealthProbe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Onbuild(Instruction):
+    """``ONBUILD instruction``: ``text`` is what the image stores, ``trigger`` its parsed node.
+
+    ``trigger`` carries keyword, flags, args, json and heredocs only: whether it makes sense is
+    checked when it is triggered, as BuildKit does.
+    """
+
+    name: ClassVar[str] = "ONBUILD"
+    text: str
+    trigger: Trigger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger(Instruction):
+    """The unchecked instruction inside ONBUILD; ``keyword`` may even be unknown."""
+
+
+AnyInstruction: TypeAlias = (
+    From | Arg | Env | Label | Maintainer | Run | Cmd | Entrypoint | Shell | Copy | Add | Workdir
+    | User | Volume | Expose | StopSignal | Healthcheck | Onbuild
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One FROM and what follows it, up to the next FROM; ``index`` counts from 0."""
+
+    index: int
+    from_: From
+    instructions: tuple[AnyInstruction, ...]
+
+    @property
+    def name(self) -> str | None:
+        """The stage's name in lower case, or ``None``."""
+        return self.from_.stage_name
+
+
+@dataclass(frozen=True, slots=True)
+class Dockerfile:
+    """A parsed Dockerfile (phases P and I passed): directives, global ARGs and stages.
+
+    ``filename`` is what errors show (``None``: ``Dockerfile``); ``text`` the decoded source.
+    ``syntax`` and ``check`` hold the directives' values, ``escape`` the escape character.
+    """
+
+    text: str = field(repr=False)
+    filename: str | None
+    escape: str
+    syntax: str | None
+    check: str | None
+    instructions: tuple[AnyInstruction, ...]
+    global_args: tuple[Arg, ...]
+    stages: tuple[Stage, ...]
