@@ -16,7 +16,7 @@ def test_distance_counts_single_character_edits(one: str, other: str, distance: 
 
 
 def test_the_nearest_candidate_wins() -> None:
-    assert suggest("chwon", ["chmod", "chown"]) == "chown"
+    assert suggest("chow", ["chmod", "chown"]) == "chown"
     assert suggest("targe", ["largest", "target"]) == "target"
 
 
