@@ -66,8 +66,7 @@ def parse_chmod(text: str) -> Chmod:
 def _octal(text: str) -> int:
     if not re.fullmatch(r"[0-7]+", text) or int(text, 8) > 0o7777:
         raise ValueError(
-            f"invalid chmod parameter: '{text}'. "
-            "it should be octal string and between 0 and 07777"
+            f"invalid chmod parameter: '{text}'. it should be octal string and between 0 and 07777"
         )
     return int(text, 8)
 

@@ -270,9 +270,7 @@ def _target(target: str, workdir: str) -> str:
     return _clean("/" + posixpath.join(workdir, target))
 
 
-def _cache(
-    fields: MountFields, target: str, source: str, from_: SourceRef | None
-) -> CacheMount:
+def _cache(fields: MountFields, target: str, source: str, from_: SourceRef | None) -> CacheMount:
     return CacheMount(
         target=target,
         id=fields.id or _clean(fields.target),

@@ -53,6 +53,6 @@ def test_durations_are_nanoseconds(text: str, nanoseconds: int) -> None:
     ],
 )
 def test_errors_are_those_of_go(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match="^time: ") as raised:
+    with pytest.raises(ValueError, match=r"^time: ") as raised:
         parse_duration(text)
     assert str(raised.value) == message

@@ -21,6 +21,8 @@ from pytest_zlayer.dockerfile.operations import (
     TmpfsMount,
 )
 
+BARE_QUOTE = 'parse error on line 1, column 6: bare " in non-quoted-field'
+
 
 def fields(raw: str) -> MountFields:
     return parse_mount(raw, str)
@@ -42,7 +44,7 @@ class TestBeforeExpansion:
 
     @pytest.mark.parametrize("raw", ["from=$x", "FROM=a${b}", "type=cache,from=$$"])
     def test_a_variable_in_from_is_refused(self, raw: str) -> None:
-        with pytest.raises(ValueError, match="^'from' ") as raised:
+        with pytest.raises(ValueError, match=r"^'from' ") as raised:
             check_mount_from(raw)
         assert str(raised.value) == (
             "'from' doesn't support variable expansion, define alias stage instead"
@@ -55,15 +57,11 @@ class TestBeforeExpansion:
         ("raw", "message"),
         [
             ("", "failed to parse csv mounts: EOF"),
-            (
-                'type="cache',
-                "failed to parse csv mounts: parse error on line 1, column 6: "
-                'bare " in non-quoted-field',
-            ),
+            ('type="cache', f"failed to parse csv mounts: {BARE_QUOTE}"),
         ],
     )
     def test_malformed_csv_is_refused(self, raw: str, message: str) -> None:
-        with pytest.raises(ValueError, match="^failed ") as raised:
+        with pytest.raises(ValueError, match=r"^failed ") as raised:
             check_mount_from(raw)
         assert str(raised.value) == message
 
@@ -153,7 +151,8 @@ class TestExpansion:
     [
         ("type=foo", 'unsupported mount type "foo"'),
         ("type=cahce", 'unsupported mount type "cahce" (did you mean cache?)'),
-        ("target=/x,foo=bar", "unexpected key 'foo' in 'foo=bar'"),
+        ("target=/x,bogus=1", "unexpected key 'bogus' in 'bogus=1'"),
+        ("target=/x,foo=bar", "unexpected key 'foo' in 'foo=bar' (did you mean from?)"),
         ("Targe=/x", "unexpected key 'targe' in 'Targe=/x' (did you mean target?)"),
         ("target", "invalid field 'target' must be a key=value pair"),
         ("target=/x,", "invalid field '' must be a key=value pair"),
@@ -184,9 +183,8 @@ class TestExpansion:
         ("type=cache", 'invalid mount target "/"'),
         ("target=/", 'invalid mount target "/"'),
         ("type=tmpfs,target=..", 'invalid mount target "/"'),
-        ('"target=/x', 'failed to parse csv mounts: parse error on line 1, column 2: '
-         'extraneous or missing " in quoted-field'),
+        ("", "failed to parse csv mounts: EOF"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_told_as_buildkit_tells_them(raw: str, message: str) -> None:
     assert refusal(raw) == message

@@ -27,7 +27,7 @@ from pytest_zlayer.dockerfile.pathmatch import go_match
         ("[\\]a]", "]"),
         ("[\\-]", "-"),
         ("[x\\-]", "x"),
-        ("[a-ζ]*", "α"),
+        ("[a-\u03b6]*", "\u03b1"),
         ("*x", "xxx"),
         ("a[^b]c", "a/c"),
         ("a]", "a]"),
@@ -46,7 +46,7 @@ def test_these_match(pattern: str, name: str) -> None:
         ("ab[e-g]", "abc"),
         ("a\\*b", "ab"),
         ("a???b", "a☺b"),
-        ("[a-ζ]*", "A"),
+        ("[a-\u03b6]*", "A"),
         ("a?b", "a/b"),
         ("abc", "abd"),
         ("", "a"),
@@ -64,7 +64,7 @@ def test_these_do_not_match(pattern: str, name: str) -> None:
     ["[]a]", "[-]", "[x-]", "[-x]", "[", "[^", "[^bc", "a[", "[a-b-c]", "a\\", "*[", "[a\\", "[a"],
 )
 def test_malformed_patterns_are_refused_whatever_the_name(pattern: str) -> None:
-    with pytest.raises(ValueError, match="^syntax error in pattern$"):
+    with pytest.raises(ValueError, match=r"^syntax error in pattern$"):
         go_match(pattern, "a")
-    with pytest.raises(ValueError, match="^syntax error in pattern$"):
+    with pytest.raises(ValueError, match=r"^syntax error in pattern$"):
         go_match(pattern, "")

@@ -54,19 +54,23 @@ def test_the_version_of_the_operating_system_is_kept_apart() -> None:
         ("a/b/c/d", '"a/b/c/d": cannot parse platform specifier: invalid argument'),
         (
             "linux/a b",
-            '"a b" is an invalid component of "linux/a b": platform specifier component must '
-            'match "^[A-Za-z0-9_.-]+$": invalid argument',
+            (
+                '"a b" is an invalid component of "linux/a b": '
+                'platform specifier component must match "^[A-Za-z0-9_.-]+$": invalid argument'
+            ),
         ),
         (
             "",
-            '"" is an invalid OS component of "": OSAndVersion specifier component must match '
-            '"^([A-Za-z0-9_-]+)(?:\\\\(([A-Za-z0-9_.%-]*)((?:\\\\+[A-Za-z0-9_.%-]+)*)\\\\))?$": '
-            "invalid argument",
+            (
+                '"" is an invalid OS component of "": OSAndVersion specifier component must match '
+                '"^([A-Za-z0-9_-]+)(?:\\\\(([A-Za-z0-9_.%-]*)((?:\\\\+[A-Za-z0-9_.%-]+)*)\\\\))?$": '
+                "invalid argument"
+            ),
         ),
     ],
 )
 def test_errors_are_those_of_containerd(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match="invalid argument$") as raised:
+    with pytest.raises(ValueError, match=r"invalid argument$") as raised:
         parse_platform(text, HOST)
     assert str(raised.value) == message
 

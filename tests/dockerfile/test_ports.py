@@ -62,6 +62,6 @@ def test_what_is_discarded_is_told_for_build_checks() -> None:
     ],
 )
 def test_errors_are_those_of_buildkit(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match="^invalid ") as raised:
+    with pytest.raises(ValueError, match=r"^invalid ") as raised:
         parse_port_spec(text)
     assert str(raised.value) == message

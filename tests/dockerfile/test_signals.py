@@ -17,6 +17,6 @@ def test_names_and_numbers_pass_unchanged(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["0", "", "FOO", "SIGSIGTERM", "RTMIN+16", "RTMAX-15", "9 ", "9x"])
 def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="^invalid signal: ") as raised:
+    with pytest.raises(ValueError, match=r"^invalid signal: ") as raised:
         check_signal(text)
     assert str(raised.value) == f"invalid signal: {text}"
