@@ -1,1 +1,116 @@
 """The Dockerfile language: text becomes typed instructions. Pure: no files, no processes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_zlayer.dockerfile.errors import Diagnostic, DockerfileError
+from pytest_zlayer.dockerfile.instructions import (
+    Add,
+    AnyInstruction,
+    Arg,
+    ArgDeclaration,
+    Cmd,
+    Command,
+    Copy,
+    Dockerfile,
+    Entrypoint,
+    Env,
+    ExecForm,
+    Expose,
+    Flag,
+    From,
+    Healthcheck,
+    HealthProbe,
+    Heredoc,
+    Instruction,
+    Label,
+    Maintainer,
+    Onbuild,
+    Pair,
+    Run,
+    Shell,
+    ShellForm,
+    Stage,
+    StopSignal,
+    Trigger,
+    User,
+    Volume,
+    Workdir,
+)
+from pytest_zlayer.dockerfile.source import Span, Word
+
+if TYPE_CHECKING:
+    from pytest_zlayer.dockerfile.checks import Finding, check
+    from pytest_zlayer.dockerfile.expansion import expand
+
+__all__ = [
+    "Add",
+    "AnyInstruction",
+    "Arg",
+    "ArgDeclaration",
+    "Cmd",
+    "Command",
+    "Copy",
+    "Diagnostic",
+    "Dockerfile",
+    "DockerfileError",
+    "Entrypoint",
+    "Env",
+    "ExecForm",
+    "Expose",
+    "Finding",
+    "Flag",
+    "From",
+    "HealthProbe",
+    "Healthcheck",
+    "Heredoc",
+    "Instruction",
+    "Label",
+    "Maintainer",
+    "Onbuild",
+    "Pair",
+    "Run",
+    "Shell",
+    "ShellForm",
+    "Span",
+    "Stage",
+    "StopSignal",
+    "Trigger",
+    "User",
+    "Volume",
+    "Word",
+    "Workdir",
+    "check",
+    "expand",
+    "parse",
+]
+
+# Loaded when they are asked for: they bring the grammar machinery or the stage graph with them.
+_LAZY = {"Finding": "checks", "check": "checks", "expand": "expansion"}
+
+
+def parse(text: str | bytes, *, filename: str | None = None) -> Dockerfile:
+    """Read a Dockerfile by BuildKit's rules, without expanding anything.
+
+    Args:
+        text: the source; bytes are UTF-8, and what is no UTF-8 becomes U+FFFD.
+        filename: the name that errors show.
+
+    Raises:
+        DockerfileError: in phase ``parse`` when the text cannot be cut into instructions, else in
+            phase ``instruction`` when one of them makes no sense. It holds all errors of that
+            phase.
+    """
+    # The grammar machinery takes its time to import: nobody pays for it before the first file.
+    from pytest_zlayer.dockerfile import parser
+
+    return parser.parse(text, filename=filename)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -14,11 +14,16 @@ Phase = Literal["parse", "instruction", "graph", "dispatch"]
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One thing that is wrong: BuildKit's wording, where it stands, and a hint if there is one."""
+    """One thing that is wrong: BuildKit's wording, where it stands, and a hint if there is one.
+
+    ``lines`` are the first and last physical line of the instruction it belongs to, as far as
+    they were read when it was found; ``None`` when there is no instruction.
+    """
 
     message: str
     span: Span
     hint: str | None = None
+    lines: tuple[int, int] | None = None
 
     def render(self, text: str, filename: str | None) -> str:
         """``file:line:column: message``, then the physical line with the span underlined."""

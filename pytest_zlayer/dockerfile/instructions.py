@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from pytest_zlayer.dockerfile.source import Span, Word
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One ``--name`` or ``--name=value`` with shell-like quoting already removed."""
+    """One ``--name`` or ``--name=value`` with shell-like quoting already removed.
+
+    ``raw`` is the flag as it was written, quotes and escapes included.
+    """
 
     name: str
     value: str | None
     span: Span
+    raw: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"--{self.name}" if self.value is None else f"--{self.name}={self.value}"
@@ -40,7 +44,16 @@ class Heredoc:
         """The body as it is used: without leading tabs when ``chomp`` is set."""
         if not self.chomp:
             return self.content
-        return "".join(line.lstrip("\t") for line in self.content.splitlines(keepends=True))
+        return "\n".join(line.lstrip("\t") for line in self.content.split("\n"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The here-document made of JSON's types."""
+        return {
+            "name": self.name,
+            "content": self.content,
+            "expand": self.expand,
+            "chomp": self.chomp,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +118,28 @@ class Instruction:
     heredocs: tuple[Heredoc, ...] = ()
     comments: tuple[str, ...] = ()
     empty_continuation: bool = False
+
+    def __str__(self) -> str:
+        """The instruction in canonical form, on one line (here-documents follow).
+
+        Parsed with the escape character of its file it gives the same instruction again, except
+        for the keyword's case and for comments and positions.
+        """
+        from pytest_zlayer.dockerfile.canonical import canonical
+
+        return canonical(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The instruction as the parser split it, made of JSON's types."""
+        return {
+            "name": self.name or self.keyword.upper(),
+            "line": self.span.line,
+            "end_line": self.span.end_line,
+            "flags": [str(flag) for flag in self.flags],
+            "args": [word.value for word in self.args],
+            "json": self.json,
+            "heredocs": [one.to_dict() for one in self.heredocs],
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +337,11 @@ class Onbuild(Instruction):
     text: str
     trigger: Trigger
 
+    def to_dict(self) -> dict[str, Any]:
+        """As for any instruction, with the trigger under ``trigger``."""
+        # Slots make dataclasses anew, which zero-argument super() does not survive.
+        return {**Instruction.to_dict(self), "trigger": self.trigger.to_dict()}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger(Instruction):
@@ -344,3 +384,19 @@ class Dockerfile:
     instructions: tuple[AnyInstruction, ...]
     global_args: tuple[Arg, ...]
     stages: tuple[Stage, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole file made of JSON's types: directives, instructions, stages."""
+        return {
+            "escape": self.escape,
+            "syntax": self.syntax,
+            "instructions": [one.to_dict() for one in self.instructions],
+            "stages": [
+                {
+                    "name": stage.name,
+                    "base": stage.from_.image.value,
+                    "line": stage.from_.span.line,
+                }
+                for stage in self.stages
+            ],
+        }
