@@ -49,9 +49,9 @@ def test_the_midnight_sun_has_no_sunrise(zlayer_image: Image) -> None:
 
 def test_every_file_has_the_checksum_of_its_manifest(zlayer_image: Image) -> None:
     home = zlayer_image.path("/srv/almanac")
-    for line in home.joinpath("SHA256SUMS").read_text().splitlines():
+    for line in (home / "SHA256SUMS").read_text().splitlines():
         checksum, name = line.split("  ")
-        assert hashlib.sha256(home.joinpath(name).read_bytes()).hexdigest() == checksum
+        assert hashlib.sha256((home / name).read_bytes()).hexdigest() == checksum
 
 
 def test_nothing_of_the_builder_is_in_the_runtime_image(zlayer_image: Image) -> None:

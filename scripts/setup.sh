@@ -1,0 +1,128 @@
+# Set-up shared by scripts/demo and scripts/test; to be sourced by bash.
+#
+#   set_up EXTRA    system packages if missing, .venv, and the package with that extra
+#
+# Doing it again does only what is missing. Nothing is downloaded when all is there.
+
+set -euo pipefail
+
+REPOSITORY=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+VENV=$REPOSITORY/.venv
+cd "$REPOSITORY"
+
+say() {
+    printf '== %s\n' "$*"
+}
+
+fail() {
+    printf '%s: %s\n' "$0" "$*" >&2
+    exit 1
+}
+
+trap 'printf "%s: failed in line %s: %s\n" "${BASH_SOURCE[0]}" "$LINENO" "$BASH_COMMAND" >&2' ERR
+
+have() {
+    command -v "$1" > /dev/null 2>&1
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif have sudo; then
+        sudo "$@"
+    else
+        fail "not root and no sudo; as root, run: $*"
+    fi
+}
+
+# What the distribution calls the things we need: an entry is THING=PACKAGES.
+install_packages() {
+    say "installing with the system's package manager: $*"
+    if have apt-get; then
+        as_root apt-get update -qq
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+            $(package_names "$*" python="python3 python3-venv" \
+                buildah="buildah ca-certificates" runtime=crun busybox=busybox-static)
+    elif have dnf; then
+        as_root dnf install -y -q \
+            $(package_names "$*" python=python3 buildah=buildah runtime=crun busybox=busybox)
+    elif have zypper; then
+        as_root zypper --non-interactive install \
+            $(package_names "$*" python=python3 buildah=buildah runtime=crun busybox=busybox-static)
+    elif have pacman; then
+        as_root pacman -Sy --noconfirm --needed \
+            $(package_names "$*" python=python buildah=buildah runtime=crun busybox=busybox)
+    elif have apk; then
+        as_root apk add --quiet \
+            $(package_names "$*" python=python3 buildah=buildah runtime=crun busybox=busybox-static)
+    else
+        fail "no known package manager; please install: $*"
+    fi
+}
+
+# package_names "THING…" THING=PACKAGES…: the packages of these things.
+package_names() {
+    local wanted=" $1 " entry
+    shift
+    for entry in "$@"; do
+        case $wanted in
+        *" ${entry%%=*} "*) printf '%s ' "${entry#*=}" ;;
+        esac
+    done
+}
+
+python_is_usable() {
+    python3 - > /dev/null 2>&1 << 'PYTHON'
+import ensurepip, sys, venv
+sys.exit(sys.version_info < (3, 10))
+PYTHON
+}
+
+has_static_busybox() {
+    python3 examples/almanac/rootfs.py --find > /dev/null 2>&1
+}
+
+# runc lives in /usr/sbin, which is not on every user's PATH.
+has_runtime() {
+    have crun || have runc || [ -x /usr/sbin/runc ]
+}
+
+missing_things() {
+    python_is_usable || printf 'python '
+    have buildah || printf 'buildah '
+    has_runtime || printf 'runtime '
+    if have python3; then
+        has_static_busybox || printf 'busybox '
+    else
+        printf 'busybox '
+    fi
+}
+
+set_up_system() {
+    local missing
+    missing=$(missing_things)
+    [ -z "$missing" ] || install_packages $missing
+    missing=$(missing_things)
+    [ -z "$missing" ] || fail "still missing after the installation: $missing(Python must be 3.10 or newer)"
+    say "found $(python3 --version), $(buildah --version)"
+}
+
+set_up_python() {
+    local extra=$1 stamp wanted
+    stamp=$VENV/installed-$extra
+    if ! "$VENV/bin/python" -c '' 2> /dev/null; then
+        say "making a virtual environment in .venv"
+        python3 -m venv --clear "$VENV"
+    fi
+    wanted=$(cksum pyproject.toml)
+    if [ "$(cat "$stamp" 2> /dev/null)" != "$wanted" ]; then
+        say "installing the package into .venv (extra: $extra)"
+        "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extra]"
+        printf '%s\n' "$wanted" > "$stamp"
+    fi
+}
+
+set_up() {
+    set_up_system
+    set_up_python "$1"
+}
