@@ -1,0 +1,88 @@
+"""One argument's value: converted to what a declaration holds, or refused in words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pytest_zlayer.errors import UsageError
+
+NETWORKS = ("default", "none", "host")
+
+
+def wrong(name: str, expected: str, value: Any) -> UsageError:
+    return UsageError(f"{name} must be {expected}, not {value!r}")
+
+
+def path_text(name: str, value: Any) -> str:
+    if not isinstance(value, (str, os.PathLike)):
+        raise wrong(name, "a path", value)
+    text = os.fspath(value)
+    if not isinstance(text, str) or not text:
+        raise wrong(name, "a path", value)
+    return text
+
+
+def as_path_text(name: str, value: Any) -> str:
+    return path_text(name, value)
+
+
+def as_text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise wrong(name, "text", value)
+    return value
+
+
+def as_texts(name: str, value: Any) -> tuple[str, ...]:
+    values = (value,) if isinstance(value, str) else value
+    if not isinstance(values, Sequence) or not all(isinstance(one, str) for one in values):
+        raise wrong(name, "a list of texts", value)
+    return tuple(values)
+
+
+def as_bool(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise wrong(name, "True or False", value)
+    return value
+
+
+def as_count(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise wrong(name, "a whole number", value)
+    return value
+
+
+def as_seconds(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise wrong(name, "a number of seconds", value)
+    return float(value)
+
+
+def as_network(name: str, value: Any) -> str:
+    if value not in NETWORKS:
+        raise wrong(name, f"one of {', '.join(NETWORKS)}", value)
+    return str(value)
+
+
+def mapping(name: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise wrong(name, "a mapping of names to values", value)
+    return value
+
+
+def value_text(name: str, value: Any) -> str:
+    """A build argument, label or matrix value as the text it stands for.
+
+    Raises:
+        UsageError: it is no text; a float would lose zeros (``3.10`` is ``3.1``).
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise UsageError(f"{name} must be text, not {value!r}", hint=f'write it in quotes, "{value}"')
+
+
+def as_values(name: str, value: Any) -> dict[str, str]:
+    return {key: value_text(f"{name}[{key!r}]", one) for key, one in mapping(name, value).items()}

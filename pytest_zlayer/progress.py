@@ -1,0 +1,118 @@
+"""Build events as lines for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pytest_zlayer.build.events import Event, StepComplete, StepRetry, StepStarted
+
+Detail = Literal["quiet", "short", "full"]
+PREFIX = "zlayer: "
+# Instructions that may take long; the others are done before a line about them is read.
+_SLOW = ("RUN", "COPY", "ADD")
+
+
+@dataclass(slots=True)
+class ProgressLines:
+    """Turns events into lines; ``short`` leaves out what was cached and what steps write.
+
+    A ``quiet`` one still tells of retries: they are never hidden.
+    """
+
+    detail: Detail
+    _announced: set[str] = field(default_factory=set)
+    _headers: dict[str, str] = field(default_factory=dict)
+
+    def lines(self, event: Event) -> list[str]:
+        """The lines that an event adds, without newlines; often none."""
+        from pytest_zlayer.build import events
+
+        if isinstance(event, events.StepRetry):
+            return [PREFIX + retry_line(event)]
+        if self.detail == "quiet":
+            return []
+        if isinstance(event, events.BuildStarted):
+            self._headers[event.build_id] = _header(event.image, event.stages)
+            return self._announce(event.build_id) if self.detail == "full" else []
+        if isinstance(event, (events.BuildComplete, events.BuildFailed)):
+            return self._end(event)
+        text = self._text(event)
+        return [] if text is None else [*self._announce(event.build_id), PREFIX + text]
+
+    def _announce(self, build_id: str) -> list[str]:
+        """The header of a build, when its first line is about to be shown."""
+        if build_id in self._announced:
+            return []
+        self._announced.add(build_id)
+        header = self._headers.get(build_id)
+        return [PREFIX + header] if header else []
+
+    def _end(self, event: Event) -> list[str]:
+        from pytest_zlayer.build import events
+
+        header = self._headers.pop(event.build_id, None)
+        shown = event.build_id in self._announced
+        self._announced.discard(event.build_id)
+        if isinstance(event, events.BuildFailed):
+            start = [] if shown or header is None else [PREFIX + header]
+            return [*start, f"{PREFIX}{event.image}: failed after {event.seconds:.1f}s"]
+        if isinstance(event, events.BuildComplete) and (shown or self.detail == "full"):
+            done = "from the cache" if event.cached else "built"
+            return [f"{PREFIX}{event.image}: {done} in {event.seconds:.1f}s"]
+        return []
+
+    def _text(self, event: Event) -> str | None:
+        from pytest_zlayer.build import events
+
+        full = self.detail == "full"
+        match event:
+            case events.Waiting():
+                return f"{event.image}: waiting for {event.what}"
+            case events.Pulling():
+                return f"{event.image}: pulling {event.reference}"
+            case events.StepStarted():
+                slow = event.text.upper().startswith(_SLOW)
+                return f"{_step(event)} {event.text}" if full or slow else None
+            case events.StepComplete():
+                return f"{_step(event)} {_done(event)}" if full else None
+            case events.OutputLine():
+                text = f"{event.image}: {event.stage} {event.number} | {event.text}"
+                return text if full else None
+            case _:
+                return None
+
+
+def retry_line(event: StepRetry) -> str:
+    """One line that tells of a retry."""
+    return (
+        f"{_where(event.image, event.stage)} {event.text} (line {event.line}): attempt "
+        f"{event.attempt} of {event.attempts} failed: {_first_line(event.reason)}; "
+        f"trying again in {event.delay:g}s"
+    )
+
+
+def _header(image: str, stages: tuple[str, ...]) -> str:
+    if not stages:
+        return f"{image}: building"
+    return f"{image}: building {'stage' if len(stages) == 1 else 'stages'} {', '.join(stages)}"
+
+
+def _where(image: str, stage: str) -> str:
+    return f"{image}: {stage}"
+
+
+def _step(event: StepStarted | StepComplete) -> str:
+    return f"{_where(event.image, event.stage)} {event.number}/{event.total}"
+
+
+def _done(event: StepComplete) -> str:
+    if event.cached:
+        return f"{event.text}: cached"
+    tries = f" at attempt {event.attempts}" if event.attempts > 1 else ""
+    return f"done in {event.seconds:.1f}s{tries}"
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else "no reason given"
