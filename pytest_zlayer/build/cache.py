@@ -1,0 +1,191 @@
+"""The layer cache: finished layers kept in the store as images named after what they were made of."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from pytest_zlayer.buildah.engine import Engine
+
+REPOSITORY = "localhost/zlayer/cache"
+_GENERATION = "generation"
+_LEASE = 3600.0  # seconds a layer stays after its last use, whatever the limits: builds run now
+
+
+def key_of(*parts: Any) -> str:
+    """A key (64 hex digits) that is equal for equal parts: strings, numbers, mappings, dataclasses."""
+    text = json.dumps(parts, sort_keys=True, default=_plain, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return [type(value).__name__, asdict(value)]
+    if hasattr(value, "items"):
+        return dict(value.items())
+    raise TypeError(f"no cache key from {type(value).__name__}")  # pragma: no cover
+
+
+def cache_name(key: str) -> str:
+    """The image name under which the layer of ``key`` is kept."""
+    return f"{REPOSITORY}:{key}"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """One cached layer: its key, its image, when it was last used (seconds since the epoch), size."""
+
+    key: str
+    image_id: str
+    used: float
+    size: int
+
+
+class LayerCache:
+    """Finds, adds, locks and forgets cached layers of one store.
+
+    The store is the index: it is listed once, and again when another process has added something
+    (every addition grows a small file beside the store, so asking costs one ``stat``).
+    """
+
+    def __init__(self, engine: Engine, directory: Path) -> None:
+        self._engine = engine
+        self._directory = directory
+        self._known: dict[str, str] = {}
+        self._seen_generation = -1
+        self._guard = threading.Lock()
+        self.mounts_directory = directory / "mounts"
+        for part in ("locks", "used", "mounts"):
+            (directory / part).mkdir(parents=True, exist_ok=True)
+
+    def find(self, key: str) -> str | None:
+        """The id of the image cached under ``key``, or ``None``."""
+        with self._guard:
+            if self._generation() != self._seen_generation:
+                self._list()
+            return self._known.get(key)
+
+    def add(self, key: str, image_id: str) -> None:
+        """Note that the store now holds ``image_id`` under the name of ``key``."""
+        with self._guard:
+            with (self._directory / _GENERATION).open("ab") as generation:
+                generation.write(b".")
+            if self._generation() == self._seen_generation + 1:
+                self._seen_generation += 1
+            self._known[key] = image_id
+        self.touch(key)
+
+    def drop(self, key: str) -> None:
+        """Remove a cached layer that cannot be used; containers on it must be gone."""
+        with self._guard:
+            self._known.pop(key, None)
+        self._engine.remove_images(cache_name(key))
+
+    def touch(self, key: str) -> None:
+        """Note that ``key`` was used now."""
+        stamp = self._directory / "used" / key
+        with contextlib.suppress(OSError):  # a full disk must not fail a build that needs nothing
+            stamp.touch()
+
+    @contextlib.contextmanager
+    def lock(
+        self, key: str, waiting: Callable[[], None], check: Callable[[], None]
+    ) -> Iterator[None]:
+        """Hold ``key`` against all other threads and processes.
+
+        ``waiting`` is called once if it is taken, ``check`` again and again meanwhile: it raises to
+        give up. The lock is the operating system's, so it ends with its holder, however that ends.
+        """
+        lock = filelock.FileLock(
+            self._directory / "locks" / f"{key}.lock", thread_local=False, is_singleton=False
+        )
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            waiting()
+            while not lock.is_locked:
+                check()
+                with contextlib.suppress(filelock.Timeout):
+                    lock.acquire(timeout=0.2, poll_interval=0.02)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
+    def replacing(self, key: str) -> Iterator[None]:
+        """Around giving the name of ``key`` to a new image: removes the one that had it."""
+        with self._guard:
+            old = self._known.get(key)
+        yield
+        if old is not None:
+            self._remove_nameless(old)
+
+    def _remove_nameless(self, image_id: str) -> None:
+        for image in self._engine.images():
+            if image.id == image_id and not image.names:
+                self._engine.remove_images(image_id)
+
+    def entries(self) -> list[CacheEntry]:
+        """All cached layers, least recently used first."""
+        prefix = f"{REPOSITORY}:"
+        found = [
+            CacheEntry(name.removeprefix(prefix), image.id, self._used(name), image.size)
+            for image in self._engine.images()
+            for name in image.names
+            if name.startswith(prefix)
+        ]
+        return sorted(found, key=lambda entry: entry.used)
+
+    def shrink(self, max_age: float, max_size: int) -> list[CacheEntry]:
+        """Remove what was not used for ``max_age`` seconds, then the least recently used until at
+        most ``max_size`` bytes are left. What a living session uses stays. The removed entries.
+        """
+        entries, now = self.entries(), time.time()
+        total = sum(entry.size for entry in entries)
+        removed = []
+        for entry in entries:
+            if total <= max_size and now - entry.used <= max_age:
+                continue
+            if now - entry.used > _LEASE and self.remove(entry):
+                removed.append(entry)
+                total -= entry.size
+        return removed
+
+    def remove(self, entry: CacheEntry) -> bool:
+        """Remove one entry; ``False`` when a container or a build still uses it."""
+        lock = filelock.FileLock(self._directory / "locks" / f"{entry.key}.lock")
+        with contextlib.suppress(filelock.Timeout), lock.acquire(timeout=0):
+            if self._engine.remove_images(cache_name(entry.key)):
+                return False
+            with self._guard:
+                self._known.pop(entry.key, None)
+            (self._directory / "used" / entry.key).unlink(missing_ok=True)
+            return True
+        return False
+
+    def _used(self, name: str) -> float:
+        stamp = self._directory / "used" / name.rpartition(":")[2]
+        try:
+            return stamp.stat().st_mtime
+        except FileNotFoundError:
+            return time.time()  # unknown age: treat as just used
+
+    def _generation(self) -> int:
+        try:
+            return (self._directory / _GENERATION).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _list(self) -> None:
+        self._seen_generation = self._generation()
+        self._known = {entry.key: entry.image_id for entry in self.entries()}

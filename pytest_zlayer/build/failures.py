@@ -1,0 +1,91 @@
+"""How a failed build is told: the step, its lines, its output, and how to repeat it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_zlayer.errors import ZlayerError
+
+TAIL_LINES = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedStep:
+    """Where a build stopped.
+
+    Attributes:
+        image: label of the image that was being built.
+        dockerfile: path of the Dockerfile as shown to people.
+        line, end_line: first and last physical line of the step (from 1).
+        source_lines: these lines.
+        stage: label of the stage.
+        text: the step on one line.
+        exit_code: status of the command; ``None`` when it did not come to one.
+        attempts: how often it was tried.
+        tail: last lines of the step's output, at most 40.
+        log_path: file with the whole output of the build, or ``None``.
+        repeat_command: shell command that runs the failed step again by hand, or ``None``.
+    """
+
+    image: str
+    dockerfile: str
+    line: int
+    end_line: int
+    source_lines: tuple[str, ...]
+    stage: str
+    text: str
+    exit_code: int | None = None
+    attempts: int = 1
+    tail: tuple[str, ...] = ()
+    log_path: str | None = None
+    repeat_command: str | None = None
+
+
+class BuildError(ZlayerError):
+    """A build that failed at a step; it has the attributes of ``FailedStep`` and ``reason``."""
+
+    def __init__(self, reason: str, step: FailedStep, *, hint: str | None = None) -> None:
+        self.reason = reason
+        self.step = step
+        self.image = step.image
+        self.dockerfile = step.dockerfile
+        self.line = step.line
+        self.end_line = step.end_line
+        self.source_lines = step.source_lines
+        self.text = step.text
+        self.exit_code = step.exit_code
+        self.attempts = step.attempts
+        self.tail = step.tail
+        self.log_path = step.log_path
+        self.repeat_command = step.repeat_command
+        super().__init__(_headline(reason, step), hint=hint)
+
+    def report(self) -> str:
+        """Everything a person needs to know about the failure, as text."""
+        return "\n".join(_report_lines(self))
+
+
+def _headline(reason: str, step: FailedStep) -> str:
+    where = f"{step.dockerfile}:{step.line}"
+    return f"building {step.image} failed at {where} (stage {step.stage}): {reason}"
+
+
+def _report_lines(error: BuildError) -> list[str]:
+    step = error.step
+    lines = [error.message, ""]
+    lines += [
+        f"{number:>5} | {text}" for number, text in enumerate(step.source_lines, start=step.line)
+    ]
+    status = "none" if step.exit_code is None else str(step.exit_code)
+    lines += ["", f"exit code: {status}, attempts: {step.attempts}"]
+    if step.tail:
+        lines += [f"last {len(step.tail)} lines of its output:", *(f"  {one}" for one in step.tail)]
+    else:
+        lines.append("the step wrote no output")
+    if step.log_path:
+        lines.append(f"whole log: {step.log_path}")
+    if step.repeat_command:
+        lines += ["to repeat it by hand:", f"  {step.repeat_command}"]
+    if error.hint:
+        lines.append(f"hint: {error.hint}")
+    return lines

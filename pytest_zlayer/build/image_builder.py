@@ -1,0 +1,271 @@
+"""Builds one image: all its stages, side by side where they can be, then the final image."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_zlayer.build.assemble import (
+    Chain,
+    HistoryEntry,
+    config_json,
+    natural_format,
+    read_chain,
+    timestamp_text,
+    write_layout,
+)
+from pytest_zlayer.build.image import BuildResult, StepResult
+from pytest_zlayer.build.job import Job
+from pytest_zlayer.build.sources import Sources, host_path
+from pytest_zlayer.build.stage_builder import StageBuilder, deepest_cached
+from pytest_zlayer.build.steps import StagePlan, Step
+from pytest_zlayer.build.tree import KEY_MARK, Head
+from pytest_zlayer.buildah.rootfs import Rootfs
+from pytest_zlayer.dockerfile.config import ImageConfig
+from pytest_zlayer.dockerfile.operations import (
+    BindMount,
+    CacheMount,
+    CopyOperation,
+    RunOperation,
+    SourceRef,
+)
+from pytest_zlayer.dockerfile.stages import StageGraph, stage_label
+from pytest_zlayer.errors import UsageError
+
+
+class ImageBuilder:
+    """Runs one job from its stage plans to the final image.
+
+    Args:
+        job: the build under way.
+        plans: the needed stages by index.
+        graph: the stages as the Dockerfile has them.
+        sources: files of contexts and images.
+    """
+
+    def __init__(
+        self, job: Job, plans: Mapping[int, StagePlan], graph: StageGraph, sources: Sources
+    ) -> None:
+        self._job = job
+        self._plans = plans
+        self._graph = graph
+        self._target = graph.target
+        self._sources = sources
+        self._futures: dict[int, Future[StageBuilder]] = {}
+        self._guard = threading.Lock()
+        self._pool = ThreadPoolExecutor(max_workers=max(len(plans), 1), thread_name_prefix="stage")
+        self._started = time.monotonic()
+
+    def build(self) -> StageBuilder:
+        """Build the target stage and everything it needs.
+
+        Raises:
+            BuildError, DockerfileError, EngineError: what stopped it.
+        """
+        try:
+            return self._stage(self._target)
+        except BaseException:
+            self._job.stop.set()
+            raise
+        finally:
+            self._settle()
+
+    def release(self) -> None:
+        """Give back the working containers of all stages."""
+        for future in self._futures.values():
+            if future.done() and not future.cancelled() and future.exception() is None:
+                future.result().tree.release()
+
+    def close(self) -> None:
+        """End for good: stages cannot be built any more."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self.release()
+
+    def result(self) -> BuildResult:
+        """Steps, time and log of the build."""
+        steps: list[StepResult] = []
+        for index in sorted(self._futures):
+            future = self._futures[index]
+            if future.done() and future.exception() is None:
+                steps.extend(future.result().results)
+        log = self._job.log.path if self._job.log.exists else None
+        return BuildResult(tuple(steps), time.monotonic() - self._started, log)
+
+    def stage_index(self, name: str) -> int:
+        """The index of a stage that this build could make, by name or index.
+
+        Raises:
+            UsageError: there is no such stage, or the target does not need it.
+        """
+        labels = {stage_label(node.stage): node.stage.index for node in self._graph.nodes}
+        index = labels.get(name.lower(), int(name) if name.isdecimal() else -1)
+        if index in self._plans:
+            return index
+        known = ", ".join(self._plans[one].label for one in self._plans)
+        raise UsageError(f"{self._job.plan.label} has no stage {name!r}", hint=f"it has: {known}")
+
+    def _settle(self) -> None:
+        """Wait until no stage is being built."""
+        for future in list(self._futures.values()):
+            with contextlib.suppress(BaseException):
+                future.result()
+
+    # -- stages -------------------------------------------------------------------------------
+
+    def _stage(self, index: int) -> StageBuilder:
+        return self._start(index).result()
+
+    def _start(self, index: int) -> Future[StageBuilder]:
+        with self._guard:
+            if index not in self._futures:
+                self._futures[index] = self._pool.submit(self._build_stage, index)
+            return self._futures[index]
+
+    def _build_stage(self, index: int) -> StageBuilder:
+        plan = self._plans[index]
+        cached = deepest_cached(self._job, plan)
+        remaining = plan.steps if cached is None else plan.steps[cached + 1 :]
+        for needed in _sources_of(remaining):
+            self._start(needed)
+        head = Head()
+        if plan.base is not None:
+            head = Head(plan.base.id, plan.base.chain)
+        elif plan.base_stage is not None and cached is None:
+            head = self._stage(plan.base_stage).tree.head
+        builder = StageBuilder(
+            self._job, plan, head, source_rootfs=self._rootfs, source_path=self._path
+        )
+        try:
+            builder.build()
+        except BaseException:
+            self._job.stop.set()
+            builder.tree.release()
+            raise
+        return builder
+
+    def _rootfs(self, source: SourceRef) -> Rootfs:
+        if source.kind == "stage":
+            return self._stage(source.index).tree.rootfs()
+        return self._sources.rootfs(source)
+
+    def _path(self, source: SourceRef, path: str) -> Path:
+        if source.kind == "stage":
+            return host_path(self._stage(source.index).tree.rootfs(), path)
+        return self._sources.path(source, path)
+
+    # -- the final image ----------------------------------------------------------------------
+
+    def pretty_chain(self, index: int) -> Chain:
+        """Layers of a finished stage with a history that names every instruction."""
+        plan = self._plans[index]
+        builder = self._stage(index)
+        raw = builder.tree.chain()
+        base = Chain()
+        if plan.base is not None:
+            base = plan.base.chain
+        elif plan.base_stage is not None:
+            base = self.pretty_chain(plan.base_stage)
+        return tell_history(base, raw, plan.steps, timestamp_text(self._job.now()))
+
+    def assemble(self, index: int, name: str) -> str:
+        """Put the image of a finished stage into the store under ``name``; its id."""
+        job, spec = self._job, self._job.plan.spec
+        chain = self.pretty_chain(index)
+        config = self.final_config(index)
+        squashed = f"{name}-squashed"
+        if spec.squash and index == self._target:
+            chain = self._squash(index, chain, squashed)
+        created = max((one.created for one in chain.history), default=timestamp_text(0))
+        if job.source_date_epoch is not None:
+            created = timestamp_text(job.source_date_epoch)
+        image_format = spec.format or natural_format(config)
+        directory = job.fresh_path("layout")
+        content = config_json(config, chain, created=created)
+        write_layout(directory, content, chain.layers, image_format)
+        image = job.engine.import_layout(directory, name)
+        shutil.rmtree(directory)
+        if spec.squash and index == self._target:
+            job.engine.remove_images(squashed)
+        return image
+
+    def final_config(self, index: int) -> ImageConfig:
+        """The configuration of a finished stage with the declaration's labels and platform."""
+        config = self._plans[index].state.config
+        platform = self._job.platform
+        return replace(
+            config,
+            labels={**config.labels, **self._job.plan.spec.labels},
+            architecture=config.architecture or platform.architecture,
+            os=config.os or platform.os,
+            variant=config.variant or platform.variant,
+        )
+
+    def _squash(self, index: int, chain: Chain, name: str) -> Chain:
+        """One layer that holds all files; the history stays, marked as having made no layers."""
+        engine, tree = self._job.engine, self._stage(index).tree
+        container = tree.clean_container()
+        image = engine.commit(
+            container.name, name=name, squash=True, timestamp=self._job.source_date_epoch
+        )
+        record = engine.inspect_image(image)
+        flat = read_chain(record.manifest, record.config)
+        told = tuple(replace(entry, empty=True) for entry in chain.history[:-1])
+        return Chain(flat.layers, (*told, replace(chain.history[-1], empty=False)))
+
+
+def _sources_of(steps: tuple[Step, ...]) -> list[int]:
+    """Stages that steps copy or mount from, in order of need."""
+    found: dict[int, None] = {}
+    for step in steps:
+        operation = step.operation
+        references: list[SourceRef | None] = []
+        if isinstance(operation, CopyOperation):
+            references.append(operation.from_)
+        elif isinstance(operation, RunOperation):
+            references += [
+                mount.from_
+                for mount in operation.mounts
+                if isinstance(mount, (BindMount, CacheMount))
+            ]
+        for reference in references:
+            if reference is not None and reference.kind == "stage":
+                found[reference.index] = None
+    return list(found)
+
+
+def tell_history(base: Chain, raw: Chain, steps: tuple[Step, ...], now: str) -> Chain:
+    """The history of a stage, one entry an instruction, in docker's manner.
+
+    ``raw`` is what the store knows: which layers there are on top of ``base``, when they were made,
+    and (in the comments of composed layers) which steps made one.
+    """
+    made = [entry for entry in raw.history if not entry.empty][len(base.layers) :]
+    composed = {entry.comment.removeprefix(KEY_MARK) for entry in made}
+    layers = list(raw.layers[len(base.layers) :])
+    created = [entry.created for entry in made]
+    chain, latest = base, max((entry.created for entry in base.history), default=now)
+    for step in steps:
+        text = history_text(step)
+        if layers and _made_layer(step, composed):
+            latest = created.pop(0)
+            chain = chain.add(layers.pop(0), HistoryEntry(text, latest))
+        else:
+            chain = chain.note(HistoryEntry(text, latest))
+    return chain
+
+
+def _made_layer(step: Step, composed: set[str]) -> bool:
+    return isinstance(step.operation, RunOperation) or step.key in composed and step.makes_layer
+
+
+def history_text(step: Step) -> str:
+    """What the history says of a step: the instruction, RUN with the command that was executed."""
+    if isinstance(step.operation, RunOperation):
+        return "RUN " + " ".join(step.operation.argv)
+    return str(step.instruction)

@@ -1,0 +1,145 @@
+"""What all stages of one build share: engine, cache, contexts, events, limits, log."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from pytest_zlayer.build.bases import BaseImages
+from pytest_zlayer.build.cache import LayerCache
+from pytest_zlayer.build.digests import Digests
+from pytest_zlayer.build.events import BuildEvent, Event
+from pytest_zlayer.build.options import BuildOptions
+from pytest_zlayer.build.plan import BuildPlan
+from pytest_zlayer.build.retry import Interrupted
+from pytest_zlayer.dockerfile.platforms import Platform
+from pytest_zlayer.errors import ZlayerError
+
+if TYPE_CHECKING:
+    from pytest_zlayer.build.failures import BuildError
+    from pytest_zlayer.buildah.engine import Engine
+
+
+class BuildTimeout(ZlayerError):
+    """A build took longer than its timeout allows."""
+
+
+class BuildLog:
+    """The log file of one build; created with the first byte written, safe for several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: BinaryIO | None = None
+        self._guard = threading.Lock()
+
+    def write(self, data: bytes) -> None:
+        """Append ``data``."""
+        with self._guard:
+            if self._file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self.path.open("ab")
+            self._file.write(data)
+            self._file.flush()
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was written."""
+        return self._file is not None
+
+    def close(self, *, keep: bool) -> None:
+        """Close the file, and remove it unless ``keep``."""
+        with self._guard:
+            if self._file is None:
+                return
+            self._file.close()
+            self._file = None
+            if not keep:
+                self.path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # not empty: logs of other builds
+                    self.path.parent.rmdir()
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """One build under way.
+
+    Attributes:
+        scratch: private directory, removed when the build ends.
+        slots: bounds the steps that run side by side in the whole session.
+        stop: set when the session ends early or another stage of this build failed.
+        deadline: ``time.monotonic()`` value at which the build has taken too long, or ``None``.
+        source_date_epoch: seconds since the epoch that every time in the image is set to.
+        may_retry: asks the retry hook: ``(step text, attempt, error) -> bool | None``.
+        keep_container: takes over a failed step's container; false when it is not wanted.
+    """
+
+    build_id: str
+    plan: BuildPlan
+    options: BuildOptions
+    engine: Engine
+    cache: LayerCache
+    bases: BaseImages
+    digests: Digests
+    scratch: Path
+    log: BuildLog
+    listener: Callable[[Event], None]
+    slots: threading.Semaphore
+    stop: threading.Event
+    may_retry: Callable[[str, int, BuildError], bool | None]
+    keep_container: Callable[[str, str], bool]
+    platform: Platform
+    deadline: float | None = None
+    source_date_epoch: int | None = None
+    _count: int = 0
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def emit(self, event: Callable[..., BuildEvent], **values: Any) -> None:
+        """Send an event of this build to the listener."""
+        self.listener(event(build_id=self.build_id, image=self.plan.label, **values))  # type: ignore[arg-type]  # the union is closed by its constructors
+
+    def check(self) -> None:
+        """Stop here if the build was told to stop or has taken too long."""
+        if self.stop.is_set():
+            raise Interrupted
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise self.timeout_error()
+
+    def timeout_error(self) -> BuildTimeout:
+        """The error that says that the build took too long."""
+        return BuildTimeout(
+            f"building {self.plan.label} took longer than {self.plan.spec.timeout:g} s",
+            hint="raise timeout= on the declaration or --zlayer-timeout",
+        )
+
+    def now(self) -> float:
+        """The time that images and files made now get: seconds since the epoch."""
+        return time.time() if self.source_date_epoch is None else self.source_date_epoch
+
+    def time_left(self) -> float | None:
+        """Seconds until the deadline, or ``None``; a step limit may shorten it."""
+        limits = [self.options.step_timeout]
+        if self.deadline is not None:
+            limits.append(max(self.deadline - time.monotonic(), 0.01))
+        known = [limit for limit in limits if limit is not None]
+        return min(known) if known else None
+
+    def fresh_path(self, stem: str) -> Path:
+        """A path in ``scratch`` nobody else has been given."""
+        with self._guard:
+            self._count += 1
+            return self.scratch / f"{stem}-{self._count}"
+
+    @contextlib.contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold one of the session's slots for steps that run side by side."""
+        while not self.slots.acquire(timeout=0.2):
+            self.check()
+        try:
+            yield
+        finally:
+            self.slots.release()

@@ -1,0 +1,298 @@
+"""Makes the image of one plan: base images, contexts and stages brought together."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_zlayer.build.bases import DOCKER_IMAGE, OCI_LAYOUT, BaseImage, BaseImages
+from pytest_zlayer.build.events import Event, Pulling
+from pytest_zlayer.build.failures import BuildError
+from pytest_zlayer.build.image import BuildResult, Image
+from pytest_zlayer.build.image_builder import ImageBuilder
+from pytest_zlayer.build.job import BuildLog, Job
+from pytest_zlayer.build.places import cache_directory
+from pytest_zlayer.build.plan import BuildPlan
+from pytest_zlayer.build.retry import Interrupted
+from pytest_zlayer.build.sources import Sources
+from pytest_zlayer.build.spec import PullMode
+from pytest_zlayer.build.steps import StagePlanner
+from pytest_zlayer.build.workshop import Workshop
+from pytest_zlayer.dockerfile.stages import StageGraph
+from pytest_zlayer.errors import UsageError
+
+_EPOCH_NAME = "SOURCE_DATE_EPOCH"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptContainer:
+    """A failed step's container that is to stay."""
+
+    name: str
+    label: str
+    step: str
+
+
+class ImageMaker:
+    """Makes images for one session.
+
+    Args:
+        workshop: engine, cache and store.
+        tell: receives events.
+        resolve_base: the hook for base images.
+        may_retry: the hook for retries.
+        stop: set when the session ends.
+    """
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        *,
+        tell: Callable[[Event], None],
+        resolve_base: Callable[[str], str | None],
+        may_retry: Callable[[str, int, BuildError], bool | None],
+        stop: threading.Event,
+        jobs: int,
+    ) -> None:
+        self._workshop = workshop
+        self._tell = tell
+        self._resolve_base = resolve_base
+        self._may_retry = may_retry
+        self._stop = stop
+        self._slots = threading.BoundedSemaphore(jobs)
+        self._builders: list[tuple[ImageBuilder, Sources]] = []
+        self.images: list[tuple[Image, tuple[str, ...]]] = []
+        self.kept_containers: list[KeptContainer] = []
+
+    def ready(self, plan: BuildPlan, build_id: str) -> Image:
+        """A ready image: found or pulled, and never removed."""
+        assert plan.spec.ref is not None
+        bases = self._bases(plan, build_id)
+        base = bases.get(plan.spec.ref, plan.spec.pull or "missing", plan.spec.platform)
+        store = self._workshop.store
+        return Image(base.id, plan.spec.ref, plan.label, (plan.spec.ref,), BuildResult(), store)
+
+    def make(self, plan: BuildPlan, build_id: str) -> Image:
+        """Build the image of ``plan``.
+
+        Raises:
+            BuildError, DockerfileError, UsageError, EngineError: what stopped it.
+        """
+        assert plan.graph is not None
+        job = self._job(plan, plan.graph, build_id)
+        builder = self._builder(job, plan.graph)
+        succeeded = False
+        try:
+            builder.build()
+            image = self._finish(job, builder)
+            succeeded = True
+            return image
+        finally:
+            job.log.close(keep=not succeeded or self._workshop.options.log_dir is not None)
+            builder.release()
+
+    def close(self) -> None:
+        """Give back what contexts and stages hold."""
+        for builder, sources in self._builders:
+            builder.close()
+            sources.close()
+
+    def _builder(self, job: Job, graph: StageGraph) -> ImageBuilder:
+        spec = job.plan.spec
+        found = _BaseFinder(job.bases, spec.pull or "missing", spec.platform)
+        sources = Sources(
+            spec,
+            base_image=found.image,
+            mounted=self._workshop.store.mounted,
+            digests=job.digests,
+            scratch=job.fresh_path,
+        )
+        planner = StagePlanner(
+            graph,
+            base_image=lambda index: found.base_of(graph, index, sources),
+            select=sources.select,
+            context_digest=sources.digest,
+            image_key=lambda reference: found.image(reference).id,
+            cache_mounts=spec.cache_mounts,
+            network=spec.network,
+            platform=str(job.platform),
+        )
+        builder = ImageBuilder(job, planner.plan(), graph, sources)
+        self._builders.append((builder, sources))
+        return builder
+
+    def _finish(self, job: Job, builder: ImageBuilder) -> Image:
+        plan = job.plan
+        assert plan.graph is not None
+        name = self._workshop.prefix + str(self._workshop.next_number())
+        image_id = builder.assemble(plan.graph.target, name)
+        if plan.spec.tags:
+            self._workshop.engine.tag(image_id, *plan.spec.tags)
+        image = Image(
+            id=image_id,
+            name=plan.spec.tags[0] if plan.spec.tags else f"{name}:latest",
+            label=plan.label,
+            tags=plan.spec.tags,
+            build=builder.result(),
+            _store=self._workshop.store,
+            _stage=_StageImages(self, job, builder).get,
+        )
+        self.images.append((image, (name, *plan.spec.tags)))
+        return image
+
+    def stage_image(self, job: Job, builder: ImageBuilder, index: int, stage: str) -> Image:
+        """The image of one stage of a finished build."""
+        name = self._workshop.prefix + str(self._workshop.next_number())
+        image_id = builder.assemble(index, name)
+        label = f"{job.plan.label}#{stage}"
+        store = self._workshop.store
+        image = Image(image_id, f"{name}:latest", label, (), builder.result(), store)
+        self.images.append((image, (name,)))
+        return image
+
+    def _job(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> Job:
+        workshop, spec = self._workshop, plan.spec
+        scratch = workshop.scratch / build_id
+        scratch.mkdir(parents=True)
+        return Job(
+            build_id=build_id,
+            plan=plan,
+            options=workshop.options,
+            engine=workshop.engine,
+            cache=workshop.cache,
+            bases=self._bases(plan, build_id),
+            digests=workshop.digests,
+            scratch=scratch,
+            log=BuildLog(self._log_path(plan, build_id)),
+            listener=self._tell,
+            slots=self._slots,
+            stop=_EitherEvent(self._stop),
+            may_retry=self._may_retry,
+            keep_container=lambda name, step: self._keep_container(plan, name, step),
+            deadline=time.monotonic() + spec.timeout if spec.timeout else None,
+            source_date_epoch=self._source_date_epoch(plan),
+            platform=graph.platform,
+        )
+
+    def _bases(self, plan: BuildPlan, build_id: str) -> BaseImages:
+        def pulling(reference: str) -> None:
+            self._tell(Pulling(build_id=build_id, image=plan.label, reference=reference))
+
+        def check() -> None:
+            if self._stop.is_set():
+                raise Interrupted
+
+        def pull(reference: str, mode: PullMode, platform: str | None) -> str:
+            key = "pull-" + hashlib.sha256(reference.encode()).hexdigest()[:32]
+            with self._workshop.cache.lock(key, lambda: None, check):
+                return self._workshop.engine.pull(reference, policy=mode, platform=platform)
+
+        return BaseImages(
+            self._workshop.engine,
+            registry=self._workshop.options.registry,
+            resolve=self._resolve_base,
+            pulling=pulling,
+            pull=pull,
+        )
+
+    def _log_path(self, plan: BuildPlan, build_id: str) -> Path:
+        name = "".join(one if one.isalnum() or one in "-._" else "-" for one in plan.label)
+        directory = self._workshop.options.log_dir
+        if directory is None:
+            cache = cache_directory(self._workshop.options.environment)
+            directory = cache / "logs" / self._workshop.session_id
+        return directory / f"{name}-{build_id}.log"
+
+    def _source_date_epoch(self, plan: BuildPlan) -> int | None:
+        text = plan.spec.build_args.get(_EPOCH_NAME)
+        text = text or self._workshop.options.environment.get(_EPOCH_NAME)
+        if not text:
+            return None
+        try:
+            return int(text)
+        except ValueError:
+            message = f"{_EPOCH_NAME} must be seconds since the epoch, not {text!r}"
+            raise UsageError(message) from None
+
+    def _keep_container(self, plan: BuildPlan, name: str, step: str) -> bool:
+        if self._workshop.options.keep == "none":
+            return False
+        self.kept_containers.append(KeptContainer(name, plan.label, step))
+        return True
+
+
+class _BaseFinder:
+    """Base images of one build, each looked up once."""
+
+    def __init__(self, bases: BaseImages, mode: PullMode, platform: str | None) -> None:
+        self._bases = bases
+        self._mode = mode
+        self._platform = platform
+        self._found: dict[tuple[str, str | None], BaseImage] = {}
+        self._guard = threading.Lock()
+
+    def image(self, reference: str, platform: str | None = None) -> BaseImage:
+        """The image ``reference`` stands for."""
+        wanted = platform or self._platform
+        with self._guard:
+            if (reference, wanted) not in self._found:
+                found = self._bases.get(reference, self._mode, wanted)
+                self._found[reference, wanted] = found
+            return self._found[reference, wanted]
+
+    def base_of(self, graph: StageGraph, index: int, sources: Sources) -> BaseImage:
+        """The base image of a stage."""
+        base = graph.nodes[index].base
+        if base.kind != "context":
+            return self.image(base.name, base.platform)
+        reference = sources.image_reference(base.name)
+        if reference is None:
+            raise UsageError(
+                f"build context {base.name} is a directory and cannot be a base image",
+                hint=f"give it as {DOCKER_IMAGE}REFERENCE or {OCI_LAYOUT}PATH",
+            )
+        return self.image(reference, base.platform)
+
+
+class _StageImages:
+    """The stages of one finished build as images, each made when it is first asked for."""
+
+    def __init__(self, maker: ImageMaker, job: Job, builder: ImageBuilder) -> None:
+        self._maker = maker
+        self._job = job
+        self._builder = builder
+        self._images: dict[int, Image] = {}
+        self._guard = threading.Lock()
+
+    def get(self, stage: str) -> Image:
+        """The image of ``stage`` (name or index)."""
+        index = self._builder.stage_index(stage)
+        with self._guard:
+            if index not in self._images:
+                made = self._maker.stage_image(self._job, self._builder, index, stage)
+                self._images[index] = made
+            return self._images[index]
+
+
+class _EitherEvent(threading.Event):
+    """Set when it is set itself or when the session's event is."""
+
+    def __init__(self, session: threading.Event) -> None:
+        super().__init__()
+        self._session = session
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._session.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self.is_set():
+            left = 0.1 if deadline is None else min(0.1, deadline - time.monotonic())
+            if left <= 0:
+                return False
+            super().wait(left)
+        return True

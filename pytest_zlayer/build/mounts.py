@@ -1,0 +1,226 @@
+"""RUN --mount: typed mounts become volumes of the engine, and are undone after the step."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import filelock
+
+from pytest_zlayer.buildah.arguments import Tmpfs, Volume
+from pytest_zlayer.dockerfile.operations import (
+    BindMount,
+    CacheMount,
+    Mount,
+    RunOperation,
+    SecretMount,
+    SourceRef,
+    SshMount,
+    TmpfsMount,
+)
+from pytest_zlayer.errors import UsageError
+
+SSH_VARIABLE = "SSH_AUTH_SOCK"
+
+
+@dataclass(slots=True)
+class PreparedMounts:
+    """Volumes and variables of one RUN; ``undo`` releases locks and removes what was staged."""
+
+    volumes: list[Volume] = field(default_factory=list)
+    tmpfs: list[Tmpfs] = field(default_factory=list)
+    env: dict[str, str] = field(default_factory=dict)
+    hidden_env: dict[str, str] = field(default_factory=dict)
+    undo: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+
+class MountPreparer:
+    """Turns the mounts of a RUN into volumes.
+
+    Args:
+        scratch: private directory of this build for files that live as long as one RUN.
+        caches: directory that holds cache mounts between builds.
+        source_path: host directory or file of a mount source: ``(source, path) -> Path``.
+        secrets: secret id to file path or ``env:NAME``.
+        ssh: ssh id to socket path.
+        environment: the process environment.
+    """
+
+    def __init__(
+        self,
+        *,
+        scratch: Path,
+        caches: Path,
+        source_path: Callable[[SourceRef, str], Path],
+        secrets: Mapping[str, str],
+        ssh: Mapping[str, str],
+        environment: Mapping[str, str],
+    ) -> None:
+        self._scratch = scratch
+        self._caches = caches
+        self._source_path = source_path
+        self._secrets = secrets
+        self._ssh = ssh
+        self._environment = environment
+        self._count = 0
+
+    def prepare(self, operation: RunOperation) -> PreparedMounts:
+        """Everything ``operation`` wants mounted; close ``undo`` when the command has ended.
+
+        Raises:
+            UsageError: a required secret or agent was not given.
+        """
+        prepared = PreparedMounts()
+        try:
+            for mount in operation.mounts:
+                self._add(prepared, mount)
+            if operation.script is not None:
+                self._add_script(prepared, operation)
+        except BaseException:
+            prepared.undo.close()
+            raise
+        return prepared
+
+    def _add(self, prepared: PreparedMounts, mount: Mount) -> None:
+        match mount:
+            case BindMount():
+                source = self._source_path(mount.from_, mount.source)
+                self._add_bind(prepared, source, mount)
+            case CacheMount():
+                self._add_cache(prepared, mount)
+            case TmpfsMount():
+                prepared.tmpfs.append(Tmpfs(mount.target, mount.size, mount.readonly))
+            case SecretMount():
+                self._add_secret(prepared, mount)
+            case SshMount():
+                self._add_ssh(prepared, mount)
+
+    def _add_bind(self, prepared: PreparedMounts, source: Path, mount: BindMount) -> None:
+        if mount.readonly:
+            prepared.volumes.append(Volume(source, mount.target, readonly=True))
+            return
+        # Writes are allowed and discarded: the step gets a copy of its own.
+        copy = self._scratch / f"bind-{self._next()}"
+        if source.is_dir():
+            shutil.copytree(source, copy, symlinks=True)
+            prepared.undo.callback(shutil.rmtree, copy, ignore_errors=True)
+        else:
+            shutil.copy2(source, copy)
+            prepared.undo.callback(copy.unlink, missing_ok=True)
+        prepared.volumes.append(Volume(copy, mount.target))
+
+    def _add_cache(self, prepared: PreparedMounts, mount: CacheMount) -> None:
+        name = hashlib.sha256(mount.id.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        directory = self._caches / name
+        if mount.sharing != "shared":
+            directory = self._lock_cache(prepared, directory, mount.sharing == "private")
+        if not directory.exists():
+            self._create_cache(directory, mount)
+        source = _inside(directory, mount.source) if mount.from_ is None else directory
+        prepared.volumes.append(Volume(source, mount.target, readonly=mount.readonly))
+
+    @staticmethod
+    def _lock_cache(prepared: PreparedMounts, directory: Path, private: bool) -> Path:
+        """Lock a cache; a private one that is taken is replaced by the next free copy."""
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        for number in range(1000):
+            chosen = directory.with_name(f"{directory.name}-{number}") if number else directory
+            lock = filelock.FileLock(f"{chosen}.lock", thread_local=False)
+            with contextlib.suppress(filelock.Timeout):
+                lock.acquire(timeout=0 if private else -1)
+                prepared.undo.callback(lock.release)
+                return chosen
+        raise UsageError(f"more than 1000 users of the private cache mount {directory.name}")
+
+    def _create_cache(self, directory: Path, mount: CacheMount) -> None:
+        fresh = directory.with_name(f"{directory.name}.new-{os.getpid()}-{self._next()}")
+        fresh.parent.mkdir(parents=True, exist_ok=True)
+        if mount.from_ is not None:
+            seed = self._source_path(mount.from_, mount.source)
+            shutil.copytree(seed, fresh, symlinks=True)
+        else:
+            fresh.mkdir()
+        fresh.chmod(mount.mode)
+        if os.geteuid() == 0:
+            os.chown(fresh, mount.uid, mount.gid)
+        try:
+            fresh.rename(directory)
+        except OSError:  # another build was faster
+            shutil.rmtree(fresh, ignore_errors=True)
+
+    def _add_secret(self, prepared: PreparedMounts, mount: SecretMount) -> None:
+        value = self._secret(mount)
+        if value is None:
+            return
+        if mount.env is not None:
+            prepared.hidden_env[mount.env] = value.decode("utf-8", "surrogateescape")
+        if mount.target is not None:
+            path = self._private_file(prepared, value, mount.mode, mount.uid, mount.gid)
+            prepared.volumes.append(Volume(path, mount.target, readonly=True))
+
+    def _secret(self, mount: SecretMount) -> bytes | None:
+        origin = self._secrets.get(mount.id)
+        if origin is None:
+            if mount.required:
+                raise UsageError(
+                    f"secret {mount.id}: not found",
+                    hint=f"declare it: secrets={{{mount.id!r}: 'path/or/env:NAME'}}",
+                )
+            return None
+        if origin.startswith("env:"):
+            name = origin.removeprefix("env:")
+            if name not in self._environment:
+                raise UsageError(f"secret {mount.id}: environment variable {name} is not set")
+            return self._environment[name].encode("utf-8", "surrogateescape")
+        try:
+            return Path(origin).read_bytes()
+        except OSError as problem:
+            raise UsageError(f"secret {mount.id}: cannot read {origin}: {problem.strerror}") from None
+
+    def _add_ssh(self, prepared: PreparedMounts, mount: SshMount) -> None:
+        socket = self._ssh.get(mount.id)
+        if socket in (None, "", "default"):
+            socket = self._environment.get(SSH_VARIABLE) if mount.id in self._ssh else None
+        if socket is None:
+            if mount.required:
+                raise UsageError(
+                    f"ssh agent {mount.id}: not given",
+                    hint=f"declare it: ssh={{{mount.id!r}: '/path/of/the/agent.sock'}}",
+                )
+            return
+        prepared.volumes.append(Volume(Path(socket), mount.target))
+        prepared.env.setdefault(SSH_VARIABLE, mount.target)
+
+    def _add_script(self, prepared: PreparedMounts, operation: RunOperation) -> None:
+        assert operation.script is not None
+        path = self._private_file(prepared, operation.script.text.encode(), 0o755, 0, 0)
+        target = f"/dev/pipes/{operation.script.name}"
+        prepared.volumes.append(Volume(path, target, readonly=True))
+
+    def _private_file(
+        self, prepared: PreparedMounts, content: bytes, mode: int, uid: int, gid: int
+    ) -> Path:
+        path = self._scratch / f"file-{self._next()}"
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        path.chmod(mode)
+        if os.geteuid() == 0:
+            os.chown(path, uid, gid)
+        prepared.undo.callback(path.unlink, missing_ok=True)
+        return path
+
+    def _next(self) -> int:
+        self._count += 1
+        return self._count
+
+
+def _inside(directory: Path, source: str) -> Path:
+    path = directory / source.lstrip("/")
+    path.mkdir(parents=True, exist_ok=True)
+    return path

@@ -1,0 +1,85 @@
+"""Trying again: how often, after which pause, and that a pause can be interrupted."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import tenacity
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Extra attempts and the pauses before them.
+
+    Attributes:
+        retries: attempts after the first one.
+        delay: seconds before the first retry.
+        backoff: factor from one pause to the next; 1 keeps it fixed.
+        max_delay: seconds no pause exceeds.
+        jitter: share of the pause that is random when ``backoff`` is not 1 (0.25: up to a quarter
+            more), so that many workers do not knock at one registry in step.
+    """
+
+    retries: int = 0
+    delay: float = 3.0
+    backoff: float = 1.0
+    max_delay: float = 60.0
+    jitter: float = 0.25
+
+    def pause(self, attempt: int) -> float:
+        """Seconds to wait after the failed ``attempt`` (counted from 1)."""
+        seconds = min(self.delay * self.backoff ** (attempt - 1), self.max_delay)
+        if self.backoff != 1.0:
+            seconds *= 1 + random.random() * self.jitter
+        return seconds
+
+
+class Interrupted(Exception):
+    """The session was told to stop during a pause."""
+
+
+def with_retries(
+    action: Callable[[int], T],
+    policy: RetryPolicy,
+    *,
+    worth: Callable[[BaseException, int], bool],
+    announce: Callable[[BaseException, int, float], None],
+    stop: threading.Event,
+) -> T:
+    """Call ``action(attempt)`` until it succeeds, is not worth retrying, or attempts are used up.
+
+    ``worth(error, attempt)`` decides about a failure; ``announce(error, attempt, seconds)`` is
+    called before each pause. The error of the last attempt is raised as it is. ``stop`` ends a
+    pause at once with ``Interrupted``.
+    """
+
+    def keep_trying(state: tenacity.RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        return isinstance(error, Exception) and worth(error, state.attempt_number)
+
+    def before_pause(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if error is not None:
+            announce(error, state.attempt_number, state.upcoming_sleep)
+
+    def pause(seconds: float) -> None:
+        if stop.wait(seconds):
+            raise Interrupted
+
+    retrying = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(policy.retries + 1),
+        wait=lambda state: policy.pause(state.attempt_number),
+        retry=keep_trying,
+        before_sleep=before_pause,
+        sleep=pause,
+        reraise=True,
+    )
+    attempts = itertools.count(1)
+    return retrying(lambda: action(next(attempts)))

@@ -1,0 +1,180 @@
+"""RUN: attempts in clean containers, retried as the policy says, committed on success."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pytest_zlayer.build.events import StepRetry
+from pytest_zlayer.build.failures import BuildError
+from pytest_zlayer.build.job import Job
+from pytest_zlayer.build.keeping import shell_line
+from pytest_zlayer.build.mounts import MountPreparer, PreparedMounts
+from pytest_zlayer.build.copying import lookup_user
+from pytest_zlayer.build.output import StepOutput
+from pytest_zlayer.build.retry import RetryPolicy, with_retries
+from pytest_zlayer.build.steps import Step
+from pytest_zlayer.build.tree import SCRATCH, StageTree, WorkingContainer
+from pytest_zlayer.buildah.engine import Completed
+from pytest_zlayer.buildah.rootfs import Rootfs
+from pytest_zlayer.dockerfile.dispatch import proxy_args
+from pytest_zlayer.dockerfile.operations import RunOperation
+from pytest_zlayer.errors import ZlayerError
+
+NOT_RETRIED = (126, 127)  # cannot execute, not found: trying again cannot help
+
+
+class StepFailed(Exception):
+    """One attempt of a RUN ended with a failure of its command."""
+
+    def __init__(self, reason: str, exit_code: int | None, tail: tuple[str, ...]) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.exit_code = exit_code
+        self.tail = tail
+
+
+class RunStep:
+    """Executes one RUN on the tree of its stage.
+
+    Args:
+        failure: makes the ``BuildError`` of this step: ``(reason, **details) -> BuildError``.
+        emit: sends an event with the stage filled in.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        tree: StageTree,
+        mounts: MountPreparer,
+        step: Step,
+        operation: RunOperation,
+        *,
+        failure: Callable[..., BuildError],
+        emit: Callable[..., None],
+    ) -> None:
+        self._job = job
+        self._tree = tree
+        self._mounts = mounts
+        self._step = step
+        self._operation = operation
+        self._failure = failure
+        self._emit = emit
+        self._attempts = 0
+
+    def execute(self) -> int:
+        """Run until it succeeds or attempts are used up; the number of attempts it took.
+
+        Raises:
+            BuildError: the last attempt failed.
+        """
+        options = self._job.options
+        policy = RetryPolicy(
+            retries=self._job.plan.spec.retries or 0,
+            delay=options.retry_delay,
+            backoff=options.retry_backoff,
+            max_delay=options.retry_max_delay,
+        )
+        repeat = self._repeat_command()
+        try:
+            with_retries(
+                self._attempt,
+                policy,
+                worth=self._worth,
+                announce=lambda error, number, delay: self._emit(
+                    StepRetry,
+                    number=self._step.number,
+                    text=self._step.text,
+                    line=self._step.instruction.span.line,
+                    attempt=number,
+                    attempts=policy.retries + 1,
+                    delay=delay,
+                    reason=str(error),
+                ),
+                stop=self._job.stop,
+            )
+        except StepFailed as failed:
+            self._hand_over_container()
+            raise self._to_error(failed, repeat) from None
+        return self._attempts
+
+    def _to_error(self, failed: StepFailed, repeat: str | None = None) -> BuildError:
+        return self._failure(
+            self._step,
+            failed.reason,
+            exit_code=failed.exit_code,
+            attempts=self._attempts,
+            tail=failed.tail,
+            repeat=repeat,
+        )
+
+    def _worth(self, error: BaseException, number: int) -> bool:
+        if not isinstance(error, StepFailed):
+            return False
+        verdict = self._job.may_retry(self._step.text, number, self._to_error(error))
+        return error.exit_code not in NOT_RETRIED if verdict is None else verdict
+
+    def _attempt(self, number: int) -> None:
+        """One attempt in a clean container, committed when it succeeds."""
+        self._attempts = number
+        self._job.check()
+        with self._job.slot():
+            container = self._tree.clean_container()
+            mounts = self._mounts.prepare(self._operation)
+            with mounts.undo:
+                container.clean = False
+                self._execute(container, mounts)
+            self._tree.commit(self._step)
+
+    def _execute(self, container: WorkingContainer, mounts: PreparedMounts) -> None:
+        operation = self._operation
+        output = StepOutput(self._step, self._job.log, self._emit)
+        done = self._job.engine.run(
+            container.name,
+            operation.argv,
+            env={**operation.env, **proxy_args(self._job.plan.spec.build_args), **mounts.env},
+            user=_numeric_user(operation.user, container.rootfs),
+            workdir=operation.workdir,
+            volumes=mounts.volumes,
+            tmpfs=mounts.tmpfs,
+            network=operation.network,
+            hidden_env=mounts.hidden_env,
+            on_line=output.line,
+            timeout=self._job.time_left(),
+        )
+        reason = _reason(done)
+        if reason is not None:
+            self._job.check()
+            exit_code = None if done.timed_out else done.exit_code
+            raise StepFailed(reason, exit_code, output.tail())
+
+    def _hand_over_container(self) -> None:
+        container = self._tree.surrender()
+        if container is not None and not self._job.keep_container(container.name, self._step.text):
+            self._job.engine.remove_containers(container.name)
+
+    def _repeat_command(self) -> str:
+        """A shell line that runs the step again on the state before it."""
+        operation = self._operation
+        env = [f"--env={name}={value}" for name, value in operation.env.items()]
+        user = [f"--user={operation.user}"] if operation.user else []
+        options = [*user, f"--workingdir={operation.workdir}", *env]
+        image = self._tree.head.image or SCRATCH
+        return shell_line(self._job.engine, image, operation.argv, options)
+
+
+def _reason(done: Completed) -> str | None:
+    """Why a command counts as failed, or ``None``."""
+    if done.timed_out:
+        return f"the command was stopped after {done.seconds:.1f} s (timeout)"
+    if done.killed_by_signal:
+        return f"the command was killed by signal {done.killed_by_signal}"
+    return f"the command exited with {done.exit_code}" if done.exit_code else None
+
+
+def _numeric_user(user: str, rootfs: Rootfs) -> str:
+    """``uid:gid`` when that is all the user is: look-ups by the engine cost 50 ms a RUN."""
+    try:
+        found = lookup_user(user or "0", rootfs)
+    except ZlayerError:
+        return user  # the engine says what is wrong with it
+    return user if found.groups else f"{found.uid}:{found.gid}"

@@ -1,0 +1,245 @@
+"""Builds one stage: takes over the deepest cached step, then performs what is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pytest_zlayer.build.copying import (
+    CopyError,
+    layout,
+    lookup_user,
+    make_directory,
+    resolve_owner,
+    select,
+)
+from pytest_zlayer.build.events import StageComplete, StageStarted, StepComplete, StepStarted, Waiting
+from pytest_zlayer.build.failures import TAIL_LINES, BuildError, FailedStep
+from pytest_zlayer.build.image import StepResult
+from pytest_zlayer.build.job import Job
+from pytest_zlayer.build.layer import LayerEntry
+from pytest_zlayer.build.mounts import MountPreparer
+from pytest_zlayer.build.run_step import RunStep
+from pytest_zlayer.build.steps import StagePlan, Step
+from pytest_zlayer.build.tree import SCRATCH, Head, StageTree
+from pytest_zlayer.buildah.rootfs import Rootfs
+from pytest_zlayer.dockerfile.operations import (
+    CopyOperation,
+    MetadataOperation,
+    RunOperation,
+    SourceRef,
+    WorkdirOperation,
+)
+
+
+class StageBuilder:
+    """One stage of one build.
+
+    Args:
+        job: what all stages of the build share.
+        plan: the stage's steps.
+        base: the head the stage starts from.
+        source_rootfs: the files of another stage, image or context, for COPY --from.
+        source_path: the same as a host path, for mounts.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        plan: StagePlan,
+        base: Head,
+        *,
+        source_rootfs: Callable[[SourceRef], Rootfs],
+        source_path: Callable[[SourceRef, str], Path],
+    ) -> None:
+        self.plan = plan
+        self.tree = StageTree(job, base, plan.base)
+        self._job = job
+        self._source_rootfs = source_rootfs
+        self._results: list[StepResult] = []
+        self._mounts = MountPreparer(
+            scratch=job.scratch,
+            caches=job.cache.mounts_directory,
+            source_path=source_path,
+            secrets=job.plan.spec.secrets,
+            ssh=job.plan.spec.ssh,
+            environment=job.options.environment,
+        )
+
+    @property
+    def results(self) -> tuple[StepResult, ...]:
+        """What became of each step so far."""
+        return tuple(self._results)
+
+    def build(self) -> None:
+        """Perform every step that is not cached.
+
+        Raises:
+            BuildError: a step failed.
+            EngineError: the engine itself failed.
+            Interrupted, BuildTimeout: the build was stopped.
+        """
+        started = time.monotonic()
+        plan = self.plan
+        base = plan.base.id[:12] if plan.base else SCRATCH
+        self._emit(StageStarted, base=base, steps=len(plan.steps), index=plan.index)
+        for step in plan.steps[self._adopt_cached() :]:
+            self._job.check()
+            self._perform(step)
+        self.tree.flush()
+        self._emit(StageComplete, index=plan.index, seconds=time.monotonic() - started)
+
+    def _adopt_cached(self) -> int:
+        """Take over the deepest cached step; the number of steps that need not run."""
+        steps = self.plan.steps
+        position = deepest_cached(self._job, self.plan)
+        if position is None:
+            return 0
+        image = self._job.cache.find(steps[position].key)
+        if image is None:
+            return 0
+        self.tree.adopt(steps[position], image)
+        for step in steps[: position + 1]:
+            self._record(step, cached=True)
+        return position + 1
+
+    def _perform(self, step: Step) -> None:
+        operation = step.operation
+        if isinstance(operation, MetadataOperation):
+            self._record(step, cached=False)
+            return
+        self._emit(StepStarted, **self._fields(step))
+        started = time.monotonic()
+        cached, attempts = False, 1
+        if isinstance(operation, RunOperation):
+            cached, attempts = self._run(step, operation)
+        else:
+            self._compose(step, operation)
+        seconds = time.monotonic() - started
+        self._record(step, cached=cached, attempts=attempts, seconds=seconds)
+
+    def _run(self, step: Step, operation: RunOperation) -> tuple[bool, int]:
+        """Run a step, or take it from whoever built it meanwhile: (cached, attempts)."""
+        job = self._job
+        run = RunStep(
+            job,
+            self.tree,
+            self._mounts,
+            step,
+            operation,
+            failure=self._failure,
+            emit=self._emit,
+        )
+        with job.cache.lock(step.key, lambda: self._waiting(step), job.check):
+            image = None if job.plan.spec.no_cache else job.cache.find(step.key)
+            if image is not None:
+                self.tree.adopt(step, image)
+                return True, 0
+            self.tree.flush()
+            self.tree.make_runnable()
+            return False, run.execute()
+
+    def _waiting(self, step: Step) -> None:
+        self._job.emit(Waiting, what=f"{self.plan.label}: {step.text}")
+
+    def _compose(self, step: Step, operation: CopyOperation | WorkdirOperation) -> None:
+        """Put the layer of a COPY, ADD or WORKDIR on the tree."""
+        try:
+            if isinstance(operation, WorkdirOperation):
+                entries = self._workdir_entries(operation)
+            else:
+                entries = self._copy_entries(step, operation)
+        except CopyError as error:
+            raise self._failure(step, error.message, hint=error.hint) from error
+        if entries or isinstance(operation, CopyOperation):  # a WORKDIR that exists makes no layer
+            self.tree.put(step, entries)
+
+    def _workdir_entries(self, operation: WorkdirOperation) -> tuple[LayerEntry, ...]:
+        with self._job.slot():
+            target = self.tree.rootfs()
+            owner = (0, 0)
+            if operation.user:
+                found = lookup_user(operation.user, target)
+                owner = found.uid, found.gid
+            return make_directory(operation.path, target, owner=owner, now=int(self._job.now()))
+
+    def _copy_entries(self, step: Step, operation: CopyOperation) -> tuple[LayerEntry, ...]:
+        selection = step.selection
+        if selection is None:
+            selection = select(operation, self._source_rootfs(operation.from_), ignore=None)
+        with self._job.slot():
+            target = self.tree.rootfs()
+            owner = resolve_owner(operation.chown, target)
+            return layout(selection, operation, target, owner=owner, now=int(self._job.now()))
+
+    def _record(
+        self, step: Step, *, cached: bool, attempts: int = 1, seconds: float = 0.0
+    ) -> None:
+        attempts = 0 if cached else attempts
+        fields = self._fields(step)
+        self._results.append(
+            StepResult(
+                stage=self.plan.label,
+                number=step.number,
+                text=step.text,
+                line=step.instruction.span.line,
+                cached=cached,
+                attempts=attempts,
+                seconds=seconds,
+            )
+        )
+        self._emit(StepComplete, **fields, cached=cached, attempts=attempts, seconds=seconds)
+
+    def _fields(self, step: Step) -> dict[str, Any]:
+        return {
+            "number": step.number,
+            "total": len(self.plan.steps),
+            "text": step.text,
+            "line": step.instruction.span.line,
+        }
+
+    def _emit(self, event: Callable[..., Any], **fields: Any) -> None:
+        self._job.emit(event, stage=self.plan.label, **fields)
+
+    def _failure(
+        self,
+        step: Step,
+        reason: str,
+        *,
+        hint: str | None = None,
+        exit_code: int | None = None,
+        attempts: int = 1,
+        tail: tuple[str, ...] = (),
+        repeat: str | None = None,
+    ) -> BuildError:
+        span = step.instruction.span
+        dockerfile = self._job.plan.dockerfile
+        lines = dockerfile.text.split("\n")[span.line - 1 : span.end_line] if dockerfile else ()
+        failed = FailedStep(
+            image=self._job.plan.label,
+            dockerfile=self._job.plan.dockerfile_path,
+            line=span.line,
+            end_line=span.end_line,
+            source_lines=tuple(line.rstrip("\r") for line in lines),
+            stage=self.plan.label,
+            text=step.text,
+            exit_code=exit_code,
+            attempts=attempts,
+            tail=tail[-TAIL_LINES:],
+            log_path=str(self._job.log.path) if self._job.log.exists else None,
+            repeat_command=repeat,
+        )
+        return BuildError(reason, failed, hint=hint)
+
+
+def deepest_cached(job: Job, plan: StagePlan) -> int | None:
+    """Position of the last step whose layer is in the cache, or ``None``."""
+    if job.plan.spec.no_cache:
+        return None
+    for position in range(len(plan.steps) - 1, -1, -1):
+        step = plan.steps[position]
+        if step.makes_layer and job.cache.find(step.key) is not None:
+            return position
+    return None

@@ -1,0 +1,192 @@
+"""The file system of a stage as it grows: an image of the store, and layers waiting to join it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+
+from pytest_zlayer.build.assemble import (
+    Chain,
+    HistoryEntry,
+    Layer,
+    config_json,
+    read_chain,
+    timestamp_text,
+    write_layout,
+)
+from pytest_zlayer.build.bases import BaseImage
+from pytest_zlayer.build.cache import cache_name, key_of
+from pytest_zlayer.build.job import Job
+from pytest_zlayer.build.layer import LayerEntry, LayeredRootfs, write_layer
+from pytest_zlayer.build.steps import Step
+from pytest_zlayer.buildah.rootfs import Rootfs
+from pytest_zlayer.dockerfile.config import ImageConfig
+
+SCRATCH = "scratch"
+KEY_MARK = "zlayer:"  # comment of a layer we composed: tells later which steps made one
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLayer:
+    """A composed layer that is not in the store yet."""
+
+    step: Step
+    layer: Layer
+    entries: tuple[LayerEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How far a stage has come.
+
+    ``image`` is ``None`` for an empty file system; ``chain`` (of that image, without the pending
+    layers) is ``None`` until it was asked for.
+    """
+
+    image: str | None = None
+    chain: Chain | None = None
+    pending: tuple[PendingLayer, ...] = ()
+
+
+@dataclass(slots=True)
+class WorkingContainer:
+    """A container made from a head's image; ``clean`` while nothing ran in it."""
+
+    name: str
+    rootfs: Rootfs
+    clean: bool = True
+
+
+class StageTree:
+    """Grows the file system of one stage. Used by one thread at a time."""
+
+    def __init__(self, job: Job, head: Head, base: BaseImage | None) -> None:
+        self._job = job
+        self._head = head
+        self._base = base
+        self._container: WorkingContainer | None = None
+
+    @property
+    def head(self) -> Head:
+        """Where the stage stands."""
+        return self._head
+
+    def rootfs(self) -> Rootfs:
+        """The stage's files as they are now, pending layers included."""
+        base = self.container().rootfs
+        pending = self._head.pending
+        return LayeredRootfs(base, [one.entries for one in pending]) if pending else base
+
+    def container(self) -> WorkingContainer:
+        """A working container made from the head's image (pending layers not in it)."""
+        if self._container is None:
+            engine = self._job.engine
+            name = engine.from_image(self._head.image or SCRATCH)
+            try:
+                self._container = WorkingContainer(name, engine.mount(name))
+            except BaseException:
+                engine.remove_containers(name)
+                raise
+        return self._container
+
+    def clean_container(self) -> WorkingContainer:
+        """A working container in which nothing ran yet, on a head without pending layers."""
+        if self._container is not None and not self._container.clean:
+            self.release()
+        return self.container()
+
+    def release(self) -> None:
+        """Give back the working container."""
+        if self._container is not None:
+            self._job.engine.remove_containers(self._container.name)
+            self._container = None
+
+    def surrender(self) -> WorkingContainer | None:
+        """Hand the working container over to the caller, who keeps or removes it."""
+        container, self._container = self._container, None
+        return container
+
+    def adopt(self, step: Step, image: str) -> None:
+        """Go on from ``image``, the cached layer of ``step``."""
+        self.release()
+        self._head = Head(image=image)
+        self._job.cache.touch(step.key)
+
+    def put(self, step: Step, entries: tuple[LayerEntry, ...]) -> None:
+        """Put a layer of ``entries`` on top; it reaches the store with the next ``flush``."""
+        directory = self._job.fresh_path("layer")
+        directory.mkdir()
+        blob = write_layer(entries, directory, timestamp=self._job.source_date_epoch)
+        pending = PendingLayer(step, Layer(blob.diff_id, blob.size, blob.path), entries)
+        self._head = replace(self._head, pending=(*self._head.pending, pending))
+
+    def flush(self) -> None:
+        """Bring pending layers into the store, as the cached layer of the last of them."""
+        pending = self._head.pending
+        if not pending:
+            return
+        created = timestamp_text(self._job.now())
+        chain = self.chain()
+        for one in pending:
+            entry = HistoryEntry(one.step.text, created, comment=KEY_MARK + one.step.key)
+            chain = chain.add(one.layer, entry)
+        self._import(chain, pending[-1].step.key)
+
+    def make_runnable(self) -> None:
+        """Leave behind configuration the engine would act on (ONBUILD, VOLUME) before a RUN."""
+        base = self._base
+        if base is None or self._head.image != base.id:
+            return
+        if base.config.onbuild or base.config.volumes:
+            key = key_of("bare", base.id)
+            known = self._job.cache.find(key)
+            if known is None:
+                self._import(base.chain, key)
+            else:
+                self.release()
+                self._head = Head(known, base.chain)
+                self._job.cache.touch(key)
+
+    def commit(self, step: Step) -> None:
+        """Make what ran in the working container the layer of ``step``."""
+        assert self._container is not None
+        cache = self._job.cache
+        with cache.replacing(step.key):
+            image = self._job.engine.commit(
+                self._container.name,
+                name=cache_name(step.key),
+                timestamp=self._job.source_date_epoch,
+            )
+        cache.add(step.key, image)
+        self._head = Head(image)
+
+    def chain(self) -> Chain:
+        """Layers and history of the head's image as the store has them, pending ones left out."""
+        if self._head.chain is None:
+            chain = Chain()
+            if self._head.image is not None:
+                record = self._job.engine.inspect_image(self._head.image)
+                chain = read_chain(record.manifest, record.config)
+            self._head = replace(self._head, chain=chain)
+        assert self._head.chain is not None
+        return self._head.chain
+
+    def _import(self, chain: Chain, key: str) -> None:
+        """Make an image of ``chain`` with a bare configuration, cached under ``key``: the head."""
+        directory = self._job.fresh_path("layout")
+        platform = self._job.platform
+        bare = ImageConfig(
+            architecture=platform.architecture, os=platform.os, variant=platform.variant
+        )
+        created = chain.history[-1].created if chain.history else timestamp_text(0)
+        write_layout(directory, config_json(bare, chain, created=created), chain.layers, "oci")
+        with self._job.cache.replacing(key):
+            image = self._job.engine.import_layout(directory, cache_name(key))
+        shutil.rmtree(directory)
+        for one in self._head.pending:
+            if one.layer.blob is not None:
+                shutil.rmtree(one.layer.blob.parent)
+        self._job.cache.add(key, image)
+        self.release()
+        layers = tuple(Layer(one.diff_id, one.size) for one in chain.layers)
+        self._head = Head(image, Chain(layers, chain.history))

@@ -1,0 +1,96 @@
+"""The engine and what hangs on it: scratch space, cache, store. Opened at first use."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_zlayer.build.cache import LayerCache
+from pytest_zlayer.build.digests import Digests
+from pytest_zlayer.build.options import BuildOptions
+from pytest_zlayer.build.places import cache_directory
+from pytest_zlayer.build.store import ImageStore
+
+if TYPE_CHECKING:
+    from pytest_zlayer.buildah.engine import Engine
+
+
+class Workshop:
+    """What all builds of one process share. Safe for several threads."""
+
+    def __init__(self, options: BuildOptions, session_id: str) -> None:
+        self.options = options
+        self.session_id = session_id
+        self._guard = threading.RLock()
+        self._engine: Engine | None = None
+        self._count = 0
+
+    @property
+    def prefix(self) -> str:
+        """Names of images that end with this process begin with it, however it ends."""
+        return self.engine.temporary_images
+
+    @property
+    def opened(self) -> bool:
+        """Whether the engine was needed so far."""
+        return self._engine is not None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine. Raises ``EngineMissing``, ``EngineUnusable``."""
+        with self._guard:
+            if self._engine is None:
+                self._engine = self._open()
+            return self._engine
+
+    def _open(self) -> Engine:
+        from pytest_zlayer.buildah.engine import Engine
+
+        options = self.options
+        return Engine.open(
+            buildah=options.buildah,
+            environment=options.environment,
+            root=options.root,
+            runroot=options.runroot,
+            isolation=options.isolation,
+            session=self.session_id,
+            worker=options.worker,
+            authfile=options.authfile,
+        )
+
+    @cached_property
+    def scratch(self) -> Path:
+        """Private directory, removed at the end."""
+        path: Path = self.engine.tmpdir / "zlayer"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @cached_property
+    def store(self) -> ImageStore:
+        """The images in the store."""
+        return ImageStore(self.engine, self.scratch, self.prefix)
+
+    @cached_property
+    def cache(self) -> LayerCache:
+        """The layer cache of the store."""
+        return LayerCache(self.engine, self.engine.storage.state / "cache")
+
+    @cached_property
+    def digests(self) -> Digests:
+        """Content digests, remembered between sessions."""
+        return Digests(cache_directory(self.options.environment) / "digests")
+
+    def next_number(self) -> int:
+        """A number this process has not used yet."""
+        with self._guard:
+            self._count += 1
+            return self._count
+
+    def close(self) -> None:
+        """Remove the scratch space and close the engine."""
+        if self._engine is not None:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            self._engine.close()
