@@ -1,0 +1,181 @@
+"""Removing what a session left: processes, runtime state, containers, images, files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .processes import all_processes, kill
+
+# Seconds one clean-up command may take: a lock held by a stopped process must not hold us too.
+_PATIENCE = 60.0
+
+
+@dataclass(slots=True)
+class Leavings:
+    """What one process of a session may have left.
+
+    Attributes:
+        buildah: the binary with its global options (storage).
+        env: environment for it.
+        prefix: how the names of its containers begin.
+        tmpdir: its private directory.
+        images: names of its temporary images; a name ending in ``/`` stands for all below it.
+        ids: images that may have been stored and not yet named.
+        runtimes: OCI runtimes whose state lies in ``tmpdir/runtime``.
+    """
+
+    buildah: Sequence[str]
+    env: dict[str, str]
+    prefix: str
+    tmpdir: str
+    images: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    runtimes: Sequence[str] = ("crun", "runc")
+
+
+def clean(left: Leavings) -> list[str]:
+    """Removes all of it; what could not be removed, in words."""
+    problems: list[str] = []
+    end_processes(left.tmpdir)
+    _delete_runtime_state(left)
+    problems += _remove_containers(left)
+    problems += _remove_images(left)
+    remove_tree(left.tmpdir)
+    return problems
+
+
+def end_processes(tmpdir: str) -> None:
+    """Kills what runs in a container of this session: buildah binds files of its TMPDIR there."""
+    mark = os.fsencode(f"{tmpdir}/buildah")
+    for pid in all_processes():
+        if pid == os.getpid():
+            continue
+        try:
+            with open(f"/proc/{pid}/mountinfo", "rb") as file:
+                ours = mark in file.read()
+        except OSError:
+            continue
+        if ours:
+            kill(pid, signal.SIGKILL)
+
+
+def _delete_runtime_state(left: Leavings) -> None:
+    for runtime in left.runtimes:
+        root = os.path.join(left.tmpdir, "runtime", os.path.basename(runtime))
+        for container in _names(root):
+            _call(left, [runtime, "--root", root, "delete", "--force", container])
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
+
+
+def _remove_containers(left: Leavings) -> list[str]:
+    if not left.buildah:
+        return []
+    code, output, error = _call(left, [*left.buildah, "containers", "--all", "--json"])
+    if code != 0:
+        return [f"containers could not be listed: {error.strip()}"]
+    ours = [
+        str(found["id"])
+        for found in _items(output)
+        if str(found.get("containername", "")).startswith(left.prefix)
+    ]
+    return [problem for one in ours for problem in _remove(left, "rm", one)]
+
+
+def _remove_images(left: Leavings) -> list[str]:
+    if not left.buildah or not (left.images or left.ids):
+        return []
+    code, output, error = _call(left, [*left.buildah, "images", "--json", "--no-trunc"])
+    if code != 0:
+        return [f"images could not be listed: {error.strip()}"]
+    targets = list(_matching(left, _items(output)))
+    return [problem for one in targets for problem in _remove(left, "rmi", one)]
+
+
+def _matching(left: Leavings, images: list[dict[str, Any]]) -> Iterator[str]:
+    folders = tuple(name for name in left.images if name.endswith("/"))
+    for image in images:
+        names = image.get("names") or []
+        yield from (name for name in names if name in left.images or name.startswith(folders))
+        identifier = str(image["id"]).rpartition(":")[2]
+        if not names and identifier in left.ids:
+            yield identifier
+
+
+def _items(output: str) -> list[dict[str, Any]]:
+    try:
+        return json.loads(output) or []
+    except ValueError:
+        return []
+
+
+def _remove(left: Leavings, verb: str, target: str) -> list[str]:
+    code, _, error = _call(left, [*left.buildah, verb, target])
+    if code == 0 or "not known" in error:
+        return []
+    return [f"buildah {verb} {target}: {error.strip()}"]
+
+
+def _call(left: Leavings, argv: Sequence[str]) -> tuple[int, str, str]:
+    # Imported here: the agent starts in half the time without it, and most need it only once.
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            argv,
+            env=left.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return 125, "", str(error)
+    return done.returncode, done.stdout, done.stderr
+
+
+def remove_tree(path: str) -> None:
+    """Removes a directory without ever leaving its file system, so nothing mounted is emptied."""
+    try:
+        device = os.lstat(path).st_dev
+    except OSError:
+        return
+    _remove_below(path, device)
+
+
+def _remove_below(path: str, device: int) -> None:
+    try:
+        with os.scandir(path) as found:
+            entries = list(found)
+    except PermissionError:
+        os.chmod(path, stat.S_IRWXU)
+        entries = list(os.scandir(path))
+    except OSError:
+        return
+    for entry in entries:
+        try:
+            if entry.stat(follow_symlinks=False).st_dev != device:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                _remove_below(entry.path, device)
+            else:
+                os.unlink(entry.path)
+        except OSError:
+            continue
+    try:
+        os.rmdir(path)
+    except OSError:
+        return

@@ -1,0 +1,171 @@
+"""One command and everything it starts, watched by a process of its own.
+
+The supervisor adopts what the command leaves running, so that it knows these processes from those
+of commands that run side by side. It ends the command when its lifeline closes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .processes import (
+    adopt_orphans,
+    children_of,
+    end_with_parent,
+    kill,
+    kill_children,
+    take_signals,
+    wait_readable,
+    wake_on,
+)
+
+# How long a command may take to clean up after SIGTERM, in seconds.
+GRACE = 2.0
+# How long killed processes may take to go away, in seconds.
+_REAPING = 5.0
+_DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+
+
+@dataclass(slots=True)
+class Command:
+    """What to run.
+
+    Attributes:
+        argv: program and arguments; the program is looked up in the PATH of ``env``.
+        env: its whole environment.
+        cwd: directory to start in, or ``None``.
+        descriptors: its standard input, output and error.
+        wrapped: whether ``argv`` is a wrapper that ignores SIGTERM, whose child has to be told.
+    """
+
+    argv: Sequence[str]
+    env: dict[str, str]
+    cwd: str | None
+    descriptors: Sequence[int]
+    wrapped: bool = False
+
+
+@dataclass(slots=True)
+class _Watch:
+    lifeline: int
+    wakeup: int
+    main: int
+    wrapped: bool
+    status: int | None = None
+    kill_at: float | None = None
+    lifelines: list[int] = field(default_factory=list)
+
+
+def supervise(command: Command, lifeline: socket.socket, agent: int) -> int:
+    """Runs a command to its end, kills what it left behind, and tells how it ended.
+
+    The last thing written to the lifeline is one JSON object: ``status`` as of ``waitpid``, or
+    ``errno`` when the program could not be started; ``strays``: how many processes were left.
+    """
+    os.setsid()
+    wakeup = wake_on(signal.SIGCHLD, signal.SIGTERM)
+    end_with_parent(signal.SIGTERM, agent)
+    adopt_orphans()
+    main, number = _start(command)
+    for descriptor in command.descriptors:
+        os.close(descriptor)
+    if number:
+        _tell(lifeline, {"errno": number})
+        return 0
+    watch = _Watch(lifeline.fileno(), wakeup, main, command.wrapped)
+    watch.lifelines = [watch.lifeline]
+    while watch.status is None:
+        _step(watch)
+    strays = kill_children(_REAPING)
+    _tell(lifeline, {"status": watch.status, "strays": strays})
+    return 0
+
+
+def _step(watch: _Watch) -> None:
+    pause = None if watch.kill_at is None else max(0.0, watch.kill_at - time.monotonic())
+    ready = wait_readable([watch.wakeup, *watch.lifelines], pause)
+    told_to_end = False
+    if watch.wakeup in ready:
+        told_to_end = signal.SIGTERM in take_signals(watch.wakeup)
+    if watch.lifeline in ready:
+        watch.lifelines.clear()
+        told_to_end = True
+    _collect(watch)
+    if watch.status is not None:
+        return
+    if told_to_end and watch.kill_at is None:
+        watch.kill_at = time.monotonic() + GRACE
+        _terminate(watch)
+    elif watch.kill_at is not None and time.monotonic() >= watch.kill_at:
+        kill(watch.main, signal.SIGKILL)
+
+
+def _terminate(watch: _Watch) -> None:
+    targets = children_of(watch.main) if watch.wrapped else []
+    for pid in targets or [watch.main]:
+        kill(pid, signal.SIGTERM)
+
+
+def _collect(watch: _Watch) -> None:
+    try:
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            if pid == watch.main:
+                watch.status = status
+    except ChildProcessError:
+        return
+
+
+def _start(command: Command) -> tuple[int, int]:
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        _become(command, writer)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as file:
+        failed = file.read()
+    if failed:
+        os.waitpid(pid, 0)
+        return 0, int(failed)
+    return pid, 0
+
+
+def _become(command: Command, report: int) -> None:
+    try:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for number in _DEFAULT_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        # Above all targets first: a target number may be the source of another one.
+        copies = [_above(descriptor) for descriptor in command.descriptors]
+        for target, copy in enumerate(copies):
+            os.dup2(copy, target)
+        if command.cwd is not None:
+            os.chdir(command.cwd)
+        os.umask(0o022)
+        os.execvpe(command.argv[0], list(command.argv), command.env)
+    except OSError as error:
+        os.write(report, str(error.errno or 1).encode("ascii"))
+    finally:
+        os._exit(127)
+
+
+def _above(descriptor: int) -> int:
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+
+
+def _tell(lifeline: socket.socket, outcome: dict[str, int]) -> None:
+    try:
+        lifeline.sendall(json.dumps(outcome).encode("ascii"))
+    except OSError:
+        # Nobody is left to hear it.
+        return

@@ -1,0 +1,119 @@
+"""Setting up the namespaces of one RUN, just before buildah takes over the process."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import socket
+import stat
+import struct
+import sys
+from collections.abc import Sequence
+
+# The variable that carries what to prepare. It is gone before buildah starts; the environment of
+# a process can only be read by its own user, the command line by everybody.
+PREPARATION = "ZLAYER_PREPARE"
+
+_CLONE_NEWNS = 0x00020000
+_MS_BIND = 4096
+_MS_REC = 16384
+_MS_PRIVATE = 1 << 18
+_SIOCGIFFLAGS = 0x8913
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 1
+# Where buildah keeps the content of VOLUMEs between two RUNs of one container.
+_VOLUMES = "buildah-volumes"
+
+
+def prepare(argv: Sequence[str]) -> int:
+    """Does what :data:`PREPARATION` says, then becomes ``argv``.
+
+    ``loopback``: bring up the loopback interface of the network namespace we are in.
+    ``environment`` and ``directory``: let buildah find these variables in the configuration of
+    the container, for this process only.
+    """
+    wanted = json.loads(os.environ.pop(PREPARATION))
+    try:
+        if wanted.get("loopback"):
+            _raise_loopback()
+        if wanted.get("environment"):
+            _privately(wanted["directory"], wanted["environment"])
+        os.execvp(argv[0], list(argv))
+    except OSError as error:
+        print(f"Error: preparing the namespaces of a RUN: {error}", file=sys.stderr)
+    return 125
+
+
+def _raise_loopback() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sh14x", b"lo", 0)
+        found = fcntl.ioctl(any_socket, _SIOCGIFFLAGS, request)
+        flags = struct.unpack("16sh14x", found)[1]
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | _IFF_UP))
+
+
+def _privately(directory: str, environment: dict[str, str]) -> None:
+    """Covers the container's directory with one in memory that only this process sees.
+
+    buildah 1.28 takes variables from the command line or from the container's configuration,
+    which it also saves after a RUN. The copy vanishes with our mount namespace.
+    """
+    os.makedirs(os.path.join(directory, _VOLUMES), mode=0o700, exist_ok=True)
+    libc = ctypes.CDLL(None, use_errno=True)
+    _check(libc.unshare(_CLONE_NEWNS), "unshare")
+    _mount(libc, "none", "/", None, _MS_REC | _MS_PRIVATE)
+    files: dict[str, bytes] = {}
+    folders: dict[str, int] = {}
+    for entry in os.scandir(directory):
+        if entry.is_dir(follow_symlinks=False):
+            folders[entry.name] = os.open(entry.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        elif stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode):
+            with open(entry.path, "rb") as file:
+                files[entry.name] = file.read()
+    _mount(libc, "tmpfs", directory, "tmpfs", 0, "mode=0700")
+    files["buildah.json"] = _with_environment(files["buildah.json"], environment)
+    for name, content in files.items():
+        target = os.open(os.path.join(directory, name), os.O_WRONLY | os.O_CREAT, 0o600)
+        with os.fdopen(target, "wb") as file:
+            file.write(content)
+    for name, descriptor in folders.items():
+        os.mkdir(os.path.join(directory, name))
+        source = f"/proc/self/fd/{descriptor}"
+        _mount(libc, source, os.path.join(directory, name), None, _MS_BIND | _MS_REC)
+
+
+def _with_environment(document: bytes, environment: dict[str, str]) -> bytes:
+    builder = json.loads(document)
+    added = [f"{name}={value}" for name, value in environment.items()]
+    for image in ("ociv1", "docker"):
+        config = builder.get(image, {}).get("config")
+        if config is None:
+            config = builder.setdefault(image, {})["config"] = {}
+        kept = [
+            variable
+            for variable in config.get("Env") or ()
+            if variable.partition("=")[0] not in environment
+        ]
+        config["Env"] = kept + added
+    return json.dumps(builder).encode("utf-8")
+
+
+def _mount(
+    libc: ctypes.CDLL, source: str, target: str, kind: str | None, flags: int, data: str = ""
+) -> None:
+    done = libc.mount(
+        os.fsencode(source),
+        os.fsencode(target),
+        os.fsencode(kind) if kind else None,
+        ctypes.c_ulong(flags),
+        os.fsencode(data) if data else None,
+    )
+    _check(done, f"mount {target}")
+
+
+def _check(done: int, what: str) -> None:
+    if done != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), what)

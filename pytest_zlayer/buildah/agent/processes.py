@@ -1,0 +1,115 @@
+"""Finding, adopting and ending processes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import time
+from collections.abc import Iterable
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans() -> None:
+    """From now on descendants whose parent ends become our children, not those of process 1."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_with_parent(number: int, parent: int) -> None:
+    """Asks the kernel for this signal when our parent ends, or sends it if that already happened."""
+    _prctl(_PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), number)
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, value, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), "prctl")
+
+
+def wake_on(*numbers: int) -> int:
+    """A descriptor that becomes readable with one byte, its number, for each of these signals."""
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in numbers:
+        signal.signal(number, _nothing)
+    return reader
+
+
+def _nothing(*_: object) -> None:
+    return None
+
+
+def take_signals(wakeup: int) -> set[int]:
+    """The signals that have come in since the last call."""
+    try:
+        return set(os.read(wakeup, 4096))
+    except BlockingIOError:
+        return set()
+
+
+def wait_readable(descriptors: Iterable[int], seconds: float | None) -> set[int]:
+    """Which of the descriptors have something to say, after at most this many seconds."""
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    milliseconds = None if seconds is None else max(0, int(seconds * 1000) + 1)
+    return {descriptor for descriptor, _ in poll.poll(milliseconds)}
+
+
+def children_of(parent: int) -> list[int]:
+    """The direct children of a process."""
+    return [pid for pid in all_processes() if _parent_of(pid) == parent]
+
+
+def all_processes() -> list[int]:
+    """Every process there is to see."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _parent_of(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The name stands in parentheses and may hold anything, even parentheses.
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return -1
+
+
+def kill(pid: int, number: int) -> None:
+    """Sends a signal to a process that may be gone."""
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def kill_children(seconds: float, spare: Iterable[int] = ()) -> int:
+    """Kills all our children, adopted ones too, until none is left; how many there were."""
+    spared = set(spare)
+    killed: set[int] = set()
+    until = time.monotonic() + seconds
+    while _reap() and time.monotonic() < until:
+        targets = set(children_of(os.getpid())) - spared
+        if not targets:
+            break
+        for pid in targets:
+            kill(pid, signal.SIGKILL)
+        killed |= targets
+        time.sleep(0.005)
+    return len(killed)
+
+
+def _reap() -> bool:
+    """Collects ended children; whether any child is left."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True

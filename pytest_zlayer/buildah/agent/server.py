@@ -1,0 +1,233 @@
+"""The agent: starts commands, reads files, and cleans up when its parent is gone."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .cleaning import Leavings, clean, remove_tree
+from .jobs import GRACE, Command, supervise
+from .journal import Journal
+from .processes import (
+    adopt_orphans,
+    kill,
+    kill_children,
+    take_signals,
+    wait_readable,
+    wake_on,
+)
+from .tree import Tree
+from .wire import Message, receive, send
+
+Answer = tuple[Any, Sequence[int]]
+
+
+class Server:
+    """Serves one parent until it ends."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._pid = os.getpid()
+        self._parent: int | None = None
+        self._supervisors: set[int] = set()
+        self._leavings = Leavings(buildah=(), env={}, prefix="", tmpdir="")
+        self._journal: Journal | None = None
+        self._wakeup = -1
+        self._asked: dict[str, Callable[[Message, list[int]], Answer]] = {
+            "hello": self._hello,
+            "adopt": self._adopt,
+            "note": self._note,
+            "spawn": self._spawn,
+            "lstat": lambda message, _: (Tree(message["root"]).lstat(message["path"]), ()),
+            "listdir": lambda message, _: (Tree(message["root"]).listdir(message["path"]), ()),
+            "resolve": lambda message, _: (Tree(message["root"]).resolve(message["path"]), ()),
+            "open": lambda message, _: (None, [Tree(message["root"]).open(message["path"])]),
+            "xattrs": _xattrs,
+        }
+
+    def serve(self) -> None:
+        """Answers until the parent is gone, then ends and removes everything of it."""
+        adopt_orphans()
+        self._wakeup = wake_on(signal.SIGCHLD, signal.SIGTERM)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            while self._step():
+                pass
+        finally:
+            self._end()
+
+    def _step(self) -> bool:
+        watched = [self._control.fileno(), self._wakeup]
+        if self._parent is not None:
+            watched.append(self._parent)
+        ready = wait_readable(watched, None)
+        if self._wakeup in ready:
+            if signal.SIGTERM in take_signals(self._wakeup):
+                return False
+            self._reap()
+        if self._control.fileno() in ready:
+            return self._answer()
+        return self._parent not in ready
+
+    def _answer(self) -> bool:
+        try:
+            received = receive(self._control)
+        except OSError:
+            return False
+        if received is None:
+            return False
+        message, descriptors = received
+        try:
+            value, handed = self._asked[message["op"]](message, descriptors)
+            reply: Message = {"value": value}
+        except OSError as error:
+            handed = ()
+            reply = {"errno": error.errno, "path": error.filename}
+        finally:
+            _close(descriptors)
+        try:
+            send(self._control, reply, handed)
+        except OSError:
+            return False
+        finally:
+            _close(handed)
+        return True
+
+    def _hello(self, message: Message, _: list[int]) -> Answer:
+        # A forked child of the parent holds a copy of our lifeline; this sees the parent itself.
+        try:
+            self._parent = os.pidfd_open(message["parent"])
+        except OSError:
+            self._parent = None
+        os.mkdir(message["tmpdir"], 0o700)
+        self._leavings.tmpdir = message["tmpdir"]
+        self._leavings.env = dict(message["env"])
+        return {"pid": self._pid, "uid": os.getuid(), "env": _namespace_variables()}, ()
+
+    def _adopt(self, message: Message, _: list[int]) -> Answer:
+        self._leavings.buildah = message["buildah"]
+        self._leavings.prefix = message["prefix"]
+        self._leavings.env = dict(message["env"])
+        self._leavings.images.append(message["images"])
+        self._journal = Journal.create(message["journal"], message["session"])
+        return None, ()
+
+    def _note(self, message: Message, _: list[int]) -> Answer:
+        line = message["line"]
+        if self._journal is not None:
+            self._journal.add(line)
+        note(self._leavings, line)
+        return None, ()
+
+    def _spawn(self, message: Message, descriptors: list[int]) -> Answer:
+        env = {**message["env"], **_namespace_variables()}
+        command = Command(
+            message["argv"], env, message["cwd"], descriptors[:3], message["wrapped"]
+        )
+        pid = os.fork()
+        if pid == 0:
+            self._become_supervisor(command, descriptors[3])
+        self._supervisors.add(pid)
+        return pid, ()
+
+    def _become_supervisor(self, command: Command, lifeline: int) -> None:
+        code = 70
+        try:
+            signal.set_wakeup_fd(-1)
+            self._control.close()
+            os.close(self._wakeup)
+            if self._parent is not None:
+                os.close(self._parent)
+            code = supervise(command, socket.socket(fileno=lifeline), self._pid)
+        finally:
+            os._exit(code)
+
+    def _reap(self) -> None:
+        try:
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                if pid in self._supervisors:
+                    self._supervisors.discard(pid)
+                    if status != 0:
+                        # It died before its work was done, so its command is now our child.
+                        kill_children(GRACE, spare=self._supervisors)
+        except ChildProcessError:
+            return
+
+    def _end(self) -> None:
+        self._control.close()
+        for pid in self._supervisors:
+            kill(pid, signal.SIGTERM)
+        until = time.monotonic() + GRACE + 1.0
+        while self._supervisors and time.monotonic() < until:
+            wait_readable([self._wakeup], 0.2)
+            take_signals(self._wakeup)
+            self._reap()
+        kill_children(GRACE)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._clean()
+
+    def _clean(self) -> None:
+        if not self._leavings.tmpdir:
+            return
+        os.chdir("/")
+        problems = clean(self._leavings) if self._leavings.buildah else []
+        remove_tree(self._leavings.tmpdir)
+        # With something left the journal stays, for the next session to try again.
+        if self._journal is not None and not problems:
+            self._journal.remove()
+
+
+def note(left: Leavings, line: dict[str, Any]) -> None:
+    """Adds one line of a journal to what is to be removed."""
+    match line:
+        case {"image": str(name)}:
+            left.images.append(name)
+        case {"drop image": str(name)}:
+            left.images = [one for one in left.images if one != name]
+        case {"id": str(identifier)}:
+            left.ids.append(identifier)
+        case {"drop id": str(identifier)}:
+            left.ids = [one for one in left.ids if one != identifier]
+
+
+def _xattrs(message: Message, _: list[int]) -> Answer:
+    found = Tree(message["root"]).xattrs(message["path"])
+    return {name: base64.b64encode(value).decode("ascii") for name, value in found.items()}, ()
+
+
+def _namespace_variables() -> dict[str, str]:
+    """What ``buildah unshare`` told us and every buildah below it has to know."""
+    return {
+        name: value for name, value in os.environ.items() if name.startswith("_CONTAINERS_")
+    }
+
+
+def _close(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs what the arguments name: the agent on its standard input, or a preparation."""
+    if arguments[:1] == ["prepare"]:
+        from .prepare import prepare
+
+        return prepare(arguments[1:])
+    if arguments[:1] == ["sweep"]:
+        from .sweeping import sweep
+
+        return sweep()
+    control = socket.socket(fileno=os.dup(0))
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    os.dup2(null, 0)
+    Server(control).serve()
+    return 0

@@ -1,0 +1,47 @@
+"""Messages between a process and its agent: a length, a JSON object, and file descriptors."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+Message = dict[str, Any]
+_LENGTH = struct.Struct("!I")
+_MOST_DESCRIPTORS = 8
+
+
+def send(channel: socket.socket, message: Message, descriptors: Sequence[int] = ()) -> None:
+    """Sends one message; the descriptors travel with its first bytes."""
+    data = json.dumps(message).encode("ascii")
+    header = _LENGTH.pack(len(data))
+    if descriptors:
+        socket.send_fds(channel, [header], list(descriptors))
+    else:
+        channel.sendall(header)
+    channel.sendall(data)
+
+
+def receive(channel: socket.socket) -> tuple[Message, list[int]] | None:
+    """The next message with its descriptors (close-on-exec); ``None`` when the other end is gone."""
+    header, descriptors, _, _ = socket.recv_fds(
+        channel, _LENGTH.size, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+    )
+    header += _exactly(channel, _LENGTH.size - len(header)) if header else b""
+    if len(header) < _LENGTH.size:
+        return None
+    length = _LENGTH.unpack(header)[0]
+    data = _exactly(channel, length)
+    return (json.loads(data), descriptors) if len(data) == length else None
+
+
+def _exactly(channel: socket.socket, length: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < length:
+        part = channel.recv(min(length - len(parts), 1 << 20))
+        if not part:
+            break
+        parts += part
+    return bytes(parts)

@@ -1,0 +1,171 @@
+"""The command lines of buildah, one builder a command, and nothing but the options in them.
+
+What a user wrote (names, references, paths) is checked here, before it can be taken for an option
+or for a transport that writes to the host.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pytest_zlayer.errors import UsageError
+
+Network = Literal["default", "none", "host"]
+PullPolicy = Literal["missing", "newer", "always", "never"]
+
+_HEX = re.compile(r"\A[0-9a-f]{64}\Z")
+_REFERENCE = re.compile(
+    r"\A(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?/)?"
+    r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?\Z"
+)
+_CONTAINER = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
+_TRANSPORTS = ("docker://", "oci:", "oci-archive:", "docker-archive:", "dir:", "docker-daemon:")
+_PASSWORD = re.compile(r"(?<=://)[^/@\s]*(?=@)")
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A host path seen by one RUN.
+
+    Attributes:
+        source: absolute path on the host.
+        target: absolute path in the container.
+        readonly: whether the RUN may only read it.
+        options: further options of ``buildah run --volume`` (``U``, ``z``, ``O``…).
+    """
+
+    source: Path
+    target: str
+    readonly: bool = False
+    options: tuple[str, ...] = ()
+
+    def argument(self) -> str:
+        """As ``--volume`` takes it."""
+        if ":" in str(self.source) or ":" in self.target:
+            raise UsageError(
+                f"a path with a colon cannot be mounted: {self.source} at {self.target}"
+            )
+        options = ["ro" if self.readonly else "rw", *self.options]
+        return f"{self.source}:{self.target}:{','.join(options)}"
+
+
+def is_image_id(text: str) -> bool:
+    """Whether this is the full id of an image or container: 64 hexadecimal digits."""
+    return _HEX.match(text) is not None
+
+
+def image(name: str) -> str:
+    """An image name or id, checked: it can neither be an option nor a transport.
+
+    Raises:
+        UsageError: it is no image name.
+    """
+    bare = name.removeprefix("sha256:")
+    if is_image_id(bare):
+        return bare
+    if _REFERENCE.match(name) is None:
+        raise UsageError(f"{name!r} is not an image name")
+    return name
+
+
+def container(name: str) -> str:
+    """A container name or id, checked.
+
+    Raises:
+        UsageError: it is no container name.
+    """
+    if _CONTAINER.match(name) is None:
+        raise UsageError(f"{name!r} is not a container name")
+    return name
+
+
+def source(name: str) -> str:
+    """An image to pull: a name, or one with a transport in front.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    return name if name.startswith(_TRANSPORTS) else image(name)
+
+
+def platform_options(platform: str | None) -> list[str]:
+    """``--platform`` when one is asked for."""
+    return [] if platform is None else ["--platform", platform]
+
+
+def pull(
+    reference: str, *, policy: PullPolicy, platform: str | None, quiet: bool
+) -> list[str]:
+    """``buildah pull``."""
+    # buildah's own "true" of older versions is what newer ones call "newer"; 1.28 knows neither
+    # for "pull", whose "always" downloads nothing that is there already.
+    return [
+        "pull",
+        *(["--quiet"] if quiet else []),
+        "--policy",
+        policy,
+        *platform_options(platform),
+        source(reference),
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How ``buildah run`` runs a command.
+
+    Attributes:
+        env: variables set for this command only.
+        user: user, ``uid``, ``user:group``…; empty: the image's.
+        workdir: directory; empty: the image's.
+        volumes: host paths it sees.
+        network: ``default`` and ``host`` are the host's, ``none`` is none.
+        isolation: ``oci``, ``rootless`` or ``chroot``.
+        runtime: OCI runtime for the first two.
+        runtime_root: where that runtime keeps its state.
+        add_host_network: whether ``--network`` may be used at all (chroot refuses all but host).
+    """
+
+    env: Mapping[str, str]
+    user: str
+    workdir: str
+    volumes: Sequence[Volume]
+    network: Network
+    isolation: str
+    runtime: str | None
+    runtime_root: Path | None
+
+
+def run(name: str, argv: Sequence[str], options: RunOptions) -> list[str]:
+    """``buildah run``.
+
+    The default network is the host's: it works with every isolation, with or without network
+    plugins, and leaves no bridge, address or firewall rule behind.
+    """
+    line = ["run", "--isolation", options.isolation]
+    if options.runtime is not None and options.isolation != "chroot":
+        line += ["--runtime", options.runtime]
+        if options.runtime_root is not None:
+            line += ["--runtime-flag", f"root={options.runtime_root}"]
+    if options.isolation == "chroot" or options.network != "none":
+        line += ["--network", "host"]
+    else:
+        line += ["--network", "none"]
+    for key, value in options.env.items():
+        line += ["--env", f"{key}={value}"]
+    if options.user:
+        line += ["--user", options.user]
+    if options.workdir:
+        line += ["--workingdir", options.workdir]
+    for volume in options.volumes:
+        line += ["--volume", volume.argument()]
+    return [*line, "--", container(name), *argv]
+
+
+def masked(argv: Sequence[str]) -> tuple[str, ...]:
+    """A command line fit for messages: passwords in URLs are left out."""
+    return tuple(_PASSWORD.sub("***", word) for word in argv)

@@ -1,0 +1,96 @@
+"""Running buildah: every command gets the same storage, environment and translation of errors."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pytest_zlayer.buildah import arguments
+from pytest_zlayer.buildah.errors import EngineError, EngineTimeout, ImageNotKnown
+from pytest_zlayer.buildah.failures import Failure, classify, says_not_known
+from pytest_zlayer.buildah.process import Completed, Request, Runner
+
+# Seconds for commands that only touch the storage's records. Nothing in buildah limits how long
+# it waits for a lock, which a stopped process may hold for ever.
+BOOKKEEPING = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Commander:
+    """buildah with its storage and environment, ready to be given commands."""
+
+    runner: Runner
+    binary: Path
+    env: Mapping[str, str]
+    options: tuple[str, ...] = ()
+
+    def argv(self, words: Sequence[str]) -> list[str]:
+        """The whole command line."""
+        return [str(self.binary), *self.options, *words]
+
+    def call(
+        self,
+        words: Sequence[str],
+        *,
+        timeout: float | None = BOOKKEEPING,
+        env: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> Completed:
+        """Runs buildah; only an overrun of the time limit is an error."""
+        request = Request(
+            argv=self.argv(words), env={**self.env, **(env or {})}, timeout=timeout, **more
+        )
+        return self.finish(request)
+
+    def finish(self, request: Request) -> Completed:
+        """Runs a request; only an overrun of the time limit is an error."""
+        done = self.runner.run(request)
+        if done.timed_out:
+            raise overrun(done, request.timeout or 0.0)
+        return done
+
+    def output(self, words: Sequence[str], **more: Any) -> str:
+        """What buildah prints.
+
+        Raises:
+            EngineError: it failed.
+        """
+        captured = io.BytesIO()
+        done = self.call(words, stdout=captured, **more)
+        if done.exit_code != 0:
+            raise failed(done)
+        return captured.getvalue().decode("utf-8", "replace")
+
+    def with_environment(self, **env: str) -> Commander:
+        """The same with more environment."""
+        return replace(self, env={**self.env, **env})
+
+
+def failed(done: Completed) -> EngineError:
+    """The error for a command that ended badly."""
+    code = -done.killed_by_signal if done.killed_by_signal else done.exit_code
+    failure = classify(done.argv, code, done.stderr_tail)
+    kind = ImageNotKnown if _image_unknown(done.stderr_tail) else EngineError
+    return kind(
+        failure,
+        command=arguments.masked(done.argv),
+        exit_code=done.exit_code,
+        stderr=done.stderr_tail,
+    )
+
+
+def _image_unknown(stderr: Sequence[str]) -> bool:
+    return says_not_known(stderr) and any("image" in line for line in stderr[-1:])
+
+
+def overrun(done: Completed, seconds: float) -> EngineTimeout:
+    """The error for a command whose time was over."""
+    verb = next((word for word in done.argv[1:] if word.isalpha()), "")
+    return EngineTimeout(
+        Failure("timeout", f"buildah {verb} did not end within {seconds:g} s and was ended"),
+        command=arguments.masked(done.argv),
+        stderr=done.stderr_tail,
+    )

@@ -1,0 +1,435 @@
+"""The engine: every thing that is ever asked of buildah, as one object."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from packaging.version import Version
+
+from pytest_zlayer.buildah import arguments, images, opening, running, transfer
+from pytest_zlayer.buildah.arguments import Network, PullPolicy, Volume
+from pytest_zlayer.buildah.client import AgentClient
+from pytest_zlayer.buildah.commands import Commander, failed
+from pytest_zlayer.buildah.environment import engine_environment, proxy_environment
+from pytest_zlayer.buildah.errors import EngineError, EngineUnusable, ImageNotKnown
+from pytest_zlayer.buildah.failures import says_not_known
+from pytest_zlayer.buildah.isolation import Isolation, choose
+from pytest_zlayer.buildah.locate import locate
+from pytest_zlayer.buildah.output import LineSink
+from pytest_zlayer.buildah.probe import Features, Memory, needs_namespace
+from pytest_zlayer.buildah.process import ByteSink, Completed, Request, Runner
+from pytest_zlayer.buildah.records import (
+    ContainerSummary,
+    ImageRecord,
+    ImageSummary,
+    parse_containers,
+    parse_image,
+    parse_images,
+)
+from pytest_zlayer.buildah.rootfs import AgentRootfs, LocalRootfs, Rootfs
+from pytest_zlayer.buildah.storage import StorageInfo
+
+__all__ = [
+    "Completed",
+    "ContainerSummary",
+    "Engine",
+    "ImageRecord",
+    "ImageSummary",
+    "StorageInfo",
+    "Volume",
+]
+
+
+class Engine:
+    """buildah on this machine, opened for one process of one session.
+
+    All calls block and may be made from any thread. A ``timeout`` is in seconds, ``None`` means
+    no limit; every call may raise ``EngineError`` or, when its time was over, ``EngineTimeout``.
+
+    Attributes:
+        binary: path of buildah.
+        version: its version.
+        features: what this version knows.
+        rootless: whether it works inside a user namespace of its own.
+        tmpdir: a directory private to this process, removed at the end.
+        storage: where containers and images are.
+        session, worker: whose containers and images these are.
+    """
+
+    def __init__(self, opened: opening.Opened) -> None:
+        self.binary: Path = opened.commander.binary
+        self.version: Version = opened.version
+        self.features: Features = opened.features
+        self.rootless: bool = opened.rootless
+        self.tmpdir: Path = opened.tmpdir
+        self.storage: StorageInfo = opened.storage
+        self.session = opened.session
+        self.worker = opened.worker
+        self._client: AgentClient = opened.client
+        self._runner: Runner = opened.commander.runner
+        self._commander: Commander = opened.commander
+        self._environment = opened.environment
+        self._memory: Memory = opened.memory
+        self._wanted_isolation = opened.isolation
+        self._isolation: Isolation | None = None
+        self._probing = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        buildah: str | None = None,
+        environment: Mapping[str, str],
+        root: Path | None = None,
+        runroot: Path | None = None,
+        isolation: str = "auto",
+        session: str,
+        worker: str = "main",
+        authfile: Path | None = None,
+    ) -> Engine:
+        """Finds buildah, starts its agent, and sweeps what dead sessions left in the storage.
+
+        Raises:
+            EngineMissing: buildah is not installed.
+            EngineUnusable: it does not answer, is too old, or may not use its storage.
+        """
+        return cls(
+            opening.open_engine(
+                opening.Wishes(
+                    binary=locate(buildah, environment),
+                    environment=environment,
+                    root=root,
+                    runroot=runroot,
+                    isolation=isolation,
+                    session=session,
+                    worker=worker,
+                    authfile=authfile,
+                )
+            )
+        )
+
+    @property
+    def prefix(self) -> str:
+        """How the names of this process's containers begin."""
+        return opening.container_prefix(self.session, self.worker)
+
+    @property
+    def temporary_images(self) -> str:
+        """How the names of images begin that are removed when this process is over."""
+        return opening.image_folder(self.session, self.worker)
+
+    @property
+    def isolation(self) -> str:
+        """How RUN is isolated: ``oci``, ``rootless`` or ``chroot``; found out at first use.
+
+        Raises:
+            EngineUnusable: nothing works here.
+        """
+        return self.isolated_by.kind
+
+    @property
+    def isolated_by(self) -> Isolation:
+        """The same with the OCI runtime."""
+        with self._probing:
+            if self._isolation is None:
+                self._isolation = choose(
+                    self._commander, self._wanted_isolation, self._memory,
+                    self.prefix, self.storage, self.tmpdir, rootless=self.rootless,
+                )  # fmt: skip
+            return self._isolation
+
+    def describe(self) -> str:
+        """One line for headers."""
+        parts = [f"buildah {self.version}", f"storage {self.storage.root}", self.storage.driver]
+        if self._isolation is not None:
+            parts.append(f"isolation {self._isolation}")
+        if self.rootless:
+            parts.append("rootless")
+        return f"{parts[0]} ({', '.join(parts[1:])})"
+
+    # Working containers
+
+    def new_container_name(self) -> str:
+        """A name no other container has, by which everybody can tell whose it is."""
+        return f"{self.prefix}{next(self._numbers)}-{secrets.token_hex(3)}-"
+
+    def from_image(self, image: str, *, platform: str | None = None) -> str:
+        """Makes a working container of an image in the store, or of ``scratch``; its name.
+
+        Nothing is pulled. buildah would run the ONBUILD triggers of the image at this point, so
+        an image that has some is refused.
+        """
+        return running.from_image(self._commander, self.new_container_name(), image, platform)
+
+    def run(
+        self,
+        container: str,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        user: str = "",
+        workdir: str = "",
+        volumes: Sequence[Volume] = (),
+        network: Network = "default",
+        stdin: bytes | Path | None = None,
+        on_line: LineSink | None = None,
+        timeout: float | None = None,
+        log: ByteSink | None = None,
+        stdout: ByteSink | None = None,
+        stderr: ByteSink | None = None,
+        hidden_env: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Runs a command in a working container, whatever its own exit status.
+
+        What it leaves running is killed before this returns. ``timed_out`` says that it was ended
+        because its time was over. A command that cannot be started counts as one that ended with
+        127 (not found) or 126, one killed by signal n as one that ended with 128 + n.
+
+        Args:
+            env: variables for this command, visible in the process list.
+            hidden_env: variables whose values stand on no command line and stay in no container.
+            volumes: host paths it sees.
+            network: ``none`` cuts it off, anything else is the network of the host.
+            stdin: what it reads; nothing by default.
+            on_line: called with ``stdout`` or ``stderr`` and each line as it comes.
+            log: gets both streams as they come, raw; ``stdout`` and ``stderr`` get one each.
+
+        Raises:
+            EngineError: buildah itself failed, or :meth:`interrupt` ended the command.
+        """
+        return running.run(
+            self._commander,
+            running.RunRequest(
+                container=container, argv=argv, env=env or {}, hidden_env=hidden_env or {},
+                user=user, workdir=workdir, volumes=volumes, network=network, stdin=stdin,
+                on_line=on_line, timeout=timeout, log=log, stdout=stdout, stderr=stderr,
+            ),
+            self.isolated_by, self.storage, self.tmpdir,
+        )  # fmt: skip
+
+    def commit(
+        self,
+        container: str,
+        *,
+        name: str | None = None,
+        squash: bool = False,
+        timestamp: int | None = None,
+        format: str = "oci",
+        timeout: float | None = None,
+    ) -> str:
+        """Commits a working container as an image; its id.
+
+        ``timestamp`` (seconds since the epoch) makes the result independent of the clock.
+        """
+        return images.commit(
+            self._commander, self.features, container, name=name, squash=squash,
+            timestamp=timestamp, format=format, timeout=timeout,
+        )  # fmt: skip
+
+    def mount(self, container: str) -> Rootfs:
+        """The files of a working container."""
+        printed = self._commander.output(["mount", arguments.container(container)]).strip()
+        root = Path(printed.splitlines()[-1] if printed else "")
+        if not root.is_absolute():
+            raise EngineUnusable(f"buildah mount printed no path: {printed!r}")
+        if self.rootless:
+            return AgentRootfs(root, self._ask_about)
+        return LocalRootfs(root)
+
+    def _ask_about(self, question: str, root: str, path: str) -> tuple[Any, Sequence[int]]:
+        return self._client.ask(question, root=root, path=path)
+
+    def unmount(self, container: str) -> None:
+        """Undoes :meth:`mount`."""
+        self._commander.output(["umount", arguments.container(container)])
+
+    def rename_container(self, container: str, name: str) -> None:
+        """Gives a container another name; with a name of its own it outlives this session."""
+        self._commander.output(
+            ["rename", arguments.container(container), arguments.container(name)]
+        )
+
+    def containers(self) -> tuple[ContainerSummary, ...]:
+        """All working containers of the storage, not only ours."""
+        return parse_containers(self._commander.output(["containers", "--all", "--json"]))
+
+    def remove_containers(self, *names: str) -> None:
+        """Removes containers; one that is gone already counts as removed."""
+        if not names:
+            return
+        words = ["rm", *map(arguments.container, names)]
+        done = self._commander.call(words)
+        if done.exit_code == 0:
+            return
+        if not says_not_known(done.stderr_tail):
+            raise failed(done)
+        # At the first unknown one buildah may stop, so each gets its turn.
+        for name in names if len(names) > 1 else ():
+            self.remove_containers(name)
+
+    # Images
+
+    def images(self) -> tuple[ImageSummary, ...]:
+        """All images of the storage, not only ours."""
+        return parse_images(self._commander.output(["images", "--json", "--no-trunc"]))
+
+    def exists(self, reference: str) -> bool:
+        """Whether the store has this image; nothing is pulled."""
+        try:
+            self.inspect_image(reference)
+        except ImageNotKnown:
+            return False
+        return True
+
+    def inspect_image(self, reference: str) -> ImageRecord:
+        """All about an image of the store.
+
+        Raises:
+            ImageNotKnown: the store has no such image.
+        """
+        words = ["inspect", "--type", "image", arguments.image(reference)]
+        return parse_image(self._commander.output(words))
+
+    def import_layout(self, directory: Path, name: str) -> str:
+        """Puts the image of an OCI layout directory into the store under this name; its id.
+
+        Blobs of layers that the store has already need not be there.
+        """
+        with self._unnamed() as note:
+            return images.import_layout(self._commander, directory, name, self.tmpdir, note)
+
+    def _unnamed(self) -> images.Unnamed:
+        return images.Unnamed(lambda line: self._note(line))
+
+    def _note(self, line: Mapping[str, str]) -> None:
+        self._client.ask("note", line=dict(line))
+
+    def register_image(self, name: str) -> None:
+        """Has this image name removed when the process is over, however it ends."""
+        self._note({"image": arguments.image(name)})
+
+    def unregister_image(self, name: str) -> None:
+        """Takes :meth:`register_image` back: the name stays."""
+        self._note({"drop image": name})
+
+    def tag(self, image: str, *names: str) -> None:
+        """Gives an image further names."""
+        if names:
+            words = ["tag", arguments.image(image), *map(arguments.image, names)]
+            self._commander.output(words)
+
+    def untag(self, image: str, name: str) -> None:
+        """Takes a name from an image that has others; the image itself stays."""
+        images.untag(self._commander, image, name)
+
+    def remove_images(self, *references: str) -> tuple[str, ...]:
+        """Removes images or their names; those still in use are left and returned."""
+        return images.remove(self._commander, references)
+
+    # Registries and other places
+
+    def pull(
+        self,
+        reference: str,
+        *,
+        policy: PullPolicy = "missing",
+        platform: str | None = None,
+        on_line: LineSink | None = None,
+        timeout: float | None = None,
+    ) -> str:
+        """Gets an image into the store; its id.
+
+        ``missing`` asks nobody when it is there; ``newer`` asks, and is content with the one in
+        the store when nobody answers; ``always`` must have an answer; ``never`` only looks here.
+        """
+        return transfer.pull(
+            self._networked(), self.features, reference, policy=policy, platform=platform,
+            on_line=on_line, timeout=timeout,
+        )  # fmt: skip
+
+    def push(
+        self,
+        image: str,
+        destination: str,
+        *,
+        on_line: LineSink | None = None,
+        timeout: float | None = None,
+        format: str | None = None,
+        authfile: Path | None = None,
+    ) -> str:
+        """Copies an image to a registry or an archive (``oci-archive:PATH``…); its digest there."""
+        return transfer.push(
+            self._networked(), image, destination, self.tmpdir, on_line=on_line,
+            timeout=timeout, format=format, authfile=authfile,
+        )  # fmt: skip
+
+    def manifest_create(self, name: str, *images: str) -> str:
+        """Makes a manifest list in the store; its id."""
+        return transfer.manifest_create(self._commander, name, images, self.storage)
+
+    def manifest_add(self, name: str, image: str) -> None:
+        """Adds an image to a manifest list; safe when several processes add at once."""
+        transfer.manifest_add(self._commander, name, image, self.storage)
+
+    def manifest_push(
+        self,
+        name: str,
+        destination: str,
+        *,
+        on_line: LineSink | None = None,
+        timeout: float | None = None,
+        authfile: Path | None = None,
+    ) -> str:
+        """Copies a manifest list and all its images; its digest there."""
+        return transfer.manifest_push(
+            self._networked(), name, destination, self.tmpdir, on_line=on_line,
+            timeout=timeout, authfile=authfile,
+        )  # fmt: skip
+
+    def _networked(self) -> Commander:
+        return self._commander.with_environment(**proxy_environment(self._environment))
+
+    # The process
+
+    def process(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        on_line: LineSink | None = None,
+        stdin: bytes | Path | None = None,
+        stdout: ByteSink | None = None,
+    ) -> Completed:
+        """Runs any other program under the same agent, whatever its exit status.
+
+        It gets the same few variables as buildah, the proxies, and ``env`` on top.
+        """
+        base = engine_environment(self._environment, self.tmpdir)
+        whole = {**base, **proxy_environment(self._environment), **(env or {})}
+        return self._runner.run(
+            Request(
+                argv=argv, env=whole, cwd=cwd, timeout=timeout, on_line=on_line, stdin=stdin,
+                stdout=stdout,
+            )
+        )  # fmt: skip
+
+    def interrupt(self) -> None:
+        """Ends all running commands; their callers get an ``EngineError`` of kind interrupted."""
+        self._runner.interrupt()
+
+    def close(self) -> None:
+        """Ends everything of this process, removes its containers and its directory."""
+        if not self._closed:
+            self._closed = True
+            self._client.close()

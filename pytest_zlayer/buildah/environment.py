@@ -1,0 +1,39 @@
+"""The environment buildah is started with: made up from a few variables, never inherited whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pytest_zlayer.buildah.locate import search_path
+
+# What configures containers/storage, containers/image and containers/common.
+_KEPT = (
+    "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ",
+    "STORAGE_DRIVER", "STORAGE_OPTS", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK", "DBUS_SESSION_BUS_ADDRESS",
+    "REGISTRIES_CONFIG_PATH",
+)  # fmt: skip
+_KEPT_PREFIXES = ("XDG_", "CONTAINERS_", "_CONTAINERS_")
+_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
+
+
+def engine_environment(
+    environment: Mapping[str, str], tmpdir: Path, authfile: Path | None = None
+) -> dict[str, str]:
+    """For every buildah command. Proxies are not in it: buildah hands them to each RUN."""
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if name in _KEPT or name.startswith(_KEPT_PREFIXES)
+    }
+    kept["PATH"] = search_path(environment)
+    kept["TMPDIR"] = str(tmpdir)
+    if authfile is not None:
+        kept["REGISTRY_AUTH_FILE"] = str(authfile)
+    return kept
+
+
+def proxy_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What commands that talk to a registry need on top."""
+    return {name: value for name, value in environment.items() if name.lower() in _PROXIES}

@@ -1,0 +1,345 @@
+"""What a failed command means: the only place that reads buildah's messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+FailureKind = Literal[
+    "command", "transient", "permanent", "environment", "crash", "timeout", "interrupted"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a command failed.
+
+    Attributes:
+        kind: ``command``: what a RUN ran ended with this status, buildah did its work.
+            ``transient``: trying again may help. ``permanent``: it will not. ``environment``:
+            this machine has to be put right first. ``crash``: buildah itself broke down.
+            ``timeout`` and ``interrupted``: ended by us.
+        message: one sentence.
+        hint: what to do about it, or ``None``.
+        signal: the signal that ended the command of a RUN, or ``None``.
+        exit_code: the status of the command of a RUN where it is not buildah's own.
+    """
+
+    kind: FailureKind
+    message: str
+    hint: str | None = None
+    signal: int | None = None
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    kind: FailureKind
+    pattern: re.Pattern[str]
+    message: str
+    hint: str | None = None
+
+
+def _signature(
+    kind: FailureKind, pattern: str, message: str, hint: str | None = None
+) -> _Signature:
+    return _Signature(kind, re.compile(pattern), message, hint)
+
+
+_LOGGED = re.compile(r'^time="[^"]*" level=(\w+) msg=')
+_STATUS = re.compile(r"^Error: (?:while running runtime: )?exit status (\d+)$")
+_KILLED = re.compile(r"(?:subprocess|container) exited on ([a-z /0-9]+)")
+_NOT_STARTED = re.compile(
+    r"process failed to start with error: (.*?)(?:process exited with error.*)?$"
+    r'|(?:creating|starting) container .*?(exec: \\?".*)$'
+    r"|error running container: .*?(executable file .* not found.*|open executable: .*)$"
+)
+# The lines buildah adds on its own account when the command of a RUN ends with a bad status.
+_OWN_LINE = re.compile(
+    r"^(?:Error: (?:while running runtime: )?exit status \d+"
+    r"|subprocess exited with status \d+"
+    r"|subprocess exited on [a-z /0-9]+"
+    r"|container exited on [a-z /0-9]+)$"
+)
+# As Go spells them (syscall.Signal.String).
+_SIGNALS = {
+    "hangup": 1,
+    "interrupt": 2,
+    "quit": 3,
+    "illegal instruction": 4,
+    "trace/breakpoint trap": 5,
+    "aborted": 6,
+    "bus error": 7,
+    "floating point exception": 8,
+    "killed": 9,
+    "user defined signal 1": 10,
+    "segmentation fault": 11,
+    "user defined signal 2": 12,
+    "broken pipe": 13,
+    "alarm clock": 14,
+    "terminated": 15,
+}
+
+_SIGNATURES = (
+    _signature(
+        "environment",
+        r"no space left on device|disk quota exceeded",
+        "the disk is full",
+        "free space in the container storage and in TMPDIR",
+    ),
+    _signature(
+        "environment",
+        r"read-only file system",
+        "the container storage is read-only",
+        "choose another with --zlayer-root and --zlayer-runroot",
+    ),
+    _signature(
+        "environment",
+        r"(?:mkdir|open|chmod|chown|lstat) \S+: permission denied$"
+        r"|(?:mkdir|open) \S+(?:lock|storage\S*): permission denied",
+        "buildah is not permitted to use its storage",
+        "run as root, or as a user with entries in /etc/subuid and /etc/subgid",
+    ),
+    _signature(
+        "environment",
+        r"cgroups? in hybrid mode not supported|cgroup\S* .*not (?:mounted|supported|found)",
+        "the OCI runtime cannot use the control groups of this machine",
+        "use --zlayer-isolation chroot, or install runc",
+    ),
+    _signature(
+        "environment",
+        r"executable file not found in \$PATH",
+        "a program buildah needs is not installed",
+        "install crun or runc, or use --zlayer-isolation chroot",
+    ),
+    _signature("permanent", r"unrecognized isolation type", "there is no such isolation"),
+    _signature(
+        "environment",
+        r"(?:newuidmap|newgidmap)|no subuid ranges found|cannot find UID/GID for user"
+        r"|error creating (?:new )?user namespace",
+        "this user has no subordinate user ids",
+        "add the user to /etc/subuid and /etc/subgid and install the package uidmap",
+    ),
+    _signature(
+        "environment",
+        r"failed to get container config|Failed to read .*toml|reading .*storage\.conf",
+        "a configuration file in /etc/containers or ~/.config/containers cannot be read",
+    ),
+    _signature(
+        "environment",
+        r"obtaining default signature policy|invalid policy in|open \S*policy\.json",
+        "the signature policy of containers is missing or broken",
+        "restore /etc/containers/policy.json",
+    ),
+    _signature("permanent", r"rejected by policy", "the signature policy rejects this image"),
+    _signature(
+        "environment",
+        r"checking authfile|unmarshaling JSON at|unmarshaling JSON .*auth",
+        "the registry credentials file cannot be read",
+    ),
+    _signature(
+        "environment",
+        r"driver not supported",
+        "the storage driver is not available",
+        "check the driver in storage.conf",
+    ),
+    _signature(
+        "environment",
+        r"storage may be corrupted|layers\.json|overlay/\S+: no such file or directory"
+        r"|recreating the missing symlinks|file integrity checksum failed|Digest did not match"
+        r"|locating item named \"manifest\"",
+        "a layer in the container storage is damaged",
+        "remove the image that uses it, or the whole storage, and build again",
+    ),
+    _signature(
+        "permanent",
+        r"max depth exceeded",
+        "the image has more than the 128 layers the storage can mount",
+        "squash it, or join RUN instructions",
+    ),
+    _signature("permanent", r"manifest unknown|name unknown|NAME_UNKNOWN", "no such image there"),
+    _signature(
+        "permanent",
+        r"unauthorized|authentication required|invalid username/password|\b401\b",
+        "the registry asks for a login",
+        "log in with buildah login, or name a credentials file",
+    ),
+    _signature(
+        "permanent", r"\bdenied: |\b403 \(?Forbidden", "the registry denies access to this image"
+    ),
+    _signature(
+        "transient", r"toomanyrequests|429 \(?Too Many", "the registry asks to slow down"
+    ),
+    _signature(
+        "transient",
+        r"unexpected HTTP status: 5\d\d|\b5\d\d \(?(?:Internal|Bad Gateway|Service|Gateway)",
+        "the registry has an internal error",
+    ),
+    _signature(
+        "permanent",
+        r"server gave HTTP response to HTTPS client|tls: |x509: ",
+        "the registry does not speak the expected TLS",
+        "check its certificate, or mark it insecure in registries.conf",
+    ),
+    _signature(
+        "transient",
+        r"no such host|Temporary failure in name resolution|server misbehaving",
+        "the name of the registry cannot be resolved",
+        "check the network and the spelling of the registry",
+    ),
+    _signature(
+        "transient",
+        r"connection refused|connection reset|network is unreachable|no route to host"
+        r"|i/o timeout|TLS handshake timeout|Client\.Timeout",
+        "the registry cannot be reached",
+    ),
+    _signature(
+        "transient", r"unexpected EOF|: EOF$", "the connection to the registry was cut"
+    ),
+    _signature(
+        "transient", r"digest sha256:\S+ does not match", "a downloaded layer was damaged"
+    ),
+    _signature(
+        "permanent",
+        r"invalid character '<' looking for",
+        "something other than a registry answered",
+        "a proxy or login page may stand in between",
+    ),
+    _signature(
+        "permanent",
+        r"did not resolve to an alias",
+        "the image name has no registry",
+        "write it in full, or set --zlayer-registry",
+    ),
+    _signature("transient", r"layer not known", "a layer vanished while it was in use"),
+    _signature("transient", r"container not known", "the working container is gone"),
+    _signature(
+        "permanent", r"image not known|no such image|not found in local", "no such image"
+    ),
+    _signature(
+        "permanent", r"image is in use|image used by", "the image is in use by a container"
+    ),
+    _signature("permanent", r"name is already in use", "that container name is in use"),
+    _signature(
+        "permanent", r"unknown user|unable to find user", "the image has no such user"
+    ),
+    _signature("permanent", r"invalid reference format", "that is not an image name"),
+)
+_PANIC = re.compile(r"^goroutine \d+ \[|^panic: |^fatal error: ")
+
+
+def classify(argv: Sequence[str], exit_code: int, stderr_tail: Sequence[str]) -> Failure:
+    """What it means that this command of buildah ended so.
+
+    ``stderr_tail`` are the last lines of its standard error. ``exit_code`` is negative when a
+    signal ended buildah itself, as in ``subprocess``.
+    """
+    if exit_code < 0:
+        return Failure(
+            "crash", f"buildah died of signal {-exit_code}", "it may have run out of memory"
+        )
+    said = [line for line in stderr_tail if not _is_logged(line)]
+    if exit_code == 2 and any(_PANIC.search(line) for line in said):
+        return Failure("crash", f"buildah crashed: {_first_panic(said)}")
+    if "run" in argv:
+        failure = _of_run(exit_code, said)
+        if failure is not None:
+            return failure
+    return _by_signature(exit_code, said, stderr_tail)
+
+
+def own_line(line: str) -> bool:
+    """Whether buildah, not the command it ran, may have written this line to end a RUN."""
+    return _OWN_LINE.match(line) is not None
+
+
+def log_errors(stderr: Sequence[str]) -> list[str]:
+    """Lines that report an error although the exit status says nothing of it."""
+    return [line for line in stderr if (m := _LOGGED.match(line)) and m[1] in ("error", "fatal")]
+
+
+def says_not_known(stderr: Sequence[str]) -> bool:
+    """Whether what was to be removed or read is not there."""
+    return any("not known" in line or "no such image" in line for line in stderr)
+
+
+def says_in_use(stderr: Sequence[str]) -> bool:
+    """Whether an image could not be removed because a container or image needs it."""
+    return any("in use" in line or "dependent child images" in line for line in stderr)
+
+
+def says_no_network_choice(stderr: Sequence[str]) -> bool:
+    """Whether this isolation knows no network but the host's."""
+    return any("cannot set --network other than host" in line for line in stderr)
+
+
+def _is_logged(line: str) -> bool:
+    found = _LOGGED.match(line)
+    return found is not None and found[1] not in ("error", "fatal", "panic")
+
+
+def _first_panic(lines: Sequence[str]) -> str:
+    return next((line for line in lines if line.startswith(("panic:", "fatal error:"))), lines[0])
+
+
+def _of_run(exit_code: int, said: Sequence[str]) -> Failure | None:
+    """How the command of a RUN ended, or ``None`` if buildah did not get that far."""
+    last = _STATUS.match(said[-1]) if said else None
+    if last is None or int(last[1]) != exit_code:
+        return None
+    text = "\n".join(said)
+    if exit_code == 1:
+        started = _could_not_start(said)
+        if started is not None:
+            return started
+        killed = _KILLED.search(said[-3] if len(said) > 2 else "") or _KILLED.search(
+            said[-2] if len(said) > 1 else ""
+        )
+        if killed and killed[1].strip() in _SIGNALS:
+            number = _SIGNALS[killed[1].strip()]
+            return Failure(
+                "command",
+                f"the command was killed by signal {number}",
+                signal=number,
+                exit_code=128 + number,
+            )
+        if "error running container:" in text:
+            return None
+    hint = "exit status 137 is what running out of memory looks like" if exit_code == 137 else None
+    return Failure("command", f"the command ended with status {exit_code}", hint)
+
+
+def _could_not_start(said: Sequence[str]) -> Failure | None:
+    for line in said[-4:]:
+        found = _NOT_STARTED.search(line)
+        if found is None:
+            continue
+        reason = next(part for part in found.groups() if part is not None)
+        missing = "no such file" in reason or "not found" in reason
+        return Failure(
+            "command",
+            f"the command could not be started: {reason.strip().rstrip('.')}",
+            exit_code=127 if missing else 126,
+        )
+    return None
+
+
+def _by_signature(exit_code: int, said: Sequence[str], everything: Sequence[str]) -> Failure:
+    text = "\n".join(said)
+    for signature in _SIGNATURES:
+        if signature.pattern.search(text):
+            detail = _last_line(said)
+            return Failure(signature.kind, f"{signature.message}: {detail}", signature.hint)
+    detail = _last_line(said) or _last_line(everything)
+    if detail:
+        return Failure("permanent", detail)
+    return Failure("permanent", f"buildah ended with status {exit_code} and said nothing")
+
+
+def _last_line(lines: Sequence[str]) -> str:
+    for line in reversed(lines):
+        if line.strip():
+            return line.strip().removeprefix("Error: ")
+    return ""

@@ -1,0 +1,154 @@
+"""Images of the store: made, named, and removed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from pytest_zlayer.buildah import arguments
+from pytest_zlayer.buildah.commands import Commander, failed
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.buildah.failures import Failure, log_errors, says_in_use, says_not_known
+from pytest_zlayer.buildah.probe import Features
+from pytest_zlayer.buildah.records import parse_images
+
+# What lies in the store has been let in already; /etc/containers/policy.json may not even exist.
+_POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'
+
+
+class Unnamed:
+    """Remembers an image while it is in the store and has no name yet."""
+
+    def __init__(self, note: Callable[[Mapping[str, str]], None]) -> None:
+        self._note = note
+        self._identifier = ""
+
+    def __enter__(self) -> Callable[[str], None]:
+        return self._expect
+
+    def _expect(self, identifier: str) -> None:
+        self._identifier = identifier
+        self._note({"id": identifier})
+
+    def __exit__(self, *error: object) -> None:
+        if self._identifier and error[0] is None:
+            self._note({"drop id": self._identifier})
+
+
+def own_policy(directory: Path) -> list[str]:
+    """The option that makes a copy within this machine independent of the signature policy."""
+    file = directory / "policy.json"
+    if not file.exists():
+        file.write_text(_POLICY, encoding="ascii")
+    return ["--signature-policy", str(file)]
+
+
+def commit(
+    commander: Commander,
+    features: Features,
+    container: str,
+    *,
+    name: str | None,
+    squash: bool,
+    timestamp: int | None,
+    format: str,
+    timeout: float | None,
+) -> str:
+    """``buildah commit``, believed only when an id comes and no error was logged."""
+    words = ["commit", "--quiet", "--format", format]
+    words += own_policy(Path(commander.env["TMPDIR"]))
+    if features.commit_identity_label:
+        words.append("--identity-label=false")
+    if squash:
+        words.append("--squash")
+    if timestamp is not None:
+        words += ["--timestamp", str(timestamp)]
+    words.append(arguments.container(container))
+    if name is not None:
+        words.append(arguments.image(name))
+    done = commander.call(words, timeout=timeout)
+    if done.exit_code != 0:
+        raise failed(done)
+    torn = log_errors(done.stderr_tail)
+    printed = done.stdout_tail[-1].strip() if done.stdout_tail else ""
+    if torn or not arguments.is_image_id(printed):
+        raise EngineError(
+            Failure("transient", f"the commit is not whole: {torn[0] if torn else printed!r}"),
+            command=arguments.masked(done.argv),
+            exit_code=done.exit_code,
+            stderr=done.stderr_tail,
+        )
+    return printed
+
+
+def import_layout(
+    commander: Commander,
+    layout: Path,
+    name: str,
+    tmpdir: Path,
+    expect: Callable[[str], None],
+) -> str:
+    """Puts the image of an OCI layout into the store under exactly this name; its id.
+
+    buildah names what it pulls from a layout after the path, each version in its own way, but
+    leaves what it pulls from a plain directory (``dir:``) without a name. So the layout's blobs
+    are linked into such a directory, and the image is named afterwards.
+    """
+    arguments.image(name)
+    blobs = layout / "blobs" / "sha256"
+    index = json.loads((layout / "index.json").read_bytes())
+    manifest = blobs / _hex(index["manifests"][0]["digest"])
+    expect(_hex(json.loads(manifest.read_bytes())["config"]["digest"]))
+    plain = Path(tempfile.mkdtemp(prefix="import-", dir=tmpdir))
+    try:
+        (plain / "version").write_text("Directory Transport Version: 1.1\n", encoding="ascii")
+        (plain / "manifest.json").symlink_to(manifest.absolute())
+        for blob in blobs.iterdir():
+            (plain / blob.name).symlink_to(blob.absolute())
+        words = ["pull", "--quiet", *own_policy(tmpdir), f"dir:{plain}"]
+        identifier = commander.output(words, timeout=None).strip()
+    finally:
+        shutil.rmtree(plain, ignore_errors=True)
+    if not arguments.is_image_id(identifier):
+        raise EngineError(Failure("permanent", f"buildah pull printed {identifier!r}"))
+    commander.output(["tag", identifier, name])
+    return identifier
+
+
+def _hex(digest: str) -> str:
+    return digest.partition(":")[2]
+
+
+def untag(commander: Commander, image: str, name: str) -> None:
+    """Takes one of several names from an image.
+
+    buildah has no such command. ``rmi`` of a name only takes the name away while there are
+    others, and removes the image with the last one.
+    """
+    wanted = arguments.image(image)
+    listed = parse_images(commander.output(["images", "--json", "--no-trunc"]))
+    for found in listed:
+        if name in found.names and (found.id == wanted or wanted in found.names):
+            if len(found.names) < 2:
+                raise EngineError(Failure("permanent", f"{name} is the only name of its image"))
+            remove(commander, [name])
+
+
+def remove(commander: Commander, references: Sequence[str]) -> tuple[str, ...]:
+    """``buildah rmi``; what is in use is left, and returned."""
+    if not references:
+        return ()
+    done = commander.call(["rmi", *map(arguments.image, references)])
+    if done.exit_code == 0:
+        return ()
+    if len(references) > 1:
+        # One call for all is quick; after any failure each says for itself how it stands.
+        return tuple(left for one in references for left in remove(commander, [one]))
+    if says_not_known(done.stderr_tail):
+        return ()
+    if says_in_use(done.stderr_tail):
+        return tuple(references)
+    raise failed(done)

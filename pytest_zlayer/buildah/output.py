@@ -1,0 +1,94 @@
+"""Turning what a command writes into lines, and remembering the last of them."""
+
+from __future__ import annotations
+
+import codecs
+from collections import deque
+from collections.abc import Callable, Iterator
+
+LineSink = Callable[[str, str], None]
+
+# Nobody reads longer lines; without a bound one that never ends would grow the process.
+LONGEST_LINE = 16 * 1024
+
+
+class LineSplitter:
+    """Bytes in, lines out, as soon as each is complete.
+
+    Bytes that are not UTF-8 become U+FFFD; a line longer than ``longest`` characters comes in
+    pieces; a carriage return before the line end goes with it.
+    """
+
+    def __init__(self, longest: int = LONGEST_LINE) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._longest = longest
+        self._rest = ""
+
+    def feed(self, data: bytes, *, final: bool = False) -> Iterator[str]:
+        """The lines that these bytes complete; with ``final`` also what has no line end."""
+        text = self._rest + self._decoder.decode(data, final)
+        *complete, self._rest = text.split("\n")
+        for line in complete:
+            yield from self._pieces(line.removesuffix("\r"))
+        while len(self._rest) > self._longest:
+            yield self._rest[: self._longest]
+            self._rest = self._rest[self._longest :]
+        if final and self._rest:
+            yield self._rest
+            self._rest = ""
+
+    def _pieces(self, line: str) -> Iterator[str]:
+        yield line[: self._longest]
+        for start in range(self._longest, len(line), self._longest):
+            yield line[start : start + self._longest]
+
+
+class Tail:
+    """The last lines of a stream, bounded in number and in characters."""
+
+    def __init__(self, lines: int, characters: int) -> None:
+        self._kept: deque[str] = deque()
+        self._lines = lines
+        self._characters = characters
+        self._size = 0
+
+    def add(self, line: str) -> None:
+        """Takes one more line, and lets go of the oldest that are too many."""
+        self._kept.append(line)
+        self._size += len(line)
+        while len(self._kept) > 1 and (
+            len(self._kept) > self._lines or self._size > self._characters
+        ):
+            self._size -= len(self._kept.popleft())
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is kept, oldest first."""
+        return tuple(self._kept)
+
+
+class Holdback:
+    """Passes lines on, except that suspicious ones at the very end are kept back.
+
+    buildah ends the output of a failed RUN with lines of its own. Whether a line is such a one
+    shows only at the end, since the command may write the same words.
+    """
+
+    def __init__(self, suspicious: Callable[[str], bool], sink: Callable[[str], None]) -> None:
+        self._suspicious = suspicious
+        self._sink = sink
+        self._held: list[str] = []
+
+    def add(self, line: str) -> None:
+        """Takes one line."""
+        if self._suspicious(line) and len(self._held) < 4:
+            self._held.append(line)
+            return
+        self.release()
+        self._sink(line)
+
+    def release(self) -> None:
+        """Passes on what was kept back."""
+        for line in self._held:
+            self._sink(line)
+        self._held = []

@@ -1,0 +1,57 @@
+"""Where the containers and images are kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class StorageInfo:
+    """One container storage.
+
+    Attributes:
+        root: where layers and images lie.
+        runroot: where the state that a reboot may lose lies.
+        driver: how layers are stored (``overlay``, ``vfs``).
+    """
+
+    root: Path
+    runroot: Path
+    driver: str
+
+    @property
+    def state(self) -> Path:
+        """Our own directory in it: shared by all who share the storage, whoever they are."""
+        return self.root / "zlayer"
+
+    @property
+    def sessions(self) -> Path:
+        """Where live sessions keep their locked journals."""
+        return self.state / "sessions"
+
+    def options(self) -> list[str]:
+        """Global options that make buildah use exactly this storage."""
+        # The driver is pinned: with another one buildah takes the same root for an empty store.
+        return [
+            "--root", str(self.root),
+            "--runroot", str(self.runroot),
+            "--storage-driver", self.driver,
+        ]  # fmt: skip
+
+    def container_file(self, container_id: str) -> Path:
+        """The directory where buildah keeps what it knows of a working container."""
+        return self.root / f"{self.driver}-containers" / container_id / "userdata"
+
+
+def parse_info(output: str) -> tuple[StorageInfo, str]:
+    """The storage and the default OCI runtime, from ``buildah info``."""
+    found = json.loads(output)
+    store = found["store"]
+    storage = StorageInfo(
+        root=Path(store["GraphRoot"]),
+        runroot=Path(store["RunRoot"]),
+        driver=str(store["GraphDriverName"]),
+    )
+    return storage, str(found["host"].get("OCIRuntime", ""))

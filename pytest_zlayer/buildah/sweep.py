@@ -1,0 +1,62 @@
+"""Removing what dead sessions left in the storage, without touching what lives or is not ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_zlayer.buildah.commands import Commander
+from pytest_zlayer.buildah.process import Request
+from pytest_zlayer.buildah.storage import StorageInfo
+
+_AGENT = Path(__file__).with_name("agent")
+_PATIENCE = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """One dead session.
+
+    Attributes:
+        journal: the file that told of it.
+        problems: what could not be removed, in words; the next sweep tries again.
+    """
+
+    journal: Path
+    problems: tuple[str, ...]
+
+
+def sweep(commander: Commander, storage: StorageInfo) -> tuple[Swept, ...]:
+    """Cleans up after the dead sessions of a storage.
+
+    A session is dead when nobody holds the lock of its journal. Several processes may sweep at
+    once: each dead session falls to the one that gets its lock.
+    """
+    if not _others(storage.sessions):
+        return ()
+    order = {
+        "sessions": str(storage.sessions),
+        "buildah": commander.argv([]),
+        "env": dict(commander.env),
+    }
+    done = commander.runner.run(
+        Request(
+            argv=[sys.executable, "-I", "-S", os.fspath(_AGENT), "sweep"],
+            env=commander.env,
+            stdin=json.dumps(order).encode("ascii"),
+            timeout=_PATIENCE,
+        )
+    )
+    reports = [json.loads(line) for line in done.stdout_tail if line.startswith("{")]
+    return tuple(Swept(Path(one["journal"]), tuple(one["problems"])) for one in reports)
+
+
+def _others(sessions: Path) -> bool:
+    """Whether there is any session but our own; that saves a process in the usual case."""
+    try:
+        return len([name for name in os.listdir(sessions) if name.endswith(".json")]) > 1
+    except OSError:
+        return False

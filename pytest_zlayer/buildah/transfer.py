@@ -1,0 +1,191 @@
+"""Images from and to other places: registries, archives, manifest lists."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from filelock import FileLock
+
+from pytest_zlayer.buildah import arguments
+from pytest_zlayer.buildah.arguments import PullPolicy
+from pytest_zlayer.buildah.commands import BOOKKEEPING, Commander, failed
+from pytest_zlayer.buildah.errors import EngineError, ImageNotKnown
+from pytest_zlayer.buildah.failures import Failure
+from pytest_zlayer.buildah.output import LineSink
+from pytest_zlayer.buildah.probe import Features
+from pytest_zlayer.buildah.records import parse_image
+from pytest_zlayer.buildah.storage import StorageInfo
+from pytest_zlayer.errors import UsageError
+
+_DESTINATION = re.compile(r"\A[a-z][a-z-]*:.+\Z", re.DOTALL)
+
+
+def pull(
+    commander: Commander,
+    features: Features,
+    reference: str,
+    *,
+    policy: PullPolicy,
+    platform: str | None,
+    on_line: LineSink | None,
+    timeout: float | None,
+) -> str:
+    """``buildah pull``; the id of the image."""
+    if policy == "newer" and not features.pull_newer:
+        return _pull_newer(
+            commander, features, reference, platform=platform, on_line=on_line, timeout=timeout
+        )
+    words = arguments.pull(reference, policy=policy, platform=platform, quiet=on_line is None)
+    done = commander.call(words, timeout=timeout, on_line=on_line)
+    if done.exit_code != 0:
+        raise failed(done)
+    printed = done.stdout_tail[-1].strip() if done.stdout_tail else ""
+    if not arguments.is_image_id(printed):
+        raise EngineError(
+            Failure("permanent", f"buildah pull printed {printed!r}"),
+            command=arguments.masked(done.argv),
+        )
+    return printed
+
+
+def _pull_newer(
+    commander: Commander,
+    features: Features,
+    reference: str,
+    *,
+    platform: str | None,
+    on_line: LineSink | None,
+    timeout: float | None,
+) -> str:
+    """What "newer" means, for a buildah that does not know the word."""
+    try:
+        return pull(
+            commander, features, reference, policy="always", platform=platform,
+            on_line=on_line, timeout=timeout,
+        )  # fmt: skip
+    except EngineError as error:
+        if error.failure.kind in ("timeout", "interrupted"):
+            raise
+        try:
+            found = commander.output(["inspect", "--type", "image", arguments.image(reference)])
+        except ImageNotKnown:
+            raise error from None
+        return parse_image(found).id
+
+
+def push(
+    commander: Commander,
+    image: str,
+    destination: str,
+    tmpdir: Path,
+    *,
+    on_line: LineSink | None,
+    timeout: float | None,
+    format: str | None,
+    authfile: Path | None,
+) -> str:
+    """``buildah push``; the digest the destination has now."""
+    words = ["push", "--retry", "0"]
+    if format is not None:
+        words += ["--format", format]
+    target = [arguments.image(image), checked_destination(destination)]
+    return _push(
+        commander, words, target, tmpdir, on_line=on_line, timeout=timeout, authfile=authfile
+    )
+
+
+def manifest_push(
+    commander: Commander,
+    name: str,
+    destination: str,
+    tmpdir: Path,
+    *,
+    on_line: LineSink | None,
+    timeout: float | None,
+    authfile: Path | None,
+) -> str:
+    """``buildah manifest push --all``; the digest the destination has now."""
+    words = ["manifest", "push", "--all"]
+    target = [arguments.image(name), checked_destination(destination)]
+    return _push(
+        commander, words, target, tmpdir, on_line=on_line, timeout=timeout, authfile=authfile
+    )
+
+
+def _push(
+    commander: Commander,
+    words: Sequence[str],
+    target: Sequence[str],
+    tmpdir: Path,
+    *,
+    on_line: LineSink | None,
+    timeout: float | None,
+    authfile: Path | None,
+) -> str:
+    auth = [] if authfile is None else ["--authfile", str(authfile)]
+    with _digest_file(tmpdir) as file:
+        done = commander.call(
+            [*words, *auth, "--digestfile", str(file), *target], timeout=timeout, on_line=on_line
+        )
+        if done.exit_code != 0:
+            raise failed(done)
+        digest = file.read_text(encoding="ascii").strip()
+    if not digest.startswith("sha256:"):
+        raise EngineError(
+            Failure("transient", f"pushing to {target[-1]} gave no digest"),
+            command=arguments.masked(done.argv),
+        )
+    return digest
+
+
+@contextlib.contextmanager
+def _digest_file(tmpdir: Path) -> Iterator[Path]:
+    descriptor, name = tempfile.mkstemp(prefix="digest-", dir=tmpdir)
+    os.close(descriptor)
+    try:
+        yield Path(name)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+
+
+def checked_destination(destination: str) -> str:
+    """Where to push, with its transport in front; a bare name means a registry.
+
+    Raises:
+        UsageError: it is neither an image name nor ``transport:details``.
+    """
+    bare = destination.removeprefix("docker://")
+    if bare != destination or _DESTINATION.match(destination) is None or "/" in destination.split(
+        ":", 1
+    )[0]:
+        return f"docker://{arguments.image(bare)}"
+    transport = destination.partition(":")[0]
+    if transport in ("oci", "oci-archive", "docker-archive", "dir", "docker-daemon"):
+        return destination
+    if arguments.image(destination):
+        return f"docker://{destination}"
+    raise UsageError(f"{destination!r} is not a place to push to")
+
+
+def manifest_create(
+    commander: Commander, name: str, images: Sequence[str], storage: StorageInfo
+) -> str:
+    """``buildah manifest create``; the id of the list."""
+    identifier = commander.output(["manifest", "create", arguments.image(name)]).strip()
+    for image in images:
+        manifest_add(commander, name, image, storage)
+    return identifier
+
+
+def manifest_add(commander: Commander, name: str, image: str, storage: StorageInfo) -> None:
+    """``buildah manifest add`` under a lock: of several at once buildah would keep only some."""
+    storage.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with FileLock(storage.state / "manifests.lock", timeout=BOOKKEEPING):
+        words = ["manifest", "add", arguments.image(name), f"containers-storage:{image}"]
+        commander.output([*words[:3], f"containers-storage:{arguments.image(image)}"])
