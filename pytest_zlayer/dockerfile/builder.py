@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from pytest_zlayer.dockerfile.builder_command import build_healthcheck, build_run, command_of
 from pytest_zlayer.dockerfile.builder_paths import build_add, build_copy
@@ -29,7 +28,7 @@ from pytest_zlayer.dockerfile.instructions import (
     Volume,
     Workdir,
 )
-from pytest_zlayer.dockerfile.lexer import Lexeme
+from pytest_zlayer.dockerfile.lexeme import Lexeme
 from pytest_zlayer.dockerfile.parts import Parts, split_parts
 from pytest_zlayer.dockerfile.quoting import go_quote
 from pytest_zlayer.dockerfile.source import Span, Word
@@ -101,7 +100,7 @@ def _pairs(parts: Parts, keyword: str) -> tuple[tuple[Pair, ...], bool]:
     if tokens[0].type == "NAME":
         return (Pair(tokens[0].word, tokens[1].word),), True
     pairs = tuple(Pair(*parts.split_pair(one)) for one in tokens)
-    for pair, token in zip(pairs, tokens):
+    for pair, token in zip(pairs, tokens, strict=True):
         if not pair.name.value:
             raise InstructionError(f"{keyword} names can not be blank", token.word.span)
     return pairs, False
@@ -170,11 +169,11 @@ def _onbuild(parts: Parts) -> Onbuild:
     text = _ONBUILD.sub("", parts.line.text, count=1)
     for heredoc in parts.heredocs:
         text += f"\n{heredoc.content}{heredoc.name}"
-    assert parts.trigger is not None
-    return Onbuild(**parts.common(), text=text, trigger=_trigger(parts, parts.trigger))
+    return Onbuild(**parts.common(), text=text, trigger=_trigger(parts))
 
 
-def _trigger(parts: Parts, keyword: Lexeme) -> Trigger:
+def _trigger(parts: Parts) -> Trigger:
+    keyword = parts.trigger or parts.keyword
     words: tuple[Word, ...] = ()
     for token in parts.tokens:
         pair = token.type == "PAIR" and keyword.upper() in ("ENV", "LABEL")
@@ -193,7 +192,7 @@ def _trigger(parts: Parts, keyword: Lexeme) -> Trigger:
     return Trigger(**common)
 
 
-_BUILDERS: Mapping[str, Callable[[Parts], Any]] = {
+_BUILDERS: Mapping[str, Callable[[Parts], AnyInstruction]] = {
     "ADD": build_add,
     "ARG": _arg,
     "CMD": _cmd,

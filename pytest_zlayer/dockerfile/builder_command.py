@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from pytest_zlayer.dockerfile.flags import FlagValues, InstructionError, read_flags
 from pytest_zlayer.dockerfile.heredocs import parse_heredoc_word
@@ -20,6 +21,7 @@ from pytest_zlayer.dockerfile.parts import Parts
 from pytest_zlayer.dockerfile.quoting import go_quote
 from pytest_zlayer.dockerfile.source import Word
 
+_Value = TypeVar("_Value")
 _NETWORKS = ("default", "none", "host")
 _SECURITY = ("sandbox", "insecure")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -70,10 +72,15 @@ def _run_flags(flags: FlagValues) -> dict[str, object]:
 
 def _check_all(words: Sequence[Word], check: Callable[[str], None]) -> None:
     for word in words:
-        try:
-            check(word.value)
-        except ValueError as error:
-            raise InstructionError(str(error), word.span) from error
+        _checked(word, check)
+
+
+def _checked(word: Word, check: Callable[[str], _Value]) -> _Value:
+    """What ``check`` makes of a word; its complaint is put under the word."""
+    try:
+        return check(word.value)
+    except ValueError as error:
+        raise InstructionError(str(error), word.span) from error
 
 
 def _with_heredocs(
@@ -112,10 +119,7 @@ def _interval(flags: FlagValues, name: str) -> int:
     word = flags.text(name)
     if word is None:
         return 0
-    try:
-        duration = parse_duration(word.value)
-    except ValueError as error:
-        raise InstructionError(str(error), word.span) from error
+    duration = _checked(word, parse_duration)
     if duration != 0 and duration < _SHORTEST_INTERVAL:
         raise InstructionError(f'Interval "{name}" cannot be less than 1ms', word.span)
     return duration

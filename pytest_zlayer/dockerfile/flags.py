@@ -113,7 +113,7 @@ def _check(
         raise _unknown(name, flag, known)
     if flag.name in given and kind != "texts":
         raise InstructionError(f"duplicate flag specified: --{flag.name}", flag.span)
-    if flag.value is None and kind != "bool" or flag.value == "" and kind == "bool":
+    if (flag.value is None and kind != "bool") or (flag.value == "" and kind == "bool"):
         raise InstructionError(f"missing a value on flag: --{flag.name}", flag.span)
     if kind == "bool" and (flag.value or "").lower() not in _BOOLEANS:
         raise InstructionError(

@@ -101,7 +101,7 @@ def _own_version() -> str:
 def _compiled(text: str, options: Mapping[str, object], file: Path) -> Lark:
     from lark import Lark
 
-    grammar = Lark(text, **options)  # type: ignore[arg-type]
+    grammar = Lark(text, **options)
     buffer = io.BytesIO()
     grammar.save(buffer)
     _write(file, buffer.getvalue())

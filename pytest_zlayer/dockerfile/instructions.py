@@ -1,4 +1,4 @@
-"""The typed instructions of a Dockerfile: frozen values, unexpanded, each knowing where it stands."""
+"""The typed instructions of a Dockerfile: frozen values, unexpanded, each with its place."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class From(Instruction):
-    """``FROM [--platform=P] image [AS name]``; ``stage_name`` is lower-cased as BuildKit stores it."""
+    """``FROM [--platform=P] image [AS name]``; ``stage_name`` is lower-cased by then."""
 
     name: ClassVar[str] = "FROM"
     image: Word
@@ -247,7 +247,7 @@ class Copy(Instruction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Add(Instruction):
-    """``ADD [flags] source… destination``; ``keep_git_dir`` and ``unpack`` are ``None`` when unset."""
+    """``ADD [flags] source… destination``; a switch that is not given may be ``None``."""
 
     name: ClassVar[str] = "ADD"
     sources: tuple[Word, ...]

@@ -124,7 +124,8 @@ class LineReader:
     ) -> LogicalLine:
         line = LogicalLine()
         line.first, line.comments = self._index, comments
-        line.starts, line.numbers, line.columns, line.offsets = [0], [self._index], [column], [offset]
+        line.starts, line.numbers = [0], [self._index]
+        line.columns, line.offsets = [column], [offset]
         line.empty_continuation = False
         body = text.rstrip(" \t")
         if self._continues(body):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_zlayer.dockerfile.builder import build
@@ -11,12 +11,13 @@ from pytest_zlayer.dockerfile.errors import Diagnostic, DockerfileError
 from pytest_zlayer.dockerfile.flags import InstructionError
 from pytest_zlayer.dockerfile.grammar import load_grammar
 from pytest_zlayer.dockerfile.instructions import AnyInstruction, Arg, Dockerfile, From, Stage
-from pytest_zlayer.dockerfile.lexer import DockerfileLexer, Lexeme, Scan
+from pytest_zlayer.dockerfile.lexeme import Lexeme
+from pytest_zlayer.dockerfile.lexer import DockerfileLexer, Scan
 from pytest_zlayer.dockerfile.refusals import refusal
 from pytest_zlayer.dockerfile.source import Span
 
 if TYPE_CHECKING:
-    from lark import Lark, Tree
+    from lark import Lark
 
 _BOM = "\ufeff"
 _ONE_COLUMN = Span(1, 1, 1, 1)
@@ -120,7 +121,7 @@ class Parser:
         in_stage = False
         for tokens in scan.lines:
             keyword = tokens[0]
-            lines = (keyword.line.first, keyword.line.last)
+            lines = (keyword.logical.first, keyword.logical.last)
             in_stage = in_stage or keyword.type == "FROM"
             try:
                 self._one(tokens, text)
@@ -152,7 +153,7 @@ def _error(
     return DockerfileError(found, phase=phase, text=text, filename=filename)
 
 
-def _leaves(tree: Tree[Any]) -> Iterable[list[Lexeme]]:
+def _leaves(tree: Any) -> Iterator[list[Lexeme]]:
     """The tokens of each instruction in order."""
     for child in tree.children:
         if child.data == "stage":
@@ -173,10 +174,10 @@ def _global_args(instructions: Sequence[AnyInstruction]) -> tuple[Arg, ...]:
 
 def _stages(instructions: Sequence[AnyInstruction]) -> tuple[Stage, ...]:
     starts = [at for at, one in enumerate(instructions) if isinstance(one, From)]
-    ends = [*starts[1:], len(instructions)]
+    ends = [*starts, len(instructions)][1:]
     return tuple(
         Stage(index, cast(From, instructions[start]), tuple(instructions[start + 1 : end]))
-        for index, (start, end) in enumerate(zip(starts, ends))
+        for index, (start, end) in enumerate(zip(starts, ends, strict=True))
     )
 
 

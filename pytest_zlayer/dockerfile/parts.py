@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_zlayer.dockerfile.instructions import Flag, Heredoc
-from pytest_zlayer.dockerfile.lexer import Lexeme
+from pytest_zlayer.dockerfile.lexeme import Lexeme
 from pytest_zlayer.dockerfile.lines import LogicalLine
 from pytest_zlayer.dockerfile.source import Word
 
@@ -64,7 +64,7 @@ def split_parts(tokens: Sequence[Lexeme], text: str) -> Parts:
     """Sort the tokens of one line of ``text``."""
     parts = Parts()
     keyword = parts.keyword = tokens[0]
-    parts.line, parts.json, parts.text, parts.trigger = keyword.line, keyword.json, text, None
+    parts.line, parts.json, parts.text, parts.trigger = keyword.logical, keyword.json, text, None
     flags: list[Flag] = []
     own_flags = flags
     heredocs: list[Heredoc] = []
@@ -72,7 +72,7 @@ def split_parts(tokens: Sequence[Lexeme], text: str) -> Parts:
     for token in tokens[1:]:
         kind = token.type
         if kind == "FLAG":
-            flags.append(_flag(token, keyword.line.text))
+            flags.append(_flag(token, keyword.logical.text))
         elif kind == "HEREDOC":
             heredocs.append(token.heredoc)
         elif kind == "TRIGGER":

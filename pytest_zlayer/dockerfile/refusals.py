@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_zlayer.dockerfile.flags import InstructionError, read_flags
-from pytest_zlayer.dockerfile.lexer import Lexeme
+from pytest_zlayer.dockerfile.lexeme import Lexeme
 from pytest_zlayer.dockerfile.parts import Parts, split_parts
 from pytest_zlayer.dockerfile.quoting import go_quote
 from pytest_zlayer.dockerfile.suggest import suggest

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pytest_zlayer.dockerfile.spaces import SPACES
 
-_PLAIN = re.compile(r"""[^'"$<\\\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000/}]+""")
+_PLAIN = re.compile(f"""[^'"$<{re.escape(SPACES)}/}}\\\\]+""")
 _PLAIN_IN_QUOTES = re.compile(r'[^"$\\]+')
 _SPECIAL = frozenset("@*#?-$!")
 _ODD_QUOTE = "unexpected end of statement while looking for matching {}"
@@ -67,7 +67,7 @@ class _Splitter:
         top = self._frames[-1]
         if top.quoted:
             return _ODD_QUOTE.format("double-quote")
-        return "syntax error: missing '/' in ${}" if top.stop == "/" else "syntax error: missing '}'"
+        return f"syntax error: missing '{top.stop}'" + (" in ${}" if top.stop == "/" else "")
 
     def _step(self, char: str) -> None:
         top = self._frames[-1]
@@ -77,20 +77,20 @@ class _Splitter:
             self._at += 1
             self._close(top)
         elif char == "'":
-            self._single(top)
+            self._single()
         elif char == '"':
             self._at += 1
             self._frames.append(_Frame('"', top.raw_escapes, self._quote('"'), quoted=True))
         elif char == "$":
-            self._dollar(top)
+            self._dollar()
         elif char == "<":
-            self._less(top)
+            self._less()
         elif char == "\\":
             self._escape(top)
         elif char in SPACES:
             self._space(top, char)
         else:
-            self._plain(top)
+            self._plain()
 
     def _step_quoted(self, top: _Frame, char: str) -> None:
         if char == '"':
@@ -98,7 +98,7 @@ class _Splitter:
             self._frames.pop()
             self._give(top.head + "".join(top.out) + self._quote('"'))
         elif char == "$":
-            self._dollar(top)
+            self._dollar()
         elif char == "\\":
             following = self._text[self._at + 1 : self._at + 2]
             special = following in ('"', "$", "\\") and following != ""
@@ -109,14 +109,13 @@ class _Splitter:
             self._at += 2 if special else 1
         else:
             run = _PLAIN_IN_QUOTES.match(self._text, self._at)
-            assert run is not None
-            top.out.append(run.group())
-            self._at = run.end()
+            start, self._at = self._at, run.end() if run else self._at + 1
+            top.out.append(self._text[start : self._at])
 
     def _quote(self, char: str) -> str:
         return char if self._raw_quotes else ""
 
-    def _single(self, top: _Frame) -> None:
+    def _single(self) -> None:
         end = self._text.find("'", self._at + 1)
         if end < 0:
             raise ShellSyntaxError(_ODD_QUOTE.format("single-quote"))
@@ -127,10 +126,9 @@ class _Splitter:
     def _escape(self, top: _Frame) -> None:
         start = self._at
         self._at += 2
-        kept = self._text[start : start + 2] if top.raw_escapes else self._text[start + 1 : start + 2]
-        self._give(kept, start)
+        self._give(self._text[start if top.raw_escapes else start + 1 : start + 2], start)
 
-    def _less(self, top: _Frame) -> None:
+    def _less(self) -> None:
         start = self._at
         self._at += 1
         if self._text.startswith("<", self._at):
@@ -146,7 +144,7 @@ class _Splitter:
             top.out.append(char)
         self._at += 1
 
-    def _plain(self, top: _Frame) -> None:
+    def _plain(self) -> None:
         run = _PLAIN.match(self._text, self._at)
         start, self._at = self._at, run.end() if run else self._at + 1
         self._give(self._text[start : self._at], start)
@@ -177,7 +175,7 @@ class _Splitter:
             self._words.append(ShellWord("".join(self._word), self._word_start, end))
             self._word = []
 
-    def _dollar(self, top: _Frame) -> None:
+    def _dollar(self) -> None:
         start = self._at
         self._at += 1
         if not self._text.startswith("{", self._at):
@@ -209,10 +207,10 @@ class _Splitter:
             modifier += operator
             self._at += 1
         elif modifier not in tuple("+-?#%"):
-            raise ShellSyntaxError(f"unsupported modifier ({modifier or chr(0xFFFD)}) in substitution")
+            raise _unsupported(modifier)
         raw = operator in ("#", "%")
         if raw and len(modifier) > 1:
-            raise ShellSyntaxError(f"unsupported modifier ({modifier}) in substitution")
+            raise _unsupported(modifier)
         self._open(_Frame("}", raw, "${" + name + modifier))
 
     def _open(self, frame: _Frame) -> None:
@@ -242,6 +240,10 @@ class _Splitter:
 
 def _in_name(char: str, digits: bool) -> bool:
     return char.isdecimal() or (not digits and (char.isalpha() or char == "_"))
+
+
+def _unsupported(modifier: str) -> ShellSyntaxError:
+    return ShellSyntaxError(f"unsupported modifier ({modifier or chr(0xFFFD)}) in substitution")
 
 
 def split_shell_words(text: str, *, raw_quotes: bool, raw_escapes: bool) -> list[ShellWord]:
