@@ -1,0 +1,112 @@
+"""Instructions that only change what is known about the image: ENV, CMD, EXPOSE and the like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from types import MappingProxyType
+from typing import NoReturn, TypeAlias
+
+from pytest_zlayer.dockerfile.dispatch_run import command_line
+from pytest_zlayer.dockerfile.dispatch_state import StageState
+from pytest_zlayer.dockerfile.dispatch_words import WordReader
+from pytest_zlayer.dockerfile.instructions import (
+    Cmd,
+    Entrypoint,
+    Env,
+    Expose,
+    Healthcheck,
+    Label,
+    Maintainer,
+    Onbuild,
+    Pair,
+    Shell,
+    StopSignal,
+    User,
+    Volume,
+)
+from pytest_zlayer.dockerfile.ports import parse_port_spec
+from pytest_zlayer.dockerfile.signals import check_signal
+from pytest_zlayer.dockerfile.source import Word
+
+Describing: TypeAlias = (
+    Cmd | Entrypoint | Env | Expose | Healthcheck | Label | Maintainer | Onbuild | Shell
+    | StopSignal | User | Volume
+)  # fmt: skip
+
+
+def described(state: StageState, instruction: Describing, reader: WordReader) -> StageState:
+    """The state after an expanded instruction; mistakes are noted by ``reader``."""
+    config = state.config
+    match instruction:
+        case Env():
+            return _with_env(state, instruction.pairs)
+        case Cmd():
+            argv = command_line(instruction.command, state)
+            return replace(state, config=replace(config, cmd=argv), cmd_set=True)
+        case Entrypoint():
+            argv = command_line(instruction.command, state)
+            cmd = config.cmd if state.cmd_set else None
+            config = replace(config, entrypoint=argv, cmd=cmd)
+        case Label():
+            labels = {pair.name.value: pair.value.value for pair in instruction.pairs}
+            config = replace(config, labels=MappingProxyType({**config.labels, **labels}))
+        case Expose():
+            ports = _ports(config.exposed_ports, instruction, reader)
+            config = replace(config, exposed_ports=ports)
+        case Volume():
+            config = replace(config, volumes=_volumes(config.volumes, instruction, reader))
+        case StopSignal():
+            config = replace(config, stop_signal=_signal(instruction, reader))
+        case User():
+            config = replace(config, user=instruction.user.value)
+        case Shell():
+            config = replace(config, shell=instruction.command)
+        case Healthcheck():
+            config = replace(config, healthcheck=instruction.probe)
+        case Maintainer():
+            config = replace(config, author=instruction.author.value)
+        case Onbuild():
+            config = replace(config, onbuild=(*config.onbuild, instruction.text))
+        case _:
+            _never(instruction)
+    return replace(state, config=config)
+
+
+def _with_env(state: StageState, pairs: Iterable[Pair]) -> StageState:
+    for pair in pairs:
+        state = state.with_env(pair.name.value, pair.value.value)
+    return state
+
+
+def _ports(before: tuple[str, ...], instruction: Expose, reader: WordReader) -> tuple[str, ...]:
+    found = [key for word in instruction.ports for key in _keys(word, reader)]
+    return tuple(dict.fromkeys((*before, *found)))
+
+
+def _keys(word: Word, reader: WordReader) -> tuple[str, ...]:
+    try:
+        return parse_port_spec(word.value).keys
+    except ValueError as problem:
+        reader.refuse(str(problem), word.span)
+        return ()
+
+
+def _volumes(before: tuple[str, ...], instruction: Volume, reader: WordReader) -> tuple[str, ...]:
+    for word in instruction.paths:
+        if not word.value:
+            reader.refuse("VOLUME specified can not be an empty string", word.span)
+    return tuple(dict.fromkeys((*before, *(word.value for word in instruction.paths))))
+
+
+def _signal(instruction: StopSignal, reader: WordReader) -> str:
+    word = instruction.signal
+    try:
+        return check_signal(word.value)
+    except ValueError as problem:
+        reader.refuse(str(problem), word.span)
+        return word.value
+
+
+def _never(value: NoReturn) -> NoReturn:
+    raise AssertionError(f"an instruction nobody dispatches: {value!r}")
