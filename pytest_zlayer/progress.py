@@ -22,6 +22,7 @@ class ProgressLines:
     """
 
     detail: Detail
+    prefix: str = PREFIX
     _announced: set[str] = field(default_factory=set)
     _headers: dict[str, str] = field(default_factory=dict)
 
@@ -30,7 +31,7 @@ class ProgressLines:
         from pytest_zlayer.build import events
 
         if isinstance(event, events.StepRetry):
-            return [PREFIX + retry_line(event)]
+            return [self.prefix + retry_line(event)]
         if self.detail == "quiet":
             return []
         if isinstance(event, events.BuildStarted):
@@ -39,7 +40,7 @@ class ProgressLines:
         if isinstance(event, (events.BuildComplete, events.BuildFailed)):
             return self._end(event)
         text = self._text(event)
-        return [] if text is None else [*self._announce(event.build_id), PREFIX + text]
+        return [] if text is None else [*self._announce(event.build_id), self.prefix + text]
 
     def _announce(self, build_id: str) -> list[str]:
         """The header of a build, when its first line is about to be shown."""
@@ -47,7 +48,7 @@ class ProgressLines:
             return []
         self._announced.add(build_id)
         header = self._headers.get(build_id)
-        return [PREFIX + header] if header else []
+        return [self.prefix + header] if header else []
 
     def _end(self, event: Event) -> list[str]:
         from pytest_zlayer.build import events
@@ -56,11 +57,11 @@ class ProgressLines:
         shown = event.build_id in self._announced
         self._announced.discard(event.build_id)
         if isinstance(event, events.BuildFailed):
-            start = [] if shown or header is None else [PREFIX + header]
-            return [*start, f"{PREFIX}{event.image}: failed after {event.seconds:.1f}s"]
+            start = [] if shown or header is None else [self.prefix + header]
+            return [*start, f"{self.prefix}{event.image}: failed after {event.seconds:.1f}s"]
         if isinstance(event, events.BuildComplete) and (shown or self.detail == "full"):
             done = "from the cache" if event.cached else "built"
-            return [f"{PREFIX}{event.image}: {done} in {event.seconds:.1f}s"]
+            return [f"{self.prefix}{event.image}: {done} in {event.seconds:.1f}s"]
         return []
 
     def _text(self, event: Event) -> str | None:

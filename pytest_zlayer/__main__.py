@@ -1,0 +1,9 @@
+"""``python -m pytest_zlayer``."""
+
+from __future__ import annotations
+
+import sys
+
+from pytest_zlayer.cli import main
+
+sys.exit(main())

@@ -1,0 +1,73 @@
+"""The command line: ``python -m pytest_zlayer``, also installed as ``pytest-zlayer``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from pytest_zlayer.cli import build, lint, parse, plan, store
+from pytest_zlayer.cli.output import tell
+from pytest_zlayer.errors import ZlayerError
+
+DONE = 0
+FAILED = 1
+USAGE = 2
+NO_ENGINE = 3
+# What shells give a program that ended by SIGINT or by writing to a closed pipe.
+_INTERRUPTED = 130
+_PIPE_CLOSED = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Returns:
+        0 done, 1 the build failed, 2 usage or Dockerfile error, 3 no usable buildah.
+    """
+    try:
+        arguments = make_parser().parse_args(argv)
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else USAGE
+    except ZlayerError as error:
+        tell(_told(error))
+        return exit_code(error)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The interpreter flushes once more at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
+    return code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all verbs."""
+    parser = argparse.ArgumentParser(
+        prog="pytest-zlayer",
+        description="Build images from Dockerfiles with buildah, and look into Dockerfiles.",
+        epilog="Options that are not given are read from the environment (ZLAYER_*).",
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for module in (build, parse, plan, lint, store):
+        module.add_verbs(verbs)
+    return parser
+
+
+def exit_code(error: ZlayerError) -> int:
+    """The exit code for an error."""
+    from pytest_zlayer.build.failures import BuildError
+    from pytest_zlayer.buildah.errors import EngineError, EngineMissing, EngineUnusable
+
+    if isinstance(error, (EngineMissing, EngineUnusable)):
+        return NO_ENGINE
+    return FAILED if isinstance(error, (BuildError, EngineError)) else USAGE
+
+
+def _told(error: ZlayerError) -> str:
+    from pytest_zlayer.build.failures import BuildError
+
+    return error.report() if isinstance(error, BuildError) else f"pytest-zlayer: {error}"

@@ -1,0 +1,186 @@
+"""``build``: build an image from a Dockerfile, as ``docker build`` does."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_zlayer.cli.options import STORAGE, add_settings, here, read_settings
+from pytest_zlayer.cli.output import show, tell
+from pytest_zlayer.cli.sources import add_source, source_arguments
+from pytest_zlayer.declarations import declare
+from pytest_zlayer.errors import UsageError
+from pytest_zlayer.progress import Detail, ProgressLines
+from pytest_zlayer.signals import TerminationHandler
+
+if TYPE_CHECKING:
+    from pytest_zlayer.build.events import Event
+    from pytest_zlayer.build.image import Image
+    from pytest_zlayer.build.session import BuildSession
+    from pytest_zlayer.build.spec import ImageSpec
+    from pytest_zlayer.cli.options import Verbs
+    from pytest_zlayer.settings import Settings
+
+_SETTINGS = (
+    *STORAGE,
+    "keep",
+    "retries",
+    "retry-delay",
+    "retry-backoff",
+    "retry-max-delay",
+    "timeout",
+    "step-timeout",
+    "pull",
+    "registry",
+    "authfile",
+    "platform",
+    "build-arg",
+    "build-context",
+    "cache-mount",
+    "no-cache",
+    "jobs",
+    "isolation",
+    "progress",
+    "log-dir",
+)
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add the verb to the parser."""
+    parser = verbs.add_parser(
+        "build",
+        help="build an image",
+        description="Build an image. Its id is printed on standard output, progress on standard "
+        "error. Without --tag the image gets a name that `pytest-zlayer ps` lists.",
+    )
+    add_source(parser)
+    add = parser.add_argument
+    add("-t", "--tag", action="append", default=[], metavar="TAG", help="name of the image")
+    add("--label", action="append", default=[], metavar="NAME=VALUE", help="label of the image")
+    add(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="id=ID[,src=FILE|,env=NAME]",
+        help="secret for RUN --mount=type=secret",
+    )
+    add(
+        "--ssh",
+        action="append",
+        default=[],
+        metavar="ID[=SOCKET]",
+        help="agent for RUN --mount=type=ssh (default: the one of SSH_AUTH_SOCK)",
+    )
+    add("--network", choices=("default", "none", "host"), help="network of RUN steps")
+    add("--format", choices=("oci", "docker"), help="format of the image")
+    add("--squash", action="store_true", help="one layer for everything this build adds")
+    add("--layers", metavar="POLICY", help="how layers are made (each: one an instruction)")
+    add("--iidfile", metavar="FILE", type=Path, help="write the image id to this file")
+    add("--push", action="store_true", help="push every tag when the image is built")
+    add_settings(parser, _SETTINGS)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build the image and say what it is."""
+    if arguments.push and not arguments.tag:
+        raise UsageError("--push needs a --tag: it says where to push to")
+    settings = read_settings(arguments)
+    spec = spec_of(arguments, settings)
+    session = _session(settings)
+    signals = TerminationHandler(session.interrupt)
+    signals.install()
+    failed = True
+    try:
+        image = session.build(spec)
+        _finish(image, arguments)
+        failed = False
+    finally:
+        session.close(failed=failed)
+        signals.restore()
+        for kept in session.kept:
+            tell(f"kept {kept.kind} of {kept.label}: {kept.command}")
+    show([image.id])
+    return 0
+
+
+def spec_of(arguments: argparse.Namespace, settings: Settings) -> ImageSpec:
+    """The image the command line declares; its tags are given when it is built.
+
+    Raises:
+        UsageError: arguments that cannot mean anything.
+    """
+    args, values = source_arguments(arguments)
+    values |= {
+        "labels": dict(_pair("--label", one) for one in arguments.label),
+        "secrets": dict(_secret(one, settings.environment) for one in arguments.secret),
+        "ssh": dict(_agent(one) for one in arguments.ssh),
+        "network": arguments.network,
+        "format": arguments.format,
+        "squash": arguments.squash,
+        "layers": arguments.layers,
+    }
+    return declare(args, values, place=here(), what="build")
+
+
+def _session(settings: Settings) -> BuildSession:
+    from pytest_zlayer.build.session import BuildSession
+
+    return BuildSession(settings.build_options(), listener=_listener(settings["progress"]))
+
+
+def _listener(progress: str) -> Callable[[Event], None]:
+    detail: Detail = "quiet" if progress == "quiet" else "full"
+    lines = ProgressLines(detail, prefix="")
+
+    def listen(event: Event) -> None:
+        for line in lines.lines(event):
+            tell(line)
+
+    return listen
+
+
+def _finish(image: Image, arguments: argparse.Namespace) -> None:
+    # The session removes its own names at the end; these are not among them.
+    image.tag(*(arguments.tag or [_own_name(image)]))
+    if arguments.push:
+        image.push(*arguments.tag)
+    if arguments.iidfile is not None:
+        arguments.iidfile.write_text(f"sha256:{image.id}", encoding="utf-8")
+
+
+def _own_name(image: Image) -> str:
+    from pytest_zlayer.build.keeping import KEPT_REPOSITORY
+
+    return f"{KEPT_REPOSITORY}:built-{image.short_id}"
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise UsageError(f"{option}: expected NAME=VALUE, not {text!r}")
+    return name, value
+
+
+def _secret(text: str, variables: Mapping[str, str]) -> tuple[str, str]:
+    """``id=ID`` with ``src=FILE`` or ``env=NAME``, as ``docker build`` takes it."""
+    fields = dict(_pair("--secret", one) for one in text.split(","))
+    secret = fields.pop("id", "")
+    source = fields.pop("src", None) or fields.pop("source", None)
+    variable = fields.pop("env", None)
+    kind = fields.pop("type", "env" if variable else "file")
+    if not secret or fields or kind not in ("env", "file"):
+        raise UsageError(f"--secret: expected id=ID,src=FILE or id=ID,env=NAME, not {text!r}")
+    if kind == "env" or (source is None and secret in variables):
+        return secret, f"env:{variable or source or secret}"
+    path = Path(source or secret)
+    if not path.is_file():
+        raise UsageError(f"--secret: no such file: {path}")
+    return secret, str(path.absolute())
+
+
+def _agent(text: str) -> tuple[str, str]:
+    name, _, socket = text.partition("=")
+    return name, socket or "default"

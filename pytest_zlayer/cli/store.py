@@ -1,0 +1,99 @@
+"""``ps`` and ``prune``: what of ours is in the store, and removing it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from pytest_zlayer.cli.options import STORAGE, add_settings, read_settings
+from pytest_zlayer.cli.output import show
+
+if TYPE_CHECKING:
+    from pytest_zlayer.build.housekeeping import StoreItem
+    from pytest_zlayer.cli.options import Verbs
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+_AGES = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (0.0, "s"))
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add the verbs to the parser."""
+    listing = verbs.add_parser("ps", help="show what of ours is in the store")
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    listing.set_defaults(run=run_ps)
+    pruning = verbs.add_parser(
+        "prune",
+        help="remove what of ours is in the store",
+        description="Remove what dead sessions left and cached layers beyond the limits; "
+        "nobody else's images and nothing a running session uses.",
+    )
+    pruning.add_argument("--cache", action="store_true", help="all cached layers")
+    pruning.add_argument("--kept", action="store_true", help="what --zlayer-keep kept")
+    pruning.add_argument("--all", action="store_true", help="both")
+    pruning.add_argument("--json", action="store_true", help="as JSON")
+    pruning.set_defaults(run=run_prune)
+    add_settings(listing, STORAGE)
+    add_settings(pruning, (*STORAGE, "cache-max-age", "cache-max-size"))
+
+
+def run_ps(arguments: argparse.Namespace) -> int:
+    """List what is there."""
+    from pytest_zlayer.build.housekeeping import list_store
+
+    items = list_store(read_settings(arguments).build_options())
+    _show(items, arguments.json, "nothing of ours is in the store")
+    return 0
+
+
+def run_prune(arguments: argparse.Namespace) -> int:
+    """Remove things and list what was removed."""
+    from pytest_zlayer.build.housekeeping import prune
+
+    items = prune(
+        read_settings(arguments).build_options(),
+        cache=arguments.cache,
+        kept=arguments.kept,
+        everything=arguments.all,
+    )
+    _show(items, arguments.json, "there was nothing to remove")
+    return 0
+
+
+def _show(items: list[StoreItem], as_json: bool, nothing: str) -> None:
+    if as_json:
+        show([json.dumps([asdict(item) for item in items], indent=2)])
+    elif not items:
+        show([nothing])
+    else:
+        show(table(items))
+
+
+def table(items: list[StoreItem]) -> list[str]:
+    """The items as aligned lines under a heading."""
+    rows = [("KIND", "NAME", "SIZE", "AGE")]
+    rows += [(item.kind, item.name, _size(item.size), _age(item.age)) for item in items]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return [
+        f"{kind:<{widths[0]}}  {name:<{widths[1]}}  {size:>{widths[2]}}  {age}".rstrip()
+        for kind, name, size, age in rows
+    ]
+
+
+def _size(count: int) -> str:
+    if not count:
+        return ""
+    value = float(count)
+    for unit in _UNITS[:-1]:
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} {_UNITS[-1]}"
+
+
+def _age(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    span, unit = next(one for one in _AGES if max(seconds, 0.0) >= one[0])
+    return f"{seconds / span if span else max(seconds, 0.0):.0f} {unit}"
