@@ -19,7 +19,7 @@ fail() {
     exit 1
 }
 
-trap 'printf "%s: failed in line %s: %s\n" "${BASH_SOURCE[0]}" "$LINENO" "$BASH_COMMAND" >&2' ERR
+trap 'printf "%s: failed in line %s: %s\n" "$0" "$LINENO" "$BASH_COMMAND" >&2' ERR
 
 have() {
     command -v "$1" > /dev/null 2>&1
@@ -91,11 +91,7 @@ missing_things() {
     python_is_usable || printf 'python '
     have buildah || printf 'buildah '
     has_runtime || printf 'runtime '
-    if have python3; then
-        has_static_busybox || printf 'busybox '
-    else
-        printf 'busybox '
-    fi
+    has_static_busybox || printf 'busybox '
 }
 
 set_up_system() {

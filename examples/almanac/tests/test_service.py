@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import socket
+import tarfile
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from pytest_zlayer import Container, Image
 
 pytestmark = pytest.mark.image("..", build_args={"PLACES": "oslo quito"})
-# The image's own entry point, in the background until somebody makes the file.
-UNTIL_TOLD = '"$@" & while [ ! -e /tmp/stop ]; do sleep 0.1; done; kill $!'
+# The image's own entry point, until the test that asked for it makes a file.
+UNTIL_TOLD = '"$@" & while [ ! -e /control/stop ]; do sleep 0.1; done; kill $!'
 
 
 def free_port() -> int:
@@ -50,21 +52,27 @@ def wait_until_healthy(url: str, seconds: float = 30) -> None:
 
 
 @pytest.fixture
-def service(zlayer_container: Container, zlayer_image: Image) -> Iterator[str]:
+def service(zlayer_image: Image, tmp_path: Path) -> Iterator[str]:
     """The service of the image, started for one test; gives its address."""
+    tmp_path.chmod(0o755)  # the service runs as another user
     port = free_port()
     entrypoint = [*(zlayer_image.config.entrypoint or ()), "-p", f"127.0.0.1:{port}"]
     server = threading.Thread(
-        target=zlayer_container.run,
+        target=zlayer_image.run,
         args=(["/bin/sh", "-c", UNTIL_TOLD, "sh", *entrypoint],),
-        kwargs={"network": "host", "check": False, "timeout": 120},
+        kwargs={
+            "network": "host",
+            "mounts": {tmp_path: "/control:ro"},
+            "timeout": 120,
+            "check": False,
+        },
     )
     server.start()
     try:
         wait_until_healthy(f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}"
     finally:
-        zlayer_container.run(["touch", "/tmp/stop"])
+        (tmp_path / "stop").touch()
         server.join()
 
 
@@ -101,6 +109,13 @@ def test_the_service_cannot_change_what_it_serves_from(zlayer_image: Image) -> N
     refused = zlayer_image.run(["sh", "-c", "echo > /srv/almanac/cgi-bin/day"], check=False)
     assert refused.exit_code == 1
     assert "Permission denied" in refused.stderr
+
+
+def test_the_archive_holds_all_tables(zlayer_container: Container, tmp_path: Path) -> None:
+    archive = zlayer_container.copy_out("/srv/almanac/almanac.tar.gz", tmp_path)
+    with tarfile.open(archive) as tar:
+        names = [member.name for member in tar if member.isfile()]
+    assert sorted(names) == ["days/oslo.csv", "days/quito.csv"]
 
 
 def test_the_manifest_of_checksums_holds_in_the_image(zlayer_image: Image) -> None:
