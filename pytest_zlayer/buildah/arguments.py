@@ -54,6 +54,27 @@ class Volume:
         return f"{self.source}:{self.target}:{','.join(options)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Tmpfs:
+    """A file system in memory seen by one RUN.
+
+    Attributes:
+        target: absolute path in the container.
+        size: bytes it may hold, 0 for the default.
+        readonly: whether the RUN may only read it.
+    """
+
+    target: str
+    size: int = 0
+    readonly: bool = False
+
+    def argument(self) -> str:
+        """As ``--mount`` takes it."""
+        words = ["type=tmpfs", f"destination={self.target}"]
+        words += [f"tmpfs-size={self.size}"] if self.size else []
+        return ",".join([*words, *(["ro"] if self.readonly else [])])
+
+
 def is_image_id(text: str) -> bool:
     """Whether this is the full id of an image or container: 64 hexadecimal digits."""
     return _HEX.match(text) is not None
@@ -123,6 +144,7 @@ class RunOptions:
         user: user, ``uid``, ``user:group``…; empty: the image's.
         workdir: directory; empty: the image's.
         volumes: host paths it sees.
+        tmpfs: file systems in memory it sees.
         network: ``default`` and ``host`` are the host's, ``none`` is none.
         isolation: ``oci``, ``rootless`` or ``chroot``.
         runtime: OCI runtime for the first two.
@@ -138,6 +160,7 @@ class RunOptions:
     isolation: str
     runtime: str | None
     runtime_root: Path | None
+    tmpfs: Sequence[Tmpfs] = ()
 
 
 def run(name: str, argv: Sequence[str], options: RunOptions) -> list[str]:
@@ -163,6 +186,8 @@ def run(name: str, argv: Sequence[str], options: RunOptions) -> list[str]:
         line += ["--workingdir", options.workdir]
     for volume in options.volumes:
         line += ["--volume", volume.argument()]
+    for memory in options.tmpfs:
+        line += ["--mount", memory.argument()]
     return [*line, "--", container(name), *argv]
 
 

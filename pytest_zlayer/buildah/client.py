@@ -42,7 +42,7 @@ class AgentClient:
             try:
                 self._process = subprocess.Popen(
                     argv,
-                    stdin=theirs,
+                    stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
                     env=dict(env),
@@ -60,7 +60,7 @@ class AgentClient:
     @property
     def pid(self) -> int:
         """The process started: the agent, or ``buildah unshare`` around it."""
-        return self._process.pid
+        return int(self._process.pid)
 
     def ask(self, question: str, descriptors: Sequence[int] = (), **fields: Any) -> Answer:
         """Asks the agent and waits for the answer.

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import io
 import itertools
-import os
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from packaging.version import Version
 
 from pytest_zlayer.buildah import arguments, images, opening, running, transfer
-from pytest_zlayer.buildah.arguments import Network, PullPolicy, Volume
+from pytest_zlayer.buildah.arguments import Network, PullPolicy, Tmpfs, Volume
 from pytest_zlayer.buildah.client import AgentClient
 from pytest_zlayer.buildah.commands import Commander, failed
 from pytest_zlayer.buildah.environment import engine_environment, proxy_environment
-from pytest_zlayer.buildah.errors import EngineError, EngineUnusable, ImageNotKnown
+from pytest_zlayer.buildah.errors import EngineUnusable, ImageNotKnown
 from pytest_zlayer.buildah.failures import says_not_known
+from pytest_zlayer.buildah.images import Unnamed
 from pytest_zlayer.buildah.isolation import Isolation, choose
 from pytest_zlayer.buildah.locate import locate
 from pytest_zlayer.buildah.output import LineSink
-from pytest_zlayer.buildah.probe import Features, Memory, needs_namespace
+from pytest_zlayer.buildah.probe import Features, Memory
 from pytest_zlayer.buildah.process import ByteSink, Completed, Request, Runner
 from pytest_zlayer.buildah.records import (
     ContainerSummary,
@@ -142,8 +141,9 @@ class Engine:
         with self._probing:
             if self._isolation is None:
                 self._isolation = choose(
-                    self._commander, self._wanted_isolation, self._memory,
-                    self.prefix, self.storage, self.tmpdir, rootless=self.rootless,
+                    self._commander, self._wanted_isolation, self._memory, self.tmpdir,
+                    container=f"{self.prefix}probe-{secrets.token_hex(3)}-",
+                    rootless=self.rootless,
                 )  # fmt: skip
             return self._isolation
 
@@ -179,6 +179,7 @@ class Engine:
         user: str = "",
         workdir: str = "",
         volumes: Sequence[Volume] = (),
+        tmpfs: Sequence[Tmpfs] = (),
         network: Network = "default",
         stdin: bytes | Path | None = None,
         on_line: LineSink | None = None,
@@ -198,6 +199,7 @@ class Engine:
             env: variables for this command, visible in the process list.
             hidden_env: variables whose values stand on no command line and stay in no container.
             volumes: host paths it sees.
+            tmpfs: file systems in memory it sees.
             network: ``none`` cuts it off, anything else is the network of the host.
             stdin: what it reads; nothing by default.
             on_line: called with ``stdout`` or ``stderr`` and each line as it comes.
@@ -210,7 +212,7 @@ class Engine:
             self._commander,
             running.RunRequest(
                 container=container, argv=argv, env=env or {}, hidden_env=hidden_env or {},
-                user=user, workdir=workdir, volumes=volumes, network=network, stdin=stdin,
+                user=user, workdir=workdir, volumes=volumes, tmpfs=tmpfs, network=network, stdin=stdin,
                 on_line=on_line, timeout=timeout, log=log, stdout=stdout, stderr=stderr,
             ),
             self.isolated_by, self.storage, self.tmpdir,
@@ -223,7 +225,7 @@ class Engine:
         name: str | None = None,
         squash: bool = False,
         timestamp: int | None = None,
-        format: str = "oci",
+        format: str = "oci",  # noqa: A002 (the word of the command line)
         timeout: float | None = None,
     ) -> str:
         """Commits a working container as an image; its id.
@@ -251,6 +253,12 @@ class Engine:
     def unmount(self, container: str) -> None:
         """Undoes :meth:`mount`."""
         self._commander.output(["umount", arguments.container(container)])
+
+    def copy_in(self, container: str, source: Path, destination: str) -> None:
+        """Copies a file of the host, or what is in a directory of it, into a working container."""
+        words = ["copy", "--quiet", "--contextdir", str(source.parent.absolute())]
+        words += [arguments.container(container), str(source.absolute()), destination]
+        self._commander.output(words)
 
     def rename_container(self, container: str, name: str) -> None:
         """Gives a container another name; with a name of its own it outlives this session."""
@@ -304,11 +312,8 @@ class Engine:
 
         Blobs of layers that the store has already need not be there.
         """
-        with self._unnamed() as note:
+        with Unnamed(self._note) as note:
             return images.import_layout(self._commander, directory, name, self.tmpdir, note)
-
-    def _unnamed(self) -> images.Unnamed:
-        return images.Unnamed(lambda line: self._note(line))
 
     def _note(self, line: Mapping[str, str]) -> None:
         self._client.ask("note", line=dict(line))
@@ -363,7 +368,7 @@ class Engine:
         *,
         on_line: LineSink | None = None,
         timeout: float | None = None,
-        format: str | None = None,
+        format: str | None = None,  # noqa: A002 (the word of the command line)
         authfile: Path | None = None,
     ) -> str:
         """Copies an image to a registry or an archive (``oci-archive:PATH``…); its digest there."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 FailureKind = Literal[
-    "command", "transient", "permanent", "environment", "crash", "timeout", "interrupted"
+    "command", "transient", "absent", "permanent", "environment", "crash", "timeout", "interrupted"
 ]
 
 
@@ -18,7 +18,8 @@ class Failure:
 
     Attributes:
         kind: ``command``: what a RUN ran ended with this status, buildah did its work.
-            ``transient``: trying again may help. ``permanent``: it will not. ``environment``:
+            ``transient``: trying again may help. ``absent``: the registry has no such image.
+            ``permanent``: trying again will not help. ``environment``:
             this machine has to be put right first. ``crash``: buildah itself broke down.
             ``timeout`` and ``interrupted``: ended by us.
         message: one sentence.
@@ -159,7 +160,7 @@ _SIGNATURES = (
         "the image has more than the 128 layers the storage can mount",
         "squash it, or join RUN instructions",
     ),
-    _signature("permanent", r"manifest unknown|name unknown|NAME_UNKNOWN", "no such image there"),
+    _signature("absent", r"manifest unknown|name unknown|NAME_UNKNOWN", "no such image there"),
     _signature(
         "permanent",
         r"unauthorized|authentication required|invalid username/password|\b401\b",

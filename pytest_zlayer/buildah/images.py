@@ -54,7 +54,7 @@ def commit(
     name: str | None,
     squash: bool,
     timestamp: int | None,
-    format: str,
+    format: str,  # noqa: A002 (the word of the command line)
     timeout: float | None,
 ) -> str:
     """``buildah commit``, believed only when an id comes and no error was logged."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import struct
@@ -15,8 +14,7 @@ from pytest_zlayer.buildah import arguments
 from pytest_zlayer.buildah.commands import Commander
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from pytest_zlayer.buildah.probe import Memory
-from pytest_zlayer.buildah.process import Completed
-from pytest_zlayer.buildah.storage import StorageInfo
+from pytest_zlayer.buildah.process import Completed, Request
 
 KINDS = ("oci", "rootless", "chroot")
 _RUNTIMES = ("crun", "runc")
@@ -52,10 +50,9 @@ def choose(
     commander: Commander,
     wanted: str,
     memory: Memory,
-    prefix: str,
-    storage: StorageInfo,
     tmpdir: Path,
     *,
+    container: str,
     rootless: bool,
 ) -> Isolation:
     """The strongest isolation that works here, or the one that was asked for.
@@ -67,7 +64,7 @@ def choose(
     remembered = _recall(memory.get(question))
     if remembered is not None:
         return remembered
-    chosen = _try_all(commander, wanted, prefix, tmpdir, rootless=rootless)
+    chosen = _try_all(commander, wanted, tmpdir, container=container, rootless=rootless)
     memory.put(question, asdict(chosen))
     return chosen
 
@@ -93,7 +90,7 @@ def candidates(wanted: str, path: str, *, rootless: bool) -> Iterator[Isolation]
 
 
 def _try_all(
-    commander: Commander, wanted: str, prefix: str, tmpdir: Path, *, rootless: bool
+    commander: Commander, wanted: str, tmpdir: Path, *, container: str, rootless: bool
 ) -> Isolation:
     if wanted not in ("auto", *KINDS):
         raise EngineUnusable(
@@ -104,16 +101,15 @@ def _try_all(
         # No program of ours can run on this machine, and no image is at hand to try with.
         return Isolation("chroot" if wanted == "auto" else wanted, _runtime_for(wanted))
     attempts: list[str] = []
-    name = f"{prefix}probe-{os.urandom(3).hex()}-"
     try:
-        _make_container(commander, name, program, tmpdir)
+        _make_container(commander, container, program, tmpdir)
         for candidate in candidates(wanted, commander.env["PATH"], rootless=rootless):
-            problem = _attempt(commander, candidate, name, tmpdir)
+            problem = _attempt(commander, candidate, container, tmpdir)
             if problem is None:
                 return candidate
             attempts.append(f"  {candidate}: {problem}")
     finally:
-        commander.call(["rm", name])
+        commander.call(["rm", container])
     raise EngineUnusable(_verdict(wanted, attempts), hint=_advice(wanted, rootless=rootless))
 
 
@@ -151,8 +147,6 @@ def _attempt(
 
 
 def _run(commander: Commander, argv: list[str], *, wrapped: bool) -> Completed:
-    from pytest_zlayer.buildah.process import Request
-
     request = Request(argv=argv, env=commander.env, timeout=_PATIENCE, wrapped=wrapped)
     return commander.finish(request)
 

@@ -21,6 +21,8 @@ from pytest_zlayer.buildah.process import Runner
 from pytest_zlayer.buildah.storage import StorageInfo, parse_info
 from pytest_zlayer.errors import UsageError
 
+# What buildah itself takes when TMPDIR is not set.
+_COMMON_TMPDIR = "/var/tmp"  # noqa: S108 (a directory of ours is made in it)
 _SESSION = re.compile(r"\A[a-z0-9]{1,32}\Z")
 _WORKER = re.compile(r"\A[a-z0-9]{1,16}\Z")
 
@@ -144,7 +146,7 @@ def temporary_base(environment: Mapping[str, str]) -> Path:
     Raises:
         EngineUnusable: nothing can be written there.
     """
-    base = Path(environment.get("TMPDIR") or "/var/tmp")
+    base = Path(environment.get("TMPDIR") or _COMMON_TMPDIR)
     if not os.access(base, os.W_OK | os.X_OK):
         raise EngineUnusable(
             f"nothing can be written to the temporary directory {base}",

@@ -178,10 +178,13 @@ class _Running:
             stack.callback(self._lifeline.close)
             with ExitStack() as handed:
                 handed.callback(theirs.close)
-                descriptors = [_input(self.request.stdin, handed)]
-                for name in ("stdout", "stderr"):
-                    descriptors.append(self._pipe(name, stack, handed))
-                self._ask_to_start(client, [*descriptors, theirs.fileno()])
+                descriptors = (
+                    _input(self.request.stdin, handed),
+                    self._pipe("stdout", stack, handed),
+                    self._pipe("stderr", stack, handed),
+                    theirs.fileno(),
+                )
+                self._ask_to_start(client, descriptors)
             self._selector.register(self._lifeline, selectors.EVENT_READ)
             yield
 
@@ -193,7 +196,7 @@ class _Running:
         self._selector.register(reader, selectors.EVENT_READ)
         return writer
 
-    def _ask_to_start(self, client: AgentClient, descriptors: list[int]) -> None:
+    def _ask_to_start(self, client: AgentClient, descriptors: Sequence[int]) -> None:
         client.ask(
             "spawn",
             descriptors,

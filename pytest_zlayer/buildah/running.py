@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_zlayer.buildah import arguments
 from pytest_zlayer.buildah.agent.prepare import PREPARATION
-from pytest_zlayer.buildah.arguments import Network, Volume
+from pytest_zlayer.buildah.arguments import Network, Tmpfs, Volume
 from pytest_zlayer.buildah.commands import Commander
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure, classify
@@ -35,6 +35,7 @@ class RunRequest:
     user: str
     workdir: str
     volumes: Sequence[Volume]
+    tmpfs: Sequence[Tmpfs]
     network: Network
     stdin: bytes | Path | None
     on_line: LineSink | None
@@ -68,7 +69,7 @@ def run(
     options = arguments.RunOptions(
         env=request.env, user=request.user, workdir=request.workdir, volumes=request.volumes,
         network=request.network, isolation=isolation.kind, runtime=isolation.runtime,
-        runtime_root=runtime_root(tmpdir, isolation),
+        runtime_root=runtime_root(tmpdir, isolation), tmpfs=request.tmpfs,
     )  # fmt: skip
     line = commander.argv(arguments.run(request.container, request.argv, options))
     cut_off = request.network == "none" and isolation.kind == "chroot"

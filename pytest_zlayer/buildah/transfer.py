@@ -86,7 +86,7 @@ def push(
     *,
     on_line: LineSink | None,
     timeout: float | None,
-    format: str | None,
+    format: str | None,  # noqa: A002 (the word of the command line)
     authfile: Path | None,
 ) -> str:
     """``buildah push``; the digest the destination has now."""
@@ -187,5 +187,5 @@ def manifest_add(commander: Commander, name: str, image: str, storage: StorageIn
     """``buildah manifest add`` under a lock: of several at once buildah would keep only some."""
     storage.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(storage.state / "manifests.lock", timeout=BOOKKEEPING):
-        words = ["manifest", "add", arguments.image(name), f"containers-storage:{image}"]
-        commander.output([*words[:3], f"containers-storage:{arguments.image(image)}"])
+        source = f"containers-storage:{arguments.image(image)}"
+        commander.output(["manifest", "add", arguments.image(name), source])

@@ -6,6 +6,7 @@ ended, so no process id is ever compared.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -56,17 +57,15 @@ class Journal:
     def lines(self) -> Iterator[dict[str, Any]]:
         """What was written; a last line cut off by a crash is left out."""
         os.lseek(self._descriptor, 0, os.SEEK_SET)
-        with os.fdopen(os.dup(self._descriptor), "rb") as file:
+        with (
+            os.fdopen(os.dup(self._descriptor), "rb") as file,
+            contextlib.suppress(ValueError),
+        ):
             for line in file:
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    return
+                yield json.loads(line)
 
     def remove(self) -> None:
         """The session is over and everything of it is gone."""
-        try:
+        with contextlib.suppress(OSError):
             os.unlink(self.path)
-        except OSError:
-            pass
         os.close(self._descriptor)

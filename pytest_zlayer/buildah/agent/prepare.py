@@ -40,9 +40,9 @@ def prepare(argv: Sequence[str]) -> int:
             _raise_loopback()
         if wanted.get("environment"):
             _privately(wanted["directory"], wanted["environment"])
-        os.execvp(argv[0], list(argv))
+        os.execvp(argv[0], list(argv))  # noqa: S606 (the point)
     except OSError as error:
-        print(f"Error: preparing the namespaces of a RUN: {error}", file=sys.stderr)
+        sys.stderr.write(f"Error: preparing the namespaces of a RUN: {error}\n")
     return 125
 
 
@@ -63,7 +63,7 @@ def _privately(directory: str, environment: dict[str, str]) -> None:
     os.makedirs(os.path.join(directory, _VOLUMES), mode=0o700, exist_ok=True)
     libc = ctypes.CDLL(None, use_errno=True)
     _check(libc.unshare(_CLONE_NEWNS), "unshare")
-    _mount(libc, "none", "/", None, _MS_REC | _MS_PRIVATE)
+    _mount(libc, "none", "/", _MS_REC | _MS_PRIVATE)
     files: dict[str, bytes] = {}
     folders: dict[str, int] = {}
     for entry in os.scandir(directory):
@@ -72,7 +72,7 @@ def _privately(directory: str, environment: dict[str, str]) -> None:
         elif stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode):
             with open(entry.path, "rb") as file:
                 files[entry.name] = file.read()
-    _mount(libc, "tmpfs", directory, "tmpfs", 0, "mode=0700")
+    _mount(libc, "tmpfs", directory, 0, kind="tmpfs", data="mode=0700")
     files["buildah.json"] = _with_environment(files["buildah.json"], environment)
     for name, content in files.items():
         target = os.open(os.path.join(directory, name), os.O_WRONLY | os.O_CREAT, 0o600)
@@ -81,7 +81,7 @@ def _privately(directory: str, environment: dict[str, str]) -> None:
     for name, descriptor in folders.items():
         os.mkdir(os.path.join(directory, name))
         source = f"/proc/self/fd/{descriptor}"
-        _mount(libc, source, os.path.join(directory, name), None, _MS_BIND | _MS_REC)
+        _mount(libc, source, os.path.join(directory, name), _MS_BIND | _MS_REC)
 
 
 def _with_environment(document: bytes, environment: dict[str, str]) -> bytes:
@@ -101,7 +101,7 @@ def _with_environment(document: bytes, environment: dict[str, str]) -> bytes:
 
 
 def _mount(
-    libc: ctypes.CDLL, source: str, target: str, kind: str | None, flags: int, data: str = ""
+    libc: ctypes.CDLL, source: str, target: str, flags: int, *, kind: str = "", data: str = ""
 ) -> None:
     done = libc.mount(
         os.fsencode(source),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import select
@@ -19,7 +20,7 @@ def adopt_orphans() -> None:
 
 
 def end_with_parent(number: int, parent: int) -> None:
-    """Asks the kernel for this signal when our parent ends, or sends it if that already happened."""
+    """Asks for this signal when our parent ends, or sends it if that has happened already."""
     _prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         os.kill(os.getpid(), number)
@@ -83,10 +84,8 @@ def _parent_of(pid: int) -> int:
 
 def kill(pid: int, number: int) -> None:
     """Sends a signal to a process that may be gone."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def kill_children(seconds: float, spare: Iterable[int] = ()) -> int:

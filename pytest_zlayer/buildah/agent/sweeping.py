@@ -41,4 +41,4 @@ def _sweep(path: str, buildah: list[str], env: dict[str, str]) -> None:
     problems = clean(left)
     if not problems:
         journal.remove()
-    print(json.dumps({"journal": path, "problems": problems}))
+    sys.stdout.write(json.dumps({"journal": path, "problems": problems}) + "\n")

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections import deque
+from contextlib import closing
 from typing import Any
 
 # What the kernel allows (MAXSYMLINKS).
@@ -25,7 +26,7 @@ class Tree:
 
     def lstat(self, path: str) -> list[Any]:
         """``[mode, uid, gid, size, mtime_ns, rdev, dev, ino, nlink, link target]`` of a path."""
-        with _Walk(self.root, path) as walk:
+        with closing(_Walk(self.root, path)) as walk:
             walk.go(follow_last=False)
             found = os.fstat(walk.here)
             target = os.readlink("", dir_fd=walk.here) if stat.S_ISLNK(found.st_mode) else None
@@ -36,7 +37,7 @@ class Tree:
 
     def listdir(self, path: str) -> list[str]:
         """The names in a directory, sorted by their bytes; a link to a directory is followed."""
-        with _Walk(self.root, path) as walk:
+        with closing(_Walk(self.root, path)) as walk:
             walk.go(follow_last=True)
             directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=walk.here)
         try:
@@ -46,7 +47,7 @@ class Tree:
 
     def open(self, path: str) -> int:
         """A descriptor to read a regular file from; a link at the end is refused."""
-        with _Walk(self.root, path) as walk:
+        with closing(_Walk(self.root, path)) as walk:
             walk.go(follow_last=False)
             mode = os.fstat(walk.here).st_mode
             if stat.S_ISDIR(mode):
@@ -58,7 +59,7 @@ class Tree:
 
     def xattrs(self, path: str) -> dict[str, bytes]:
         """The extended attributes of a path itself; none where the file system has none."""
-        with _Walk(self.root, path) as walk:
+        with closing(_Walk(self.root, path)) as walk:
             walk.go(follow_last=False)
             handle = f"/proc/self/fd/{walk.here}"
             try:
@@ -70,7 +71,7 @@ class Tree:
 
     def resolve(self, path: str) -> str:
         """The path without any link in it; a tail that does not exist is kept as it is."""
-        with _Walk(self.root, path) as walk:
+        with closing(_Walk(self.root, path)) as walk:
             try:
                 walk.go(follow_last=True)
             except FileNotFoundError:
@@ -89,10 +90,7 @@ class _Walk:
         self._must_be_directory = path.endswith(("/", "/."))
         self._links = 0
 
-    def __enter__(self) -> _Walk:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self._back_to(0)
 
     @property

@@ -25,7 +25,7 @@ def send(channel: socket.socket, message: Message, descriptors: Sequence[int] = 
 
 
 def receive(channel: socket.socket) -> tuple[Message, list[int]] | None:
-    """The next message with its descriptors (close-on-exec); ``None`` when the other end is gone."""
+    """The next message with its descriptors; ``None`` when the other end is gone."""
     header, descriptors, _, _ = socket.recv_fds(
         channel, _LENGTH.size, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
     )

@@ -1,0 +1,268 @@
+"""A real buildah on a storage of its own, and a small image to work with."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_zlayer.buildah.engine import Engine
+
+BUSYBOX = "localhost/test/busybox:1"
+_PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n"
+_GROUP = "root:x:0:\napp:x:1000:\n"
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A container storage for tests: never the user's own."""
+
+    root: Path
+    runroot: Path
+    tmpdir: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The process environment with temporary files kept in here too."""
+        return {**os.environ, "TMPDIR": str(self.tmpdir)}
+
+    def open(self, **wishes: Any) -> Engine:
+        """An engine of a new session; the caller closes it."""
+        return Engine.open(
+            **{
+                "environment": self.environment,
+                "root": self.root,
+                "runroot": self.runroot,
+                "session": secrets.token_hex(6),
+                **wishes,
+            }
+        )
+
+    def buildah(self, *words: str) -> str:
+        """What buildah itself says, without going through the engine."""
+        argv = ["buildah", "--root", str(self.root), "--runroot", str(self.runroot)]
+        done = subprocess.run(
+            [*argv, "--storage-driver", "overlay", *words],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=self.environment,
+            timeout=60,
+        )
+        return done.stdout
+
+    def container_names(self) -> list[str]:
+        """The names of all working containers."""
+        found = json.loads(self.buildah("containers", "--all", "--json") or "[]") or []
+        return sorted(one["containername"] for one in found)
+
+    def image_names(self) -> list[str]:
+        """The names of all images; an unnamed one counts with its id."""
+        found = json.loads(self.buildah("images", "--json") or "[]") or []
+        return sorted(name for one in found for name in (one["names"] or [one["id"]]))
+
+    def leftovers(self) -> dict[str, list[str]]:
+        """All that a session may leave, besides images: empty lists when nothing is left."""
+        return {
+            "containers": self.container_names(),
+            "mounts": self.mounts(),
+            "temporary files": sorted(os.listdir(self.tmpdir)),
+            "processes": self.processes(),
+            "journals": sorted(self._journals()),
+        }
+
+    def mounts(self) -> list[str]:
+        """What is mounted below the storage; buildah keeps the driver's own directory mounted."""
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+        points = [line.split()[4] for line in lines]
+        return [
+            point
+            for point in points
+            if point.startswith(f"{self.root}/") and point != f"{self.root}/overlay"
+        ]
+
+    def processes(self) -> list[str]:
+        """Command lines of processes in a container, or working, with this storage."""
+        return [line for pid, line in _processes() if self._concerns(pid, line)]
+
+    def _concerns(self, pid: int, line: str) -> bool:
+        marks = (str(self.root), str(self.tmpdir))
+        if any(mark in line for mark in marks):
+            return True
+        try:
+            mounted = Path(f"/proc/{pid}/mountinfo").read_text(encoding="utf-8")
+        except OSError:
+            return False
+        return f"{self.tmpdir}/" in mounted
+
+    def _journals(self) -> list[str]:
+        with contextlib.suppress(FileNotFoundError):
+            return os.listdir(self.root / "zlayer" / "sessions")
+        return []
+
+    def remove(self) -> None:
+        """Unmounts and removes everything."""
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+        points = [line.split()[4] for line in lines if line.split()[4].startswith(str(self.root))]
+        for point in sorted(points, key=len, reverse=True):
+            subprocess.run(["umount", "--lazy", point], check=False, capture_output=True)
+        shutil.rmtree(self.root.parent, ignore_errors=True)
+
+
+def _processes() -> Iterator[tuple[int, str]]:
+    for name in os.listdir("/proc"):
+        if name.isdigit() and int(name) != os.getpid():
+            with contextlib.suppress(OSError):
+                line = Path(f"/proc/{name}/cmdline").read_bytes().replace(b"\0", b" ")
+                yield int(name), line.decode("utf-8", "replace").strip()
+
+
+def make_storage(directory: Path) -> Storage:
+    """An empty storage below a directory."""
+    storage = Storage(directory / "root", directory / "runroot", directory / "tmp")
+    storage.tmpdir.mkdir(parents=True)
+    return storage
+
+
+@pytest.fixture(scope="session")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    """A storage that all tests of the session share."""
+    if shutil.which("buildah") is None:
+        pytest.fail("these tests need a real buildah: install it")
+    made = make_storage(tmp_path_factory.mktemp("storage"))
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def own_storage(tmp_path: Path) -> Iterator[Storage]:
+    """A storage for one test alone, for tests that count what is left."""
+    made = make_storage(tmp_path / "storage")
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def engine(storage: Storage) -> Iterator[Engine]:
+    """An engine on the shared storage."""
+    opened = storage.open()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def busybox(storage: Storage, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of an image with all of busybox, the users root and app (1000), and /tmp."""
+    return add_busybox(storage, tmp_path_factory.mktemp("busybox"))
+
+
+@pytest.fixture
+def add_image(storage: Storage, tmp_path: Path) -> Callable[..., str]:
+    """Puts an image with any configuration into the shared storage: ``add_image(name, config)``."""
+
+    def add(name: str, config: dict[str, Any], **document: Any) -> str:
+        layout = write_layout(tmp_path / secrets.token_hex(4), [busybox_layer()], config, document)
+        opened = storage.open()
+        try:
+            opened.import_layout(layout, name)
+        finally:
+            opened.close()
+        return name
+
+    return add
+
+
+def add_busybox(storage: Storage, directory: Path) -> str:
+    """Puts the busybox image into a storage; its name."""
+    layout = write_layout(directory / "layout", [busybox_layer()], {"Cmd": ["/bin/sh"]}, {})
+    engine = storage.open()
+    try:
+        engine.import_layout(layout, BUSYBOX)
+    finally:
+        engine.close()
+    return BUSYBOX
+
+
+def busybox_layer() -> bytes:
+    """A layer with /bin full of applets, /etc/passwd, /etc/group, /home/app, /root and /tmp."""
+    program = shutil.which("busybox")
+    if program is None:
+        pytest.fail("these tests need a static busybox: install busybox-static")
+    applets = subprocess.run([program, "--list"], check=True, capture_output=True, text=True)
+    buffer = BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name in ("bin", "etc", "home", "root"):
+            tar.addfile(_directory(name, 0o755))
+        tar.addfile(_directory("tmp", 0o1777))
+        tar.addfile(_directory("home/app", 0o755, owner=1000))
+        _add_file(tar, "etc/passwd", _PASSWD.encode(), 0o644)
+        _add_file(tar, "etc/group", _GROUP.encode(), 0o644)
+        _add_file(tar, "bin/busybox", Path(program).read_bytes(), 0o755)
+        for applet in applets.stdout.split():
+            if applet != "busybox":
+                tar.addfile(_link(f"bin/{applet}", "busybox"))
+    return buffer.getvalue()
+
+
+def _directory(name: str, mode: int, owner: int = 0) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.mode, info.uid, info.gid = tarfile.DIRTYPE, mode, owner, owner
+    return info
+
+
+def _link(name: str, target: str) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.mode = tarfile.SYMTYPE, target, 0o777
+    return info
+
+
+def _add_file(tar: tarfile.TarFile, name: str, content: bytes, mode: int) -> None:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = len(content), mode
+    tar.addfile(info, BytesIO(content))
+
+
+def write_layout(
+    directory: Path, layers: list[bytes], config: dict[str, Any], document: dict[str, Any]
+) -> Path:
+    """An OCI layout with one image; ``document`` adds to its configuration document."""
+    blobs = directory / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    described = [_blob(blobs, "layer.v1.tar", layer) for layer in layers]
+    image = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": config,
+        "rootfs": {"type": "layers", "diff_ids": [one["digest"] for one in described]},
+        **document,
+    }
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": _blob(blobs, "config.v1+json", json.dumps(image).encode()),
+        "layers": described,
+    }
+    entry = _blob(blobs, "manifest.v1+json", json.dumps(manifest).encode())
+    index = {"schemaVersion": 2, "manifests": [entry]}
+    (directory / "index.json").write_text(json.dumps(index), encoding="ascii")
+    (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}', encoding="ascii")
+    return directory
+
+
+def _blob(blobs: Path, kind: str, content: bytes) -> dict[str, Any]:
+    digest = sha256(content).hexdigest()
+    (blobs / digest).write_bytes(content)
+    media = f"application/vnd.oci.image.{kind}"
+    return {"mediaType": media, "digest": f"sha256:{digest}", "size": len(content)}
