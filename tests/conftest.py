@@ -1,0 +1,73 @@
+"""A container storage of its own for tests that run a real buildah."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateStorage:
+    """A storage below a temporary directory; the user's own is never touched."""
+
+    root: Path
+    runroot: Path
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """For buildah itself."""
+        return ("--root", str(self.root), "--runroot", str(self.runroot))
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """For pytest."""
+        return (f"--zlayer-root={self.root}", f"--zlayer-runroot={self.runroot}")
+
+    def buildah(self, *arguments: str) -> str:
+        """What buildah prints for a command on this storage."""
+        argv = ("buildah", *self.arguments, *arguments)
+        done = subprocess.run(argv, check=True, capture_output=True, text=True)
+        return done.stdout
+
+    def containers(self) -> list[str]:
+        """Names of the working containers, broken ones included."""
+        found: list[dict[str, Any]] = json.loads(
+            self.buildah("containers", "--all", "--json") or "null"
+        )
+        return [one["containername"] for one in found or []]
+
+    def images(self) -> list[str]:
+        """Names of the images; an id where there is no name."""
+        found: list[dict[str, Any]] = json.loads(
+            self.buildah("images", "--all", "--json") or "null"
+        )
+        return [name for one in found or [] for name in one.get("names") or [one["id"]]]
+
+    def mounts(self) -> list[str]:
+        """Mount points below it, the innermost first."""
+        mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        return sorted(
+            (one for one in mounted if Path(self.root) in Path(one).parents), reverse=True
+        )
+
+
+@pytest.fixture
+def private_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateStorage]:
+    """An empty storage; it is unmounted and removed after the test."""
+    top = tmp_path_factory.mktemp("storage")
+    storage = PrivateStorage(top / "root", top / "run")
+    yield storage
+    for mount in storage.mounts():
+        subprocess.run(("umount", "--lazy", mount), check=True)
+    if os.geteuid() == 0:
+        shutil.rmtree(top)
+    else:  # files belong to subordinate user ids
+        subprocess.run(("buildah", "unshare", "rm", "-rf", str(top)), check=True)
