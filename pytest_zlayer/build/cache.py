@@ -61,6 +61,7 @@ class LayerCache:
         self._engine = engine
         self._directory = directory
         self._known: dict[str, str] = {}
+        self._added: set[str] = set()
         self._seen_generation = -1
         self._guard = threading.Lock()
         self.mounts_directory = directory / "mounts"
@@ -82,6 +83,7 @@ class LayerCache:
             if self._generation() == self._seen_generation + 1:
                 self._seen_generation += 1
             self._known[key] = image_id
+            self._added.add(key)
         self.touch(key)
 
     def drop(self, key: str) -> None:
@@ -160,6 +162,12 @@ class LayerCache:
                 removed.append(entry)
                 total -= entry.size
         return removed
+
+    def remove_added(self) -> None:
+        """Remove what this process has added."""
+        for entry in self.entries():
+            if entry.key in self._added:
+                self.remove(entry)
 
     def remove(self, entry: CacheEntry) -> bool:
         """Remove one entry; ``False`` when a container or a build still uses it."""

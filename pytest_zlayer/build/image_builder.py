@@ -97,6 +97,10 @@ class ImageBuilder:
         log = self._job.log.path if self._job.log.exists else None
         return BuildResult(tuple(steps), time.monotonic() - self._started, log)
 
+    def other_stages(self) -> list[int]:
+        """The stages this build knows besides its target."""
+        return [index for index in self._plans if index != self._target]
+
     def stage_index(self, name: str) -> int:
         """The index of a stage that this build could make, by name or index.
 
@@ -109,6 +113,10 @@ class ImageBuilder:
             return index
         known = ", ".join(self._plans[one].label for one in self._plans)
         raise UsageError(f"{self._job.plan.label} has no stage {name!r}", hint=f"it has: {known}")
+
+    def stage(self, index: int) -> StageBuilder:
+        """A stage, built now if nothing has needed it yet."""
+        return self._stage(index)
 
     def _settle(self) -> None:
         """Wait until no stage is being built."""

@@ -109,6 +109,12 @@ class Job:
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise self.timeout_error()
 
+    def limit_text(self) -> str:
+        """Which limit a step that was stopped has met."""
+        if self.deadline is not None and time.monotonic() >= self.deadline - 0.05:
+            return f"the build's timeout is {self.plan.spec.timeout:g} s"
+        return f"the timeout of a step is {self.options.step_timeout or 0:g} s"
+
     def timeout_error(self) -> BuildTimeout:
         """The error that says that the build took too long."""
         return BuildTimeout(

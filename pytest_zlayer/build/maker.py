@@ -12,6 +12,7 @@ from pathlib import Path
 from pytest_zlayer.build.bases import DOCKER_IMAGE, OCI_LAYOUT, BaseImage, BaseImages
 from pytest_zlayer.build.events import Event, Pulling
 from pytest_zlayer.build.failures import BuildError
+from pytest_zlayer.build.fetch import Fetcher
 from pytest_zlayer.build.image import BuildResult, Image
 from pytest_zlayer.build.image_builder import ImageBuilder
 from pytest_zlayer.build.job import BuildLog, Job
@@ -65,6 +66,7 @@ class ImageMaker:
         self._stop = stop
         self._slots = threading.BoundedSemaphore(jobs)
         self._builders: list[tuple[ImageBuilder, Sources]] = []
+        self._finished: list[tuple[Job, ImageBuilder]] = []
         self.images: list[tuple[Image, tuple[str, ...]]] = []
         self.kept_containers: list[KeptContainer] = []
 
@@ -95,6 +97,13 @@ class ImageMaker:
             job.log.close(keep=not succeeded or self._workshop.options.log_dir is not None)
             builder.release()
 
+    def keep_stages(self) -> None:
+        """Make images of the stages that no test asked for, so that they can be kept."""
+        for job, builder in self._finished:
+            for index in builder.other_stages():
+                builder_stage = builder.stage(index)
+                self.stage_image(job, builder, index, builder_stage.plan.label)
+
     def close(self) -> None:
         """Give back what contexts and stages hold."""
         for builder, sources in self._builders:
@@ -110,6 +119,7 @@ class ImageMaker:
             mounted=self._workshop.store.mounted,
             digests=job.digests,
             scratch=job.fresh_path,
+            fetch=self._fetcher(job),
         )
         planner = StagePlanner(
             graph,
@@ -125,13 +135,20 @@ class ImageMaker:
         self._builders.append((builder, sources))
         return builder
 
+    def _fetcher(self, job: Job) -> Fetcher:
+        directory = job.fresh_path("fetched")
+        directory.mkdir()
+        process = self._workshop.engine.process
+        return Fetcher(directory, process=process, environment=job.options.environment)
+
     def _finish(self, job: Job, builder: ImageBuilder) -> Image:
         plan = job.plan
         assert plan.graph is not None
         name = self._workshop.prefix + str(self._workshop.next_number())
         image_id = builder.assemble(plan.graph.target, name)
-        if plan.spec.tags:
-            self._workshop.engine.tag(image_id, *plan.spec.tags)
+        for tag in plan.spec.tags:
+            self._workshop.engine.register_image(tag)
+        self._workshop.engine.tag(image_id, *plan.spec.tags)
         image = Image(
             id=image_id,
             name=plan.spec.tags[0] if plan.spec.tags else f"{name}:latest",
@@ -142,6 +159,7 @@ class ImageMaker:
             _stage=_StageImages(self, job, builder).get,
         )
         self.images.append((image, (name, *plan.spec.tags)))
+        self._finished.append((job, builder))
         return image
 
     def stage_image(self, job: Job, builder: ImageBuilder, index: int, stage: str) -> Image:

@@ -37,6 +37,8 @@ class BuildOptions:
         root, runroot: container storage, or ``None`` (the user's).
         jobs: stages and images built side by side.
         log_dir: directory for build logs; ``None``: a temporary one.
+        cache: what becomes of cached layers: ``keep`` (they serve later sessions), ``session``
+            (those this session made are removed with it).
         cache_mounts: targets mounted as caches in every RUN.
         cache_max_age: seconds after which an unused cached layer is removed.
         cache_max_size: bytes the layer cache may hold.
@@ -61,6 +63,7 @@ class BuildOptions:
     build_contexts: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     images: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     no_cache: bool = False
+    cache: Literal["keep", "session"] = "keep"
     isolation: str = "auto"
     buildah: str | None = None
     root: Path | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pytest_zlayer.build.events import StepRetry
-from pytest_zlayer.build.failures import BuildError
+from pytest_zlayer.build.failures import TAIL_LINES, BuildError
 from pytest_zlayer.build.job import Job
 from pytest_zlayer.build.keeping import shell_line
 from pytest_zlayer.build.mounts import MountPreparer, PreparedMounts
@@ -14,7 +14,7 @@ from pytest_zlayer.build.output import StepOutput
 from pytest_zlayer.build.retry import RetryPolicy, with_retries
 from pytest_zlayer.build.steps import Step
 from pytest_zlayer.build.tree import SCRATCH, StageTree, WorkingContainer
-from pytest_zlayer.buildah.engine import Completed
+from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.rootfs import Rootfs
 from pytest_zlayer.dockerfile.dispatch import proxy_args
 from pytest_zlayer.dockerfile.operations import RunOperation
@@ -26,11 +26,14 @@ NOT_RETRIED = (126, 127)  # cannot execute, not found: trying again cannot help
 class StepFailed(Exception):
     """One attempt of a RUN ended with a failure of its command."""
 
-    def __init__(self, reason: str, exit_code: int | None, tail: tuple[str, ...]) -> None:
+    def __init__(
+        self, reason: str, exit_code: int | None, tail: tuple[str, ...], *, final: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.exit_code = exit_code
         self.tail = tail
+        self.final = final
 
 
 class RunStep:
@@ -95,12 +98,20 @@ class RunStep:
         except StepFailed as failed:
             self._hand_over_container()
             raise self._to_error(failed, repeat) from None
+        except EngineError as error:
+            self._job.check()  # an interruption is no failure of the step
+            self._hand_over_container()
+            trouble = StepFailed(error.message, None, error.stderr[-TAIL_LINES:])
+            raise self._to_error(trouble, repeat, error.hint) from error
         return self._attempts
 
-    def _to_error(self, failed: StepFailed, repeat: str | None = None) -> BuildError:
+    def _to_error(
+        self, failed: StepFailed, repeat: str | None = None, hint: str | None = None
+    ) -> BuildError:
         return self._failure(
             self._step,
             failed.reason,
+            hint=hint,
             exit_code=failed.exit_code,
             attempts=self._attempts,
             tail=failed.tail,
@@ -108,7 +119,9 @@ class RunStep:
         )
 
     def _worth(self, error: BaseException, number: int) -> bool:
-        if not isinstance(error, StepFailed):
+        if isinstance(error, EngineError):  # buildah's own trouble: once more from a clean state
+            return error.failure.kind in ("crash", "transient") and number == 1
+        if not isinstance(error, StepFailed) or error.final:
             return False
         verdict = self._job.may_retry(self._step.text, number, self._to_error(error))
         return error.exit_code not in NOT_RETRIED if verdict is None else verdict
@@ -141,11 +154,15 @@ class RunStep:
             on_line=output.line,
             timeout=self._job.time_left(),
         )
-        reason = _reason(done)
-        if reason is not None:
-            self._job.check()
-            exit_code = None if done.timed_out else done.exit_code
-            raise StepFailed(reason, exit_code, output.tail())
+        if done.timed_out:
+            reason = f"it was stopped after {done.seconds:.1f} s: {self._job.limit_text()}"
+            raise StepFailed(reason, None, output.tail(), final=True)
+        if done.killed_by_signal:
+            reason = f"the command was killed by signal {done.killed_by_signal}"
+            raise StepFailed(reason, done.exit_code, output.tail())
+        if done.exit_code != 0:
+            reason = f"the command exited with {done.exit_code}"
+            raise StepFailed(reason, done.exit_code, output.tail())
 
     def _hand_over_container(self) -> None:
         container = self._tree.surrender()
@@ -160,15 +177,6 @@ class RunStep:
         options = [*user, f"--workingdir={operation.workdir}", *env]
         image = self._tree.head.image or SCRATCH
         return shell_line(self._job.engine, image, operation.argv, options)
-
-
-def _reason(done: Completed) -> str | None:
-    """Why a command counts as failed, or ``None``."""
-    if done.timed_out:
-        return f"the command was stopped after {done.seconds:.1f} s (timeout)"
-    if done.killed_by_signal:
-        return f"the command was killed by signal {done.killed_by_signal}"
-    return f"the command exited with {done.exit_code}" if done.exit_code else None
 
 
 def _numeric_user(user: str, rootfs: Rootfs) -> str:

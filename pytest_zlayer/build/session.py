@@ -164,15 +164,16 @@ class BuildSession:
             if self._closed:
                 return
             self._closed = True
-        self._stop.set()
         if not self._workshop.opened:
+            self._stop.set()
             return
         try:
+            self._keep(failed)
+            self._stop.set()
             self._maker.close()
             self._workshop.store.close()
-            self._keep(failed)
             self._remove()
-            self._workshop.cache.shrink(self.options.cache_max_age, self.options.cache_max_size)
+            self._tidy_cache()
         finally:
             self._workshop.close()
 
@@ -223,12 +224,21 @@ class BuildSession:
         engine, keep = self._workshop.engine, self.options.keep
         kept: list[Kept] = []
         if keep == "all" or (keep == "failed" and failed):
+            self._maker.keep_stages()
+            for name in (tag for image, _ in self._maker.images for tag in image.tags):
+                engine.unregister_image(name)
             kept += [keep_image(engine, image) for image, _ in self._maker.images]
         if keep != "none":
             kept += [
                 keep_container(engine, one.name, one.label) for one in self._maker.kept_containers
             ]
         self.kept = tuple(kept)
+
+    def _tidy_cache(self) -> None:
+        cache = self._workshop.cache
+        if self.options.cache == "session":
+            cache.remove_added()
+        cache.shrink(self.options.cache_max_age, self.options.cache_max_size)
 
     def _remove(self) -> None:
         """Take back the names this session gave; user tags stay on what is kept."""

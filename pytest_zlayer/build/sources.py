@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_zlayer.build.bases import DOCKER_IMAGE, OCI_LAYOUT, BaseImage
 from pytest_zlayer.build.context import Context, DirectoryContext, open_context
-from pytest_zlayer.build.copying import Selection, select
+from pytest_zlayer.build.copying import Fetch, Selection, select
 from pytest_zlayer.build.digests import Digests
 from pytest_zlayer.build.exporting import export
 from pytest_zlayer.build.spec import ImageSpec
@@ -30,6 +30,7 @@ class Sources:
         mounted: images mounted for reading.
         digests: content digests of context files.
         scratch: gives a fresh private path.
+        fetch: gets the remote sources of ADD.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class Sources:
         mounted: MountedImages,
         digests: Digests,
         scratch: Callable[[str], Path],
+        fetch: Fetch,
     ) -> None:
         self._spec = spec
         self._base_image = base_image
         self._mounted = mounted
         self._digests = digests
         self._scratch = scratch
+        self._fetch = fetch
         self._contexts: dict[str, Context] = {}
         self._exports: dict[tuple[str, str], Path] = {}
         self._guard = threading.RLock()
@@ -73,7 +76,9 @@ class Sources:
             selection = select(operation, self.rootfs(source), ignore=None)
         else:
             context = self._context(source.name)
-            selection = select(operation, context.rootfs(), ignore=context.ignore)
+            selection = select(
+                operation, context.rootfs(), ignore=context.ignore, fetch=self._fetch
+            )
         return selection, selection.digest(self._digests)
 
     def digest(self, source: SourceRef, path: str) -> str:

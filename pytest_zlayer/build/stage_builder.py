@@ -108,7 +108,7 @@ class StageBuilder:
     def _perform(self, step: Step) -> None:
         operation = step.operation
         if isinstance(operation, MetadataOperation):
-            self._record(step, cached=False)
+            self._record(step, cached=bool(self._results) and self._results[-1].cached)
             return
         self._emit(StepStarted, **self._fields(step))
         started = time.monotonic()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from pytest_zlayer.build.bases import BaseImage
+from pytest_zlayer.build.bases import BaseImage, BaseImageError
 from pytest_zlayer.build.cache import key_of
-from pytest_zlayer.build.copying import Selection
+from pytest_zlayer.build.copying import CopyError, Selection
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.dockerfile import Diagnostic, DockerfileError
 from pytest_zlayer.dockerfile.config import ImageConfig
 from pytest_zlayer.dockerfile.dispatch import (
     StageState,
@@ -27,6 +30,7 @@ from pytest_zlayer.dockerfile.operations import (
     SourceRef,
     WorkdirOperation,
 )
+from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.stages import StageGraph, stage_label
 
 # Bump when a layer built from the same input would come out differently.
@@ -144,7 +148,8 @@ class StagePlanner:
         elif node.base.kind == "scratch":
             start = ImageConfig()
         else:
-            base = self._base_image(index)
+            with self._at(node.stage.from_.image.span):
+                base = self._base_image(index)
             start, key = base.config, key_of(CACHE_VERSION, "image", base.id)
         begin = begin_stage(self._graph, index, start)
         inherited = start.config if isinstance(start, StageState) else start
@@ -164,15 +169,31 @@ class StagePlanner:
             match operation:
                 case RunOperation():
                     operation = self._with_defaults(operation)
-                    key = key_of(key, *self._run_reads(operation))
+                    with self._at(instruction.span):
+                        key = key_of(key, *self._run_reads(operation))
                 case CopyOperation():
-                    selection, reads = self._copy_reads(operation)
+                    with self._at(instruction.span):
+                        selection, reads = self._copy_reads(operation)
                     key = key_of(key, *reads)
                 case WorkdirOperation():
                     key = key_of(key, "WORKDIR", operation.path, operation.user)
                 case MetadataOperation():
                     pass
             yield Step(number, instruction, operation, state, key, selection)
+
+    @contextmanager
+    def _at(self, span: Span) -> Iterator[None]:
+        """Say of an error where in the Dockerfile it came up."""
+        try:
+            yield
+        except (CopyError, BaseImageError, EngineError) as error:
+            dockerfile = self._graph.dockerfile
+            raise DockerfileError(
+                [Diagnostic(error.message, span, error.hint)],
+                phase="dispatch",
+                text=dockerfile.text,
+                filename=dockerfile.filename,
+            ) from error
 
     def _with_defaults(self, operation: RunOperation) -> RunOperation:
         taken = {getattr(mount, "target", None) for mount in operation.mounts}
