@@ -58,6 +58,8 @@ def triggers_of(
     Raises:
         DockerfileError: a trigger is no valid instruction; located at the stage's FROM.
     """
+    if index in graph.sources.replaced:  # a named context fires nothing
+        return ()
     config = base.config if isinstance(base, StageState) else base
     stage = graph.nodes[index].stage
     return tuple(read_trigger(graph.dockerfile, stage, text) for text in config.onbuild)

@@ -81,6 +81,8 @@ class BaseReader:
             return Base("scratch", platform=platform)
         own = None if stage.name is None else find_context(stage.name, self.contexts)
         if own is not None:
+            # Its own base is not used then, and must be a valid name all the same.
+            self._check_reference(stage.from_, image)
             self.replaced[stage.index] = own
             return Base("context", own, platform=platform)
         if image in self.names:
@@ -95,14 +97,17 @@ class BaseReader:
         return Base("stage", index=index, platform=platform)
 
     def _outside(self, instruction: From, image: str, platform: str | None) -> Base:
-        problem = reference_problem(image)
-        if problem is not None:
-            hint = self._stage_hint(image)
-            self.problems.append(Diagnostic(problem, instruction.image.span, hint))
+        self._check_reference(instruction, image)
         context = find_context(image, self.contexts)
         if context is not None:
             return Base("context", context, platform=platform)
         return Base("image", image, platform=platform)
+
+    def _check_reference(self, instruction: From, image: str) -> None:
+        problem = reference_problem(image)
+        if problem is not None:
+            hint = self._stage_hint(image)
+            self.problems.append(Diagnostic(problem, instruction.image.span, hint))
 
     def _stage_hint(self, image: str) -> str | None:
         # Stage names are stored in lower case, and FROM looks them up as they are written.
