@@ -78,6 +78,7 @@ class Digests:
                     waiting.append(self._take(rootfs, node))
             for digest in waiting:
                 yield digest if isinstance(digest, str) else digest.result()
+        self.save()
 
     def save(self) -> None:
         """Write the cache file, if anything changed; failures to write are not errors."""

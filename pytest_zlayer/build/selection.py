@@ -292,10 +292,8 @@ class _Selector:
         fetched = self._fetch(text, self._operation)
         if fetched.is_directory:
             presence = Presence(fetched.rootfs, None)
-            nodes = tuple(
-                replace(node, entry=replace(node.entry, uid=0, gid=0))
-                for node in walk(presence, fetched.place, Filters(exclude=self._exclude))
-            )
+            found = walk(presence, fetched.place, Filters(exclude=self._exclude))
+            nodes = tuple(_checked_out(node, fetched.mtime_ns) for node in found)
             return Source(text, "", fetched.rootfs, nodes)
         entry = replace(
             fetched.rootfs.lstat(fetched.place),
@@ -308,6 +306,20 @@ class _Selector:
             text, fetched.name, fetched.rootfs, (Walked("", fetched.place, entry),)
         )
         return self._with_archive(source) if self._operation.unpack else source
+
+
+def _checked_out(node: Walked, mtime_ns: int) -> Walked:
+    """A file of a checkout, whatever user and umask git ran under."""
+    entry = node.entry
+    executable = entry.kind != "file" or entry.mode & 0o100
+    entry = replace(
+        entry,
+        mode=entry.mode if entry.kind == "symlink" else 0o755 if executable else 0o644,
+        uid=0,
+        gid=0,
+        mtime_ns=mtime_ns or entry.mtime_ns,
+    )
+    return replace(node, entry=entry)
 
 
 def _inline(file: InlineFile) -> Source:
