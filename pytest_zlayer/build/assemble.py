@@ -35,7 +35,7 @@ _MEDIA_TYPES: Mapping[ImageFormat, tuple[str, str, str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer of an image: uncompressed digest, size in bytes, and where its tar is if it is new."""
+    """One layer of an image: uncompressed digest, size in bytes, and its tar if it is new."""
 
     diff_id: str
     size: int
@@ -66,7 +66,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """What an image is made of: its layers from the bottom up, and the history that tells of them."""
+    """What an image is made of: its layers from the bottom up, and the history of them."""
 
     layers: tuple[Layer, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
@@ -159,7 +159,7 @@ def _read_healthcheck(found: Mapping[str, Any] | None) -> HealthProbe | None:
 
 
 def natural_format(config: ImageConfig) -> ImageFormat:
-    """``docker`` when the configuration holds what the OCI format has no field for, else ``oci``."""
+    """``docker`` when the configuration holds what OCI has no field for, else ``oci``."""
     return "docker" if config.healthcheck or config.shell or config.onbuild else "oci"
 
 
@@ -178,7 +178,8 @@ def _config_fields(config: ImageConfig) -> dict[str, Any]:
         "Shell": list(config.shell) if config.shell else None,
         "OnBuild": list(config.onbuild),
     }
-    return {name: value for name, value in fields.items() if value or name == "Cmd" and value == []}
+    empty_cmd = config.cmd == ()  # an empty CMD is not the same as none
+    return {name: value for name, value in fields.items() if value or (name == "Cmd" and empty_cmd)}
 
 
 def _healthcheck_fields(probe: HealthProbe | None) -> dict[str, Any] | None:

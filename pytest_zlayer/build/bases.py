@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -35,7 +36,9 @@ class BaseImage:
 
 def base_from_record(record: ImageRecord) -> BaseImage:
     """The base image that an image of the store makes."""
-    return BaseImage(record.id, read_config(record.config), read_chain(record.manifest, record.config))
+    return BaseImage(
+        record.id, read_config(record.config), read_chain(record.manifest, record.config)
+    )
 
 
 def candidates(reference: Reference, registry: str | None) -> Iterator[str]:
@@ -46,8 +49,10 @@ def candidates(reference: Reference, registry: str | None) -> Iterator[str]:
     """
     if not reference.explicit_domain and registry:
         familiar = reference.familiar
-        yield f"{registry}/{familiar}" if ":" in familiar or "@" in familiar else (
-            f"{registry}/{familiar}:latest"
+        yield (
+            f"{registry}/{familiar}"
+            if ":" in familiar or "@" in familiar
+            else (f"{registry}/{familiar}:latest")
         )
     yield str(reference)
 
@@ -103,10 +108,8 @@ class BaseImages:
             tagged = familiar if ":" in familiar or "@" in familiar else f"{familiar}:latest"
             names.append(f"localhost/{tagged}")
         for name in names:
-            try:
+            with contextlib.suppress(ImageNotKnown):
                 return base_from_record(self._engine.inspect_image(name))
-            except ImageNotKnown:
-                continue
         return None
 
     def _pull_first(self, tried: list[str], mode: PullMode, platform: str | None) -> BaseImage:

@@ -1,4 +1,4 @@
-"""The layer cache: finished layers kept in the store as images named after what they were made of."""
+"""The layer cache: finished layers kept in the store as images named after their input."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LEASE = 3600.0  # seconds a layer stays after its last use, whatever the limits
 
 
 def key_of(*parts: Any) -> str:
-    """A key (64 hex digits) that is equal for equal parts: strings, numbers, mappings, dataclasses."""
+    """A key (64 hex digits), equal for equal parts: strings, numbers, mappings, dataclasses."""
     text = json.dumps(parts, sort_keys=True, default=_plain, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -42,7 +42,7 @@ def cache_name(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """One cached layer: its key, its image, when it was last used (seconds since the epoch), size."""
+    """One cached layer: key, image, last use (seconds since the epoch), size in bytes."""
 
     key: str
     image_id: str
@@ -149,8 +149,12 @@ class LayerCache:
         return sorted(found, key=lambda entry: entry.used)
 
     def shrink(self, max_age: float, max_size: int) -> list[CacheEntry]:
-        """Remove what was not used for ``max_age`` seconds, then the least recently used until at
-        most ``max_size`` bytes are left. What a living session uses stays. The removed entries.
+        """Remove layers by age, then by size; the removed entries.
+
+        Args:
+            max_age: seconds without use after which a layer goes.
+            max_size: bytes that may stay; the least recently used go first. A layer used within
+                the last hour stays in any case: a living session may count on it.
         """
         entries, now = self.entries(), time.time()
         total = sum(entry.size for entry in entries)

@@ -39,7 +39,7 @@ class Container:
         workdir: str | None = None,
         network: Literal["default", "none", "host"] = "default",
         mounts: Mapping[str, str] = _NO_VALUES,
-        input: str | bytes | None = None,
+        input: str | bytes | None = None,  # noqa: A002  # as subprocess.run calls it
         timeout: float | None = None,
         check: bool = True,
     ) -> RunResult:
@@ -98,7 +98,9 @@ class Container:
         if cmd is None:
             argv = (*(config.entrypoint or ()), *(config.cmd or ()))
             if not argv:
-                raise UsageError(f"{self.image.label} has neither ENTRYPOINT nor CMD: say what to run")
+                raise UsageError(
+                    f"{self.image.label} has neither ENTRYPOINT nor CMD: say what to run"
+                )
             return argv
         if isinstance(cmd, str):
             return (*(config.shell or _DEFAULT_SHELL), cmd)

@@ -121,6 +121,15 @@ class BuildComplete(BuildEvent):
 
 
 Event: TypeAlias = (
-    BuildStarted | Waiting | Pulling | StageStarted | StageComplete | StepStarted | StepComplete
-    | OutputLine | StepRetry | BuildFailed | BuildComplete
+    BuildStarted
+    | Waiting
+    | Pulling
+    | StageStarted
+    | StageComplete
+    | StepStarted
+    | StepComplete
+    | OutputLine
+    | StepRetry
+    | BuildFailed
+    | BuildComplete
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -79,17 +81,14 @@ def _remove_kept(workshop: Workshop, items: list[StoreItem]) -> None:
         workshop.engine.remove_images(*images)
 
 
-class _opened:
+@contextmanager
+def _opened(options: BuildOptions) -> Iterator[Workshop]:
     """A workshop for the length of a ``with`` block."""
-
-    def __init__(self, options: BuildOptions) -> None:
-        self._workshop = Workshop(replace(options, worker="prune"), "housekeeping")
-
-    def __enter__(self) -> Workshop:
-        return self._workshop
-
-    def __exit__(self, *_: object) -> None:
-        self._workshop.close()
+    workshop = Workshop(replace(options, worker="prune"), secrets.token_hex(6))
+    try:
+        yield workshop
+    finally:
+        workshop.close()
 
 
 def _items(workshop: Workshop) -> Iterator[StoreItem]:

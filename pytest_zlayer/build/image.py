@@ -80,7 +80,7 @@ class RunResult:
 
 
 class CommandFailed(ZlayerError):
-    """A command run with ``check=True`` ended with a status other than 0; ``result`` has all of it."""
+    """A command run with ``check=True`` ended with a status other than 0; see ``result``."""
 
     def __init__(self, image: str, result: RunResult) -> None:
         self.result = result
@@ -156,7 +156,7 @@ class Image:
         workdir: str | None = None,
         network: Literal["default", "none", "host"] = "default",
         mounts: Mapping[str, str] = _NO_VALUES,
-        input: str | bytes | None = None,
+        input: str | bytes | None = None,  # noqa: A002  # as subprocess.run calls it
         timeout: float | None = None,
         check: bool = True,
     ) -> RunResult:
@@ -217,12 +217,10 @@ class Image:
         """Push to registries (without arguments: every tag); the digests they now have."""
         return self._store.push(self, destinations or self.tags, authfile)
 
-    def save(self, path: str | Path, format: SaveFormat = "oci-archive") -> Path:
+    def save(self, path: str | Path, format: SaveFormat = "oci-archive") -> Path:  # noqa: A002  # buildah's word
         """Write the image to ``path``; the path."""
         return self._store.save(self, Path(path), format)
 
     def load_into(self, engine: Engine) -> str:
         """Hand the image to docker or podman; the name it has there."""
         return self._store.load_into(self, engine)
-
-

@@ -55,7 +55,7 @@ class ImageBuilder:
         self._job = job
         self._plans = plans
         self._graph = graph
-        self._target = graph.target
+        self.target = graph.target
         self._sources = sources
         self._futures: dict[int, Future[StageBuilder]] = {}
         self._guard = threading.Lock()
@@ -69,7 +69,7 @@ class ImageBuilder:
             BuildError, DockerfileError, EngineError: what stopped it.
         """
         try:
-            return self._stage(self._target)
+            return self._stage(self.target)
         except BaseException:
             self._job.stop.set()
             raise
@@ -99,7 +99,7 @@ class ImageBuilder:
 
     def other_stages(self) -> list[int]:
         """The stages this build knows besides its target."""
-        return [index for index in self._plans if index != self._target]
+        return [index for index in self._plans if index != self.target]
 
     def stage_index(self, name: str) -> int:
         """The index of a stage that this build could make, by name or index.
@@ -187,7 +187,7 @@ class ImageBuilder:
         chain = self.pretty_chain(index)
         config = self.final_config(index)
         squashed = f"{name}-squashed"
-        if spec.squash and index == self._target:
+        if spec.squash and index == self.target:
             chain = self._squash(index, chain, squashed)
         created = max((one.created for one in chain.history), default=timestamp_text(0))
         if job.source_date_epoch is not None:
@@ -198,7 +198,7 @@ class ImageBuilder:
         write_layout(directory, content, chain.layers, image_format)
         image = job.engine.import_layout(directory, name)
         shutil.rmtree(directory)
-        if spec.squash and index == self._target:
+        if spec.squash and index == self.target:
             job.engine.remove_images(squashed)
         return image
 
@@ -269,7 +269,7 @@ def tell_history(base: Chain, raw: Chain, steps: tuple[Step, ...], now: str) -> 
 
 
 def _made_layer(step: Step, composed: set[str]) -> bool:
-    return isinstance(step.operation, RunOperation) or step.key in composed and step.makes_layer
+    return isinstance(step.operation, RunOperation) or (step.key in composed and step.makes_layer)
 
 
 def history_text(step: Step) -> str:

@@ -55,9 +55,7 @@ def look_into_image(engine: Engine, image: str) -> str:
     return shell_line(engine, image, ["/bin/sh"], ["-t"])
 
 
-def shell_line(
-    engine: Engine, image: str, argv: Sequence[str], options: Sequence[str] = ()
-) -> str:
+def shell_line(engine: Engine, image: str, argv: Sequence[str], options: Sequence[str] = ()) -> str:
     """A shell line that runs ``argv`` in a container of ``image`` and removes the container."""
     buildah = _buildah(engine)
     run = " ".join(["run", _isolation(engine), *map(shlex.quote, options)])

@@ -70,23 +70,20 @@ class ImageMaker:
         self.images: list[tuple[Image, tuple[str, ...]]] = []
         self.kept_containers: list[KeptContainer] = []
 
-    def ready(self, plan: BuildPlan, build_id: str) -> Image:
-        """A ready image: found or pulled, and never removed."""
-        assert plan.spec.ref is not None
+    def ready(self, plan: BuildPlan, ref: str, build_id: str) -> Image:
+        """The ready image ``ref``: found or pulled, and never removed."""
         bases = self._bases(plan, build_id)
-        base = bases.get(plan.spec.ref, plan.spec.pull or "missing", plan.spec.platform)
-        store = self._workshop.store
-        return Image(base.id, plan.spec.ref, plan.label, (plan.spec.ref,), BuildResult(), store)
+        base = bases.get(ref, plan.spec.pull or "missing", plan.spec.platform)
+        return Image(base.id, ref, plan.label, (ref,), BuildResult(), self._workshop.store)
 
-    def make(self, plan: BuildPlan, build_id: str) -> Image:
+    def make(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> Image:
         """Build the image of ``plan``.
 
         Raises:
             BuildError, DockerfileError, UsageError, EngineError: what stopped it.
         """
-        assert plan.graph is not None
-        job = self._job(plan, plan.graph, build_id)
-        builder = self._builder(job, plan.graph)
+        job = self._job(plan, graph, build_id)
+        builder = self._builder(job, graph)
         succeeded = False
         try:
             builder.build()
@@ -95,6 +92,16 @@ class ImageMaker:
             return image
         finally:
             job.log.close(keep=not succeeded or self._workshop.options.log_dir is not None)
+            builder.release()
+
+    def warm(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> None:
+        """Bring the layers of ``plan`` into the cache without making an image."""
+        job = self._job(plan, graph, build_id)
+        builder = self._builder(job, graph)
+        try:
+            builder.build()
+        finally:
+            job.log.close(keep=False)
             builder.release()
 
     def keep_stages(self) -> None:
@@ -143,9 +150,8 @@ class ImageMaker:
 
     def _finish(self, job: Job, builder: ImageBuilder) -> Image:
         plan = job.plan
-        assert plan.graph is not None
         name = self._workshop.prefix + str(self._workshop.next_number())
-        image_id = builder.assemble(plan.graph.target, name)
+        image_id = builder.assemble(builder.target, name)
         for tag in plan.spec.tags:
             self._workshop.engine.register_image(tag)
         self._workshop.engine.tag(image_id, *plan.spec.tags)

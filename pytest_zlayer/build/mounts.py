@@ -13,6 +13,7 @@ from pathlib import Path
 import filelock
 
 from pytest_zlayer.buildah.arguments import Tmpfs, Volume
+from pytest_zlayer.dockerfile.instructions import Heredoc
 from pytest_zlayer.dockerfile.operations import (
     BindMount,
     CacheMount,
@@ -80,7 +81,7 @@ class MountPreparer:
             for mount in operation.mounts:
                 self._add(prepared, mount)
             if operation.script is not None:
-                self._add_script(prepared, operation)
+                self._add_script(prepared, operation.script)
         except BaseException:
             prepared.undo.close()
             raise
@@ -180,7 +181,9 @@ class MountPreparer:
         try:
             return Path(origin).read_bytes()
         except OSError as problem:
-            raise UsageError(f"secret {mount.id}: cannot read {origin}: {problem.strerror}") from None
+            raise UsageError(
+                f"secret {mount.id}: cannot read {origin}: {problem.strerror}"
+            ) from None
 
     def _add_ssh(self, prepared: PreparedMounts, mount: SshMount) -> None:
         socket = self._ssh.get(mount.id)
@@ -196,10 +199,9 @@ class MountPreparer:
         prepared.volumes.append(Volume(Path(socket), mount.target))
         prepared.env.setdefault(SSH_VARIABLE, mount.target)
 
-    def _add_script(self, prepared: PreparedMounts, operation: RunOperation) -> None:
-        assert operation.script is not None
-        path = self._private_file(prepared, operation.script.text.encode(), 0o755, 0, 0)
-        target = f"/dev/pipes/{operation.script.name}"
+    def _add_script(self, prepared: PreparedMounts, script: Heredoc) -> None:
+        path = self._private_file(prepared, script.text.encode(), 0o755, 0, 0)
+        target = f"/dev/pipes/{script.name}"
         prepared.volumes.append(Volume(path, target, readonly=True))
 
     def _private_file(

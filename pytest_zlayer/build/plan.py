@@ -102,8 +102,10 @@ class BuildPlan:
 
 def _base_text(graph: StageGraph, index: int) -> str:
     base = graph.nodes[index].base
-    return stage_label(graph.nodes[base.index].stage) if base.kind == "stage" else (
-        base.name or base.kind
+    return (
+        stage_label(graph.nodes[base.index].stage)
+        if base.kind == "stage"
+        else (base.name or base.kind)
     )
 
 

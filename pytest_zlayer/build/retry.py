@@ -37,7 +37,7 @@ class RetryPolicy:
         """Seconds to wait after the failed ``attempt`` (counted from 1)."""
         seconds = min(self.delay * self.backoff ** (attempt - 1), self.max_delay)
         if self.backoff != 1.0:
-            seconds *= 1 + random.random() * self.jitter
+            seconds *= 1 + random.random() * self.jitter  # noqa: S311  # spreads load, no secret
         return seconds
 
 

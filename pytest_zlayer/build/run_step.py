@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pytest_zlayer.build.copying import lookup_user
 from pytest_zlayer.build.events import StepRetry
 from pytest_zlayer.build.failures import TAIL_LINES, BuildError
 from pytest_zlayer.build.job import Job
 from pytest_zlayer.build.keeping import shell_line
 from pytest_zlayer.build.mounts import MountPreparer, PreparedMounts
-from pytest_zlayer.build.copying import lookup_user
 from pytest_zlayer.build.output import StepOutput
 from pytest_zlayer.build.retry import RetryPolicy, with_retries
 from pytest_zlayer.build.steps import Step
@@ -136,7 +136,7 @@ class RunStep:
             with mounts.undo:
                 container.clean = False
                 self._execute(container, mounts)
-            self._tree.commit(self._step)
+            self._tree.commit(container, self._step)
 
     def _execute(self, container: WorkingContainer, mounts: PreparedMounts) -> None:
         operation = self._operation

@@ -6,11 +6,12 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_zlayer.build.ahead import Ahead
 from pytest_zlayer.build.events import (
     BuildComplete,
     BuildFailed,
@@ -88,14 +89,16 @@ class BuildSession:
         self._guard = threading.RLock()
         self._listening = threading.Lock()
         self._workshop = Workshop(options, self.id)
+        jobs = options.jobs or os.cpu_count() or 1
         self._maker = ImageMaker(
             self._workshop,
             tell=self._tell,
             resolve_base=self._hooks.resolve_base,
             may_retry=self._hooks.retry,
             stop=self._stop,
-            jobs=options.jobs or os.cpu_count() or 1,
+            jobs=jobs,
         )
+        self._ahead = Ahead(jobs)
 
     @property
     def retries(self) -> tuple[StepRetry, ...]:
@@ -148,9 +151,20 @@ class BuildSession:
         future.set_result(image)
         return image
 
+    def prebuild(self, specs: Iterable[ImageSpec], *, layers_only: bool = False) -> None:
+        """Build images in the background, in this order; errors are kept for who asks for them.
+
+        Args:
+            specs: what will be needed.
+            layers_only: only bring the layers into the cache: for processes that share the work
+                and do not know yet which images they will need themselves.
+        """
+        self._ahead.start(self._warm if layers_only else self._build_unless_begun, specs)
+
     def interrupt(self) -> None:
         """Make running builds stop; may be called from a signal handler."""
         self._stop.set()
+        self._ahead.stop()
         if self._workshop.opened:
             self._workshop.engine.interrupt()
 
@@ -164,6 +178,7 @@ class BuildSession:
             if self._closed:
                 return
             self._closed = True
+        self._end_ahead()
         if not self._workshop.opened:
             self._stop.set()
             return
@@ -177,23 +192,47 @@ class BuildSession:
         finally:
             self._workshop.close()
 
+    def _end_ahead(self) -> None:
+        """Images nobody waits for any more are not finished."""
+        self._ahead.stop()
+        if self._ahead.busy:
+            self._stop.set()
+            if self._workshop.opened:
+                self._workshop.engine.interrupt()
+            self._ahead.join()
+
     def _tell(self, event: Event) -> None:
         with self._listening:
             if isinstance(event, StepRetry):
                 self._retries.append(event)
             self._listener(event)
 
+    def _build_id(self) -> str:
+        return f"{self.id}-{self.options.worker}-{self._workshop.next_number()}"
+
+    def _build_unless_begun(self, spec: ImageSpec) -> None:
+        if self.plan(spec).key() not in self._images:
+            self.build(spec)
+
+    def _warm(self, spec: ImageSpec) -> None:
+        plan = self.plan(spec)
+        if plan.graph is not None and plan.key() not in self._images:
+            self._maker.warm(
+                plan, f"{self.id}-{self.options.worker}-{self._workshop.next_number()}"
+            )
+
     def _build(self, plan: BuildPlan) -> Image:
         self._hooks.before_build(plan.spec)
-        number = self._workshop.next_number()
-        build_id = f"{self.id}-{self.options.worker}-{number}"
+        build_id = self._build_id()
         self._workshop.scratch.exists()  # opens the engine before anything is announced
         started = time.monotonic()
         stages = plan.stage_labels()
         self._tell(BuildStarted(build_id=build_id, image=plan.label, stages=stages))
         try:
-            make = self._maker.ready if plan.graph is None else self._maker.make
-            image = make(plan, build_id)
+            if plan.graph is None:
+                image = self._maker.ready(plan, plan.spec.ref or "", build_id)
+            else:
+                image = self._maker.make(plan, plan.graph, build_id)
         except BaseException as error:
             message = str(error) or type(error).__name__
             self._tell(

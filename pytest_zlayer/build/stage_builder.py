@@ -15,7 +15,13 @@ from pytest_zlayer.build.copying import (
     resolve_owner,
     select,
 )
-from pytest_zlayer.build.events import StageComplete, StageStarted, StepComplete, StepStarted, Waiting
+from pytest_zlayer.build.events import (
+    StageComplete,
+    StageStarted,
+    StepComplete,
+    StepStarted,
+    Waiting,
+)
 from pytest_zlayer.build.failures import TAIL_LINES, BuildError, FailedStep
 from pytest_zlayer.build.image import StepResult
 from pytest_zlayer.build.job import Job
@@ -174,9 +180,7 @@ class StageBuilder:
             owner = resolve_owner(operation.chown, target)
             return layout(selection, operation, target, owner=owner, now=int(self._job.now()))
 
-    def _record(
-        self, step: Step, *, cached: bool, attempts: int = 1, seconds: float = 0.0
-    ) -> None:
+    def _record(self, step: Step, *, cached: bool, attempts: int = 1, seconds: float = 0.0) -> None:
         attempts = 0 if cached else attempts
         fields = self._fields(step)
         self._results.append(

@@ -17,7 +17,7 @@ from pytest_zlayer.build.assemble import (
 from pytest_zlayer.build.bases import BaseImage
 from pytest_zlayer.build.cache import cache_name, key_of
 from pytest_zlayer.build.job import Job
-from pytest_zlayer.build.layer import LayerEntry, LayeredRootfs, write_layer
+from pytest_zlayer.build.layer import LayeredRootfs, LayerEntry, write_layer
 from pytest_zlayer.build.steps import Step
 from pytest_zlayer.buildah.rootfs import Rootfs
 from pytest_zlayer.dockerfile.config import ImageConfig
@@ -147,13 +147,12 @@ class StageTree:
                 self._head = Head(known, base.chain)
                 self._job.cache.touch(key)
 
-    def commit(self, step: Step) -> None:
+    def commit(self, container: WorkingContainer, step: Step) -> None:
         """Make what ran in the working container the layer of ``step``."""
-        assert self._container is not None
         cache = self._job.cache
         with cache.replacing(step.key):
             image = self._job.engine.commit(
-                self._container.name,
+                container.name,
                 name=cache_name(step.key),
                 timestamp=self._job.source_date_epoch,
             )
@@ -162,14 +161,14 @@ class StageTree:
 
     def chain(self) -> Chain:
         """Layers and history of the head's image as the store has them, pending ones left out."""
-        if self._head.chain is None:
+        chain = self._head.chain
+        if chain is None:
             chain = Chain()
             if self._head.image is not None:
                 record = self._job.engine.inspect_image(self._head.image)
                 chain = read_chain(record.manifest, record.config)
             self._head = replace(self._head, chain=chain)
-        assert self._head.chain is not None
-        return self._head.chain
+        return chain
 
     def _import(self, chain: Chain, key: str) -> None:
         """Make an image of ``chain`` with a bare configuration, cached under ``key``: the head."""

@@ -1,0 +1,262 @@
+"""Times builds against ``buildah build --layers``, side by side in one run.
+
+    python benchmarks/build.py [--runs N]
+
+Every figure is a median of N runs; the two sides take turns. Needs buildah and a static busybox.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pytest_zlayer.build.options import BuildOptions
+from pytest_zlayer.build.session import BuildSession
+from pytest_zlayer.build.spec import ImageSpec
+
+TEN_STEPS = """\
+FROM localhost/bench/busybox AS base
+RUN mkdir -p /opt/data
+COPY one.txt /opt/data/
+ENV LEVEL=3
+FROM base AS builder
+WORKDIR /src
+COPY src /src
+RUN cat /src/* > /src/all.txt
+RUN gzip -c /src/all.txt > /src/all.gz
+FROM base
+COPY --from=builder /src/all.gz /opt/
+RUN echo ready > /opt/state
+RUN ls -l /opt
+CMD ["cat", "/opt/state"]
+"""
+
+SHARED = """\
+FROM localhost/bench/busybox AS base
+RUN mkdir -p /opt/base && echo {number} > /opt/base/number
+COPY src /opt/src
+FROM base AS tools
+RUN cat /opt/src/* > /opt/tools
+FROM base AS data
+RUN seq 1 2000 > /opt/data
+FROM base AS app
+COPY --from=tools /opt/tools /opt/
+COPY --from=data /opt/data /opt/
+RUN wc -l /opt/data /opt/tools
+"""
+
+
+class Bench:
+    """Storage, base image and context of one benchmark run."""
+
+    def __init__(self, directory: Path, isolation: str) -> None:
+        self.directory = directory
+        self.root, self.runroot = directory / "root", directory / "runroot"
+        self.isolation = isolation
+        self.context = directory / "context"
+        self.environment = {
+            name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ
+        }
+        self._make_context()
+        self._make_base()
+
+    def _make_context(self) -> None:
+        (self.context / "src").mkdir(parents=True)
+        (self.context / "one.txt").write_text("one\n")
+        for number in range(20):
+            (self.context / "src" / f"{number}.txt").write_text(f"{number}\n" * 1000)
+        (self.context / "Dockerfile").write_text(TEN_STEPS)
+        for number in range(4):
+            text = SHARED.format(number=number)
+            (self.context / f"shared{number}.Dockerfile").write_text(text)
+
+    def _make_base(self) -> None:
+        archive = self.directory / "busybox.tar"
+        with tarfile.open(archive, "w") as tar:
+            busybox = shutil.which("busybox")
+            if busybox is None:
+                sys.exit("a static busybox is needed (package busybox-static)")
+            tar.add(busybox, "bin/busybox")
+            names = subprocess.run([busybox, "--list"], check=True, capture_output=True, text=True)
+            for name in names.stdout.split():
+                if name != "busybox":
+                    link = tarfile.TarInfo(f"bin/{name}")
+                    link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+                    tar.addfile(link)
+        container = self.buildah("from", "scratch").strip()
+        self.buildah("add", "--quiet", container, str(archive), "/")
+        self.buildah("commit", "--quiet", container, "localhost/bench/busybox")
+        self.buildah("rm", container)
+
+    def buildah(self, *arguments: str) -> str:
+        """Run buildah on the benchmark's storage."""
+        storage = ["--root", str(self.root), "--runroot", str(self.runroot)]
+        done = subprocess.run(
+            ["buildah", *storage, "--storage-driver", "overlay", *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**self.environment, "BUILDAH_ISOLATION": self.isolation},
+        )
+        return done.stdout
+
+    def reference(self, *options: str, dockerfile: str = "Dockerfile", target: str = "") -> None:
+        """``buildah build --layers``."""
+        chosen = ["--target", target] if target else []
+        self.buildah(
+            "build", "--layers", "--pull=false", "--quiet", *options, *chosen,
+            "--runtime", "runc", "-f", str(self.context / dockerfile), str(self.context),
+        )  # fmt: skip
+
+    def session(self, **options: object) -> BuildSession:
+        """A session on the benchmark's storage."""
+        return BuildSession(
+            BuildOptions(
+                root=self.root,
+                runroot=self.runroot,
+                isolation=self.isolation,
+                environment=self.environment,
+                **options,  # type: ignore[arg-type]
+            )
+        )
+
+    def ours(self, *, no_cache: bool = False) -> None:
+        """One build in a session of its own."""
+        session = self.session(no_cache=no_cache)
+        try:
+            session.build(ImageSpec(context=self.context))
+        finally:
+            session.close()
+
+    def new_process(self) -> None:
+        """One build by the command line, in a new process."""
+        storage = ["--root", str(self.root), "--runroot", str(self.runroot)]
+        subprocess.run(
+            [sys.executable, "-m", "pytest_zlayer", "build", str(self.context), *storage,
+             "--isolation", self.isolation, "--progress", "quiet"],
+            check=True, capture_output=True, env=self.environment,
+        )  # fmt: skip
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Seconds ``action`` takes."""
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def compare(
+    name: str, runs: int, ours: Callable[[], object], reference: Callable[[], object], goal: float
+) -> None:
+    """Print the medians of both sides and their ratio."""
+    pairs = [(timed(ours), timed(reference)) for _ in range(runs)]
+    mine = statistics.median(pair[0] for pair in pairs)
+    theirs = statistics.median(pair[1] for pair in pairs)
+    ratio = statistics.median(pair[0] / pair[1] for pair in pairs)
+    verdict = "met" if ratio <= goal else "missed"
+    print(f"{name:44} {mine:7.3f} s {theirs:7.3f} s {ratio:6.2f}  (goal {goal}: {verdict})")
+
+
+def second_image(bench: Bench, runs: int) -> None:
+    """An unchanged rebuild inside one session."""
+    session = bench.session()
+    try:
+        session.build(ImageSpec(context=bench.context))
+        names = iter(range(10_000))
+
+        def again() -> None:
+            session.build(ImageSpec(context=bench.context, tags=(f"localhost/bench/t:{next(names)}",)))
+
+        compare("unchanged rebuild, same session", runs, again, bench.reference, 0.1)
+    finally:
+        session.close()
+
+
+def twelve_ours(bench: Bench) -> None:
+    """Twelve images from four Dockerfiles with shared stages, cold, in one session."""
+    session = bench.session(no_cache=False)
+    try:
+        for number in range(4):
+            for target in ("tools", "data", "app"):
+                session.build(
+                    ImageSpec(
+                        context=bench.context,
+                        dockerfile=f"shared{number}.Dockerfile",
+                        target=target,
+                    )
+                )
+    finally:
+        session.close()
+
+
+def twelve_reference(bench: Bench) -> None:
+    """The same by one ``buildah build`` each."""
+    for number in range(4):
+        for target in ("tools", "data", "app"):
+            bench.reference(dockerfile=f"shared{number}.Dockerfile", target=target)
+
+
+def clear(bench: Bench) -> None:
+    """Remove everything but the base image."""
+    for line in bench.buildah("images", "--all", "--format", "{{.Name}}:{{.Tag}} {{.ID}}").split("\n"):
+        name, _, image = line.partition(" ")
+        if image and not name.startswith("localhost/bench/busybox"):
+            subprocess.run(
+                ["buildah", "--root", str(bench.root), "--runroot", str(bench.runroot),
+                 "--storage-driver", "overlay", "rmi", "--force", image],
+                check=False, capture_output=True,
+            )  # fmt: skip
+
+
+def twelve(bench: Bench, runs: int) -> None:
+    """Twelve images, cold, against one ``buildah build`` each."""
+
+    def cold(action: Callable[[Bench], None]) -> float:
+        clear(bench)
+        return timed(lambda: action(bench))
+
+    pairs = [(cold(twelve_ours), cold(twelve_reference)) for _ in range(runs)]
+    ratio = statistics.median(pair[0] / pair[1] for pair in pairs)
+    mine = statistics.median(pair[0] for pair in pairs)
+    theirs = statistics.median(pair[1] for pair in pairs)
+    verdict = "met" if ratio <= 0.5 else "missed"
+    name = "12 images of 4 Dockerfiles, cold"
+    print(f"{name:44} {mine:7.3f} s {theirs:7.3f} s {ratio:6.2f}  (goal 0.5: {verdict})")
+
+
+def main() -> None:
+    """Run all comparisons."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--isolation", default="chroot", help="for both sides")
+    options = parser.parse_args()
+    directory = Path(tempfile.mkdtemp(prefix="zlayer-bench-", dir="/var/tmp"))
+    try:
+        bench = Bench(directory, options.isolation)
+        print(f"{'':44} {'ours':>9} {'buildah':>9} {'ratio':>6}")
+        compare(
+            "cold 10-step build",
+            options.runs,
+            lambda: bench.ours(no_cache=True),
+            lambda: bench.reference("--no-cache"),
+            0.8,
+        )
+        second_image(bench, options.runs)
+        compare("unchanged rebuild, new process", options.runs, bench.new_process, bench.reference, 0.6)
+        twelve(bench, max(options.runs // 2, 1))
+    finally:
+        subprocess.run(["umount", str(directory / "root" / "overlay")], check=False, capture_output=True)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
