@@ -20,6 +20,8 @@ from pytest_zlayer.buildah.errors import EngineUnusable
 _AGENT = Path(__file__).with_name("agent")
 # Seconds the agent may take to end commands and clean up before we stop waiting for it.
 _FAREWELL = 90.0
+# Seconds an answer to the last question is waited for.
+_PARTING = 5.0
 
 Answer = tuple[Any, list[int]]
 
@@ -106,7 +108,7 @@ class AgentClient:
             self._control.close()
             return
         self._questions.put(None)
-        self._thread.join()
+        self._thread.join(_PARTING)
         self._control.close()
         try:
             self._process.wait(_FAREWELL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 
 from pytest_zlayer.buildah import arguments
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout, ImageNotKnown
-from pytest_zlayer.buildah.failures import Failure, classify, says_not_known
+from pytest_zlayer.buildah.failures import Failure, classify, disk_full, says_not_known
 from pytest_zlayer.buildah.process import Completed, Request, Runner
 
 # Seconds for commands that only touch the storage's records. Nothing in buildah limits how long
 # it waits for a lock, which a stopped process may hold for ever.
 BOOKKEEPING = 120.0
+# Bytes: with less than this no record of the storage can be written any more.
+_NOTHING_LEFT = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,18 @@ class Commander:
         """Runs a request; only an overrun of the time limit is an error."""
         done = self.runner.run(request)
         if done.timed_out:
-            raise overrun(done, request.timeout or 0.0)
+            raise self._overrun(done, request.timeout or 0.0)
         return done
+
+    def _overrun(self, done: Completed, seconds: float) -> EngineTimeout:
+        words = done.argv[done.argv.index(str(self.binary)) + 1 + len(self.options) :]
+        return EngineTimeout(
+            Failure(
+                "timeout", f"buildah {words[0]} did not end within {seconds:g} s and was ended"
+            ),
+            command=arguments.masked(done.argv),
+            stderr=done.stderr_tail,
+        )
 
     def output(self, words: Sequence[str], **more: Any) -> str:
         """What buildah prints.
@@ -61,36 +74,54 @@ class Commander:
         captured = io.BytesIO()
         done = self.call(words, stdout=captured, **more)
         if done.exit_code != 0:
-            raise failed(done)
+            raise self.failed(done)
         return captured.getvalue().decode("utf-8", "replace")
+
+    def repeatable(self, words: Sequence[str], **more: Any) -> str:
+        """The same for a command that may be given twice: once more after a crash or a race.
+
+        buildah's storage has moments in which a command finds a layer or container that another
+        process is just removing.
+        """
+        try:
+            return self.output(words, **more)
+        except EngineError as error:
+            if error.failure.kind not in ("crash", "transient"):
+                raise
+        return self.output(words, **more)
+
+    def failed(self, done: Completed) -> EngineError:
+        """The error for a command that ended badly."""
+        code = -done.killed_by_signal if done.killed_by_signal else done.exit_code
+        failure = self.full_disk() or classify(done.argv, code, done.stderr_tail)
+        kind = ImageNotKnown if _image_unknown(done.stderr_tail) else EngineError
+        return kind(
+            failure,
+            command=arguments.masked(done.argv),
+            exit_code=done.exit_code,
+            stderr=done.stderr_tail,
+        )
+
+    def full_disk(self) -> Failure | None:
+        """The failure that a full disk is: buildah's messages often do not name it."""
+        named = dict(zip(self.options[::2], self.options[1::2], strict=False))
+        places = [named.get("--root"), named.get("--runroot"), self.env.get("TMPDIR")]
+        full = [place for place in places if place is not None and _is_full(place)]
+        return disk_full(full) if full else None
 
     def with_environment(self, **env: str) -> Commander:
         """The same with more environment."""
         return replace(self, env={**self.env, **env})
 
 
-def failed(done: Completed) -> EngineError:
-    """The error for a command that ended badly."""
-    code = -done.killed_by_signal if done.killed_by_signal else done.exit_code
-    failure = classify(done.argv, code, done.stderr_tail)
-    kind = ImageNotKnown if _image_unknown(done.stderr_tail) else EngineError
-    return kind(
-        failure,
-        command=arguments.masked(done.argv),
-        exit_code=done.exit_code,
-        stderr=done.stderr_tail,
-    )
+def _is_full(place: str) -> bool:
+    try:
+        found = os.statvfs(place)
+    except OSError:
+        return False
+    no_files = found.f_files > 0 and found.f_favail == 0
+    return no_files or found.f_bavail * found.f_frsize < _NOTHING_LEFT
 
 
 def _image_unknown(stderr: Sequence[str]) -> bool:
     return says_not_known(stderr) and any("image" in line for line in stderr[-1:])
-
-
-def overrun(done: Completed, seconds: float) -> EngineTimeout:
-    """The error for a command whose time was over."""
-    verb = next((word for word in done.argv[1:] if word.isalpha()), "")
-    return EngineTimeout(
-        Failure("timeout", f"buildah {verb} did not end within {seconds:g} s and was ended"),
-        command=arguments.masked(done.argv),
-        stderr=done.stderr_tail,
-    )

@@ -14,10 +14,10 @@ from packaging.version import Version
 from pytest_zlayer.buildah import arguments, images, opening, running, transfer
 from pytest_zlayer.buildah.arguments import Network, PullPolicy, Tmpfs, Volume
 from pytest_zlayer.buildah.client import AgentClient
-from pytest_zlayer.buildah.commands import Commander, failed
+from pytest_zlayer.buildah.commands import Commander
 from pytest_zlayer.buildah.environment import engine_environment, proxy_environment
-from pytest_zlayer.buildah.errors import EngineUnusable, ImageNotKnown
-from pytest_zlayer.buildah.failures import says_not_known
+from pytest_zlayer.buildah.errors import EngineError, EngineUnusable, ImageNotKnown
+from pytest_zlayer.buildah.failures import Failure, says_not_known
 from pytest_zlayer.buildah.images import Unnamed
 from pytest_zlayer.buildah.isolation import Isolation, choose
 from pytest_zlayer.buildah.locate import locate
@@ -81,6 +81,8 @@ class Engine:
         self._probing = threading.Lock()
         self._numbers = itertools.count(1)
         self._closed = False
+        # Ids only: a name may mean another image next time.
+        self._without_triggers: set[str] = set()
 
     @classmethod
     def open(
@@ -168,7 +170,19 @@ class Engine:
         Nothing is pulled. buildah would run the ONBUILD triggers of the image at this point, so
         an image that has some is refused.
         """
+        if image != "scratch" and image not in self._without_triggers:
+            self._refuse_triggers(self.inspect_image(image))
         return running.from_image(self._commander, self.new_container_name(), image, platform)
+
+    def _refuse_triggers(self, found: ImageRecord) -> None:
+        if (found.config.get("config") or {}).get("OnBuild"):
+            raise EngineError(
+                Failure(
+                    "permanent",
+                    f"image {found.id[:12]} has ONBUILD triggers, which buildah would run",
+                )
+            )
+        self._without_triggers.add(found.id)
 
     def run(
         self,
@@ -225,7 +239,7 @@ class Engine:
         name: str | None = None,
         squash: bool = False,
         timestamp: int | None = None,
-        format: str = "oci",  # noqa: A002 (the word of the command line)
+        format: str = "oci",  # noqa: A002 (buildah's word)
         timeout: float | None = None,
     ) -> str:
         """Commits a working container as an image; its id.
@@ -239,7 +253,7 @@ class Engine:
 
     def mount(self, container: str) -> Rootfs:
         """The files of a working container."""
-        printed = self._commander.output(["mount", arguments.container(container)]).strip()
+        printed = self._commander.repeatable(["mount", arguments.container(container)]).strip()
         root = Path(printed.splitlines()[-1] if printed else "")
         if not root.is_absolute():
             raise EngineUnusable(f"buildah mount printed no path: {printed!r}")
@@ -252,7 +266,7 @@ class Engine:
 
     def unmount(self, container: str) -> None:
         """Undoes :meth:`mount`."""
-        self._commander.output(["umount", arguments.container(container)])
+        self._commander.repeatable(["umount", arguments.container(container)])
 
     def copy_in(self, container: str, source: Path, destination: str) -> None:
         """Copies a file of the host, or what is in a directory of it, into a working container."""
@@ -268,7 +282,7 @@ class Engine:
 
     def containers(self) -> tuple[ContainerSummary, ...]:
         """All working containers of the storage, not only ours."""
-        return parse_containers(self._commander.output(["containers", "--all", "--json"]))
+        return parse_containers(self._commander.repeatable(["containers", "--all", "--json"]))
 
     def remove_containers(self, *names: str) -> None:
         """Removes containers; one that is gone already counts as removed."""
@@ -279,7 +293,7 @@ class Engine:
         if done.exit_code == 0:
             return
         if not says_not_known(done.stderr_tail):
-            raise failed(done)
+            raise self._commander.failed(done)
         # At the first unknown one buildah may stop, so each gets its turn.
         for name in names if len(names) > 1 else ():
             self.remove_containers(name)
@@ -288,7 +302,7 @@ class Engine:
 
     def images(self) -> tuple[ImageSummary, ...]:
         """All images of the storage, not only ours."""
-        return parse_images(self._commander.output(["images", "--json", "--no-trunc"]))
+        return parse_images(self._commander.repeatable(["images", "--json", "--no-trunc"]))
 
     def exists(self, reference: str) -> bool:
         """Whether the store has this image; nothing is pulled."""
@@ -305,7 +319,7 @@ class Engine:
             ImageNotKnown: the store has no such image.
         """
         words = ["inspect", "--type", "image", arguments.image(reference)]
-        return parse_image(self._commander.output(words))
+        return parse_image(self._commander.repeatable(words))
 
     def import_layout(self, directory: Path, name: str) -> str:
         """Puts the image of an OCI layout directory into the store under this name; its id.
@@ -313,7 +327,10 @@ class Engine:
         Blobs of layers that the store has already need not be there.
         """
         with Unnamed(self._note) as note:
-            return images.import_layout(self._commander, directory, name, self.tmpdir, note)
+            found = images.import_layout(self._commander, directory, name, self.tmpdir, note)
+        if not found.has_triggers:
+            self._without_triggers.add(found.id)
+        return found.id
 
     def _note(self, line: Mapping[str, str]) -> None:
         self._client.ask("note", line=dict(line))
@@ -330,7 +347,7 @@ class Engine:
         """Gives an image further names."""
         if names:
             words = ["tag", arguments.image(image), *map(arguments.image, names)]
-            self._commander.output(words)
+            self._commander.repeatable(words)
 
     def untag(self, image: str, name: str) -> None:
         """Takes a name from an image that has others; the image itself stays."""
@@ -368,7 +385,7 @@ class Engine:
         *,
         on_line: LineSink | None = None,
         timeout: float | None = None,
-        format: str | None = None,  # noqa: A002 (the word of the command line)
+        format: str | None = None,  # noqa: A002 (buildah's word)
         authfile: Path | None = None,
     ) -> str:
         """Copies an image to a registry or an archive (``oci-archive:PATH``…); its digest there."""

@@ -251,6 +251,14 @@ def classify(argv: Sequence[str], exit_code: int, stderr_tail: Sequence[str]) ->
     return _by_signature(exit_code, said, stderr_tail)
 
 
+def disk_full(places: Sequence[str]) -> Failure:
+    """The failure of a command when there is no space left at these places."""
+    where = " and ".join(dict.fromkeys(places))
+    return Failure(
+        "environment", f"the disk is full: no space left in {where}", "free some space there"
+    )
+
+
 def own_line(line: str) -> bool:
     """Whether buildah, not the command it ran, may have written this line to end a RUN."""
     return _OWN_LINE.match(line) is not None

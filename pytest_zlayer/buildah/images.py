@@ -6,10 +6,11 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_zlayer.buildah import arguments
-from pytest_zlayer.buildah.commands import Commander, failed
+from pytest_zlayer.buildah.commands import Commander
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure, log_errors, says_in_use, says_not_known
 from pytest_zlayer.buildah.probe import Features
@@ -17,6 +18,14 @@ from pytest_zlayer.buildah.records import parse_images
 
 # What lies in the store has been let in already; /etc/containers/policy.json may not even exist.
 _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """An image just put into the store: its id, and whether it has ONBUILD triggers."""
+
+    id: str
+    has_triggers: bool
 
 
 class Unnamed:
@@ -70,8 +79,12 @@ def commit(
     if name is not None:
         words.append(arguments.image(name))
     done = commander.call(words, timeout=timeout)
+    if done.killed_by_signal:
+        # A commit that was cut off may leave a layer that nothing shows and nothing removes; the
+        # same commit takes it over.
+        done = commander.call(words, timeout=timeout)
     if done.exit_code != 0:
-        raise failed(done)
+        raise commander.failed(done)
     torn = log_errors(done.stderr_tail)
     printed = done.stdout_tail[-1].strip() if done.stdout_tail else ""
     if torn or not arguments.is_image_id(printed):
@@ -90,8 +103,8 @@ def import_layout(
     name: str,
     tmpdir: Path,
     expect: Callable[[str], None],
-) -> str:
-    """Puts the image of an OCI layout into the store under exactly this name; its id.
+) -> Imported:
+    """Puts the image of an OCI layout into the store under exactly this name.
 
     buildah names what it pulls from a layout after the path, each version in its own way, but
     leaves what it pulls from a plain directory (``dir:``) without a name. So the layout's blobs
@@ -101,7 +114,8 @@ def import_layout(
     blobs = layout / "blobs" / "sha256"
     index = json.loads((layout / "index.json").read_bytes())
     manifest = blobs / _hex(index["manifests"][0]["digest"])
-    expect(_hex(json.loads(manifest.read_bytes())["config"]["digest"]))
+    config = blobs / _hex(json.loads(manifest.read_bytes())["config"]["digest"])
+    expect(config.name)
     plain = Path(tempfile.mkdtemp(prefix="import-", dir=tmpdir))
     try:
         (plain / "version").write_text("Directory Transport Version: 1.1\n", encoding="ascii")
@@ -114,8 +128,9 @@ def import_layout(
         shutil.rmtree(plain, ignore_errors=True)
     if not arguments.is_image_id(identifier):
         raise EngineError(Failure("permanent", f"buildah pull printed {identifier!r}"))
-    commander.output(["tag", identifier, name])
-    return identifier
+    commander.repeatable(["tag", identifier, name])
+    document = json.loads(config.read_bytes())
+    return Imported(identifier, bool((document.get("config") or {}).get("OnBuild")))
 
 
 def _hex(digest: str) -> str:
@@ -151,4 +166,4 @@ def remove(commander: Commander, references: Sequence[str]) -> tuple[str, ...]:
         return ()
     if says_in_use(done.stderr_tail):
         return tuple(references)
-    raise failed(done)
+    raise commander.failed(done)

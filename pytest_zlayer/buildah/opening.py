@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from pytest_zlayer.buildah import probe, sweep
 from pytest_zlayer.buildah.client import AgentClient
-from pytest_zlayer.buildah.commands import Commander, failed
+from pytest_zlayer.buildah.commands import Commander
 from pytest_zlayer.buildah.environment import engine_environment
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from pytest_zlayer.buildah.probe import Features, Memory
@@ -177,7 +177,7 @@ def ask_storage(commander: Commander) -> tuple[StorageInfo, str]:
 def _version_text(commander: Commander) -> str:
     done = commander.call(["--version"])
     if done.exit_code != 0:
-        raise EngineUnusable(f"buildah does not answer: {failed(done).message}")
+        raise EngineUnusable(f"buildah does not answer: {commander.failed(done).message}")
     return "\n".join(done.stdout_tail)
 
 

@@ -52,9 +52,15 @@ def from_image(commander: Commander, name: str, image: str, platform: str | None
         "from", "--quiet", "--pull=never", "--http-proxy=false",
         "--name", name, *arguments.platform_options(platform), wanted,
     ]  # fmt: skip
-    done = commander.output(words)
-    if done.strip() != name:
-        raise EngineError(Failure("permanent", f"buildah from printed {done.strip()!r}"))
+    try:
+        printed = commander.output(words)
+    except EngineError as error:
+        if error.failure.kind not in ("crash", "transient"):
+            raise
+        commander.call(["rm", name])
+        printed = commander.output(words)
+    if printed.strip() != name:
+        raise EngineError(Failure("permanent", f"buildah from printed {printed.strip()!r}"))
     return name
 
 
@@ -93,7 +99,7 @@ def run(
             hide_own_lines=True,
         )
     )
-    return done if done.timed_out else _of_command(done, request.argv)
+    return done if done.timed_out else _of_command(commander, done, request.argv)
 
 
 def _preparer() -> list[str]:
@@ -121,7 +127,7 @@ def _container_id(commander: Commander, name: str) -> str:
     raise EngineError(Failure("transient", f"the working container {name} is gone"))
 
 
-def _of_command(done: Completed, argv: Sequence[str]) -> Completed:
+def _of_command(commander: Commander, done: Completed, argv: Sequence[str]) -> Completed:
     """The result of the command itself, told apart from buildah's own failures."""
     if done.exit_code == 0:
         return replace(done, argv=tuple(argv))
@@ -129,7 +135,7 @@ def _of_command(done: Completed, argv: Sequence[str]) -> Completed:
     failure = classify(["run"], code, done.stderr_tail)
     if failure.kind != "command":
         raise EngineError(
-            failure,
+            commander.full_disk() or failure,
             command=arguments.masked(done.argv),
             exit_code=done.exit_code,
             stderr=done.stderr_tail,

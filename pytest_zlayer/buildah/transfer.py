@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from pytest_zlayer.buildah import arguments
 from pytest_zlayer.buildah.arguments import PullPolicy
-from pytest_zlayer.buildah.commands import BOOKKEEPING, Commander, failed
+from pytest_zlayer.buildah.commands import BOOKKEEPING, Commander
 from pytest_zlayer.buildah.errors import EngineError, ImageNotKnown
 from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.output import LineSink
@@ -43,7 +43,7 @@ def pull(
     words = arguments.pull(reference, policy=policy, platform=platform, quiet=on_line is None)
     done = commander.call(words, timeout=timeout, on_line=on_line)
     if done.exit_code != 0:
-        raise failed(done)
+        raise commander.failed(done)
     printed = done.stdout_tail[-1].strip() if done.stdout_tail else ""
     if not arguments.is_image_id(printed):
         raise EngineError(
@@ -133,7 +133,7 @@ def _push(
             [*words, *auth, "--digestfile", str(file), *target], timeout=timeout, on_line=on_line
         )
         if done.exit_code != 0:
-            raise failed(done)
+            raise commander.failed(done)
         digest = file.read_text(encoding="ascii").strip()
     if not digest.startswith("sha256:"):
         raise EngineError(

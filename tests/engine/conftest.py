@@ -21,8 +21,8 @@ import pytest
 from pytest_zlayer.buildah.engine import Engine
 
 BUSYBOX = "localhost/test/busybox:1"
-_PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n"
-_GROUP = "root:x:0:\napp:x:1000:\n"
+_USERS = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n"
+_GROUPS = "root:x:0:\napp:x:1000:\n"
 
 
 @dataclass(frozen=True)
@@ -207,8 +207,8 @@ def busybox_layer() -> bytes:
             tar.addfile(_directory(name, 0o755))
         tar.addfile(_directory("tmp", 0o1777))
         tar.addfile(_directory("home/app", 0o755, owner=1000))
-        _add_file(tar, "etc/passwd", _PASSWD.encode(), 0o644)
-        _add_file(tar, "etc/group", _GROUP.encode(), 0o644)
+        _add_file(tar, "etc/passwd", _USERS.encode(), 0o644)
+        _add_file(tar, "etc/group", _GROUPS.encode(), 0o644)
         _add_file(tar, "bin/busybox", Path(program).read_bytes(), 0o755)
         for applet in applets.stdout.split():
             if applet != "busybox":

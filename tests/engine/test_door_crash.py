@@ -1,0 +1,187 @@
+"""Whatever ends the process that uses the engine, nothing of it is left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import BUSYBOX, Storage, add_busybox
+
+NOTHING: dict[str, list[str]] = {
+    "containers": [], "mounts": [], "temporary files": [], "processes": [], "journals": [],
+}  # fmt: skip
+
+VICTIM = """
+import os, sys, threading, time
+from pathlib import Path
+from pytest_zlayer.buildah.engine import Engine
+
+root, runroot, isolation, image, script = sys.argv[1:]
+engine = Engine.open(
+    environment=os.environ, root=Path(root), runroot=Path(runroot), isolation=isolation,
+    session=os.urandom(6).hex(),
+)
+engine.register_image("localhost/test/temporary:1")
+container = engine.from_image(image)
+print(engine._client.pid, flush=True)
+engine.run(
+    container, ["sh", "-c", "echo running; " + script], user="0:0",
+    on_line=lambda stream, line: print(line, flush=True),
+)
+"""
+
+DAEMON = "setsid sh -c 'trap \"\" TERM HUP; sleep 600' & sleep 600"
+
+
+class Victim:
+    """A process in the middle of a RUN."""
+
+    def __init__(self, storage: Storage, isolation: str, script: str) -> None:
+        self.process = subprocess.Popen(
+            [
+                sys.executable, "-c", VICTIM, str(storage.root), str(storage.runroot), isolation,
+                BUSYBOX, script,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=storage.environment,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        self.agent = int(self.process.stdout.readline())
+        assert self.process.stdout.readline() == "running\n"
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+@pytest.fixture
+def victim(own_storage: Storage, tmp_path: Path) -> Iterator[Callable[..., Victim]]:
+    add_busybox(own_storage, tmp_path)
+    started: list[Victim] = []
+
+    def start(isolation: str = "auto", script: str = DAEMON) -> Victim:
+        started.append(Victim(own_storage, isolation, script))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.end()
+
+
+def left_after(storage: Storage, seconds: float = 20.0) -> dict[str, list[str]]:
+    """What is left as soon as it is nothing, else after so many seconds."""
+    until = time.monotonic() + seconds
+    while (left := storage.leftovers()) != NOTHING and time.monotonic() < until:
+        time.sleep(0.1)
+    return left
+
+
+@pytest.mark.parametrize("isolation", ["auto", "chroot"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signal_to_the_user_of_the_engine(
+    own_storage: Storage, victim: Callable[..., Victim], isolation: str, number: int
+) -> None:
+    started = victim(isolation)
+    started.process.send_signal(number)
+    started.process.wait(20)
+    assert left_after(own_storage) == NOTHING
+
+
+def test_temporary_image_goes_too(own_storage: Storage, victim: Callable[..., Victim]) -> None:
+    started = victim()
+    own_storage.buildah("tag", BUSYBOX, "localhost/test/temporary:1")
+    started.end()
+    assert left_after(own_storage) == NOTHING
+    assert own_storage.image_names() == [BUSYBOX]
+
+
+@pytest.mark.parametrize("isolation", ["auto", "chroot"])
+def test_agent_and_parent_killed_is_swept_by_the_next(
+    own_storage: Storage, victim: Callable[..., Victim], isolation: str
+) -> None:
+    started = victim(isolation)
+    os.kill(started.agent, signal.SIGKILL)
+    started.end()
+    own_storage.open().close()
+    assert left_after(own_storage) == NOTHING
+
+
+def test_sweep_leaves_a_live_session_alone(
+    own_storage: Storage, victim: Callable[..., Victim]
+) -> None:
+    alive, dead = victim(), victim()
+    os.kill(dead.agent, signal.SIGKILL)
+    dead.end()
+    own_storage.open().close()
+    left = own_storage.leftovers()
+    assert (alive.process.poll(), len(left["containers"]), len(left["journals"])) == (None, 1, 1)
+
+
+def test_sweep_leaves_what_is_not_ours_alone(
+    own_storage: Storage, victim: Callable[..., Victim]
+) -> None:
+    own_storage.buildah("from", "--name", "zl-mine", BUSYBOX)
+    started = victim()
+    os.kill(started.agent, signal.SIGKILL)
+    started.end()
+    own_storage.open().close()
+    assert left_after(own_storage, 1.0)["containers"] == ["zl-mine"]
+
+
+def test_several_sweep_at_once(own_storage: Storage, victim: Callable[..., Victim]) -> None:
+    for started in [victim(), victim()]:
+        os.kill(started.agent, signal.SIGKILL)
+        started.end()
+    engines = [own_storage.open() for _ in range(3)]
+    for engine in engines:
+        engine.close()
+    assert left_after(own_storage) == NOTHING
+
+
+def test_buildah_killed_under_a_run_is_told_and_cleaned(
+    own_storage: Storage, victim: Callable[..., Victim]
+) -> None:
+    started = victim("chroot")
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if line[0].endswith(b"/buildah") and str(own_storage.root).encode() in line:
+                os.kill(int(pid), signal.SIGKILL)
+    assert started.process.wait(20) == 1
+    assert left_after(own_storage) == NOTHING
+
+
+def test_forked_child_does_not_keep_a_dead_session_alive(
+    own_storage: Storage, tmp_path: Path
+) -> None:
+    add_busybox(own_storage, tmp_path)
+    script = VICTIM.replace("print(engine._client.pid", "os.fork() or time.sleep(30); print(1")
+    process = subprocess.Popen(
+        [
+            sys.executable, "-c", script, str(own_storage.root), str(own_storage.runroot), "auto",
+            BUSYBOX, "sleep 600",
+        ],
+        stdout=subprocess.PIPE,
+        env=own_storage.environment,
+    )  # fmt: skip
+    assert process.stdout is not None
+    with process.stdout:
+        process.stdout.readline()
+        process.stdout.readline()
+        process.kill()
+        process.wait()
+        left = left_after(own_storage)
+    still = [line for line in left["processes"] if "sleep(30)" not in line]
+    assert {**left, "processes": still} == NOTHING
