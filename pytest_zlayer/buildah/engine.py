@@ -226,8 +226,9 @@ class Engine:
             self._commander,
             running.RunRequest(
                 container=container, argv=argv, env=env or {}, hidden_env=hidden_env or {},
-                user=user, workdir=workdir, volumes=volumes, tmpfs=tmpfs, network=network, stdin=stdin,
-                on_line=on_line, timeout=timeout, log=log, stdout=stdout, stderr=stderr,
+                user=user, workdir=workdir, volumes=volumes, tmpfs=tmpfs, network=network,
+                stdin=stdin, on_line=on_line, timeout=timeout, log=log, stdout=stdout,
+                stderr=stderr,
             ),
             self.isolated_by, self.storage, self.tmpdir,
         )  # fmt: skip
