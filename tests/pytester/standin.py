@@ -1,0 +1,146 @@
+"""A building session without an engine, for what the surface shows; a plugin of inner runs.
+
+It plans as the real one does and then pretends: ``RUN false`` fails, ``RUN flaky`` is tried
+twice, ``RUN forever`` waits for a signal, everything else succeeds. What it was asked to do is
+written to ``builds.log``.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_zlayer.build import events
+from pytest_zlayer.build.failures import BuildError, FailedStep
+from pytest_zlayer.build.options import BuildOptions
+from pytest_zlayer.build.plan import BuildPlan, make_plan
+from pytest_zlayer.build.spec import ImageSpec
+from pytest_zlayer.buildah.errors import EngineMissing
+from pytest_zlayer.state import SESSION_FACTORY, State, listener
+
+
+@dataclass(frozen=True)
+class PretendedImage:
+    """As much of an image as the surface looks at."""
+
+    label: str
+    spec: ImageSpec
+
+    @property
+    def id(self) -> str:
+        return "f" * 64
+
+    @contextmanager
+    def container(self) -> Iterator[str]:
+        note(f"container of {self.label} opened")
+        yield f"container of {self.label}"
+        note(f"container of {self.label} removed")
+
+
+@dataclass
+class PretendedSession:
+    """Plans for real, builds nothing."""
+
+    options: BuildOptions
+    tell: Callable[[events.Event], None]
+    images: dict[Any, PretendedImage] = field(default_factory=dict)
+    kept: tuple[Any, ...] = ()
+    retries: tuple[events.StepRetry, ...] = ()
+
+    def plan(self, spec: ImageSpec) -> BuildPlan:
+        return make_plan(spec, self.options)
+
+    @property
+    def engine(self) -> Any:
+        if self.options.buildah == "/missing":
+            note("engine asked for")
+            raise EngineMissing("there is no buildah at /missing", hint="install it")
+        return SimpleNamespace(version="1.28.2")
+
+    def build(self, spec: ImageSpec) -> PretendedImage:
+        plan = self.plan(spec)
+        if plan.key() not in self.images:
+            note(f"{plan.label} built by {self.options.worker} of {self.options.session_id}")
+            self._run(plan)
+            self.images[plan.key()] = PretendedImage(plan.label, plan.spec)
+        return self.images[plan.key()]
+
+    def interrupt(self) -> None:
+        note("interrupted")
+
+    def close(self, failed: bool = False) -> None:
+        note(f"closed{' after a failure' if failed else ''}")
+        if self.options.keep == "all":
+            self.kept = tuple(
+                SimpleNamespace(
+                    kind="image", name="kept", label=one.label, command=f"look into {one.label}"
+                )
+                for one in self.images.values()
+            )
+
+    def _run(self, plan: BuildPlan) -> None:
+        shared: dict[str, str] = {"build_id": plan.label, "image": plan.label}
+        self.tell(events.BuildStarted(**shared, stages=plan.stage_labels()))
+        lines = plan.dockerfile.text.splitlines() if plan.dockerfile else []
+        for number, text in enumerate(lines, start=1):
+            step = {"stage": "stage-0", "number": number, "text": text, "line": number}
+            counted = {**shared, **step, "total": len(lines)}
+            self.tell(events.StepStarted(**counted))
+            if text == "RUN false":
+                raise _failure(plan, number)
+            if text == "RUN forever":
+                note("waiting")
+                time.sleep(60)
+            if text == "RUN flaky":
+                more = {"attempt": 1, "attempts": 3, "delay": 0.5, "reason": "exit code 7"}
+                self.tell(events.StepRetry(**shared, **step, **more))
+            output = {"stream": "stdout", "text": f"output of {text}"}
+            self.tell(
+                events.OutputLine(**shared, stage="stage-0", number=number, **output)
+            )
+            done = {"cached": False, "attempts": 1, "seconds": 0.25}
+            self.tell(events.StepComplete(**counted, **done))
+        done = {"image_id": "f" * 64, "seconds": 1.5, "cached": False}
+        self.tell(events.BuildComplete(**shared, **done))
+
+
+def _failure(plan: BuildPlan, line: int) -> BuildError:
+    step = FailedStep(
+        image=plan.label,
+        dockerfile=plan.dockerfile_path,
+        line=line,
+        end_line=line,
+        source_lines=("RUN false",),
+        stage="stage-0",
+        text="RUN false",
+        exit_code=1,
+        attempts=2,
+        tail=("the last words",),
+        log_path="build.log",
+        repeat_command="buildah run again",
+    )
+    return BuildError("the command exited with 1", step)
+
+
+def note(text: str) -> None:
+    """Remember what was done; the file is shared by all processes of an inner run."""
+    with Path(os.environ["STANDIN_LOG"]).open("a", encoding="utf-8") as log:
+        log.write(f"{text}\n")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    def open_session(state: State) -> Any:
+        options = state.settings.build_options(
+            session_id=state.session_id, worker=state.worker or "main"
+        )
+        return PretendedSession(options, listener(state))
+
+    config.stash[SESSION_FACTORY] = open_session
