@@ -94,7 +94,9 @@ def _opened(
     client.ask("hello", parent=os.getpid(), tmpdir=str(tmpdir), env=outside)
     # Asked with the common TMPDIR: without XDG_RUNTIME_DIR the run directory is derived from it.
     asking = Commander(Runner(client), wishes.binary, outside, _wished_storage(wishes))
-    storage, _ = ask_storage(asking)
+    storage = ask_storage(asking)
+    if rootless and _is_unused_vfs(storage):
+        storage = _with_overlay(asking) or storage
     env = engine_environment(wishes.environment, tmpdir, wishes.authfile)
     commander = replace(asking, env=env, options=tuple(storage.options()))
     memory = Memory(storage.state / "answers.json", probe.binary_key(wishes.binary))
@@ -155,7 +157,24 @@ def temporary_base(environment: Mapping[str, str]) -> Path:
     return base.absolute()
 
 
-def ask_storage(commander: Commander) -> tuple[StorageInfo, str]:
+def _is_unused_vfs(storage: StorageInfo) -> bool:
+    return storage.driver == "vfs" and not (storage.root / "vfs-images" / "images.json").exists()
+
+
+def _with_overlay(asking: Commander) -> StorageInfo | None:
+    """The same storage with the overlay driver, where that works.
+
+    Without a storage.conf older versions give an ordinary user the vfs driver, which copies all
+    files for each layer, although kernels have allowed overlay mounts in user namespaces for years.
+    """
+    options = (*asking.options, "--storage-driver", "overlay")
+    try:
+        return ask_storage(replace(asking, options=options))
+    except EngineUnusable:
+        return None
+
+
+def ask_storage(commander: Commander) -> StorageInfo:
     """Where the storage is and that it can be used, from ``buildah info``.
 
     Raises:

@@ -99,7 +99,10 @@ def run(
             hide_own_lines=True,
         )
     )
-    return done if done.timed_out else _of_command(commander, done, request.argv)
+    if done.timed_out:
+        # As timeout(1) has it.
+        return replace(done, argv=tuple(request.argv), exit_code=124, killed_by_signal=None)
+    return _of_command(commander, done, request.argv)
 
 
 def _preparer() -> list[str]:

@@ -45,13 +45,11 @@ class StorageInfo:
         return self.root / f"{self.driver}-containers" / container_id / "userdata"
 
 
-def parse_info(output: str) -> tuple[StorageInfo, str]:
-    """The storage and the default OCI runtime, from ``buildah info``."""
-    found = json.loads(output)
-    store = found["store"]
-    storage = StorageInfo(
+def parse_info(output: str) -> StorageInfo:
+    """The storage that ``buildah info`` tells of."""
+    store = json.loads(output)["store"]
+    return StorageInfo(
         root=Path(store["GraphRoot"]),
         runroot=Path(store["RunRoot"]),
         driver=str(store["GraphDriverName"]),
     )
-    return storage, str(found["host"].get("OCIRuntime", ""))
