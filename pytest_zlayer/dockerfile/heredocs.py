@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_zlayer.dockerfile.shellwords import ShellSyntaxError, ShellWord, split_shell_words
 
-_HEREDOC = re.compile(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]+)\Z")
+_HEREDOC = re.compile(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)\Z")
 _MAX_DESCRIPTOR = 2**64 - 1
 
 
@@ -47,7 +47,7 @@ def parse_heredoc_word(text: str) -> HeredocWord | None:
 
 def _heredoc(word: ShellWord) -> HeredocWord | None:
     match = _HEREDOC.match(word.value)
-    if match is None:
+    if match is None or not match[3]:
         return None
     digits, dash, rest = match.groups()
     plain = _words(rest, raw_quotes=False)

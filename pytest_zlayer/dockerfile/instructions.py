@@ -373,7 +373,8 @@ class Dockerfile:
     """A parsed Dockerfile (phases P and I passed): directives, global ARGs and stages.
 
     ``filename`` is what errors show (``None``: ``Dockerfile``); ``text`` the decoded source.
-    ``syntax`` and ``check`` hold the directives' values, ``escape`` the escape character.
+    ``syntax`` and ``check`` hold what a builder reads from the directives (``check`` up to its
+    first space), ``escape`` the escape character.
     """
 
     text: str = field(repr=False)

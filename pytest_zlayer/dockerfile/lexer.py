@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lark import Token
@@ -10,6 +10,7 @@ from lark.common import LexerConf
 from lark.lexer import Lexer
 
 from pytest_zlayer.dockerfile.cutter import Cutter
+from pytest_zlayer.dockerfile.directives import builder_directives
 from pytest_zlayer.dockerfile.errors import Diagnostic
 from pytest_zlayer.dockerfile.lexeme import Lexeme, Refusal
 from pytest_zlayer.dockerfile.lines import LineReader, LogicalLine
@@ -42,6 +43,10 @@ class DockerfileLexer(Lexer):
             token = line[-1]
         if token is not None:
             _place(token)
+
+    def builder_directives(self, text: str) -> Mapping[str, str]:
+        """What a builder reads at the top of a file before it is parsed."""
+        return builder_directives(text, self.patterns("\\").directive)
 
     def patterns(self, escape: str) -> Patterns:
         """The regular expressions for an escape character; the rare one is compiled when met."""

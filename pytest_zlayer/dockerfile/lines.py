@@ -6,12 +6,10 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 
+from pytest_zlayer.dockerfile.directives import NAMES
 from pytest_zlayer.dockerfile.errors import Diagnostic
 from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.spaces import SPACES
-
-_DIRECTIVES = frozenset(("syntax", "escape", "check"))
-
 
 class LogicalLine:
     """One instruction's text with its continuations joined, and where each piece stands.
@@ -162,7 +160,7 @@ class LineReader:
             raw = self._lines[self._index].rstrip("\r")
             line = raw.lstrip(SPACES)
             found = self._directive.match(line)
-            if found is None or found[1].lower() not in _DIRECTIVES:
+            if found is None or found[1].lower() not in NAMES:
                 return
             self._take()
             column = len(raw) - len(line) + 1

@@ -66,13 +66,13 @@ class Parser:
         scan = self._scan(text, filename)
         instructions = self._instructions(scan, text, filename)
         stages = _stages(instructions)
-        directives = scan.reader.directives
+        directives = self._lexer.builder_directives(text)
         return Dockerfile(
             text=text,
             filename=filename,
             escape=scan.reader.escape,
             syntax=directives.get("syntax"),
-            check=directives.get("check"),
+            check=directives.get("check", "").split(" ")[0] or None,
             instructions=instructions,
             global_args=_global_args(instructions),
             stages=stages,
