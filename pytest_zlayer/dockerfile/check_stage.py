@@ -76,15 +76,11 @@ def _same_case(keyword: str, joint: str) -> bool:
     return keyword != keyword.upper() or joint == joint.upper()
 
 
-def _check_description(
-    instruction: From | Arg, names: list[str], reporter: Reporter
-) -> None:
+def _check_description(instruction: From | Arg, names: list[str], reporter: Reporter) -> None:
     if not instruction.comments or instruction.comments[-1].split(" ")[0] in names:
         return
     shown = names[0] if len(names) == 1 else "<arg_key>"
-    message = (
-        f"Comment for {instruction.name} should follow the format: `# {shown} <description>`"
-    )
+    message = f"Comment for {instruction.name} should follow the format: `# {shown} <description>`"
     reporter.report("InvalidDefinitionDescription", message, instruction.span)
 
 

@@ -143,9 +143,7 @@ def _declared_before(instruction: AnyInstruction, span: Span) -> frozenset[str]:
         return frozenset()
     # A declaration does not know itself while its own default is read.
     return frozenset(
-        one.name.value
-        for one in instruction.declarations
-        if (one.default or one.name).span < span
+        one.name.value for one in instruction.declarations if (one.default or one.name).span < span
     )
 
 
@@ -170,15 +168,11 @@ def _check_secret(
 def _check_legacy(instruction: Env | Label, reporter: Reporter) -> None:
     if instruction.legacy:
         word = instruction.keyword
-        message = (
-            f'"{word} key=value" should be used instead of legacy "{word} key value" format'
-        )
+        message = f'"{word} key=value" should be used instead of legacy "{word} key value" format'
         reporter.report("LegacyKeyValueFormat", message, instruction.span)
 
 
-def _check_shell_form(
-    state: StageState, instruction: Cmd | Entrypoint, reporter: Reporter
-) -> None:
+def _check_shell_form(state: StageState, instruction: Cmd | Entrypoint, reporter: Reporter) -> None:
     if isinstance(instruction.command, ShellForm) and not state.config.shell:
         message = (
             f"JSON arguments recommended for {instruction.keyword} to prevent unintended behavior"

@@ -137,9 +137,7 @@ def _arg(graph: StageGraph, state: StageState, arg: Arg, reader: WordReader) -> 
     return state
 
 
-def _arg_value(
-    graph: StageGraph, declaration: ArgDeclaration, reader: WordReader
-) -> str | None:
+def _arg_value(graph: StageGraph, declaration: ArgDeclaration, reader: WordReader) -> str | None:
     name = declaration.name.value
     if name in graph.build_args:
         return graph.build_args[name]

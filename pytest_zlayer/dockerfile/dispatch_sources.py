@@ -142,9 +142,7 @@ def _switch(key: str, value: str) -> bool:
 
 def _mtime(value: str) -> str:
     if value not in ("checkout", "commit"):
-        raise ValueError(
-            f'invalid mtime value: {go_quote(value)} (must be "checkout" or "commit")'
-        )
+        raise ValueError(f'invalid mtime value: {go_quote(value)} (must be "checkout" or "commit")')
     return value
 
 

@@ -126,9 +126,7 @@ class StageGraph:
         # BuildKit leaves out the name when the file has one stage only.
         return stage_label(self.nodes[index].stage) if len(self.nodes) > 1 else ""
 
-    def _refuse(
-        self, message: str, stage_index: int, span: Span | None, phase: Phase
-    ) -> NoReturn:
+    def _refuse(self, message: str, stage_index: int, span: Span | None, phase: Phase) -> NoReturn:
         where = span or self.nodes[stage_index].stage.from_.span
         raise error_in(self.dockerfile, [Diagnostic(message, where)], phase)
 
@@ -143,9 +141,7 @@ def error_in(
 ) -> DockerfileError:
     """The error to raise for ``problems``, each told the lines of the instruction it is in."""
     found = [_with_lines(dockerfile, problem) for problem in problems]
-    return DockerfileError(
-        found, phase=phase, text=dockerfile.text, filename=dockerfile.filename
-    )
+    return DockerfileError(found, phase=phase, text=dockerfile.text, filename=dockerfile.filename)
 
 
 def _with_lines(dockerfile: Dockerfile, problem: Diagnostic) -> Diagnostic:

@@ -99,9 +99,7 @@ def link_stages(
     scope = global_scope(dockerfile, automatic, build_args)
     reader = BaseReader(scope, dockerfile.escape, contexts, platform or native)
     bases = [reader.read(stage) for stage in dockerfile.stages]
-    table = SourceTable(
-        reader.names, len(bases), reader.replaced, contexts, dockerfile.escape
-    )
+    table = SourceTable(reader.names, len(bases), reader.replaced, contexts, dockerfile.escape)
     stages = [_without_replaced(stage, reader.replaced) for stage in dockerfile.stages]
     uses = [_uses(stage.instructions, table, problems) for stage in stages]
     problems += [*scope.problems, *reader.problems, *_circles(stages, uses)]
@@ -159,9 +157,7 @@ def _uses(
     return found
 
 
-def _find_target(
-    dockerfile: Dockerfile, target: str | None, problems: list[Diagnostic]
-) -> int:
+def _find_target(dockerfile: Dockerfile, target: str | None, problems: list[Diagnostic]) -> int:
     stages = dockerfile.stages
     if not target:
         return len(stages) - 1
@@ -177,8 +173,10 @@ def _unknown_target(target: str, stages: Sequence[Stage]) -> Diagnostic:
     labels = [stage_label(stage) for stage in stages]
     meant = suggest(target, labels)
     named = [stage.name for stage in stages if stage.name]
-    hint = f"stages that can be targets: {', '.join(named)}" if named else (
-        "no stage has a name; without a target the last one is built"
+    hint = (
+        f"stages that can be targets: {', '.join(named)}"
+        if named
+        else ("no stage has a name; without a target the last one is built")
     )
     shown = stages[labels.index(meant)] if meant else stages[-1]
     where = shown.from_.stage_word.span if shown.from_.stage_word else shown.from_.image.span
@@ -234,9 +232,11 @@ def _nodes(
     nodes, problems = [], []
     for stage, base, own in zip(stages, bases, uses, strict=True):
         wrong: list[Diagnostic] = []
-        triggers = _triggers(dockerfile, stage, stages[base.index], wrong) if (
-            base.kind == "stage"
-        ) else ()
+        triggers = (
+            _triggers(dockerfile, stage, stages[base.index], wrong)
+            if (base.kind == "stage")
+            else ()
+        )
         needs = {use.index for use in (*own, *_uses(triggers, table, wrong))}
         if base.kind == "stage":
             needs.add(base.index)

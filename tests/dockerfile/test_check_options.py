@@ -37,13 +37,19 @@ def test_options_are_read(text: str, options: CheckOptions):
         ("skip=A;", 'invalid check option ""'),
         (
             "error=yes",
-            'failed to parse check option "error=yes": strconv.ParseBool: parsing "yes": invalid'
-            " syntax",
+            (
+                'failed to parse check option "error=yes": strconv.ParseBool: parsing "yes":'
+                " invalid"
+                " syntax"
+            ),
         ),
         (
             "skip=A;skip=B;error=1;x",
-            'failed to parse check option "error=1;x": strconv.ParseBool: parsing "1;x": invalid'
-            " syntax",
+            (
+                'failed to parse check option "error=1;x": strconv.ParseBool: parsing "1;x":'
+                " invalid"
+                " syntax"
+            ),
         ),
     ],
 )

@@ -50,8 +50,10 @@ def test_as_in_another_case_than_from(keyword: str, joint: str):
 
 def test_from_in_mixed_case_is_reported_by_one_rule_only():
     assert shown("From a as b") == [
-        "ConsistentInstructionCasing 1:1 Command 'From' should match the case of the command"
-        " majority (uppercase)"
+        (
+            "ConsistentInstructionCasing 1:1 Command 'From' should match the case of the command"
+            " majority (uppercase)"
+        )
     ]
 
 
@@ -69,15 +71,19 @@ def test_an_empty_line_in_a_continuation_before_a_heredoc():
 
 def test_a_keyword_in_another_case_than_most():
     assert shown("FROM a", "run x", "USER u") == [
-        "ConsistentInstructionCasing 2:1 Command 'run' should match the case of the command"
-        " majority (uppercase)"
+        (
+            "ConsistentInstructionCasing 2:1 Command 'run' should match the case of the command"
+            " majority (uppercase)"
+        )
     ]
 
 
 def test_keywords_in_upper_case_among_more_in_lower_case():
     assert shown("from a", "run x", "USER u") == [
-        "ConsistentInstructionCasing 3:1 Command 'USER' should match the case of the command"
-        " majority (lowercase)"
+        (
+            "ConsistentInstructionCasing 3:1 Command 'USER' should match the case of the command"
+            " majority (lowercase)"
+        )
     ]
 
 
@@ -99,8 +105,10 @@ def test_a_stage_name_used_twice():
 @pytest.mark.parametrize("name", ["scratch", "context"])
 def test_a_reserved_stage_name(name: str):
     assert shown(f"FROM a AS {name}") == [
-        "ReservedStageName 1:11 Stage name should not use the same name as reserved stage"
-        f' "{name}"'
+        (
+            "ReservedStageName 1:11 Stage name should not use the same name as reserved stage"
+            f' "{name}"'
+        )
     ]
 
 
@@ -113,8 +121,10 @@ def test_maintainer():
 @pytest.mark.parametrize("keyword", ["ENV", "LABEL"])
 def test_pairs_without_equals_sign(keyword: str):
     assert shown("FROM a", f"{keyword} a b") == [
-        f'LegacyKeyValueFormat 2:1 "{keyword} key=value" should be used instead of legacy'
-        f' "{keyword} key value" format'
+        (
+            f'LegacyKeyValueFormat 2:1 "{keyword} key=value" should be used instead of legacy'
+            f' "{keyword} key value" format'
+        )
     ]
 
 
@@ -139,16 +149,22 @@ def test_a_declared_arg_without_value_is_declared():
 
 def test_a_default_that_gives_no_image_name():
     assert shown("ARG TAG", "FROM a:$TAG", build_args={"TAG": "1"}) == [
-        "InvalidDefaultArgInFrom 2:6 Default value for ARG a:$TAG results in empty or invalid base"
-        " image name"
+        (
+            "InvalidDefaultArgInFrom 2:6 Default value for ARG a:$TAG results in empty or"
+            " invalid base"
+            " image name"
+        )
     ]
 
 
 @pytest.mark.parametrize("value", ["$TARGETPLATFORM", "${TARGETPLATFORM}"])
 def test_the_target_platform_is_redundant(value: str):
     assert shown(f"FROM --platform={value} a") == [
-        f"RedundantTargetPlatform 1:17 Setting platform to predefined {value} in FROM is redundant"
-        " as this is the default behavior"
+        (
+            f"RedundantTargetPlatform 1:17 Setting platform to predefined {value} in FROM is"
+            f" redundant"
+            " as this is the default behavior"
+        )
     ]
 
 
@@ -158,8 +174,11 @@ def test_the_build_platform_is_not_redundant():
 
 def test_a_constant_platform():
     assert shown("FROM --platform=linux/arm64 a AS x") == [
-        "FromPlatformFlagConstDisallowed 1:17 FROM --platform flag should not use constant value"
-        ' "linux/arm64"'
+        (
+            "FromPlatformFlagConstDisallowed 1:17 FROM --platform flag should not use constant"
+            " value"
+            ' "linux/arm64"'
+        )
     ]
 
 
@@ -238,15 +257,19 @@ def test_variables_in_triggers_of_a_known_base_image_are_reported_at_from():
 )
 def test_a_name_that_tells_of_a_secret(name: str):
     assert shown("FROM a", f"ENV {name}=x") == [
-        "SecretsUsedInArgOrEnv 2:5 Do not use ARG or ENV instructions for sensitive data"
-        f' (ENV "{name}")'
+        (
+            "SecretsUsedInArgOrEnv 2:5 Do not use ARG or ENV instructions for sensitive data"
+            f' (ENV "{name}")'
+        )
     ]
 
 
 def test_an_arg_whose_name_tells_of_a_secret():
     assert shown("FROM a", "ARG X Y_TOKEN=1") == [
-        "SecretsUsedInArgOrEnv 2:7 Do not use ARG or ENV instructions for sensitive data"
-        ' (ARG "Y_TOKEN")'
+        (
+            "SecretsUsedInArgOrEnv 2:7 Do not use ARG or ENV instructions for sensitive data"
+            ' (ARG "Y_TOKEN")'
+        )
     ]
 
 
@@ -261,8 +284,11 @@ def test_a_name_that_does_not_tell_of_a_secret(name: str):
 @pytest.mark.parametrize("keyword", ["CMD", "ENTRYPOINT"])
 def test_a_command_given_as_text(keyword: str):
     assert shown("FROM a", f"{keyword} run me") == [
-        f"JSONArgsRecommended 2:1 JSON arguments recommended for {keyword} to prevent unintended"
-        " behavior related to OS signals"
+        (
+            f"JSONArgsRecommended 2:1 JSON arguments recommended for {keyword} to prevent"
+            f" unintended"
+            " behavior related to OS signals"
+        )
     ]
 
 
@@ -276,8 +302,11 @@ def test_a_command_given_as_text_for_a_chosen_shell():
 )
 def test_an_instruction_of_which_only_the_last_counts(line: str, keyword: str):
     assert shown("FROM a", line, line) == [
-        f"MultipleInstructionsDisallowed 2:1 Multiple {keyword} instructions should not be used in"
-        " the same stage because only the last one will be used"
+        (
+            f"MultipleInstructionsDisallowed 2:1 Multiple {keyword} instructions should not be"
+            f" used in"
+            " the same stage because only the last one will be used"
+        )
     ]
 
 
@@ -287,8 +316,10 @@ def test_one_cmd_in_each_stage_is_fine():
 
 def test_the_first_workdir_is_relative():
     assert shown("FROM a", "WORKDIR app", "WORKDIR sub") == [
-        'WorkdirRelativePath 2:9 Relative workdir "app" can have unexpected results if the base'
-        " image changes"
+        (
+            'WorkdirRelativePath 2:9 Relative workdir "app" can have unexpected results if the base'
+            " image changes"
+        )
     ]
 
 
@@ -331,14 +362,20 @@ def test_the_protocol_of_a_port_in_upper_case():
 
 def test_a_port_with_address_or_host_port():
     assert shown("FROM a", "EXPOSE 127.0.0.1:80:80 8080:80") == [
-        "ExposeInvalidFormat 2:8 EXPOSE instruction should not define an IP address or host-port"
-        " mapping, found '127.0.0.1:80:80'",
-        "ExposeInvalidFormat 2:24 EXPOSE instruction should not define an IP address or host-port"
-        " mapping, found '8080:80'",
+        (
+            "ExposeInvalidFormat 2:8 EXPOSE instruction should not define an IP address or"
+            " host-port"
+            " mapping, found '127.0.0.1:80:80'"
+        ),
+        (
+            "ExposeInvalidFormat 2:24 EXPOSE instruction should not define an IP address or"
+            " host-port"
+            " mapping, found '8080:80'"
+        ),
     ]
 
 
-# Descriptions (experimental)
+# Descriptions: an experimental rule
 
 
 def test_descriptions_are_checked_only_when_asked_for():
@@ -348,16 +385,21 @@ def test_descriptions_are_checked_only_when_asked_for():
 def test_a_description_begins_with_the_name():
     lines = ["# check=experimental=all", "# A is good", "ARG A=1", "# other", "FROM a AS b"]
     assert shown(*lines) == [
-        "InvalidDefinitionDescription 5:1 Comment for FROM should follow the format: `# b"
-        " <description>`"
+        (
+            "InvalidDefinitionDescription 5:1 Comment for FROM should follow the format: `# b"
+            " <description>`"
+        )
     ]
 
 
 def test_a_description_of_several_args():
     lines = ["# check=experimental=InvalidDefinitionDescription", "FROM a", "# x", "ARG A=1 B=2"]
     assert shown(*lines) == [
-        "InvalidDefinitionDescription 4:1 Comment for ARG should follow the format: `# <arg_key>"
-        " <description>`"
+        (
+            "InvalidDefinitionDescription 4:1 Comment for ARG should follow the format: `#"
+            " <arg_key>"
+            " <description>`"
+        )
     ]
 
 
@@ -412,9 +454,7 @@ def test_a_dockerfile_that_cannot_be_built_is_checked_up_to_the_error():
     assert [one.name for one in outcome.findings] == ["JSONArgsRecommended"]
     assert outcome.error is not None
     assert str(outcome.error) == (
-        "Dockerfile:3:12: invalid signal: none\n"
-        "    3 | STOPSIGNAL none\n"
-        "      |            ^~~~"
+        "Dockerfile:3:12: invalid signal: none\n    3 | STOPSIGNAL none\n      |            ^~~~"
     )
 
 

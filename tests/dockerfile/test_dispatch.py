@@ -162,9 +162,7 @@ def test_triggers_of_the_base_image_come_first_and_are_cleared():
 def test_a_trigger_that_fails_is_located_at_the_from():
     base = ImageConfig(onbuild=("STOPSIGNAL $X",), os="linux")
     assert refusal("# c", "FROM image AS x", base=base) == (
-        "Dockerfile:2:1: invalid signal: \n"
-        "    2 | FROM image AS x\n"
-        "      | ^~~~~~~~~~~~~~~"
+        "Dockerfile:2:1: invalid signal: \n    2 | FROM image AS x\n      | ^~~~~~~~~~~~~~~"
     )
 
 

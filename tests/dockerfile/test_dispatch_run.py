@@ -157,5 +157,3 @@ def test_a_mount_that_cannot_be_expanded_is_refused():
     assert refusal("FROM a", "RUN --mount=target=${ x").splitlines()[0] == (
         "Dockerfile:2:13: failed to process \"${\": syntax error: missing '}'"
     )
-
-

@@ -199,12 +199,18 @@ def test_errors_of_stages_that_are_not_needed_count():
 def test_all_independent_errors_come_together():
     text = refusal("FROM A", "FROM $X", "FROM b", "COPY --from=$Y a b", target="nope")
     assert [line for line in text.splitlines() if line.startswith("Dockerfile:")] == [
-        ('Dockerfile:1:6: failed to parse stage name "A": invalid reference format: repository name'
-        " (library/A) must be lowercase"),
+        (
+            'Dockerfile:1:6: failed to parse stage name "A": invalid reference format:'
+            " repository name"
+            " (library/A) must be lowercase"
+        ),
         "Dockerfile:2:6: base name ($X) should not be blank",
         'Dockerfile:3:6: target stage "nope" could not be found',
-        ("Dockerfile:4:13: variable expansion is not supported for --from, define a new stage with"
-        " FROM using ARG from global scope as a workaround"),
+        (
+            "Dockerfile:4:13: variable expansion is not supported for --from, define a new"
+            " stage with"
+            " FROM using ARG from global scope as a workaround"
+        ),
     ]
 
 
@@ -319,9 +325,7 @@ def test_stages_used_twice_are_no_circle():
 
 
 def test_a_needed_stage_must_not_copy_from_a_later_one():
-    text = refusal(
-        "FROM a AS t", "COPY --from=l x y", "FROM b AS l", target="t", phase="dispatch"
-    )
+    text = refusal("FROM a AS t", "COPY --from=l x y", "FROM b AS l", target="t", phase="dispatch")
     assert text == (
         'Dockerfile:2:13: cannot copy from stage "l", it needs to be defined before current stage'
         ' "t"\n'
