@@ -10,16 +10,17 @@ import lzma
 import shutil
 import tarfile
 import tempfile
+import weakref
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, BinaryIO, cast
 
 from pytest_zlayer.build.contents import Content, MemberContent
 from pytest_zlayer.build.copy_error import CopyError
 
 _GZIP = b"\x1f\x8b\x08"
-_BZIP2 = b"BZh"
+_BZIP2, _BZIP2_BLOCK = b"BZh", b"1AY&SY"
 _XZ = b"\xfd7zXZ\x00"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE = tuple(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16))
@@ -27,16 +28,22 @@ _DECODE_ERRORS = (EOFError, OSError, lzma.LZMAError, zlib.error, tarfile.TarErro
 _CHUNK = 1 << 20
 
 
-def is_archive(content: Content) -> bool:
+def is_archive(content: Content, name: str) -> bool:
     """Whether the bytes are a tar archive with at least one member, compressed or not.
 
     Raises:
-        CopyError: compressed with zstd, and nothing here can decompress that.
+        CopyError: compressed, but cut off before that shows; or compressed with zstd, and nothing
+            here can decompress that.
     """
     try:
         with content.open() as file, _decompressed(file) as plain:
             block = _read_exactly(plain, tarfile.BLOCKSIZE)
             tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except EOFError as error:
+        raise CopyError(
+            f"cannot unpack {name}: unexpected EOF",
+            hint="--unpack=false, or COPY, takes the file as it is",
+        ) from error
     except CopyError:
         raise
     except Exception as error:
@@ -60,12 +67,12 @@ def _read_exactly(file: BinaryIO, size: int) -> bytes:
 
 @contextmanager
 def _decompressed(file: BinaryIO) -> Iterator[BinaryIO]:
-    start = file.read(6)
+    start = file.read(10)
     file.seek(0)
     reader: Any = file
     if start.startswith(_GZIP):
         reader = gzip.GzipFile(fileobj=file)
-    elif start.startswith(_BZIP2):
+    elif start.startswith(_BZIP2) and start.endswith(_BZIP2_BLOCK):
         reader = bz2.BZ2File(file)
     elif start.startswith(_XZ):
         reader = lzma.LZMAFile(file)  # noqa: SIM115 - closed below
@@ -93,7 +100,7 @@ class Archive:
     """A tar archive; its members can be read in any order and more than once.
 
     A compressed archive is decompressed into a temporary file once, when members are first asked
-    for.
+    for; the file goes with this object.
     """
 
     def __init__(self, content: Content, name: str) -> None:
@@ -101,6 +108,7 @@ class Archive:
         self.name = name
         self._plain: BinaryIO | None = None
         self._tar: tarfile.TarFile | None = None
+        self._finalizer: weakref.finalize[..., Archive] | None = None
 
     def members(self) -> Iterator[tarfile.TarInfo]:
         """The members in order.
@@ -135,9 +143,9 @@ class Archive:
         return MemberContent(member.size, lambda: self._member(member))
 
     def close(self) -> None:
-        """Give the temporary file back."""
-        if self._plain is not None:
-            self._plain.close()
+        """Give the open file back; so does forgetting the archive."""
+        if self._finalizer is not None:
+            self._finalizer()
         self._plain = self._tar = None
 
     def _member(self, member: tarfile.TarInfo) -> BinaryIO:
@@ -162,11 +170,23 @@ class Archive:
     def _spool(self) -> BinaryIO:
         """The plain tar in a file that can be read anywhere."""
         if self._plain is None:
-            spool = cast(BinaryIO, tempfile.TemporaryFile(prefix="zlayer-unpack-"))  # noqa: SIM115
-            with self.content.open() as file, _decompressed(file) as plain:
-                shutil.copyfileobj(plain, spool, _CHUNK)
-            self._plain = spool
+            self._plain = self._plain_file()
+            self._finalizer = weakref.finalize(self, self._plain.close)
         return self._plain
+
+    def _plain_file(self) -> BinaryIO:
+        with ExitStack() as undo:
+            file = undo.enter_context(self.content.open())
+            plain = undo.enter_context(_decompressed(file))
+            if plain is file:
+                undo.pop_all()
+                return file
+            spool = cast(BinaryIO, tempfile.TemporaryFile(prefix="zlayer-unpack-"))  # noqa: SIM115
+            undo.callback(spool.close)
+            shutil.copyfileobj(plain, spool, _CHUNK)
+            undo.pop_all()
+            file.close()
+            return spool
 
 
 def _reason(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
@@ -92,10 +93,26 @@ class ContextRootfs:
         descriptor = self._open_directory(path)
         try:
             with os.scandir(descriptor) as entries:
-                found = [_found(entry, descriptor) for entry in entries]
+                found = [
+                    _found(entry.name, entry.stat(follow_symlinks=False), descriptor)
+                    for entry in entries
+                ]
         finally:
             os.close(descriptor)
         return sorted(found, key=lambda one: os.fsencode(one.name))
+
+    def find(self, path: str) -> Found:
+        """The entry at a path that holds no link but perhaps at its end."""
+        path = clean(path)
+        if path == "/":
+            return _found("", self.root.stat(), -1)
+        directory, name = posixpath.split(path)
+        descriptor = self._open_directory(directory)
+        try:
+            status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            return _found(name, status, descriptor)
+        finally:
+            os.close(descriptor)
 
     def _open_directory(self, path: str) -> int:
         descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -108,8 +125,7 @@ class ContextRootfs:
         return descriptor
 
 
-def _found(item: os.DirEntry[str], directory: int) -> Found:
-    status = item.stat(follow_symlinks=False)
+def _found(name: str, status: os.stat_result, directory: int) -> Found:
     kind = _KINDS[stat.S_IFMT(status.st_mode)]
     device = None
     if kind in ("character", "block"):
@@ -124,9 +140,9 @@ def _found(item: os.DirEntry[str], directory: int) -> Found:
         device=device,
         inode=(status.st_dev, status.st_ino),
         links=status.st_nlink,
-        target=os.readlink(item.name, dir_fd=directory) if kind == "symlink" else None,
+        target=os.readlink(name, dir_fd=directory) if kind == "symlink" else None,
     )
-    return Found(item.name, entry, status.st_ctime_ns)
+    return Found(name, entry, status.st_ctime_ns)
 
 
 class DirectoryContext:
@@ -157,7 +173,8 @@ class DirectoryContext:
 
 def ignore_file(context: Path, dockerfile: str | None) -> Path | None:
     """The ignore file that counts: the Dockerfile's own, else the context's, else none."""
-    own = context / f"{dockerfile or DOCKERFILE_NAMES[0]}{IGNORE_FILE}"
+    default = next((name for name in DOCKERFILE_NAMES if (context / name).is_file()), "Dockerfile")
+    own = context / f"{dockerfile or default}{IGNORE_FILE}"
     for path in (own, context / IGNORE_FILE):
         if path.is_file():
             return path
@@ -196,12 +213,12 @@ class TarContext:
             raise UsageError(f"no such file: {path}")
         content = TreeContent(directory, inside, path.stat().st_size)
         try:
-            if not is_archive(content):
+            if not is_archive(content, str(path)):
                 raise UsageError(f"not a tar archive: {path}")
             self._archive = Archive(content, str(path))
             self._rootfs = LayeredRootfs(EmptyRootfs(), [unpacked(self._archive)])
         except CopyError as error:
-            raise UsageError(f"{path}: {error.message}", hint=error.hint) from error
+            raise UsageError(error.message, hint=error.hint) from error
         rules = self._rootfs.resolve(f"/{IGNORE_FILE}")
         if self._rootfs.exists(rules):
             with self._rootfs.open(rules) as file:

@@ -246,7 +246,7 @@ class _Selector:
         if not unpack or node.entry.kind != "file":
             return source
         content = source.content_of(node)
-        if not is_archive(content):
+        if not is_archive(content, source.text):
             return source
         return replace(source, archive=Archive(content, source.text))
 

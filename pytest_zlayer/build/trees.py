@@ -30,11 +30,22 @@ class Found:
 
 @runtime_checkable
 class Scannable(Protocol):
-    """A tree that lists a directory with all entries in one go."""
+    """A tree that tells entries with their change times, those of a directory in one go."""
 
     def scan(self, path: str) -> list[Found]:
         """The entries of a directory, sorted by the bytes of their names."""
         ...
+
+    def find(self, path: str) -> Found:
+        """The entry at a path; a link at its end is not followed."""
+        ...
+
+
+def find(rootfs: Rootfs, path: str) -> Found:
+    """The entry at ``path``; a link at its end is not followed."""
+    if isinstance(rootfs, Scannable):
+        return rootfs.find(path)
+    return Found(posixpath.basename(path), rootfs.lstat(path))
 
 
 def scan(rootfs: Rootfs, path: str) -> list[Found]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from pytest_zlayer.build.trees import Found, components, join, look, scan
+from pytest_zlayer.build.trees import Found, components, find, join, look, scan
 from pytest_zlayer.buildah.rootfs import Entry, Rootfs
 from pytest_zlayer.dockerfile.ignore import IgnoreRules
 
@@ -111,9 +111,10 @@ def walk(presence: Presence, place: str, filters: Filters) -> Iterator[Walked]:
 
     Nothing at all when the source is an ignored directory without anything re-included.
     """
-    entry = presence.rootfs.lstat(place)
+    found = find(presence.rootfs, place)
+    entry = found.entry
     ignored, state = presence.state(place)
-    node = Walked("", place, entry)
+    node = Walked("", place, entry, found.changed_ns)
     if entry.kind != "directory":
         if not ignored:
             yield node

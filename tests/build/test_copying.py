@@ -14,7 +14,6 @@ from pytest_zlayer.build.layer import LayeredRootfs
 from pytest_zlayer.build.trees import EmptyRootfs
 from pytest_zlayer.buildah.rootfs import LocalRootfs
 from pytest_zlayer.dockerfile.operations import InlineFile, SourceRef
-
 from tests.build.support import NOW, am_root, at, copy, files, lay, make_tree, paths
 
 EMPTY = EmptyRootfs()
@@ -297,11 +296,13 @@ def test_ignored_directory_with_a_reincluded_file_can_be_named(context: Path) ->
 
 def test_link_through_an_ignored_name_is_missing(context: Path) -> None:
     (context / "link").symlink_to("dir")
-    with pytest.raises(CopyError, match='^"/link/c": not found'):
+    with pytest.raises(CopyError, match=r'^"/link/c": not found'):
         lay(copy("link/c", "/"), context, EMPTY, ignore="link")
 
 
-@pytest.mark.parametrize("source", ["../a.txt", "/../../a.txt", "./a.txt", "dir/../a.txt", "/a.txt"])
+@pytest.mark.parametrize(
+    "source", ["../a.txt", "/../../a.txt", "./a.txt", "dir/../a.txt", "/a.txt"]
+)
 def test_sources_are_rooted_at_the_context(context: Path, source: str) -> None:
     assert files(lay(copy(source, "/x"), context, EMPTY)) == {"/x": "A"}
 
@@ -312,7 +313,7 @@ def test_links_out_of_the_context_lead_nowhere(
 ) -> None:
     (tmp_path / "outside").write_text("secret")
     (context / "link").symlink_to(outside)
-    with pytest.raises(CopyError, match='^"/link": not found'):
+    with pytest.raises(CopyError, match=r'^"/link": not found'):
         lay(copy("link", "/x"), context, EMPTY)
 
 
