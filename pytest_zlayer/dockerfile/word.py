@@ -103,12 +103,12 @@ Part: TypeAlias = Text | Quoted | Variable | Conditional | Trim | Replace | Brok
 @lru_cache(maxsize=2048)
 def parse_word(text: str, escape: str) -> tuple[Part, ...]:
     """The parts of a word; never fails, what is wrong becomes a part too."""
-    return _parse(text, (("\\\\", "`"),) if escape == "`" else ())
+    return _parse(text, escape, quotes=True)
 
 
 def parse_body(text: str) -> tuple[Part, ...]:
     """The parts of a here-document: as of a word, but quotes are ordinary characters."""
-    return _parse(text, (("'\"", ""),))
+    return _parse(text, "\\", quotes=False)
 
 
 def variable_names(parts: Iterable[Part]) -> Iterator[str]:
@@ -124,8 +124,12 @@ def variable_names(parts: Iterable[Part]) -> Iterator[str]:
             yield from variable_names(part.argument)
 
 
-def _parse(text: str, dialect: tuple[tuple[str, str], ...]) -> tuple[Part, ...]:
-    tree = load_grammar("word", replace=dialect).parse(text)
+def _parse(text: str, escape: str, *, quotes: bool) -> tuple[Part, ...]:
+    # Imported here, for it loads lark: most words need none of this.
+    from pytest_zlayer.dockerfile.word_lexer import WordLexer, WordText
+
+    grammar = load_grammar("word", lexer=WordLexer)
+    tree = grammar.parse(WordText(text, escape, quotes))
     return _parts(tree.children, len(text))
 
 
@@ -169,42 +173,35 @@ def _tree_part(tree: Tree[Token], length: int) -> Part:
         return Broken(MISSING_BRACE, start, length)
     if tree.data == "bad_substitution":
         return Broken(BAD_SUBSTITUTION, start, start + len(opening))
-    named = _token(nodes[1]).type == "NAME"
-    name = str(nodes[1]) if named else ""
-    return _braced_part(str(tree.data), name, nodes[1 + named :], start, length)
+    return _braced_part(str(tree.data), nodes, start, length)
 
 
-def _braced_part(kind: str, name: str, nodes: list[Node], start: int, length: int) -> Part:
-    """The part of a ``${`` whose name has been read; ``nodes`` are what follows the name."""
+def _braced_part(kind: str, nodes: list[Node], start: int, length: int) -> Part:
+    """The part of a ``${`` that a name follows (which may be empty)."""
+    name, last = str(_token(nodes[1])), nodes[-1]
     match kind:
         case "variable":
             return Variable(name)
         case "missing_modifier":
             return Broken(unsupported(_NO_CHAR), start, length)
         case "unsupported":
-            rest = _token(nodes[0])
+            rest = _token(last)
             modifier = rest[: 2 if rest.startswith(":") else 1]
             return Broken(unsupported(modifier), start, _start(rest) + len(modifier))
-        case "open_argument" | "open_pattern":
-            message = MISSING_BRACE if kind == "open_argument" else MISSING_SLASH
-            return Broken(message, start, length, _parts(nodes[1:], length))
-    end = _start(_token(nodes[-1])) + 1
-    operator, inner = str(nodes[0]), nodes[1:-1]
+    inner = [_parts(node.children, length) for node in nodes if not isinstance(node, str)]
+    if kind in ("open_argument", "open_pattern"):
+        message = MISSING_BRACE if kind == "open_argument" else MISSING_SLASH
+        return Broken(message, start, length, sum(inner, ()))
+    end, operator = _start(_token(last)) + 1, str(_token(nodes[2]))
     if kind == "replace":
-        slash = next(index for index, node in enumerate(inner) if _is(node, "SLASH"))
-        pattern, argument = _parts(inner[:slash], length), _parts(inner[slash + 1 :], length)
-        return Replace(name, operator, pattern, argument, start, end)
+        return Replace(name, operator, inner[0], inner[1], start, end)
     made = Trim if kind == "trim" else Conditional
-    return made(name, operator, _parts(inner, length), start, end)
+    return made(name, operator, inner[0], start, end)
 
 
 def unsupported(modifier: str) -> str:
     """BuildKit's text for an operator it does not know."""
     return f"unsupported modifier ({modifier}) in substitution"
-
-
-def _is(node: Node, kind: str) -> bool:
-    return isinstance(node, str) and node.type == kind
 
 
 def _token(node: Node) -> Token:

@@ -22,6 +22,7 @@ from pytest_zlayer.dockerfile.expansion import (
     names_used,
 )
 from pytest_zlayer.dockerfile.grammar import load_grammar
+from pytest_zlayer.dockerfile.word_lexer import WordLexer
 
 VECTORS = Path(__file__).parent / "vectors" / "words.jsonl"
 ENV = {
@@ -424,6 +425,8 @@ def test_any_text_expands_or_raises_the_error_of_the_room(word: str, escape: str
 
 
 def test_the_expressions_of_the_grammar_survive_loading() -> None:
-    patterns = {one.name: one.pattern.value for one in load_grammar("word").terminals}
+    patterns = {
+        one.name: one.pattern.value for one in load_grammar("word", lexer=WordLexer).terminals
+    }
     assert patterns["TEXT"] == "[^'\"$\\\\]+"
     assert patterns["QUOTED_ESCAPE"] == '\\\\["$\\\\]'

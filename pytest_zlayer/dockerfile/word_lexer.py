@@ -1,0 +1,93 @@
+"""The lexer behind the word grammar: which terminals may stand where in a word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lark import Token
+from lark.common import LexerConf
+from lark.lexer import Lexer
+
+_ITEMS = ("ESCAPED", "LAST_ESCAPE", "SINGLE", "UNCLOSED_SINGLE", "QUOTE")
+_DOLLARS = ("OPEN", "VARIABLE", "DOLLAR")
+_OPERATORS = ("CONDITION", "TRIM", "REPLACE", "UNSUPPORTED")
+
+# What is looked for, in this order, in each place of a word.
+_TERMINALS: Mapping[str, tuple[str, ...]] = {
+    "word": ("TEXT", *_ITEMS, *_DOLLARS),
+    "argument": ("ARGUMENT_TEXT", *_ITEMS, *_DOLLARS, "CLOSE"),
+    "pattern": ("PATTERN_TEXT", *_ITEMS, *_DOLLARS, "SLASH"),
+    "quotes": ("QUOTED_TEXT", "QUOTED_ESCAPE", "KEPT_ESCAPE", "QUOTE", *_DOLLARS),
+    "opened": ("BAD_NAME", "NAME", *_OPERATORS),
+    "named": ("CLOSE", *_OPERATORS),
+}
+_ENTERS = {"OPEN": "opened", "QUOTE": "quotes"}
+_BECOMES = {
+    "NAME": "named",
+    "CONDITION": "argument",
+    "TRIM": "argument",
+    "REPLACE": "pattern",
+    "SLASH": "argument",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WordText:
+    """A word to be parsed; ``quotes`` is false where quotes are ordinary characters."""
+
+    text: str
+    escape: str = "\\"
+    quotes: bool = True
+
+
+class WordLexer(Lexer):
+    """Cuts a ``WordText``; every text can be cut."""
+
+    __future_interface__ = 2
+
+    def __init__(self, conf: LexerConf) -> None:
+        self._regexes = {one.name: one.pattern.to_regexp() for one in conf.terminals}
+        self._dialects: dict[tuple[str, bool], dict[str, re.Pattern[str]]] = {}
+
+    def lex(self, lexer_state: Any, parser_state: Any) -> Iterator[Token]:  # noqa: ARG002
+        """The tokens of ``lexer_state.text``."""
+        source: WordText = lexer_state.text
+        places = self._places(source.escape, quotes=source.quotes)
+        text = source.text
+        stack = ["word"]
+        position = 0
+        while match := places[stack[-1]].match(text, position):
+            kind = match.lastgroup or ""
+            if stack[-1] == "opened" and kind in _OPERATORS:
+                yield Token("NAME", "", start_pos=position)
+            yield Token(kind, match[0], start_pos=position)
+            position = match.end()
+            _move(stack, kind)
+
+    def _places(self, escape: str, *, quotes: bool) -> dict[str, re.Pattern[str]]:
+        dialect = (escape, quotes)
+        if dialect not in self._dialects:
+            regexes = {name: _adapted(one, *dialect) for name, one in self._regexes.items()}
+            self._dialects[dialect] = {
+                place: re.compile("|".join(f"(?P<{name}>{regexes[name]})" for name in names))
+                for place, names in _TERMINALS.items()
+            }
+        return self._dialects[dialect]
+
+
+def _move(stack: list[str], kind: str) -> None:
+    """Where the lexer stands after a token of this kind."""
+    if kind == "CLOSE" or (kind == "QUOTE" and stack[-1] == "quotes"):
+        stack.pop()
+    elif kind in _ENTERS:
+        stack.append(_ENTERS[kind])
+    elif kind in _BECOMES:
+        stack[-1] = _BECOMES[kind]
+
+
+def _adapted(regex: str, escape: str, quotes: bool) -> str:
+    regex = regex if quotes else regex.replace("'\"", "")
+    return regex if escape == "\\" else regex.replace("\\\\", escape)
