@@ -76,16 +76,9 @@ class ImageBuilder:
         finally:
             self._settle()
 
-    def release(self) -> None:
-        """Give back the working containers of all stages."""
-        for future in self._futures.values():
-            if future.done() and not future.cancelled() and future.exception() is None:
-                future.result().tree.release()
-
     def close(self) -> None:
         """End for good: stages cannot be built any more."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-        self.release()
 
     def result(self) -> BuildResult:
         """Steps, time and log of the build."""
@@ -153,7 +146,6 @@ class ImageBuilder:
             builder.build()
         except BaseException:
             self._job.stop.set()
-            builder.tree.release()
             raise
         return builder
 
@@ -217,9 +209,10 @@ class ImageBuilder:
     def _squash(self, index: int, chain: Chain, name: str) -> Chain:
         """One layer that holds all files; the history stays, marked as having made no layers."""
         engine, tree = self._job.engine, self._stage(index).tree
-        container = tree.clean_container()
+        container = tree.new_container()
+        self._job.views.discard(container)
         image = engine.commit(
-            container.name, name=name, squash=True, timestamp=self._job.source_date_epoch
+            container, name=name, squash=True, timestamp=self._job.source_date_epoch
         )
         record = engine.inspect_image(image)
         flat = read_chain(record.manifest, record.config)

@@ -14,6 +14,7 @@ from pytest_zlayer.build.bases import BaseImages
 from pytest_zlayer.build.cache import LayerCache
 from pytest_zlayer.build.digests import Digests
 from pytest_zlayer.build.events import BuildEvent, Event
+from pytest_zlayer.build.mounted import MountedImages
 from pytest_zlayer.build.options import BuildOptions
 from pytest_zlayer.build.plan import BuildPlan
 from pytest_zlayer.build.retry import Interrupted
@@ -69,6 +70,7 @@ class Job:
     """One build under way.
 
     Attributes:
+        views: images of this build mounted for reading.
         scratch: private directory, removed when the build ends.
         slots: bounds the steps that run side by side in the whole session.
         stop: set when the session ends early or another stage of this build failed.
@@ -83,6 +85,7 @@ class Job:
     options: BuildOptions
     engine: Engine
     cache: LayerCache
+    views: MountedImages
     bases: BaseImages
     digests: Digests
     scratch: Path

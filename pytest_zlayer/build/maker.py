@@ -16,6 +16,7 @@ from pytest_zlayer.build.fetch import Fetcher
 from pytest_zlayer.build.image import BuildResult, Image
 from pytest_zlayer.build.image_builder import ImageBuilder
 from pytest_zlayer.build.job import BuildLog, Job
+from pytest_zlayer.build.mounted import MountedImages
 from pytest_zlayer.build.places import cache_directory
 from pytest_zlayer.build.plan import BuildPlan
 from pytest_zlayer.build.retry import Interrupted
@@ -92,7 +93,7 @@ class ImageMaker:
             return image
         finally:
             job.log.close(keep=not succeeded or self._workshop.options.log_dir is not None)
-            builder.release()
+            job.views.close()
 
     def warm(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> None:
         """Bring the layers of ``plan`` into the cache without making an image."""
@@ -102,7 +103,7 @@ class ImageMaker:
             builder.build()
         finally:
             job.log.close(keep=False)
-            builder.release()
+            job.views.close()
 
     def keep_stages(self) -> None:
         """Make images of the stages that no test asked for, so that they can be kept."""
@@ -123,7 +124,7 @@ class ImageMaker:
         sources = Sources(
             spec,
             base_image=found.image,
-            mounted=self._workshop.store.mounted,
+            mounted=job.views,
             digests=job.digests,
             scratch=job.fresh_path,
             fetch=self._fetcher(job),
@@ -171,7 +172,10 @@ class ImageMaker:
     def stage_image(self, job: Job, builder: ImageBuilder, index: int, stage: str) -> Image:
         """The image of one stage of a finished build."""
         name = self._workshop.prefix + str(self._workshop.next_number())
-        image_id = builder.assemble(index, name)
+        try:
+            image_id = builder.assemble(index, name)
+        finally:
+            job.views.close()
         label = f"{job.plan.label}#{stage}"
         store = self._workshop.store
         image = Image(image_id, f"{name}:latest", label, (), builder.result(), store)
@@ -188,6 +192,7 @@ class ImageMaker:
             options=workshop.options,
             engine=workshop.engine,
             cache=workshop.cache,
+            views=MountedImages(workshop.engine),
             bases=self._bases(plan, build_id),
             digests=workshop.digests,
             scratch=scratch,

@@ -1,16 +1,13 @@
-"""Images mounted for reading: one container an image, for as long as the session lives."""
+"""Images mounted for reading, each in a container of its own, until all are closed at once."""
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING
 
-from pytest_zlayer.build.bases import BaseImage
 from pytest_zlayer.buildah.rootfs import Rootfs
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_zlayer.buildah.engine import Engine
 
 
@@ -20,35 +17,41 @@ class MountedImages:
     Containers are never made from images with ONBUILD: the engine would run the triggers.
     """
 
-    def __init__(self, engine: Engine, scratch: Path) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._scratch = scratch
-        self._mounts: dict[str, tuple[str, Rootfs]] = {}
+        self._containers: dict[str, str] = {}
+        self._trees: dict[str, Rootfs] = {}
+        self._spare: list[str] = []
         self._guard = threading.Lock()
 
-    def rootfs(self, image: BaseImage) -> Rootfs:
-        """The files of ``image``."""
+    def rootfs(self, image_id: str) -> Rootfs:
+        """The files of an image."""
         with self._guard:
-            if image.id not in self._mounts:
-                container = self._engine.from_image(image.id)
-                try:
-                    self._mounts[image.id] = container, self._engine.mount(container)
-                except BaseException:
-                    self._engine.remove_containers(container)
-                    raise
-            return self._mounts[image.id][1]
+            if image_id not in self._trees:
+                if image_id not in self._containers:
+                    self._containers[image_id] = self._engine.from_image(image_id)
+                self._trees[image_id] = self._engine.mount(self._containers[image_id])
+            return self._trees[image_id]
 
-    def forget(self, image_id: str) -> None:
-        """Unmount one image if it is mounted."""
+    def offer(self, image_id: str, container: str) -> None:
+        """Take over a container whose files are those of the image just committed from it."""
         with self._guard:
-            found = self._mounts.pop(image_id, None)
-        if found is not None:
-            self._engine.remove_containers(found[0])
+            if image_id in self._containers:
+                self._spare.append(container)
+            else:
+                self._containers[image_id] = container
+
+    def discard(self, container: str) -> None:
+        """Take over a container that is only to be removed."""
+        with self._guard:
+            self._spare.append(container)
 
     def close(self) -> None:
-        """Unmount all."""
+        """Remove all containers, in one go."""
         with self._guard:
-            containers = [container for container, _ in self._mounts.values()]
-            self._mounts.clear()
+            containers = [*self._containers.values(), *self._spare]
+            self._containers.clear()
+            self._trees.clear()
+            self._spare.clear()
         if containers:
             self._engine.remove_containers(*containers)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pytest_zlayer.build.copying import lookup_user
 from pytest_zlayer.build.events import StepRetry
 from pytest_zlayer.build.failures import TAIL_LINES, BuildError
 from pytest_zlayer.build.job import Job
@@ -13,12 +12,10 @@ from pytest_zlayer.build.mounts import MountPreparer, PreparedMounts
 from pytest_zlayer.build.output import StepOutput
 from pytest_zlayer.build.retry import RetryPolicy, with_retries
 from pytest_zlayer.build.steps import Step
-from pytest_zlayer.build.tree import SCRATCH, StageTree, WorkingContainer
+from pytest_zlayer.build.tree import SCRATCH, StageTree
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.buildah.rootfs import Rootfs
 from pytest_zlayer.dockerfile.dispatch import proxy_args
 from pytest_zlayer.dockerfile.operations import RunOperation
-from pytest_zlayer.errors import ZlayerError
 
 NOT_RETRIED = (126, 127)  # cannot execute, not found: trying again cannot help
 
@@ -40,6 +37,7 @@ class RunStep:
     """Executes one RUN on the tree of its stage.
 
     Args:
+        user: who runs it, as numbers where possible.
         failure: makes the ``BuildError`` of this step: ``(reason, **details) -> BuildError``.
         emit: sends an event with the stage filled in.
     """
@@ -52,6 +50,7 @@ class RunStep:
         step: Step,
         operation: RunOperation,
         *,
+        user: str,
         failure: Callable[..., BuildError],
         emit: Callable[..., None],
     ) -> None:
@@ -62,7 +61,9 @@ class RunStep:
         self._operation = operation
         self._failure = failure
         self._emit = emit
+        self._user = user
         self._attempts = 0
+        self._left: str | None = None
 
     def execute(self) -> int:
         """Run until it succeeds or attempts are used up; the number of attempts it took.
@@ -96,13 +97,15 @@ class RunStep:
                 stop=self._job.stop,
             )
         except StepFailed as failed:
-            self._hand_over_container()
+            self._keep_left()
             raise self._to_error(failed, repeat) from None
         except EngineError as error:
             self._job.check()  # an interruption is no failure of the step
-            self._hand_over_container()
+            self._keep_left()
             trouble = StepFailed(error.message, None, error.stderr[-TAIL_LINES:])
             raise self._to_error(trouble, repeat, error.hint) from error
+        finally:
+            self._discard_left()
         return self._attempts
 
     def _to_error(
@@ -119,33 +122,54 @@ class RunStep:
         )
 
     def _worth(self, error: BaseException, number: int) -> bool:
-        if isinstance(error, EngineError):  # buildah's own trouble: once more from a clean state
-            return error.failure.kind in ("crash", "transient") and number == 1
         if not isinstance(error, StepFailed) or error.final:
             return False
         verdict = self._job.may_retry(self._step.text, number, self._to_error(error))
         return error.exit_code not in NOT_RETRIED if verdict is None else verdict
 
     def _attempt(self, number: int) -> None:
-        """One attempt in a clean container, committed when it succeeds."""
+        """One attempt; when buildah itself breaks down, once more from a clean state."""
         self._attempts = number
-        self._job.check()
-        with self._job.slot():
-            container = self._tree.clean_container()
-            mounts = self._mounts.prepare(self._operation)
-            with mounts.undo:
-                container.clean = False
-                self._execute(container, mounts)
-            self._tree.commit(container, self._step)
+        try:
+            self._run_and_commit()
+        except EngineError as error:
+            if error.failure.kind not in ("crash", "transient"):
+                raise
+            self._run_and_commit()
 
-    def _execute(self, container: WorkingContainer, mounts: PreparedMounts) -> None:
+    def _run_and_commit(self) -> None:
+        self._job.check()
+        self._discard_left()
+        with self._job.slot():
+            container = self._tree.new_container()
+            try:
+                mounts = self._mounts.prepare(self._operation)
+                with mounts.undo:
+                    self._execute(container, mounts)
+                self._tree.commit(container, self._step)
+            except BaseException:
+                self._left = container
+                raise
+
+    def _keep_left(self) -> None:
+        """Let the container of the last failed attempt be kept if that is wanted."""
+        if self._left is not None and self._job.keep_container(self._left, self._step.text):
+            self._left = None
+
+    def _discard_left(self) -> None:
+        """Have the container of a failed attempt removed."""
+        if self._left is not None:
+            self._job.views.discard(self._left)
+            self._left = None
+
+    def _execute(self, container: str, mounts: PreparedMounts) -> None:
         operation = self._operation
         output = StepOutput(self._step, self._job.log, self._emit)
         done = self._job.engine.run(
-            container.name,
+            container,
             operation.argv,
             env={**operation.env, **proxy_args(self._job.plan.spec.build_args), **mounts.env},
-            user=_numeric_user(operation.user, container.rootfs),
+            user=self._user,
             workdir=operation.workdir,
             volumes=mounts.volumes,
             tmpfs=mounts.tmpfs,
@@ -164,11 +188,6 @@ class RunStep:
             reason = f"the command exited with {done.exit_code}"
             raise StepFailed(reason, done.exit_code, output.tail())
 
-    def _hand_over_container(self) -> None:
-        container = self._tree.surrender()
-        if container is not None and not self._job.keep_container(container.name, self._step.text):
-            self._job.engine.remove_containers(container.name)
-
     def _repeat_command(self) -> str:
         """A shell line that runs the step again on the state before it."""
         operation = self._operation
@@ -177,12 +196,3 @@ class RunStep:
         options = [*user, f"--workingdir={operation.workdir}", *env]
         image = self._tree.head.image or SCRATCH
         return shell_line(self._job.engine, image, operation.argv, options)
-
-
-def _numeric_user(user: str, rootfs: Rootfs) -> str:
-    """``uid:gid`` when that is all the user is: look-ups by the engine cost 50 ms a RUN."""
-    try:
-        found = lookup_user(user or "0", rootfs)
-    except ZlayerError:
-        return user  # the engine says what is wrong with it
-    return user if found.groups else f"{found.uid}:{found.gid}"

@@ -217,9 +217,7 @@ class BuildSession:
     def _warm(self, spec: ImageSpec) -> None:
         plan = self.plan(spec)
         if plan.graph is not None and plan.key() not in self._images:
-            self._maker.warm(
-                plan, f"{self.id}-{self.options.worker}-{self._workshop.next_number()}"
-            )
+            self._maker.warm(plan, plan.graph, self._build_id())
 
     def _build(self, plan: BuildPlan) -> Image:
         self._hooks.before_build(plan.spec)

@@ -66,7 +66,7 @@ class Sources:
             return LocalRootfs(self._empty())
         reference = source.name if source.kind == "image" else self.image_reference(source.name)
         if reference is not None:
-            return self._mounted.rootfs(self._base_image(reference))
+            return self._mounted.rootfs(self._base_image(reference).id)
         return self._context(source.name).rootfs()
 
     def select(self, operation: CopyOperation) -> tuple[Selection, str]:

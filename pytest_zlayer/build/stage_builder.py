@@ -38,6 +38,7 @@ from pytest_zlayer.dockerfile.operations import (
     SourceRef,
     WorkdirOperation,
 )
+from pytest_zlayer.errors import ZlayerError
 
 
 class StageBuilder:
@@ -65,6 +66,7 @@ class StageBuilder:
         self._job = job
         self._source_rootfs = source_rootfs
         self._results: list[StepResult] = []
+        self._root_user: str | None = None
         self._mounts = MountPreparer(
             scratch=job.scratch,
             caches=job.cache.mounts_directory,
@@ -129,23 +131,43 @@ class StageBuilder:
     def _run(self, step: Step, operation: RunOperation) -> tuple[bool, int]:
         """Run a step, or take it from whoever built it meanwhile: (cached, attempts)."""
         job = self._job
-        run = RunStep(
-            job,
-            self.tree,
-            self._mounts,
-            step,
-            operation,
-            failure=self._failure,
-            emit=self._emit,
-        )
         with job.cache.lock(step.key, lambda: self._waiting(step), job.check):
             image = None if job.plan.spec.no_cache else job.cache.find(step.key)
             if image is not None:
                 self.tree.adopt(step, image)
                 return True, 0
+            user = self._numeric_user(operation.user)
             self.tree.flush()
             self.tree.make_runnable()
+            run = RunStep(
+                job,
+                self.tree,
+                self._mounts,
+                step,
+                operation,
+                user=user,
+                failure=self._failure,
+                emit=self._emit,
+            )
             return False, run.execute()
+
+    def _numeric_user(self, user: str) -> str:
+        """``uid:gid`` when that is all the user is: look-ups by the engine cost 50 ms a RUN.
+
+        For root this is found out once a stage: a RUN that puts root into groups gives it nothing
+        it does not have.
+        """
+        is_root = user in ("", "0", "root")
+        if is_root and self._root_user is not None:
+            return self._root_user
+        try:
+            found = lookup_user(user or "0", self.tree.rootfs())
+        except ZlayerError:
+            return user  # the engine says what is wrong with it
+        numeric = user if found.groups else f"{found.uid}:{found.gid}"
+        if is_root:
+            self._root_user = numeric
+        return numeric
 
     def _waiting(self, step: Step) -> None:
         self._job.emit(Waiting, what=f"{self.plan.label}: {step.text}")

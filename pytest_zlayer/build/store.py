@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.build.assemble import Chain, config_json, read_chain, read_config, write_layout
-from pytest_zlayer.build.bases import BaseImage
 from pytest_zlayer.build.container import Container
 from pytest_zlayer.build.mounted import MountedImages
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout
@@ -47,7 +46,7 @@ class ImageStore:
 
     def __init__(self, engine: Engine, scratch: Path, prefix: str) -> None:
         self.engine = engine
-        self.mounted = MountedImages(engine, scratch)
+        self._mounted = MountedImages(engine)
         self._scratch = scratch
         self._prefix = prefix
         self._facts: dict[str, ImageFacts] = {}
@@ -72,10 +71,7 @@ class ImageStore:
 
     def rootfs(self, image_id: str) -> Rootfs:
         """The files of an image."""
-        facts = self.facts(image_id)
-        return self.mounted.rootfs(
-            BaseImage(self._runnable_image(image_id), facts.config, facts.chain)
-        )
+        return self._mounted.rootfs(self._runnable_image(image_id))
 
     @contextmanager
     def container(self, image: Image) -> Iterator[Container]:
@@ -144,7 +140,7 @@ class ImageStore:
 
     def close(self) -> None:
         """Unmount everything and remove temporary images."""
-        self.mounted.close()
+        self._mounted.close()
         if self._temporary:
             self.engine.remove_images(*self._temporary)
 

@@ -19,6 +19,7 @@ from pytest_zlayer.build.cache import cache_name, key_of
 from pytest_zlayer.build.job import Job
 from pytest_zlayer.build.layer import LayeredRootfs, LayerEntry, write_layer
 from pytest_zlayer.build.steps import Step
+from pytest_zlayer.build.trees import EmptyRootfs
 from pytest_zlayer.buildah.rootfs import Rootfs
 from pytest_zlayer.dockerfile.config import ImageConfig
 
@@ -48,15 +49,6 @@ class Head:
     pending: tuple[PendingLayer, ...] = ()
 
 
-@dataclass(slots=True)
-class WorkingContainer:
-    """A container made from a head's image; ``clean`` while nothing ran in it."""
-
-    name: str
-    rootfs: Rootfs
-    clean: bool = True
-
-
 class StageTree:
     """Grows the file system of one stage. Used by one thread at a time."""
 
@@ -64,7 +56,6 @@ class StageTree:
         self._job = job
         self._head = head
         self._base = base
-        self._container: WorkingContainer | None = None
 
     @property
     def head(self) -> Head:
@@ -73,42 +64,16 @@ class StageTree:
 
     def rootfs(self) -> Rootfs:
         """The stage's files as they are now, pending layers included."""
-        base = self.container().rootfs
-        pending = self._head.pending
+        image, pending = self._head.image, self._head.pending
+        base = EmptyRootfs() if image is None else self._job.views.rootfs(image)
         return LayeredRootfs(base, [one.entries for one in pending]) if pending else base
 
-    def container(self) -> WorkingContainer:
-        """A working container made from the head's image (pending layers not in it)."""
-        if self._container is None:
-            engine = self._job.engine
-            name = engine.from_image(self._head.image or SCRATCH)
-            try:
-                self._container = WorkingContainer(name, engine.mount(name))
-            except BaseException:
-                engine.remove_containers(name)
-                raise
-        return self._container
-
-    def clean_container(self) -> WorkingContainer:
-        """A working container in which nothing ran yet, on a head without pending layers."""
-        if self._container is not None and not self._container.clean:
-            self.release()
-        return self.container()
-
-    def release(self) -> None:
-        """Give back the working container."""
-        if self._container is not None:
-            self._job.engine.remove_containers(self._container.name)
-            self._container = None
-
-    def surrender(self) -> WorkingContainer | None:
-        """Hand the working container over to the caller, who keeps or removes it."""
-        container, self._container = self._container, None
-        return container
+    def new_container(self) -> str:
+        """A container to run something in; the head must have no pending layers."""
+        return self._job.engine.from_image(self._head.image or SCRATCH)
 
     def adopt(self, step: Step, image: str) -> None:
         """Go on from ``image``, the cached layer of ``step``."""
-        self.release()
         self._head = Head(image=image)
         self._job.cache.touch(step.key)
 
@@ -143,20 +108,20 @@ class StageTree:
             if known is None:
                 self._import(base.chain, key)
             else:
-                self.release()
                 self._head = Head(known, base.chain)
                 self._job.cache.touch(key)
 
-    def commit(self, container: WorkingContainer, step: Step) -> None:
-        """Make what ran in the working container the layer of ``step``."""
+    def commit(self, container: str, step: Step) -> None:
+        """Make what ran in ``container`` the layer of ``step``; the container is taken over."""
         cache = self._job.cache
         with cache.replacing(step.key):
             image = self._job.engine.commit(
-                container.name,
+                container,
                 name=cache_name(step.key),
                 timestamp=self._job.source_date_epoch,
             )
         cache.add(step.key, image)
+        self._job.views.offer(image, container)
         self._head = Head(image)
 
     def chain(self) -> Chain:
@@ -186,6 +151,5 @@ class StageTree:
             if one.layer.blob is not None:
                 shutil.rmtree(one.layer.blob.parent)
         self._job.cache.add(key, image)
-        self.release()
         layers = tuple(Layer(one.diff_id, one.size) for one in chain.layers)
         self._head = Head(image, Chain(layers, chain.history))

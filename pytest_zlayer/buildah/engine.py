@@ -19,6 +19,7 @@ from pytest_zlayer.buildah.environment import engine_environment, proxy_environm
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable, ImageNotKnown
 from pytest_zlayer.buildah.failures import Failure, says_not_known
 from pytest_zlayer.buildah.images import Unnamed
+from pytest_zlayer.buildah.index import read_image
 from pytest_zlayer.buildah.isolation import Isolation, choose
 from pytest_zlayer.buildah.locate import locate
 from pytest_zlayer.buildah.output import LineSink
@@ -319,7 +320,11 @@ class Engine:
         Raises:
             ImageNotKnown: the store has no such image.
         """
-        words = ["inspect", "--type", "image", arguments.image(reference)]
+        name = arguments.image(reference)
+        known = read_image(self.storage, name) if arguments.is_image_id(name) else None
+        if known is not None:
+            return known
+        words = ["inspect", "--type", "image", name]
         return parse_image(self._commander.repeatable(words))
 
     def import_layout(self, directory: Path, name: str) -> str:
