@@ -50,12 +50,17 @@ def _signature(
 
 
 _LOGGED = re.compile(r'^time="[^"]*" level=(\w+) msg=')
+_LOG_MESSAGE = re.compile(r'level=\w+ msg="((?:[^"\\]|\\.)*)"')
+_EMPTY_END = re.compile(r"^: exit status \d+$")
 _STATUS = re.compile(r"^Error: (?:while running runtime: )?exit status (\d+)$")
 _KILLED = re.compile(r"(?:subprocess|container) exited on ([a-z /0-9]+)")
 _NOT_STARTED = re.compile(
+    # chroot
     r"process failed to start with error: (.*?)(?:process exited with error.*)?$"
-    r'|(?:creating|starting) container .*?(exec: \\?".*)$'
-    r"|error running container: .*?(executable file .* not found.*|open executable: .*)$"
+    # runc
+    r"|unable to start container process: (exec: .*?)\"?$"
+    # crun
+    r"|creating container for \[.*\]: (executable file .* not found.*|open executable: .*)$"
 )
 # The lines buildah adds on its own account when the command of a RUN ends with a bad status.
 _OWN_LINE = re.compile(
@@ -321,7 +326,7 @@ def _of_run(exit_code: int, said: Sequence[str]) -> Failure | None:
 
 
 def _could_not_start(said: Sequence[str]) -> Failure | None:
-    for line in said[-4:]:
+    for line in said[-5:]:
         found = _NOT_STARTED.search(line)
         if found is None:
             continue
@@ -348,7 +353,13 @@ def _by_signature(exit_code: int, said: Sequence[str], everything: Sequence[str]
 
 
 def _last_line(lines: Sequence[str]) -> str:
+    """The last line with a reason in it, without what is wrapped around the reason."""
     for line in reversed(lines):
-        if line.strip():
-            return line.strip().removeprefix("Error: ")
+        reason = line.strip()
+        if not reason or _OWN_LINE.match(reason) or _EMPTY_END.match(reason):
+            continue
+        logged = _LOG_MESSAGE.search(reason)
+        if logged and reason.startswith("time="):
+            return logged[1].replace('\\"', '"')
+        return reason.removeprefix("Error: ")
     return ""

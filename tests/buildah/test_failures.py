@@ -1,0 +1,226 @@
+"""One test for each thing buildah says when it fails, as buildah 1.28 to 1.39 wrote it."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_zlayer.buildah.failures import Failure, classify, log_errors, own_line
+
+RUN = ["buildah", "run", "c", "--", "true"]
+PULL = ["buildah", "pull", "x"]
+
+
+def of_run(code: int, *stderr: str) -> Failure:
+    return classify(RUN, code, stderr)
+
+
+def test_status_of_the_command_under_chroot() -> None:
+    said = ("subprocess exited with status 3", "subprocess exited with status 3")
+    failure = of_run(3, *said, "Error: exit status 3")
+    assert failure == Failure("command", "the command ended with status 3")
+
+
+def test_status_of_the_command_under_a_runtime() -> None:
+    failure = of_run(1, "Error: while running runtime: exit status 1")
+    assert failure == Failure("command", "the command ended with status 1")
+
+
+def test_status_125_of_the_command_is_not_buildahs() -> None:
+    assert of_run(125, "Error: exit status 125").kind == "command"
+
+
+def test_words_of_the_command_do_not_count() -> None:
+    failure = of_run(1, "no space left on device", "connection refused", "Error: exit status 1")
+    assert failure.kind == "command"
+
+
+def test_status_137_has_a_hint() -> None:
+    assert of_run(137, "Killed", "Error: exit status 137").hint == (
+        "exit status 137 is what running out of memory looks like"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("killed", 9), ("terminated", 15), ("segmentation fault", 11)]
+)
+def test_command_killed_under_chroot(name: str, number: int) -> None:
+    said = (f"subprocess exited on {name}", "subprocess exited with status 1")
+    failure = of_run(1, *said, "Error: exit status 1")
+    assert failure == Failure(
+        "command", f"the command was killed by signal {number}", None, number, 128 + number
+    )
+
+
+def test_command_killed_under_a_runtime() -> None:
+    said = ("container exited on killed", "Error: while running runtime: exit status 1")
+    assert of_run(1, *said).signal == 9
+
+
+_RUNC = "error running container: from /usr/bin/runc creating container for [/nope]: "
+_RUNC_LOG = 'time="2026-11-23T05:26:40Z" level=error msg="runc create failed: '
+_RUNC_WARNING = 'time="2026-11-23T05:26:40Z" level=warning msg="unable to get oom kill count"'
+_CRUN = "error running container: from /usr/bin/crun creating container for [/nope]: "
+_CHROOT = "process failed to start with error: "
+_CHROOT_END = "process exited with error: exec: not startedsubprocess exited with status 1"
+_RUNTIME_END = (": exit status 1", "Error: while running runtime: exit status 1")
+_UNABLE = "unable to start container process: "
+NOT_STARTED = {
+    "chroot, not there": (
+        127,
+        "fork/exec /nope: no such file or directory",
+        f"{_CHROOT}fork/exec /nope: no such file or directory{_CHROOT_END}",
+        "Error: exit status 1",
+    ),
+    "chroot, not executable": (
+        126,
+        "fork/exec /etc/passwd: permission denied",
+        f"{_CHROOT}fork/exec /etc/passwd: permission denied{_CHROOT_END}",
+        "Error: exit status 1",
+    ),
+    "runc, not there": (
+        127,
+        r"exec: \"/nope\": stat /nope: no such file or directory",
+        rf'{_RUNC}{_RUNC_LOG}{_UNABLE}exec: \"/nope\": stat /nope: no such file or directory"',
+        *_RUNTIME_END,
+    ),
+    "runc, not executable, with a warning": (
+        126,
+        r"exec: \"/etc\": permission denied",
+        f"{_RUNC}{_RUNC_WARNING}",
+        rf'{_RUNC_LOG}{_UNABLE}exec: \"/etc\": permission denied"',
+        *_RUNTIME_END,
+    ),
+    "crun, not there": (
+        127,
+        "executable file `/nope` not found in $PATH: No such file or directory",
+        f"{_CRUN}executable file `/nope` not found in $PATH: No such file or directory",
+        *_RUNTIME_END,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOT_STARTED)
+def test_command_that_cannot_be_started(case: str) -> None:
+    code, reason, *stderr = NOT_STARTED[case]
+    message = f"the command could not be started: {reason}"
+    assert of_run(1, *map(str, stderr)) == Failure("command", message, exit_code=int(str(code)))
+
+
+def test_panic_is_a_crash() -> None:
+    said = ("panic: runtime error: invalid memory address", "", "goroutine 1 [running]:")
+    assert classify(RUN, 2, said) == Failure(
+        "crash", "buildah crashed: panic: runtime error: invalid memory address"
+    )
+
+
+def test_status_2_alone_is_no_crash() -> None:
+    assert of_run(2, "Error: exit status 2").kind == "command"
+
+
+def test_buildah_killed_is_a_crash() -> None:
+    failure = classify(RUN, -9, ())
+    assert failure.message == "buildah died of signal 9"
+    assert failure.kind == "crash"
+
+
+SIGNATURES = [
+    ("environment", "the disk is full", "write /r/x: no space left on device"),
+    ("environment", "the container storage is read-only", "open /r/storage.lock: read-only file system"),  # noqa: E501
+    ("environment", "buildah is not permitted to use its storage", "mkdir /var/lib/containers: permission denied"),  # noqa: E501
+    ("environment", "this user has no subordinate user ids", 'exec: "newuidmap": executable file not found'),  # noqa: E501
+    ("permanent", "there is no such isolation", 'unrecognized isolation type "x"'),
+    ("environment", "a configuration file in /etc/containers or ~/.config/containers cannot be read", "failed to get container config: decoding"),  # noqa: E501
+    ("environment", "the signature policy of containers is missing or broken", "open /etc/containers/policy.json: no such file or directory"),  # noqa: E501
+    ("environment", "the signature policy of containers is missing or broken", "obtaining default signature policy: x"),  # noqa: E501
+    ("permanent", "the signature policy rejects this image", "Source image rejected: Running image x is rejected by policy."),  # noqa: E501
+    ("environment", "the registry credentials file cannot be read", "checking authfile: stat /a: no such file"),  # noqa: E501
+    ("environment", "the storage driver is not available", "driver not supported"),
+    ("environment", "a layer in the container storage is damaged", "readlink /r/overlay/l/X: no such file or directory"),  # noqa: E501
+    ("environment", "a layer in the container storage is damaged", "The storage may be corrupted, consider podman system reset"),  # noqa: E501
+    ("environment", "a layer in the container storage is damaged", 'locating item named "manifest" for image'),  # noqa: E501
+    ("permanent", "the image has more than the 128 layers the storage can mount", "max depth exceeded"),  # noqa: E501
+    ("absent", "no such image there", "reading manifest 1 in localhost:5000/x: manifest unknown"),
+    ("permanent", "the registry asks for a login", "unauthorized: authentication required"),
+    ("permanent", "the registry denies access to this image", "requested access to the resource is denied: denied: x"),  # noqa: E501
+    ("transient", "the registry asks to slow down", "toomanyrequests: You have reached your pull rate limit"),  # noqa: E501
+    ("transient", "the registry has an internal error", "received unexpected HTTP status: 503 Service Unavailable"),  # noqa: E501
+    ("transient", "the registry has an internal error", "uploading layer: 500 (Internal Server Error)"),  # noqa: E501
+    ("permanent", "the registry does not speak the expected TLS", "http: server gave HTTP response to HTTPS client"),  # noqa: E501
+    ("transient", "the name of the registry cannot be resolved", "dial tcp: lookup r.example: no such host"),  # noqa: E501
+    ("transient", "the registry cannot be reached", "dial tcp 127.0.0.1:1: connect: connection refused"),  # noqa: E501
+    ("transient", "the connection to the registry was cut", 'Get "http://x/v2/": EOF'),
+    ("transient", "the connection to the registry was cut", "happened during read: unexpected EOF"),
+    ("transient", "a downloaded layer was damaged", "blob: digest sha256:0 does not match expected"),  # noqa: E501
+    ("permanent", "something other than a registry answered", "invalid character '<' looking for beginning of value"),  # noqa: E501
+    ("permanent", "the image name has no registry", 'short-name "x" did not resolve to an alias'),
+    ("transient", "a layer vanished while it was in use", "creating image: layer not known"),
+    ("transient", "the working container is gone", 'reading build container "x": container not known'),  # noqa: E501
+    ("permanent", "no such image", "localhost/x: image not known"),
+    ("permanent", "the image is in use by a container", "image is in use by a container: 1"),
+    ("permanent", "that container name is in use", 'the container name "x" is already in use by y: that name is already in use'),  # noqa: E501
+    ("permanent", "the image has no such user", "determining run uid: user: unknown user error"),
+]
+
+
+@pytest.mark.parametrize(("kind", "message", "said"), SIGNATURES)
+def test_signature(kind: str, message: str, said: str) -> None:
+    failure = classify(PULL, 125, [f"Error: {said}"])
+    assert (failure.kind, failure.message) == (kind, f"{message}: {said}")
+
+
+def test_runtime_that_cannot_use_the_cgroups() -> None:
+    failure = of_run(
+        1,
+        "error running container: from /usr/bin/crun creating container for [/bin/true]: cgroups "
+        "in hybrid mode not supported, drop all controllers from cgroupv2",
+        ": exit status 1",
+        "Error: while running runtime: exit status 1",
+    )
+    assert failure.kind == "environment"
+    assert failure.hint == "use --zlayer-isolation chroot, or install runc"
+
+
+def test_missing_runtime() -> None:
+    failure = of_run(
+        1,
+        'error running container: from crun creating container for [/bin/true]: exec: "crun": '
+        "executable file not found in $PATH",
+        "Error: while running runtime: exit status 1",
+    )
+    assert failure.kind == "environment"
+
+
+def test_anything_else_is_permanent_in_buildahs_own_words() -> None:
+    assert classify(PULL, 125, ["Error: something new"]) == Failure("permanent", "something new")
+
+
+def test_silence_is_told() -> None:
+    failure = classify(PULL, 125, [])
+    assert failure == Failure("permanent", "buildah ended with status 125 and said nothing")
+
+
+def test_warnings_are_not_reasons() -> None:
+    warning = 'time="2026-11-23T04:54:59Z" level=warning msg="connection refused"'
+    failure = classify(PULL, 125, [warning, "Error: something new"])
+    assert failure == Failure("permanent", "something new")
+
+
+def test_errors_in_the_log_are_found() -> None:
+    error = 'time="2026-11-23T04:54:59Z" level=error msg="Can\'t add file x to tar"'
+    warning = 'time="2026-11-23T04:54:59Z" level=warning msg="x"'
+    assert log_errors([warning, error, "Error: x"]) == [error]
+
+
+@pytest.mark.parametrize(
+    ("line", "owned"),
+    [
+        ("Error: exit status 3", True),
+        ("Error: while running runtime: exit status 3", True),
+        ("subprocess exited with status 3", True),
+        ("subprocess exited on killed", True),
+        ("Error: exit status three", False),
+        ("make: *** Error 1", False),
+    ],
+)
+def test_line_that_may_be_buildahs_own(line: str, owned: bool) -> None:
+    assert own_line(line) is owned
