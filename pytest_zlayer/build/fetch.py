@@ -146,6 +146,7 @@ def download(
             place, found = _store(response, directory, algorithm)
             modified = response.headers.get("Last-Modified")
     except HTTPError as error:
+        error.close()
         raise FetchError(
             f"{shown}: invalid response status {error.code}",
             transient=error.code in _RETRIED_STATUS,

@@ -59,6 +59,21 @@ def test_digest_does_not_see(context: Path, change: Callable[[Path], None]) -> N
     assert digest(context) == before
 
 
+def _link_elsewhere(root: Path) -> None:
+    (root / "d/link").unlink()
+    (root / "d/link").symlink_to("c")
+
+
+def _link_hard(root: Path) -> None:
+    (root / "z").unlink()
+    (root / "z").hardlink_to(root / "a")
+
+
+def _file_for_link(root: Path) -> None:
+    (root / "d/link").unlink()
+    (root / "d/link").write_text("b")
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "content": lambda root: (root / "a").write_text("B"),
     "mode": lambda root: (root / "a").chmod(0o600),
@@ -66,9 +81,9 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "name": lambda root: (root / "a").rename(root / "aa"),
     "new empty directory": lambda root: (root / "new").mkdir(),
     "removal": lambda root: (root / "z").unlink(),
-    "link target": lambda root: ((root / "d/link").unlink(), (root / "d/link").symlink_to("c")),
-    "hard link": lambda root: ((root / "z").unlink(), os.link(root / "a", root / "z")),
-    "file for a link": lambda root: ((root / "d/link").unlink(), (root / "d/link").write_text("b")),
+    "link target": _link_elsewhere,
+    "hard link": _link_hard,
+    "file for a link": _file_for_link,
 }
 
 
