@@ -76,9 +76,9 @@ RULES = MappingProxyType(
             "FROM uses a name that no ARG before the first FROM declares, so it is empty."
         ),
         "UndefinedVar": (
-            "Neither ENV nor ARG of this stage defines this name, so it expands to nothing. A"
-            " global ARG must be declared again in the stage; for a `$` that is meant literally"
-            " write \\$."
+            "Neither ENV nor ARG of this stage defines this name, so it expands to nothing (unless"
+            " the base image defines it, which only an engine knows). A global ARG must be declared"
+            " again in the stage; for a `$` that is meant literally write \\$."
         ),
         "WorkdirRelativePath": (
             "The first WORKDIR of a stage is relative: where it leads depends on the base image"

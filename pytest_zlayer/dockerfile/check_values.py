@@ -28,7 +28,7 @@ from pytest_zlayer.dockerfile.instructions import (
 from pytest_zlayer.dockerfile.ports import parse_port_spec
 from pytest_zlayer.dockerfile.quoting import go_quote
 from pytest_zlayer.dockerfile.scope import NEVER_VARIABLES
-from pytest_zlayer.dockerfile.source import Span, Word
+from pytest_zlayer.dockerfile.source import Word
 from pytest_zlayer.dockerfile.suggest import suggest
 
 _SECRET = re.compile(
@@ -123,28 +123,15 @@ def _is_ignored(path: str, ignore: IgnoreRules) -> bool:
     return ignore.excludes(path.lstrip("/"))
 
 
-def check_unknown(
-    state: StageState, instruction: AnyInstruction, reader: WordReader, reporter: Reporter
-) -> None:
+def check_unknown(instruction: AnyInstruction, reader: WordReader, reporter: Reporter) -> None:
     """UndefinedVar: names that were looked up and that neither ENV nor ARG knows."""
     for name, span in reader.unknown:
-        declared = state.declared | _declared_before(instruction, span)
-        if name in declared or name in NEVER_VARIABLES:
+        if name in NEVER_VARIABLES:
             continue
         meant = suggest(name, reader.variables)
         tail = f" (did you mean ${meant}?)" if meant else ""
         message = f"Usage of undefined variable '${name}'{tail}"
         reporter.report("UndefinedVar", message, spot(instruction, span))
-
-
-def _declared_before(instruction: AnyInstruction, span: Span) -> frozenset[str]:
-    """The names an ARG instruction declares before the word at ``span``."""
-    if not isinstance(instruction, Arg):
-        return frozenset()
-    # A declaration does not know itself while its own default is read.
-    return frozenset(
-        one.name.value for one in instruction.declarations if (one.default or one.name).span < span
-    )
 
 
 def check_secret_args(instruction: AnyInstruction, reporter: Reporter) -> None:

@@ -174,9 +174,9 @@ class _StageWalk:
         self, index: int, state: StageState, instruction: AnyInstruction, checks: StageChecks
     ) -> StageState:
         scoped = self.reporter.scoped(instruction.comments)
-        reader = WordReader(state.variables, self.graph.dockerfile.escape)
+        reader = WordReader(state.variables, self.graph.dockerfile.escape, state.declared)
         expanded = expand_instruction(instruction, reader)
-        check_unknown(state, instruction, reader, scoped)
+        check_unknown(instruction, reader, scoped)
         check_secret_args(instruction, scoped)
         if not reader.problems:
             checks.check(state, expanded, scoped)
@@ -186,4 +186,4 @@ class _StageWalk:
         finally:
             # ARG and the mounts of RUN are expanded only now; what they looked up in vain is
             # reported even when the instruction fails.
-            check_unknown(state, instruction, reader, scoped)
+            check_unknown(instruction, reader, scoped)

@@ -73,7 +73,7 @@ def dispatch(
     Raises:
         DockerfileError: phase ``dispatch``, every mistake found in this instruction.
     """
-    reader = WordReader(state.variables, graph.dockerfile.escape)
+    reader = WordReader(state.variables, graph.dockerfile.escape, state.declared)
     expanded = expand_instruction(instruction, reader)
     state, operation = apply_expanded(graph, index, state, expanded, reader)
     return state, replace(operation, instruction=instruction)
@@ -129,7 +129,7 @@ def _arg(graph: StageGraph, state: StageState, arg: Arg, reader: WordReader) -> 
     for declaration in arg.declarations:
         name = declaration.name.value
         # Within one ARG each declaration sees those before it.
-        reader.variables = state.variables
+        reader.variables, reader.declared = state.variables, state.declared
         value = _arg_value(graph, declaration, reader)
         state = replace(state, declared=state.declared | {name})
         if value is not None and name not in NEVER_VARIABLES:

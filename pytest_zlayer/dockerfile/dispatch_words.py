@@ -33,11 +33,14 @@ class WordReader:
         variables: what the words can use.
         escape: the Dockerfile's escape character.
         problems: what went wrong so far.
-        unknown: names that were looked up in vain, with the word that holds them (build checks).
+        declared: names an ARG has declared, with or without a value.
+        unknown: other names that were looked up in vain, with the word that holds them (build
+            checks).
     """
 
     variables: Mapping[str, str]
     escape: str
+    declared: frozenset[str] = frozenset()
     problems: list[Diagnostic] = field(default_factory=list)
     unknown: list[tuple[str, Span]] = field(default_factory=list)
 
@@ -65,8 +68,11 @@ class WordReader:
 
     def _read(self, text: str, span: Span) -> Reading:
         reading = read_word(text, self.variables, self.escape)
-        self.unknown.extend((name, span) for name in reading.missing)
+        self._note(reading.missing, span)
         return reading
+
+    def _note(self, missing: Iterable[str], span: Span) -> None:
+        self.unknown.extend((name, span) for name in missing if name not in self.declared)
 
     def optional(self, word: Word | None) -> Word | None:
         """As ``word``; ``None`` stays, and what expands to nothing counts as not given."""
@@ -106,7 +112,7 @@ class WordReader:
                 text = expand_heredoc(text, lookups)
             except ExpansionError as problem:
                 self.refuse(problem.message, heredoc.span)
-            self.unknown.extend((name, heredoc.span) for name in lookups.missing)
+            self._note(lookups.missing, heredoc.span)
         return replace(heredoc, content=text, expand=False, chomp=False)
 
 

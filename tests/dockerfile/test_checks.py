@@ -252,6 +252,11 @@ def test_variables_in_triggers_of_a_known_base_image_are_reported_at_from():
     ]
 
 
+def test_an_arg_in_a_trigger_is_declared_for_those_after_it():
+    bases = {"a": ImageConfig(onbuild=("ARG FIRST B=$FIRST",), os="linux")}
+    assert shown("FROM a", bases=bases) == []
+
+
 @pytest.mark.parametrize(
     "name", ["API_KEY", "apikey", "DB_PASSWORD", "TOKEN", "auth_x", "CREDENTIALS", "MY_SECRET_X"]
 )
