@@ -1,0 +1,80 @@
+"""Journals: alive as long as somebody holds the lock, whoever that is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pytest_zlayer.buildah.agent.cleaning import Leavings, _matching, remove_tree
+from pytest_zlayer.buildah.agent.journal import Journal
+from pytest_zlayer.buildah.agent.server import note
+
+
+def close(journal: Journal) -> None:
+    os.close(journal._descriptor)
+
+
+def test_living_session_is_not_taken(tmp_path: Path) -> None:
+    path = str(tmp_path / "sessions" / "a.json")
+    journal = Journal.create(path, {"a": 1})
+    assert Journal.take_dead(path) is None
+    close(journal)
+
+
+def test_dead_session_is_taken_once(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.json")
+    close(Journal.create(path, {"a": 1}))
+    taken = Journal.take_dead(path)
+    assert taken is not None
+    assert Journal.take_dead(path) is None
+    taken.remove()
+    assert os.listdir(tmp_path) == []
+
+
+def test_lines_come_back(tmp_path: Path) -> None:
+    journal = Journal.create(str(tmp_path / "a.json"), {"a": 1})
+    journal.add({"image": "x"})
+    assert list(journal.lines()) == [{"a": 1}, {"image": "x"}]
+    close(journal)
+
+
+def test_line_cut_off_by_a_crash_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    journal = Journal.create(str(path), {"a": 1})
+    with path.open("ab") as file:
+        file.write(b'{"image": "loc')
+    assert list(journal.lines()) == [{"a": 1}]
+    close(journal)
+
+
+@pytest.mark.parametrize("name", ["missing.json", "link.json"])
+def test_what_is_no_journal_is_not_taken(tmp_path: Path, name: str) -> None:
+    (tmp_path / "link.json").symlink_to("elsewhere")
+    assert Journal.take_dead(str(tmp_path / name)) is None
+
+
+def test_only_images_of_the_session_match() -> None:
+    left = Leavings(buildah=(), env={}, prefix="", tmpdir="")
+    for line in ({"image": "localhost/a:1"}, {"image": "localhost/s/"}, {"id": "77"}):
+        note(left, line)
+    note(left, {"image": "localhost/b:1"})
+    note(left, {"drop image": "localhost/b:1"})
+    images = [
+        {"id": "sha256:1", "names": ["localhost/a:1", "localhost/a:2"]},
+        {"id": "sha256:2", "names": ["localhost/s/x:latest", "localhost/sx:1"]},
+        {"id": "sha256:3", "names": ["localhost/b:1"]},
+        {"id": "sha256:77", "names": None},
+        {"id": "sha256:78", "names": []},
+    ]
+    assert list(_matching(left, images)) == ["localhost/a:1", "localhost/s/x:latest", "77"]
+
+
+def test_tree_is_removed_with_what_cannot_be_listed(tmp_path: Path) -> None:
+    (tmp_path / "t" / "closed").mkdir(parents=True)
+    (tmp_path / "t" / "closed" / "file").touch()
+    (tmp_path / "t" / "link").symlink_to(tmp_path)
+    (tmp_path / "t" / "closed").chmod(0)
+    remove_tree(str(tmp_path / "t"))
+    assert os.listdir(tmp_path) == []
