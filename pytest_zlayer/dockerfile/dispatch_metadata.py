@@ -40,7 +40,7 @@ def described(state: StageState, instruction: Describing, reader: WordReader) ->
     config = state.config
     match instruction:
         case Env():
-            return _with_env(state, instruction.pairs)
+            return state.with_env(_values(instruction.pairs))
         case Cmd():
             argv = command_line(instruction.command, state)
             return replace(state, config=replace(config, cmd=argv), cmd_set=True)
@@ -49,8 +49,8 @@ def described(state: StageState, instruction: Describing, reader: WordReader) ->
             cmd = config.cmd if state.cmd_set else None
             config = replace(config, entrypoint=argv, cmd=cmd)
         case Label():
-            labels = {pair.name.value: pair.value.value for pair in instruction.pairs}
-            config = replace(config, labels=MappingProxyType({**config.labels, **labels}))
+            labels = {**config.labels, **_values(instruction.pairs)}
+            config = replace(config, labels=MappingProxyType(labels))
         case Expose():
             ports = _ports(config.exposed_ports, instruction, reader)
             config = replace(config, exposed_ports=ports)
@@ -73,10 +73,8 @@ def described(state: StageState, instruction: Describing, reader: WordReader) ->
     return replace(state, config=config)
 
 
-def _with_env(state: StageState, pairs: Iterable[Pair]) -> StageState:
-    for pair in pairs:
-        state = state.with_env(pair.name.value, pair.value.value)
-    return state
+def _values(pairs: Iterable[Pair]) -> dict[str, str]:
+    return {pair.name.value: pair.value.value for pair in pairs}
 
 
 def _ports(before: tuple[str, ...], instruction: Expose, reader: WordReader) -> tuple[str, ...]:

@@ -45,19 +45,19 @@ class StageState:
             return self.config.shell
         return _WINDOWS_SHELL if self.config.os == "windows" else _SHELL
 
-    def with_env(self, name: str, value: str) -> StageState:
-        """The state after ``ENV name=value``: a place already taken is kept."""
-        args = {key: one for key, one in self.args.items() if key != name}
-        config = replace(self.config, env=_with(self.config.env, name, value))
-        variables = _with(self.variables, name, value)
+    def with_env(self, values: Mapping[str, str]) -> StageState:
+        """The state after ``ENV`` set these: a place already taken is kept."""
+        args = {name: value for name, value in self.args.items() if name not in values}
+        config = replace(self.config, env=_joined(self.config.env, values))
+        variables = _joined(self.variables, values)
         return replace(self, config=config, variables=variables, args=MappingProxyType(args))
 
     def with_arg(self, name: str, value: str) -> StageState:
         """The state after ``ARG name`` got ``value``; the image configuration stays."""
         return replace(
             self,
-            variables=_with(self.variables, name, value),
-            args=_with(self.args, name, value),
+            variables=_joined(self.variables, {name: value}),
+            args=_joined(self.args, {name: value}),
         )
 
 
@@ -75,7 +75,7 @@ def first_state(base: ImageConfig, platform: Platform, *, scratch: bool) -> Stag
         )
     # Windows finds its own; everywhere else an image without PATH could run nothing by name.
     if "PATH" not in config.env and config.os != "windows":
-        config = replace(config, env=_with(config.env, "PATH", DEFAULT_PATH))
+        config = replace(config, env=_joined(config.env, {"PATH": DEFAULT_PATH}))
     return StageState(config, MappingProxyType(dict(config.env)))
 
 
@@ -102,5 +102,5 @@ def clean(path: str) -> str:
     return "/" + "/".join(parts)
 
 
-def _with(values: Mapping[str, str], name: str, value: str) -> Mapping[str, str]:
-    return MappingProxyType({**values, name: value})
+def _joined(values: Mapping[str, str], more: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType({**values, **more})
