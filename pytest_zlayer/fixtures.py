@@ -46,7 +46,7 @@ def zlayer_image(
     """The image this test declares with ``@pytest.mark.image(...)``, built if need be."""
     state = state_of(request.config)
     with _Told(state):
-        return _build(state, the_image(declared_images(request.node)), request.node)
+        return _build(state, the_image(declared_images(request.node, reading=True)), request.node)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def zlayer_images(
     """All images this test declares, by name; one without a name is called ``default``."""
     state = state_of(request.config)
     with _Told(state):
-        images = declared_images(request.node)
+        images = declared_images(request.node, reading=True)
         return {one.name: _build(state, one, request.node) for one in images}
 
 

@@ -45,11 +45,14 @@ class Declared:
     make: Callable[[], ImageSpec]
 
 
-def declared_images(item: pytest.Item) -> list[Declared]:
-    """The images a test declares, one for each name; ``make`` checks the arguments."""
+def declared_images(item: pytest.Item, *, reading: bool | None = None) -> list[Declared]:
+    """The images a test declares, one for each name; ``make`` checks the arguments.
+
+    ``reading`` says whether one of our fixtures reads them; ``None``: as the test's arguments say.
+    """
     parameters = _parameters(item)
     place = Place(item.path.parent, item.config.rootpath)
-    found = {name: _from_mark(name, mark, place, parameters) for name, mark in _winners(item)}
+    found = {name: _from_mark(name, mark, place, parameters) for name, mark in _winners(item, reading)}
     if OWN_MARKER in parameters:
         one = _from_parameter(parameters[OWN_MARKER], place)
         found[one.name] = one
@@ -118,19 +121,20 @@ def _parameters(item: pytest.Item) -> Mapping[str, Any]:
     return callspec.params if callspec is not None else {}
 
 
-def _winners(item: pytest.Item) -> Iterator[tuple[str, pytest.Mark]]:
+def _winners(item: pytest.Item, reading: bool | None = None) -> Iterator[tuple[str, pytest.Mark]]:
     """The closest mark of each name, the closest name first."""
     seen = set()
-    for mark in _ours(item):
+    for mark in _ours(item, reading):
         name = _mark_name(mark)
         if name not in seen:
             seen.add(name)
             yield name, mark
 
 
-def _ours(item: pytest.Item) -> list[pytest.Mark]:
-    reads = not READING_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
-    names = {OWN_MARKER, PLAIN_MARKER} if reads else {OWN_MARKER}
+def _ours(item: pytest.Item, reading: bool | None) -> list[pytest.Mark]:
+    if reading is None:
+        reading = not READING_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+    names = {OWN_MARKER, PLAIN_MARKER} if reading else {OWN_MARKER}
     return [mark for mark in _closest_first(item) if mark.name in names]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import pytest_zlayer.build.session  # noqa: F401
 import pytest_zlayer.dockerfile.parser  # noqa: F401
 
 HERE = Path(__file__).parent
+# Importing Hypothesis again in each inner run would take most of the time.
+_PLUGINS = ("-p", "standin", "-p", "no:hypothesispytest")
 
 
 class Project:
@@ -31,17 +34,17 @@ class Project:
 
     def run(self, *args: str) -> pytest.RunResult:
         """Run pytest inside this process."""
-        return self.pytester.runpytest_inprocess("-p", "standin", *args)
+        return self.pytester.runpytest_inprocess(*_PLUGINS, *args)
 
     def run_process(self, *args: str) -> pytest.RunResult:
         """Run pytest in a process of its own, as people do."""
-        return self.pytester.runpytest_subprocess("-p", "standin", *args)
+        return self.pytester.runpytest_subprocess(*_PLUGINS, *args)
 
     def builds(self) -> list[str]:
         """What the session was asked to do, without ids that differ between runs."""
         if not self.log.exists():
             return []
-        return [line.split(" of session")[0] for line in self.log.read_text().splitlines()]
+        return [re.sub(r" of [0-9a-f]{12}$", "", line) for line in self.log.read_text().splitlines()]
 
 
 @pytest.fixture

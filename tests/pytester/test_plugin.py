@@ -1,0 +1,58 @@
+"""The plugin as such: cheap to have, and gone without a trace when it is switched off."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+def test_importing_it_loads_neither_the_grammar_nor_the_builder():
+    script = (
+        "import sys, pytest_zlayer.plugin\n"
+        "print([name for name in sys.modules if name.split('.')[0] in ('lark', 'tenacity')"
+        " or name.startswith(('pytest_zlayer.build', 'pytest_zlayer.dockerfile'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_run_without_images_loads_nothing_more(project):
+    project.pytester.makepyfile("""
+        import sys
+        import pytest
+
+        @pytest.mark.parametrize("value", [object(), "x"])
+        def test_it(value):
+            assert "lark" not in sys.modules
+            assert "pytest_zlayer.build.session" not in sys.modules
+    """)
+    result = project.pytester.runpytest_subprocess("-p", "no:hypothesispytest")
+    result.assert_outcomes(passed=2)
+
+
+def test_switched_off_it_leaves_no_trace(project):
+    project.pytester.makepyfile("""
+        import sys
+
+        def test_it(request):
+            assert "pytest_zlayer" not in sys.modules
+            assert not [name for name in dir(request.config.hook) if "zlayer" in name]
+    """)
+    result = project.pytester.runpytest_subprocess("-p", "no:zlayer", "-p", "no:hypothesispytest")
+    result.assert_outcomes(passed=1)
+    assert "zlayer" not in result.stdout.str()
+
+
+def test_its_options_are_in_a_group_of_their_own(project):
+    result = project.run("--help")
+    result.stdout.fnmatch_lines(["container images (pytest-zlayer):", "  --zlayer-keep=[[]WHAT]*"])
+
+
+@pytest.mark.parametrize("name", ["zlayer_image", "zlayer_build", "zlayer_engine"])
+def test_its_fixtures_are_listed_with_a_sentence(project, name):
+    result = project.run("--fixtures")
+    at = next(at for at, line in enumerate(result.outlines) if line.startswith(name))
+    assert result.outlines[at + 1].startswith("    ")
+    assert "no docstring" not in result.outlines[at + 1]

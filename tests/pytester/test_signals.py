@@ -1,0 +1,107 @@
+"""Signals: Ctrl-C, SIGTERM and SIGHUP end the run in order, with everything removed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+TEST = """
+    import pytest
+
+    @pytest.mark.image(text="FROM scratch\\nRUN forever")
+    def test_it(zlayer_image):
+        pass
+"""
+
+
+def _run_and_signal(project, number: signal.Signals) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-p", "standin", "-p", "no:hypothesispytest"]
+    with subprocess.Popen(
+        command, cwd=project.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        while "waiting" not in project.builds() and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(command, process.returncode, output)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 2), (signal.SIGTERM, 128 + 15), (signal.SIGHUP, 128 + 1)],
+)
+def test_a_signal_during_a_build_closes_the_session(project, number, code):
+    project.pytester.makepyfile(TEST)
+    done = _run_and_signal(project, number)
+    assert done.returncode == code, done.stdout
+    assert project.builds()[-1].startswith("closed")
+    assert "no tests ran" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_are_given_back(project, number):
+    before = signal.getsignal(number)
+    project.pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.image(text="FROM scratch")
+        def test_it(zlayer_image):
+            pass
+    """)
+    project.run().assert_outcomes(passed=1)
+    assert signal.getsignal(number) == before
+
+
+def test_a_signal_that_somebody_else_handles_stays_theirs(project):
+    project.pytester.makepyfile("""
+        import os
+        import signal
+        import pytest
+
+        received = []
+        signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+
+        @pytest.mark.image(text="FROM scratch")
+        def test_it(zlayer_image):
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert received == [signal.SIGTERM]
+    """)
+    project.run_process().assert_outcomes(passed=1)
+
+
+def test_a_run_without_images_leaves_signals_alone(project):
+    project.pytester.makepyfile("""
+        import signal
+
+        def test_it():
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    """)
+    project.run_process().assert_outcomes(passed=1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_dies_as_it_is_told(project):
+    project.pytester.makepyfile("""
+        import os
+        import signal
+        import time
+        import pytest
+
+        @pytest.mark.image(text="FROM scratch")
+        def test_it(zlayer_image):
+            child = os.fork()
+            if child == 0:
+                time.sleep(60)
+                os._exit(0)
+            time.sleep(0.2)
+            os.kill(child, signal.SIGTERM)
+            _, status = os.waitpid(child, 0)
+            assert os.WIFSIGNALED(status)
+            assert os.WTERMSIG(status) == signal.SIGTERM
+    """)
+    project.run_process().assert_outcomes(passed=1)

@@ -1,0 +1,91 @@
+"""Under pytest-xdist: one session, and everything is told once, by the controller."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+
+
+def test_workers_share_one_session(project):
+    project.pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.parametrize("number", range(6))
+        @pytest.mark.image(text="FROM scratch")
+        def test_it(zlayer_image, number):
+            pass
+    """)
+    project.run_process("-n2").assert_outcomes(passed=6)
+    built = [line.split() for line in project.log.read_text().splitlines() if "built" in line]
+    assert {words[-3] for words in built} == {"gw0", "gw1"}
+    assert len({words[-1] for words in built}) == 1
+
+
+def test_mistakes_are_told_once(project):
+    project.pytester.makepyfile(test_it="""
+        import pytest
+
+        @pytest.mark.image("nowhere")
+        def test_it(zlayer_image):
+            pass
+
+        def test_other():
+            raise AssertionError("no test may run")
+    """)
+    result = project.run_process("-n2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in result.errlines if line] == [
+        "ERROR: 1 mistake in the declared images; no test was run",
+        "test_it.py:3: test_it",
+        "  no such build context: 'nowhere'",
+        "  hint: looked for nowhere",
+    ]
+    result.stdout.no_fnmatch_line("*crashed*")
+
+
+def test_retries_and_kept_things_reach_the_summary(project):
+    project.pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.image(text="FROM scratch\\nRUN flaky")
+        def test_it(zlayer_image):
+            pass
+    """)
+    result = project.run_process("-n1", "--zlayer-keep", "--junitxml=report.xml")
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(
+        [
+            "[[]gw0] zlayer: inline: building stage stage-0",
+            "[[]gw0] zlayer: inline: stage-0 RUN flaky (line 2): attempt 1 of 3 failed: *",
+            "*RetryWarning: inline: RUN flaky (line 2) was tried again",
+            "*= zlayer: steps that were tried again =*",
+            "inline: stage-0 RUN flaky (line 2): attempt 1 of 3 failed: exit code 7; *",
+            "*= zlayer: kept, with the command to look inside =*",
+            "image of inline: look into inline",
+        ]
+    )
+    found = ElementTree.parse(project.path / "report.xml").findall(".//property")  # noqa: S314
+    assert [one.get("name") for one in found] == ["zlayer_retry"]
+
+
+def test_a_failed_build_is_reported_as_without_workers(project):
+    project.pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.image(text="FROM scratch\\nRUN false")
+        def test_it(zlayer_image):
+            pass
+
+        def test_build(zlayer_build):
+            zlayer_build(text="FROM scratch\\nRUN false")
+    """)
+    result = project.run_process("-n1")
+    result.assert_outcomes(errors=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "building inline failed at <inline Dockerfile>:2 (stage stage-0): *",
+            "*- zlayer build -*",
+            "    2 | RUN false",
+        ]
+    )
