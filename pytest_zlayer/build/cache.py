@@ -5,20 +5,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import filelock
 
+from pytest_zlayer.build.assemble import read_chain
 from pytest_zlayer.buildah.engine import Engine
+from pytest_zlayer.buildah.errors import EngineError
 
 REPOSITORY = "localhost/zlayer/cache"
 _GENERATION = "generation"
-_LEASE = 3600.0  # seconds a layer stays after its last use, whatever the limits: builds run now
 
 
 def key_of(*parts: Any) -> str:
@@ -65,8 +67,10 @@ class LayerCache:
         self._seen_generation = -1
         self._guard = threading.Lock()
         self.mounts_directory = directory / "mounts"
-        for part in ("locks", "used", "mounts"):
+        for part in ("locks", "used", "mounts", "leases"):
             (directory / part).mkdir(parents=True, exist_ok=True)
+        self._lease = filelock.FileLock(directory / "leases" / secrets.token_hex(8))
+        self._lease.acquire()
 
     def find(self, key: str) -> str | None:
         """The id of the image cached under ``key``, or ``None``."""
@@ -86,11 +90,24 @@ class LayerCache:
             self._added.add(key)
         self.touch(key)
 
-    def drop(self, key: str) -> None:
-        """Remove a cached layer that cannot be used; containers on it must be gone."""
-        with self._guard:
-            self._known.pop(key, None)
-        self._engine.remove_images(cache_name(key))
+    def drop_if_unusable(self, key: str, image_id: str) -> bool:
+        """Remove a cached layer that no container can be made from; whether it was removed."""
+        container = None
+        try:
+            container = self._engine.from_image(image_id)
+            self._engine.mount(container)
+        except EngineError:
+            with self._guard:
+                self._known.pop(key, None)
+                self._seen_generation = -1
+            with contextlib.suppress(EngineError):
+                self._engine.remove_images(cache_name(key))
+            return True
+        finally:
+            if container is not None:
+                with contextlib.suppress(EngineError):
+                    self._engine.remove_containers(container)
+        return False
 
     def touch(self, key: str) -> None:
         """Note that ``key`` was used now."""
@@ -153,19 +170,51 @@ class LayerCache:
 
         Args:
             max_age: seconds without use after which a layer goes.
-            max_size: bytes that may stay; the least recently used go first. A layer used within
-                the last hour stays in any case: a living session may count on it.
+            max_size: bytes that may stay; the least recently used go first. What was used since
+                the oldest other living session began stays in any case: it may count on it.
         """
         entries, now = self.entries(), time.time()
-        total = sum(entry.size for entry in entries)
+        free = min(self._others_began(), default=now + 1)
+        total = self._bytes(entries, max_size)
         removed = []
         for entry in entries:
             if total <= max_size and now - entry.used <= max_age:
                 continue
-            if now - entry.used > _LEASE and self.remove(entry):
+            if entry.used < free and self.remove(entry):
                 removed.append(entry)
-                total -= entry.size
+                if total > max_size:
+                    total = self._bytes([one for one in entries if one not in removed], max_size)
         return removed
+
+    def _bytes(self, entries: Sequence[CacheEntry], enough: int) -> int:
+        """Bytes of all layers, shared ones once; an upper bound where that is little enough."""
+        bound = sum(entry.size for entry in entries)
+        if bound <= enough:
+            return bound
+        layers: dict[str, int] = {}
+        for entry in entries:
+            with contextlib.suppress(EngineError):  # gone meanwhile
+                record = self._engine.inspect_image(entry.image_id)
+                chain = read_chain(record.manifest, record.config)
+                layers.update((layer.diff_id, layer.size) for layer in chain.layers)
+        return sum(layers.values())
+
+    def _others_began(self) -> Iterator[float]:
+        """When each other session that lives began; what dead ones left is removed."""
+        for path in (self._directory / "leases").iterdir():
+            if str(path) == self._lease.lock_file:
+                continue
+            lock = filelock.FileLock(path)
+            try:
+                with lock.acquire(timeout=0):
+                    path.unlink(missing_ok=True)
+            except filelock.Timeout:
+                yield path.stat().st_mtime
+
+    def close(self) -> None:
+        """End the lease: this session counts on no layer any more."""
+        Path(self._lease.lock_file).unlink(missing_ok=True)
+        self._lease.release()
 
     def remove_added(self) -> None:
         """Remove what this process has added."""

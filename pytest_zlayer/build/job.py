@@ -75,6 +75,7 @@ class Job:
         slots: bounds the steps that run side by side in the whole session.
         stop: set when the session ends early or another stage of this build failed.
         deadline: ``time.monotonic()`` value at which the build has taken too long, or ``None``.
+        adopted: cached layers this build has taken over: key and image.
         source_date_epoch: seconds since the epoch that every time in the image is set to.
         may_retry: asks the retry hook: ``(step text, attempt, error) -> bool | None``.
         keep_container: takes over a failed step's container; false when it is not wanted.
@@ -98,7 +99,9 @@ class Job:
     platform: Platform
     deadline: float | None = None
     source_date_epoch: int | None = None
+    adopted: list[tuple[str, str]] = field(default_factory=list)
     _count: int = 0
+    _paused: float = 0.0
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def emit(self, event: Callable[..., BuildEvent], **values: Any) -> None:
@@ -136,6 +139,12 @@ class Job:
             limits.append(max(self.deadline - time.monotonic(), 0.01))
         known = [limit for limit in limits if limit is not None]
         return min(known) if known else None
+
+    def spend(self, seconds: float) -> bool:
+        """Take ``seconds`` from what this build may pause in all; false when it is used up."""
+        with self._guard:
+            self._paused += seconds
+            return self._paused <= self.options.retry_max_total
 
     def fresh_path(self, stem: str) -> Path:
         """A path in ``scratch`` nobody else has been given."""

@@ -23,9 +23,11 @@ from pytest_zlayer.build.retry import Interrupted
 from pytest_zlayer.build.sources import Sources
 from pytest_zlayer.build.spec import PullMode
 from pytest_zlayer.build.steps import StagePlanner
+from pytest_zlayer.build.transfers import transfer
 from pytest_zlayer.build.workshop import Workshop
+from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.dockerfile.stages import StageGraph
-from pytest_zlayer.errors import UsageError
+from pytest_zlayer.errors import UsageError, ZlayerError
 
 _EPOCH_NAME = "SOURCE_DATE_EPOCH"
 
@@ -84,6 +86,22 @@ class ImageMaker:
             BuildError, DockerfileError, UsageError, EngineError: what stopped it.
         """
         job = self._job(plan, graph, build_id)
+        try:
+            return self._make(job, graph)
+        except ZlayerError as error:
+            if not self._drop_unusable(job, error):
+                raise
+        return self._make(self._job(plan, graph, f"{build_id}-again"), graph)
+
+    def _drop_unusable(self, job: Job, error: ZlayerError) -> bool:
+        """Drop the cached layers that have become unusable; whether there were any."""
+        trouble = error if isinstance(error, EngineError) else error.__cause__
+        if not isinstance(trouble, EngineError) or trouble.failure.kind == "interrupted":
+            return False
+        dropped = [key for key, image in job.adopted if job.cache.drop_if_unusable(key, image)]
+        return bool(dropped)
+
+    def _make(self, job: Job, graph: StageGraph) -> Image:
         builder = self._builder(job, graph)
         succeeded = False
         try:
@@ -218,7 +236,13 @@ class ImageMaker:
         def pull(reference: str, mode: PullMode, platform: str | None) -> str:
             key = "pull-" + hashlib.sha256(reference.encode()).hexdigest()[:32]
             with self._workshop.cache.lock(key, lambda: None, check):
-                return self._workshop.engine.pull(reference, policy=mode, platform=platform)
+                return transfer(
+                    lambda: self._workshop.engine.pull(reference, policy=mode, platform=platform),
+                    f"pull {reference}",
+                    plan.label,
+                    tell=self._tell,
+                    stop=self._stop,
+                )
 
         return BaseImages(
             self._workshop.engine,

@@ -24,6 +24,7 @@ class BuildOptions:
         retry_delay: seconds before the first retry.
         retry_backoff: factor by which the delay grows with each retry (1: fixed).
         retry_max_delay: seconds no delay exceeds.
+        retry_max_total: seconds the pauses of one build may sum up to; then it fails.
         timeout: seconds a build may take; ``None``: no limit.
         step_timeout: seconds one RUN may take; ``None``: no limit.
         pull: when base images are pulled.
@@ -54,6 +55,7 @@ class BuildOptions:
     retry_delay: float = 3.0
     retry_backoff: float = 1.0
     retry_max_delay: float = 60.0
+    retry_max_total: float = 600.0
     timeout: float | None = None
     step_timeout: float | None = None
     pull: PullMode = "missing"

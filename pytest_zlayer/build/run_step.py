@@ -62,6 +62,7 @@ class RunStep:
         self._failure = failure
         self._emit = emit
         self._user = user
+        self._policy = _policy(job)
         self._attempts = 0
         self._left: str | None = None
 
@@ -71,13 +72,7 @@ class RunStep:
         Raises:
             BuildError: the last attempt failed.
         """
-        options = self._job.options
-        policy = RetryPolicy(
-            retries=self._job.plan.spec.retries or 0,
-            delay=options.retry_delay,
-            backoff=options.retry_backoff,
-            max_delay=options.retry_max_delay,
-        )
+        policy = self._policy
         repeat = self._repeat_command()
         try:
             with_retries(
@@ -125,7 +120,8 @@ class RunStep:
         if not isinstance(error, StepFailed) or error.final:
             return False
         verdict = self._job.may_retry(self._step.text, number, self._to_error(error))
-        return error.exit_code not in NOT_RETRIED if verdict is None else verdict
+        again = error.exit_code not in NOT_RETRIED if verdict is None else verdict
+        return again and self._job.spend(self._policy.pause(number))
 
     def _attempt(self, number: int) -> None:
         """One attempt; when buildah itself breaks down, once more from a clean state."""
@@ -196,3 +192,13 @@ class RunStep:
         options = [*user, f"--workingdir={operation.workdir}", *env]
         image = self._tree.head.image or SCRATCH
         return shell_line(self._job.engine, image, operation.argv, options)
+
+
+def _policy(job: Job) -> RetryPolicy:
+    options = job.options
+    return RetryPolicy(
+        retries=job.plan.spec.retries or 0,
+        delay=options.retry_delay,
+        backoff=options.retry_backoff,
+        max_delay=options.retry_max_delay,
+    )

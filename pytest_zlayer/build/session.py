@@ -88,7 +88,7 @@ class BuildSession:
         self._closed = False
         self._guard = threading.RLock()
         self._listening = threading.Lock()
-        self._workshop = Workshop(options, self.id)
+        self._workshop = Workshop(options, self.id, tell=self._tell, stop=self._stop)
         jobs = options.jobs or os.cpu_count() or 1
         self._maker = ImageMaker(
             self._workshop,

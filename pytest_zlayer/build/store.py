@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from pytest_zlayer.build.assemble import Chain, config_json, read_chain, read_config, write_layout
 from pytest_zlayer.build.container import Container
+from pytest_zlayer.build.events import Event
 from pytest_zlayer.build.mounted import MountedImages
+from pytest_zlayer.build.transfers import transfer
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout
 from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.rootfs import Rootfs
@@ -42,9 +44,19 @@ class ImageStore:
         engine: the engine.
         scratch: private directory of the session.
         prefix: names of temporary images begin with it.
+        tell: receives events.
+        stop: set when the session ends.
     """
 
-    def __init__(self, engine: Engine, scratch: Path, prefix: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        scratch: Path,
+        prefix: str,
+        *,
+        tell: Callable[[Event], None],
+        stop: threading.Event,
+    ) -> None:
         self.engine = engine
         self._mounted = MountedImages(engine)
         self._scratch = scratch
@@ -53,6 +65,8 @@ class ImageStore:
         self._runnable: dict[str, str] = {}
         self._temporary: list[str] = []
         self._guard = threading.RLock()
+        self._tell = tell
+        self._stop = stop
 
     def facts(self, image_id: str) -> ImageFacts:
         """Facts of an image, read once."""
@@ -108,8 +122,15 @@ class ImageStore:
         """Push ``image`` to each destination; the digests."""
         if not destinations:
             raise UsageError(f"{image.label} has no tags: say where to push it")
-        return tuple(
-            self.engine.push(image.id, f"docker://{one}", authfile=authfile) for one in destinations
+        return tuple(self._push(image, one, authfile) for one in destinations)
+
+    def _push(self, image: Image, destination: str, authfile: Path | None) -> str:
+        return transfer(
+            lambda: self.engine.push(image.id, f"docker://{destination}", authfile=authfile),
+            f"push {destination}",
+            image.label,
+            tell=self._tell,
+            stop=self._stop,
         )
 
     def save(self, image: Image, path: Path, image_format: SaveFormat) -> Path:

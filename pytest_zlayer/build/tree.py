@@ -75,6 +75,7 @@ class StageTree:
     def adopt(self, step: Step, image: str) -> None:
         """Go on from ``image``, the cached layer of ``step``."""
         self._head = Head(image=image)
+        self._job.adopted.append((step.key, image))
         self._job.cache.touch(step.key)
 
     def put(self, step: Step, entries: tuple[LayerEntry, ...]) -> None:

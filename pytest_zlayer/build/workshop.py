@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.build.cache import LayerCache
 from pytest_zlayer.build.digests import Digests
+from pytest_zlayer.build.events import Event
 from pytest_zlayer.build.options import BuildOptions
-from pytest_zlayer.build.places import cache_directory
+from pytest_zlayer.build.places import cache_directory, remove_old_logs
 from pytest_zlayer.build.store import ImageStore
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
 
+_LOG_AGE = 7 * 86400.0  # seconds the logs of failed builds stay
+
 
 class Workshop:
     """What all builds of one process share. Safe for several threads."""
 
-    def __init__(self, options: BuildOptions, session_id: str) -> None:
+    def __init__(
+        self,
+        options: BuildOptions,
+        session_id: str,
+        *,
+        tell: Callable[[Event], None] = lambda _: None,
+        stop: threading.Event | None = None,
+    ) -> None:
         self.options = options
+        self._tell = tell
+        self._stop = stop or threading.Event()
         self.session_id = session_id
         self._guard = threading.RLock()
         self._engine: Engine | None = None
@@ -71,7 +84,7 @@ class Workshop:
     @cached_property
     def store(self) -> ImageStore:
         """The images in the store."""
-        return ImageStore(self.engine, self.scratch, self.prefix)
+        return ImageStore(self.engine, self.scratch, self.prefix, tell=self._tell, stop=self._stop)
 
     @cached_property
     def cache(self) -> LayerCache:
@@ -92,5 +105,9 @@ class Workshop:
     def close(self) -> None:
         """Remove the scratch space and close the engine."""
         if self._engine is not None:
+            if "cache" in self.__dict__:
+                self.cache.close()
+            logs = cache_directory(self.options.environment) / "logs"
+            remove_old_logs(logs, _LOG_AGE)
             shutil.rmtree(self.scratch, ignore_errors=True)
             self._engine.close()
