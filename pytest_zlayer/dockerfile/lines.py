@@ -11,6 +11,7 @@ from pytest_zlayer.dockerfile.errors import Diagnostic
 from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.spaces import SPACES
 
+
 class LogicalLine:
     """One instruction's text with its continuations joined, and where each piece stands.
 
