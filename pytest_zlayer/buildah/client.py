@@ -38,6 +38,7 @@ class AgentClient:
 
     def __init__(self, prefix: Sequence[str], env: Mapping[str, str]) -> None:
         self._owner = os.getpid()
+        self._closed = False
         self._control, theirs = socket.socketpair()
         argv = [*prefix, sys.executable, "-I", "-S", os.fspath(_AGENT)]
         with theirs:
@@ -73,6 +74,8 @@ class AgentClient:
         """
         if os.getpid() != self._owner:
             raise EngineUnusable("this buildah session belongs to the process that forked this one")
+        if self._closed:
+            raise EngineUnusable("this buildah session is closed")
         answer: Future[Answer] = Future()
         self._questions.put(_Question({"op": question, **fields}, descriptors, answer))
         return answer.result()
@@ -107,6 +110,7 @@ class AgentClient:
         if os.getpid() != self._owner:
             self._control.close()
             return
+        self._closed = True
         self._questions.put(None)
         self._thread.join(_PARTING)
         self._control.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import struct
@@ -34,7 +35,8 @@ class Isolation:
 
     Attributes:
         kind: ``oci``, ``rootless`` or ``chroot``.
-        runtime: the OCI runtime for the first two, else ``None``.
+        runtime: path of the OCI runtime for the first two, else ``None``. A bare name buildah
+            would look up in its own configuration instead of PATH.
         contained: chroot only: whether a RUN gets its own process and mount namespaces.
     """
 
@@ -43,7 +45,7 @@ class Isolation:
     contained: bool = False
 
     def __str__(self) -> str:
-        return f"{self.kind} with {self.runtime}" if self.runtime else self.kind
+        return f"{self.kind} with {os.path.basename(self.runtime)}" if self.runtime else self.kind
 
 
 def choose(
@@ -58,9 +60,17 @@ def choose(
     """The strongest isolation that works here, or the one that was asked for.
 
     Raises:
-        EngineUnusable: none works; it says what each one failed with.
+        EngineUnusable: there is no such isolation, or none works; it says what each failed with.
     """
-    question = f"isolation {wanted} {rootless}"
+    if wanted not in ("auto", *KINDS):
+        raise EngineUnusable(
+            f"there is no isolation {wanted!r}", hint=f"there are: auto, {', '.join(KINDS)}"
+        )
+    tried = [
+        f"{one.kind}:{one.runtime}"
+        for one in candidates(wanted, commander.env["PATH"], rootless=rootless)
+    ]
+    question = f"isolation {' '.join(tried)}"
     remembered = _recall(memory.get(question))
     if remembered is not None:
         return remembered
@@ -79,7 +89,7 @@ def _recall(answer: Any) -> Isolation | None:
 def candidates(wanted: str, path: str, *, rootless: bool) -> Iterator[Isolation]:
     """What to try, strongest first."""
     kinds = KINDS if wanted == "auto" else (wanted,)
-    runtimes = [name for name in _RUNTIMES if shutil.which(name, path=path)]
+    runtimes = [found for name in _RUNTIMES if (found := shutil.which(name, path=path))]
     for kind in kinds:
         if kind == "chroot":
             if shutil.which("unshare", path=path):
@@ -92,10 +102,6 @@ def candidates(wanted: str, path: str, *, rootless: bool) -> Iterator[Isolation]
 def _try_all(
     commander: Commander, wanted: str, tmpdir: Path, *, container: str, rootless: bool
 ) -> Isolation:
-    if wanted not in ("auto", *KINDS):
-        raise EngineUnusable(
-            f"there is no isolation {wanted!r}", hint=f"there are: auto, {', '.join(KINDS)}"
-        )
     program = _exit_zero(platform.machine())
     if program is None:
         # No program of ours can run on this machine, and no image is at hand to try with.
@@ -162,7 +168,9 @@ def contain(*, network: bool = True) -> list[str]:
 
 def runtime_root(tmpdir: Path, isolation: Isolation) -> Path | None:
     """Where the OCI runtime keeps its state, so that nothing of it stays in /run."""
-    return tmpdir / "runtime" / isolation.runtime if isolation.runtime else None
+    if isolation.runtime is None:
+        return None
+    return tmpdir / "runtime" / os.path.basename(isolation.runtime)
 
 
 def _verdict(wanted: str, attempts: list[str]) -> str:

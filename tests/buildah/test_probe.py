@@ -71,10 +71,10 @@ def test_candidates_come_strongest_first(tmp_path: Path) -> None:
         (tmp_path / name).chmod(0o755)
     found = list(candidates("auto", str(tmp_path), rootless=False))
     assert found == [
-        Isolation("oci", "crun"),
-        Isolation("oci", "runc"),
-        Isolation("rootless", "crun"),
-        Isolation("rootless", "runc"),
+        Isolation("oci", f"{tmp_path}/crun"),
+        Isolation("oci", f"{tmp_path}/runc"),
+        Isolation("rootless", f"{tmp_path}/crun"),
+        Isolation("rootless", f"{tmp_path}/runc"),
         Isolation("chroot", contained=True),
         Isolation("chroot"),
     ]

@@ -34,6 +34,11 @@ class Storage:
     tmpdir: Path
 
     @property
+    def binary(self) -> str:
+        """The buildah to test with: ``ZLAYER_TEST_BUILDAH``, else the one on PATH."""
+        return os.environ.get("ZLAYER_TEST_BUILDAH", "buildah")
+
+    @property
     def environment(self) -> dict[str, str]:
         """The process environment with temporary files kept in here too."""
         return {**os.environ, "TMPDIR": str(self.tmpdir)}
@@ -42,6 +47,7 @@ class Storage:
         """An engine of a new session; the caller closes it."""
         return Engine.open(
             **{
+                "buildah": self.binary,
                 "environment": self.environment,
                 "root": self.root,
                 "runroot": self.runroot,
@@ -52,7 +58,7 @@ class Storage:
 
     def buildah(self, *words: str) -> str:
         """What buildah itself says, without going through the engine."""
-        argv = ["buildah", "--root", str(self.root), "--runroot", str(self.runroot)]
+        argv = [self.binary, "--root", str(self.root), "--runroot", str(self.runroot)]
         done = subprocess.run(
             [*argv, "--storage-driver", "overlay", *words],
             check=True,
@@ -118,6 +124,9 @@ class Storage:
         points = [line.split()[4] for line in lines if line.split()[4].startswith(str(self.root))]
         for point in sorted(points, key=len, reverse=True):
             subprocess.run(["umount", "--lazy", point], check=False, capture_output=True)
+        if os.geteuid() != 0:  # files belong to subordinate user ids
+            remove = [self.binary, "unshare", "rm", "-rf", str(self.root.parent)]
+            subprocess.run(remove, check=False, capture_output=True)
         shutil.rmtree(self.root.parent, ignore_errors=True)
 
 
@@ -139,9 +148,9 @@ def make_storage(directory: Path) -> Storage:
 @pytest.fixture(scope="session")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
     """A storage that all tests of the session share."""
-    if shutil.which("buildah") is None:
-        pytest.fail("these tests need a real buildah: install it")
     made = make_storage(tmp_path_factory.mktemp("storage"))
+    if shutil.which(made.binary) is None:
+        pytest.fail("these tests need a real buildah: install it")
     yield made
     made.remove()
 

@@ -1,0 +1,270 @@
+"""Opening the engine on machines in every state, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from pytest_zlayer.buildah.engine import Engine
+from pytest_zlayer.buildah.errors import EngineError, EngineMissing, EngineTimeout, EngineUnusable
+from pytest_zlayer.errors import UsageError
+
+from .conftest import Storage, busybox_layer, write_layout
+
+
+def script(directory: Path, name: str, text: str) -> Path:
+    """A program made of a shell script."""
+    file = directory / name
+    file.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    file.chmod(0o755)
+    return file
+
+
+def test_engine_knows_itself(engine: Engine, storage: Storage) -> None:
+    assert engine.version >= Version("1.28")
+    assert engine.storage.root == storage.root
+    assert engine.tmpdir.parent == storage.tmpdir
+    assert engine.describe().startswith(f"buildah {engine.version} (storage {storage.root}")
+
+
+def test_private_directory_is_private_and_goes(storage: Storage) -> None:
+    engine = storage.open()
+    assert engine.tmpdir.stat().st_mode & 0o777 == 0o700
+    engine.close()
+    assert not engine.tmpdir.exists()
+
+
+def test_closing_twice_is_closing_once(storage: Storage) -> None:
+    engine = storage.open()
+    engine.close()
+    engine.close()
+
+
+def test_closed_engine_says_so(storage: Storage) -> None:
+    engine = storage.open()
+    engine.close()
+    with pytest.raises(EngineUnusable) as caught:
+        engine.containers()
+    assert str(caught.value) == "this buildah session is closed"
+
+
+def test_answers_are_remembered(storage: Storage, tmp_path: Path) -> None:
+    storage.open().close()
+    log = tmp_path / "calls"
+    real = subprocess.run(["which", "buildah"], capture_output=True, text=True, check=True)
+    logging = script(tmp_path, "buildah", f'echo "$*" >> {log}\nexec {real.stdout.strip()} "$@"')
+    for _ in range(2):
+        storage.open(buildah=str(logging)).close()
+    calls = log.read_text(encoding="utf-8").splitlines()
+    assert len([call for call in calls if call.endswith("--help")]) == 3
+    assert len([call for call in calls if call.endswith(" info")]) == 2
+
+
+def test_isolation_is_tried_once_for_all_processes(storage: Storage, tmp_path: Path) -> None:
+    first = storage.open()
+    kind = first.isolation
+    first.close()
+    second = storage.open()
+    since = time.monotonic()
+    assert second.isolation == kind
+    assert time.monotonic() - since < 0.1
+    second.close()
+
+
+def test_runtime_that_does_not_work_is_passed_over(storage: Storage, tmp_path: Path) -> None:
+    script(tmp_path, "crun", "exit 1")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    engine = storage.open(environment={**storage.environment, "PATH": path})
+    assert engine.isolated_by.runtime != str(tmp_path / "crun")
+    engine.close()
+
+
+def test_isolation_that_does_not_work_is_diagnosed(storage: Storage, tmp_path: Path) -> None:
+    for name in ("crun", "runc"):
+        script(tmp_path, name, f"echo {name} is out of order >&2; exit 1")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    engine = storage.open(environment={**storage.environment, "PATH": path}, isolation="oci")
+    with pytest.raises(EngineUnusable) as caught:
+        _ = engine.isolation
+    engine.close()
+    first, *attempts = caught.value.message.splitlines()
+    assert first == "RUN does not work with isolation oci on this machine:"
+    assert ["oci with crun" in attempts[0], "oci with runc" in attempts[1]] == [True, True]
+    assert "out of order" in caught.value.message
+    assert caught.value.hint == "leave --zlayer-isolation at auto"
+
+
+def test_unknown_isolation(storage: Storage) -> None:
+    engine = storage.open(isolation="jail")
+    with pytest.raises(EngineUnusable) as caught:
+        _ = engine.isolation
+    engine.close()
+    assert str(caught.value) == (
+        "there is no isolation 'jail'\nhint: there are: auto, oci, rootless, chroot"
+    )
+
+
+def test_buildah_that_is_not_there(storage: Storage) -> None:
+    with pytest.raises(EngineMissing):
+        storage.open(buildah="/no/such/buildah")
+
+
+def test_program_that_is_not_buildah(own_storage: Storage) -> None:
+    with pytest.raises(EngineUnusable) as caught:
+        own_storage.open(buildah="/bin/true")
+    assert caught.value.message == "this program does not answer like buildah: ''"
+    assert os.listdir(own_storage.tmpdir) == []
+
+
+OLD = """
+case "$*" in *--version) echo "buildah version 1.19.6 (image-spec 1.0.1)"; exit 0;; esac
+exit 1
+"""
+
+
+def test_buildah_too_old(own_storage: Storage, tmp_path: Path) -> None:
+    old = script(tmp_path, "buildah", OLD)
+    with pytest.raises(EngineUnusable) as caught:
+        own_storage.open(buildah=str(old))
+    assert caught.value.message == "buildah 1.19.6 is too old: 1.28 or newer is needed"
+
+
+def test_storage_that_is_read_only(own_storage: Storage, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(EngineUnusable) as caught:
+        own_storage.open(root=file)
+    assert caught.value.message.startswith("buildah cannot work here: ")
+    assert os.listdir(own_storage.tmpdir) == []
+
+
+def test_temporary_directory_that_is_not_there(own_storage: Storage) -> None:
+    with pytest.raises(EngineUnusable) as caught:
+        own_storage.open(environment={**own_storage.environment, "TMPDIR": "/no/such"})
+    assert str(caught.value) == (
+        "nothing can be written to the temporary directory /no/such\n"
+        "hint: set TMPDIR to a directory that is there"
+    )
+
+
+def test_broken_configuration_file(own_storage: Storage, tmp_path: Path) -> None:
+    broken = tmp_path / "containers.conf"
+    broken.write_text("[engine\n", encoding="ascii")
+    environment = {**own_storage.environment, "CONTAINERS_CONF": str(broken)}
+    with pytest.raises(EngineUnusable) as caught:
+        own_storage.open(environment=environment)
+    assert "a configuration file in /etc/containers or" in caught.value.message
+
+
+@pytest.mark.parametrize(("session", "worker"), [("A", "main"), ("a-b", "main"), ("a", "gw 0")])
+def test_names_of_sessions(storage: Storage, session: str, worker: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        storage.open(session=session, worker=worker)
+    assert str(caught.value) == (
+        f"session {session!r} and worker {worker!r} must be small letters and digits"
+    )
+
+
+def test_buildah_that_vanishes(storage: Storage, tmp_path: Path) -> None:
+    real = subprocess.run(["which", "buildah"], capture_output=True, text=True, check=True)
+    link = tmp_path / "buildah"
+    link.symlink_to(real.stdout.strip())
+    engine = storage.open(buildah=str(link))
+    link.unlink()
+    with pytest.raises(EngineError) as caught:
+        engine.containers()
+    engine.close()
+    assert str(caught.value) == f"{link} cannot be started: No such file or directory"
+
+
+def test_agent_that_is_killed(storage: Storage) -> None:
+    engine = storage.open()
+    os.kill(engine._client.pid, signal.SIGKILL)
+    with pytest.raises(EngineUnusable) as caught:
+        engine.containers()
+    assert caught.value.message == "the process that runs buildah for this session has ended"
+    engine.close()
+    storage.open().close()
+
+
+def test_storage_lock_held_by_a_stopped_process(engine: Engine, storage: Storage) -> None:
+    lock = storage.root / "overlay-containers" / "containers.lock"
+    argv = [sys.executable, "-c", HOLD, str(lock)]
+    holder = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    try:
+        with pytest.raises(EngineTimeout):
+            engine._commander.output(["containers"], timeout=1.0)
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+    engine.containers()
+
+
+HOLD = """
+import fcntl, sys, time
+file = open(sys.argv[1], "r+")
+fcntl.lockf(file, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Storage]:
+    """A storage on a file system of 24 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    argv = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)]
+    if subprocess.run(argv, check=False).returncode != 0:
+        pytest.skip("only root can mount a small disk")
+    made = Storage(disk / "root", disk / "runroot", disk / "tmp")
+    made.tmpdir.mkdir()
+    yield made
+    made.remove()
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_full_disk_is_named(small_disk: Storage, tmp_path: Path) -> None:
+    engine = small_disk.open(isolation="chroot")
+    layout = write_layout(tmp_path / "layout", [busybox_layer()], {}, {})
+    container = engine.from_image(engine.import_layout(layout, "localhost/test/small:1"))
+    # buildah 1.28 breaks down at the end of the RUN already, newer versions at the commit.
+    with pytest.raises(EngineError) as caught:  # noqa: PT012
+        engine.run(container, ["sh", "-c", "dd if=/dev/zero of=/big; true"], user="0:0")
+        engine.commit(container)
+    engine.remove_containers(container)
+    engine.close()
+    assert caught.value.failure.kind == "environment"
+    assert caught.value.message.startswith("the disk is full: no space left in ")
+
+
+def test_many_engines_at_once(own_storage: Storage) -> None:
+    problems: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            engine = own_storage.open()
+            engine.remove_containers(engine.from_image("scratch"))
+            engine.close()
+        except BaseException as error:  # noqa: BLE001 (reported below)
+            problems.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert own_storage.leftovers()["containers"] == []
