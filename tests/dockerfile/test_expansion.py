@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from e2b_dockerfile_utils.lexer import ShellLex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ from pytest_zlayer.dockerfile.expansion import (
     names_used,
 )
 from pytest_zlayer.dockerfile.grammar import load_grammar
+from pytest_zlayer.dockerfile.quoting import go_quote
 from pytest_zlayer.dockerfile.word_lexer import WordLexer
 
 VECTORS = Path(__file__).parent / "vectors" / "words.jsonl"
@@ -55,9 +57,9 @@ def bodies() -> Iterator[dict[str, Any]]:
 def refusal(word: str, env: dict[str, str] | None = None, escape: str = "\\") -> str:
     with pytest.raises(ExpansionError) as raised:
         expand_word(word, ENV if env is None else env, escape)
-    prefix, _, reason = raised.value.message.partition('": ')
-    assert prefix.startswith('failed to process "')
-    return reason
+    prefix = f"failed to process {go_quote(word)}: "
+    assert raised.value.message.startswith(prefix)
+    return raised.value.message.removeprefix(prefix)
 
 
 def outcome(vector: dict[str, Any]) -> dict[str, str]:
@@ -422,6 +424,33 @@ def test_any_text_expands_or_raises_the_error_of_the_room(word: str, escape: str
         expand_words(word, env, escape)
     with suppress(ExpansionError):
         expand_heredoc(word, env)
+
+
+# What the other port does otherwise: an end of text is told by other words there.
+OTHER_WORDS = {
+    "unsupported modifier (\ufffd) in substitution": "syntax error: missing '}'",
+    "invalid escape '\\\ufffd'": "invalid escape '\\'",
+}
+
+
+def other_outcome(word: str, env: dict[str, str], escape: str) -> dict[str, str]:
+    try:
+        return {"result": ShellLex(escape, env=env, skip_unset_env=False).process_word(word)}
+    except ValueError as error:
+        return {"error": str(error).removeprefix(f"failed to process {word!r}: ")}
+
+
+@given(word=WORDS, escape=st.sampled_from("\\`"))
+@settings(max_examples=300, deadline=None)
+def test_it_agrees_with_another_port_of_the_shell_lexer(word: str, escape: str) -> None:
+    env = {"a": "x/y z", "b": "", "1": "it's", "_": "a*b"}
+    ours = outcome({"word": word, "env": env, "escape": escape})
+    if "error" in ours:
+        reason = ours["error"].removeprefix(f"failed to process {go_quote(word)}: ")
+        for own, theirs in OTHER_WORDS.items():
+            reason = reason.replace(own, theirs)
+        ours = {"error": reason}
+    assert ours == other_outcome(word, env, escape)
 
 
 def test_the_expressions_of_the_grammar_survive_loading() -> None:
