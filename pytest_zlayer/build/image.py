@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from pytest_zlayer.build.assemble import HistoryEntry, Layer
 from pytest_zlayer.build.image_path import ImagePath
 from pytest_zlayer.dockerfile.config import ImageConfig
+from pytest_zlayer.dockerfile.platforms import host_platform
 from pytest_zlayer.errors import UsageError, ZlayerError
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ SaveFormat = Literal["oci-archive", "docker-archive", "oci", "dir"]
 Engine: TypeAlias = Literal["docker", "podman"]
 CommandLike: TypeAlias = "str | Sequence[str] | None"
 _NO_VALUES: Mapping[str, str] = MappingProxyType({})
+_NO_IMAGES: Mapping[str, Image] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +98,27 @@ class Image:
 
     ``str(image)`` is a reference every tool on the same storage understands. Facts are read from
     the store when they are first asked for.
+
+    A manifest list has its images in ``platforms``, by platform; its facts, files and commands are
+    those of the image for this machine, or of the first one.
     """
 
     id: str
     name: str
     label: str
     tags: tuple[str, ...]
-    build: BuildResult
+    build: BuildResult = field(repr=False)
     _store: ImageStore = field(repr=False, compare=False)
     _stage: Callable[[str], Image] | None = field(default=None, repr=False, compare=False)
+    platforms: Mapping[str, Image] = field(default_factory=lambda: _NO_IMAGES, compare=False)
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_manifest_list(self) -> bool:
+        """Whether this is a list of images for several platforms (see ``platforms``)."""
+        return bool(self.platforms)
 
     @property
     def short_id(self) -> str:
@@ -115,7 +127,15 @@ class Image:
 
     @cached_property
     def _facts(self) -> ImageFacts:
-        return self._store.facts(self.id)
+        return self._store.facts(self.native_id)
+
+    @property
+    def native_id(self) -> str:
+        """The id of the image that facts, files and commands are about."""
+        if not self.platforms:
+            return self.id
+        native = str(host_platform(platform.machine()))
+        return self.platforms.get(native, next(iter(self.platforms.values()))).id
 
     @property
     def digest(self) -> str:
@@ -197,7 +217,7 @@ class Image:
 
     def path(self, path: str) -> ImagePath:
         """A file of the image, in pathlib's manner; needs no shell in the image."""
-        return ImagePath(self._store.rootfs(self.id), path)
+        return ImagePath(self._store.rootfs(self.native_id), path)
 
     def stage(self, name: str) -> Image:
         """The image of another stage of the same Dockerfile.

@@ -6,7 +6,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_zlayer.build.bases import DOCKER_IMAGE, OCI_LAYOUT, BaseImage, BaseImages
@@ -93,6 +93,40 @@ class ImageMaker:
                 raise
         return self._make(self._job(plan, graph, f"{build_id}-again"), graph)
 
+    def make_list(self, plan: BuildPlan, build_id: str) -> Image:
+        """Build the image of each platform of ``plan``, and the manifest list of them."""
+        engine = self._workshop.engine
+        images: dict[str, Image] = {}
+        for number, one in enumerate(plan.platforms):
+            if one.graph is not None:
+                alone = replace(one, spec=replace(one.spec, tags=()))
+                made = self.make(alone, one.graph, f"{build_id}-{number}")
+                images[str(one.graph.platform)] = made
+        name = plan.spec.tags[0] if plan.spec.tags else self._new_name()
+        engine.register_image(name)
+        list_id = engine.manifest_create(name)
+        for made in images.values():
+            engine.manifest_add(name, made.name)
+        for tag in plan.spec.tags[1:]:
+            engine.register_image(tag)
+            engine.tag(name, tag)
+        steps = tuple(step for made in images.values() for step in made.build.steps)
+        seconds = sum(made.build.seconds for made in images.values())
+        image = Image(
+            list_id,
+            name,
+            plan.label,
+            plan.spec.tags,
+            BuildResult(steps, seconds),
+            self._workshop.store,
+            platforms=images,
+        )
+        self.images.append((image, plan.spec.tags or (name,)))
+        return image
+
+    def _new_name(self) -> str:
+        return self._workshop.prefix + str(self._workshop.next_number())
+
     def _drop_unusable(self, job: Job, error: ZlayerError) -> bool:
         """Drop the cached layers that have become unusable; whether there were any."""
         trouble = error if isinstance(error, EngineError) else error.__cause__
@@ -169,7 +203,7 @@ class ImageMaker:
 
     def _finish(self, job: Job, builder: ImageBuilder) -> Image:
         plan = job.plan
-        name = self._workshop.prefix + str(self._workshop.next_number())
+        name = self._new_name()
         image_id = builder.assemble(builder.target, name)
         for tag in plan.spec.tags:
             self._workshop.engine.register_image(tag)
@@ -189,7 +223,7 @@ class ImageMaker:
 
     def stage_image(self, job: Job, builder: ImageBuilder, index: int, stage: str) -> Image:
         """The image of one stage of a finished build."""
-        name = self._workshop.prefix + str(self._workshop.next_number())
+        name = self._new_name()
         try:
             image_id = builder.assemble(index, name)
         finally:

@@ -32,12 +32,14 @@ class BuildPlan:
         dockerfile_path: path of the Dockerfile as shown in messages.
         dockerfile: the parsed Dockerfile; ``None`` for a ready image.
         graph: its stages resolved for this target and platform; ``None`` for a ready image.
+        platforms: one plan for each platform when there are several (a manifest list).
     """
 
     spec: ImageSpec
     dockerfile_path: str
     dockerfile: Dockerfile | None
     graph: StageGraph | None
+    platforms: tuple[BuildPlan, ...] = ()
 
     @cached_property
     def label(self) -> str:
@@ -119,6 +121,10 @@ def make_plan(spec: ImageSpec, options: BuildOptions) -> BuildPlan:
     spec = _with_defaults(spec, options)
     if spec.ref is not None:
         return BuildPlan(spec, spec.ref, None, None)
+    wanted = [one.strip() for one in (spec.platform or "").split(",") if one.strip()]
+    if len(wanted) > 1:
+        plans = tuple(make_plan(replace(spec, platform=one), options) for one in wanted)
+        return replace(plans[0], spec=spec, platforms=plans)
     source, shown = _read_dockerfile(spec)
     dockerfile = parse(source, filename=shown)
     native = host_platform(host.machine())

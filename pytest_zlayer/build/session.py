@@ -227,7 +227,9 @@ class BuildSession:
         stages = plan.stage_labels()
         self._tell(BuildStarted(build_id=build_id, image=plan.label, stages=stages))
         try:
-            if plan.graph is None:
+            if plan.platforms:
+                image = self._maker.make_list(plan, build_id)
+            elif plan.graph is None:
                 image = self._maker.ready(plan, plan.spec.ref or "", build_id)
             else:
                 image = self._maker.make(plan, plan.graph, build_id)

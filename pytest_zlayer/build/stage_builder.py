@@ -15,6 +15,7 @@ from pytest_zlayer.build.copying import (
     resolve_owner,
     select,
 )
+from pytest_zlayer.build.emulation import can_execute
 from pytest_zlayer.build.events import (
     StageComplete,
     StageStarted,
@@ -131,6 +132,13 @@ class StageBuilder:
     def _run(self, step: Step, operation: RunOperation) -> tuple[bool, int]:
         """Run a step, or take it from whoever built it meanwhile: (cached, attempts)."""
         job = self._job
+        architecture = self.plan.begin.config.architecture or job.platform.architecture
+        if not can_execute(architecture):
+            raise self._failure(
+                step,
+                f"its programs are for {architecture}, which this machine cannot execute",
+                hint="register an emulator (qemu-user-static), or only COPY in this stage",
+            )
         with job.cache.lock(step.key, lambda: self._waiting(step), job.check):
             image = None if job.plan.spec.no_cache else job.cache.find(step.key)
             if image is not None:

@@ -90,7 +90,7 @@ class ImageStore:
     @contextmanager
     def container(self, image: Image) -> Iterator[Container]:
         """A working container of ``image``, removed afterwards."""
-        name = self.engine.from_image(self._runnable_image(image.id))
+        name = self.engine.from_image(self._runnable_image(image.native_id))
         try:
             yield Container(image, name, self)
         finally:
@@ -126,12 +126,17 @@ class ImageStore:
 
     def _push(self, image: Image, destination: str, authfile: Path | None) -> str:
         return transfer(
-            lambda: self.engine.push(image.id, f"docker://{destination}", authfile=authfile),
+            lambda: self._push_once(image, f"docker://{destination}", authfile),
             f"push {destination}",
             image.label,
             tell=self._tell,
             stop=self._stop,
         )
+
+    def _push_once(self, image: Image, destination: str, authfile: Path | None) -> str:
+        if image.is_manifest_list:
+            return self.engine.manifest_push(image.name, destination, authfile=authfile)
+        return self.engine.push(image.id, destination, authfile=authfile)
 
     def save(self, image: Image, path: Path, image_format: SaveFormat) -> Path:
         """Write ``image`` to ``path``."""
