@@ -31,7 +31,18 @@ from pytest_zlayer.dockerfile.stage_sources import FromReference, SourceTable, r
 from pytest_zlayer.dockerfile.stage_triggers import read_trigger
 from pytest_zlayer.dockerfile.suggest import suggest
 
-__all__ = ["Base", "StageGraph", "StageNode", "needs_of", "resolve_stages", "stage_label"]
+# The images BuildKit suggests when a base cannot be found.
+_WELL_KNOWN = ("alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora")
+
+__all__ = [
+    "Base",
+    "StageGraph",
+    "StageNode",
+    "needs_of",
+    "resolve_stages",
+    "similar_name",
+    "stage_label",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +136,12 @@ def needs_of(graph: StageGraph, instructions: Iterable[AnyInstruction]) -> tuple
     """
     uses = _uses(instructions, graph.sources, [])
     return tuple(sorted({use.index for use in uses}))
+
+
+def similar_name(graph: StageGraph, image: str) -> str | None:
+    """The stage or well-known image that was probably meant, for an image that nobody has."""
+    stages = (node.stage.name for node in graph.nodes)
+    return suggest(image, [*(name for name in stages if name), *_WELL_KNOWN])
 
 
 def _check_options(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> list[Diagnostic]:

@@ -15,6 +15,7 @@ from pytest_zlayer.dockerfile.stages import (
     StageGraph,
     needs_of,
     resolve_stages,
+    similar_name,
     stage_label,
 )
 
@@ -485,6 +486,13 @@ def test_what_triggers_of_a_base_image_need_can_be_asked_for():
     span = graph.nodes[1].stage.from_.span
     trigger = parse_trigger("COPY --from=x /a /b", span=span)
     assert needs_of(graph, [trigger]) == (0,)
+
+
+def test_an_image_nobody_has_may_be_a_misspelt_stage():
+    graph = resolve("FROM a AS builder", "FROM bulder")
+    assert similar_name(graph, "bulder") == "builder"
+    assert similar_name(graph, "ubunto") == "ubuntu"
+    assert similar_name(graph, "registry.example.com/x") is None
 
 
 # check options
