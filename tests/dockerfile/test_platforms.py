@@ -63,8 +63,8 @@ def test_the_version_of_the_operating_system_is_kept_apart() -> None:
             "",
             (
                 '"" is an invalid OS component of "": OSAndVersion specifier component must match '
-                '"^([A-Za-z0-9_-]+)(?:\\\\(([A-Za-z0-9_.%-]*)((?:\\\\+[A-Za-z0-9_.%-]+)*)\\\\))?$": '
-                "invalid argument"
+                '"^([A-Za-z0-9_-]+)(?:\\\\(([A-Za-z0-9_.%-]*)((?:\\\\+[A-Za-z0-9_.%-]+)*)'
+                '\\\\))?$": invalid argument'
             ),
         ),
     ],
