@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
@@ -161,14 +161,27 @@ def _stat(node: Walked) -> _Stat:
 
 def _digest(rootfs: Rootfs, node: Walked) -> str:
     summary = hashlib.sha256()
+    xattrs: Mapping[str, bytes] = {}
     if node.entry.kind == "file":
         with rootfs.open(node.place) as file:
             _feed(summary.update, file)
-    xattrs = kept_xattrs(dict(rootfs.xattrs(node.place)))
-    if not xattrs:
+            xattrs = _open_xattrs(file, rootfs, node.place)
+    elif node.entry.kind == "directory":
+        xattrs = rootfs.xattrs(node.place)
+    kept = kept_xattrs(dict(xattrs))
+    if not kept:
         return summary.hexdigest()
-    pairs = sorted((name, value.hex()) for name, value in xattrs.items())
+    pairs = sorted((name, value.hex()) for name, value in kept.items())
     return hashlib.sha256(repr((summary.hexdigest(), pairs)).encode()).hexdigest()
+
+
+def _open_xattrs(file: BinaryIO, rootfs: Rootfs, place: str) -> Mapping[str, bytes]:
+    """Attributes of an open file, looked up without going down its path again."""
+    try:
+        descriptor = file.fileno()
+        return {name: os.getxattr(descriptor, name) for name in os.listxattr(descriptor)}
+    except OSError:  # not a file of its own, or none of these on its file system
+        return rootfs.xattrs(place)
 
 
 def _feed(update: Callable[[bytes], None], file: BinaryIO) -> None:

@@ -126,16 +126,36 @@ def test_scan_does_not_pass_through_links(tmp_path: Path) -> None:
         ContextRootfs(tmp_path).scan("/link")
 
 
-def test_link_swapped_in_for_a_directory_leads_nowhere(tmp_path: Path) -> None:
-    context = make_tree(tmp_path / "context", {"d/x": "mine"})
+@pytest.mark.parametrize("read_before", [True, False])
+def test_link_swapped_in_for_a_directory_leads_nowhere(tmp_path: Path, read_before: bool) -> None:
+    context = make_tree(tmp_path / "context", {"d/x": "mine", "d/y": ""})
     make_tree(tmp_path / "outside", {"x": "secret"})
-    layer = lay(copy("d", "/"), context, EMPTY)
+    tree = ContextRootfs(context)
+    if read_before:
+        tree.open("/d/y").close()
     (context / "d").rename(context / "old")
     (context / "d").symlink_to(tmp_path / "outside")
-    content = at(layer, "/x").content
-    assert content is not None
-    with pytest.raises(FileNotFoundError):
-        content.open()
+    try:
+        with tree.open("/d/x") as file:
+            found = file.read()
+    except FileNotFoundError:
+        found = b""
+    assert found == (b"mine" if read_before else b"")
+
+
+def test_directory_made_anew_is_seen_by_the_next_selection(tmp_path: Path) -> None:
+    context = make_tree(tmp_path / "context", {"d/x": "old"})
+    tree = ContextRootfs(context)
+    before = files(lay(copy("d", "/"), tree, EMPTY))
+    (context / "d").rename(context / "gone")
+    make_tree(context, {"d/x": "new"})
+    assert (before, files(lay(copy("d", "/"), tree, EMPTY))) == ({"/x": "old"}, {"/x": "new"})
+
+
+def test_pipe_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="Invalid argument"):
+        ContextRootfs(tmp_path).open("/pipe")
 
 
 def test_context_given_by_a_link(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             else:
                 self._answer(BODY)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815 - the name that http.server calls
 
         def _answer(self, body: bytes, length: int | None = None, date: str = "") -> None:
             self.send_response(200)
@@ -101,8 +101,8 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 check=True,
             )
             head, _, body = done.stdout.partition(b"\r\n\r\n")
-            lines = [line.split(": ", 1) for line in head.decode().split("\r\n")]
-            headers = {name: value for name, value in lines}
+            lines: list[list[str]] = [line.split(": ", 1) for line in head.decode().split("\r\n")]
+            headers = dict(lines)
             self.send_response(int(headers.pop("Status", "200").split()[0]))
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -134,7 +134,12 @@ def process(
 ) -> Any:
     """Runs a program as ``Engine.process`` does."""
     done = subprocess.run(
-        argv, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True
+        argv,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return SimpleNamespace(
         exit_code=done.returncode,
