@@ -52,7 +52,9 @@ def declared_images(item: pytest.Item, *, reading: bool | None = None) -> list[D
     """
     parameters = _parameters(item)
     place = Place(item.path.parent, item.config.rootpath)
-    found = {name: _from_mark(name, mark, place, parameters) for name, mark in _winners(item, reading)}
+    found = {
+        name: _from_mark(name, mark, place, parameters) for name, mark in _winners(item, reading)
+    }
     if OWN_MARKER in parameters:
         one = _from_parameter(parameters[OWN_MARKER], place)
         found[one.name] = one

@@ -110,10 +110,9 @@ class Reporter:
         """
         while self._unannounced:
             event = self._unannounced.popleft()
-            text = f"{event.image}: {event.text} (line {event.line}) was tried again"
             self._config.hook.pytest_warning_recorded.call_historic(
                 kwargs={
-                    "warning_message": _warning(text),
+                    "warning_message": _warning(event),
                     "nodeid": nodeid,
                     "when": "runtest",
                     "location": None,
@@ -144,6 +143,9 @@ class Reporter:
         self._transient = False
 
     def _terminal(self) -> Any:
+        # A worker of pytest-xdist has a terminal reporter as well, which writes to nowhere.
+        if hasattr(self._config, "workerinput"):
+            return None
         return self._config.pluginmanager.get_plugin("terminalreporter")
 
     def _capture_aside(self) -> AbstractContextManager[None]:
@@ -163,8 +165,10 @@ def _is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def _warning(text: str) -> warnings.WarningMessage:
-    return warnings.WarningMessage(RetryWarning(text), RetryWarning, __file__, 0)
+def _warning(event: StepRetry) -> warnings.WarningMessage:
+    """The warning, placed where the step stands: it is shown as ``image:line: RetryWarning: …``."""
+    warning = RetryWarning(f"{event.text} was tried again")
+    return warnings.WarningMessage(warning, RetryWarning, event.image, event.line)
 
 
 def retry_record(event: StepRetry) -> dict[str, Any]:

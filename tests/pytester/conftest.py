@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 # Loaded once here; inner runs forget the modules they load, and would load them each time.
-import pytest_zlayer.build.session  # noqa: F401
+import pytest_zlayer.build.session
 import pytest_zlayer.dockerfile.parser  # noqa: F401
 
 HERE = Path(__file__).parent
@@ -44,7 +44,9 @@ class Project:
         """What the session was asked to do, without ids that differ between runs."""
         if not self.log.exists():
             return []
-        return [re.sub(r" of [0-9a-f]{12}$", "", line) for line in self.log.read_text().splitlines()]
+        return [
+            re.sub(r" of [0-9a-f]{12}$", "", line) for line in self.log.read_text().splitlines()
+        ]
 
 
 @pytest.fixture

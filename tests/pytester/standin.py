@@ -103,9 +103,7 @@ class PretendedSession:
                 more = {"attempt": 1, "attempts": 3, "delay": 0.5, "reason": "exit code 7"}
                 self.tell(events.StepRetry(**shared, **step, **more))
             output = {"stream": "stdout", "text": f"output of {text}"}
-            self.tell(
-                events.OutputLine(**shared, stage="stage-0", number=number, **output)
-            )
+            self.tell(events.OutputLine(**shared, stage="stage-0", number=number, **output))
             done = {"cached": False, "attempts": 1, "seconds": 0.25}
             self.tell(events.StepComplete(**counted, **done))
         done = {"image_id": "f" * 64, "seconds": 1.5, "cached": False}

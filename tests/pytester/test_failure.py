@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -22,13 +22,15 @@ to repeat it by hand:
 @pytest.fixture
 def failing(project):
     project.dockerfile("FROM scratch\nRUN false\n", "api")
-    project.pytester.makepyfile(test_it="""
+    project.pytester.makepyfile(
+        test_it="""
         import pytest
 
         @pytest.mark.image("api")
         def test_it(zlayer_image):
             pass
-    """)
+    """
+    )
     return project
 
 
@@ -47,7 +49,7 @@ def test_the_short_summary_says_what_failed(failing):
 
 def test_the_junit_report_holds_the_same(failing):
     failing.run("--junitxml=report.xml")
-    error = ElementTree.parse(failing.path / "report.xml").find(".//error")  # noqa: S314
+    error = ET.parse(failing.path / "report.xml").find(".//error")  # noqa: S314
     assert error is not None
     assert error.text == BODY
 

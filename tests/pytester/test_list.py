@@ -11,7 +11,8 @@ def listed(project):
         "FROM scratch AS builder\nFROM scratch AS unused\nFROM scratch\nCOPY --from=builder / /\n",
         "api",
     )
-    project.pytester.makepyfile(test_it="""
+    project.pytester.makepyfile(
+        test_it="""
         import pytest
 
         @pytest.mark.image("api")
@@ -25,7 +26,8 @@ def listed(project):
 
         def test_other():
             pass
-    """)
+    """
+    )
     return project
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+
 @pytest.mark.parametrize("marker", ["image", "zlayer_image"])
 def test_both_markers_are_known_to_strict_runs(project, marker):
     project.dockerfile("FROM scratch", "api")

@@ -195,9 +195,7 @@ def test_a_wrong_value_in_a_file_names_the_file(project):
 def test_the_header_shows_what_was_set_and_where(project, monkeypatch):
     monkeypatch.setenv("ZLAYER_BUILD_ARG", "TOKEN=secret")
     result = project.run("--zlayer-retries=2")
-    result.stdout.fnmatch_lines(
-        ["zlayer: retries=2 (command line), build-arg=TOKEN (environment)"]
-    )
+    result.stdout.fnmatch_lines(["zlayer: retries=2 (command line), build-arg=TOKEN (environment)"])
 
 
 def test_there_is_no_header_line_when_nothing_was_set(project):

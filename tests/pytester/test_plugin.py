@@ -14,7 +14,9 @@ def test_importing_it_loads_neither_the_grammar_nor_the_builder():
         "print([name for name in sys.modules if name.split('.')[0] in ('lark', 'tenacity')"
         " or name.startswith(('pytest_zlayer.build', 'pytest_zlayer.dockerfile'))])"
     )
-    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
     assert done.stdout.strip() == "[]"
 
 

@@ -14,7 +14,8 @@ def _stderr(result: pytest.RunResult) -> str:
 def test_all_mistakes_are_told_together(project):
     project.dockerfile("FROM scratch AS runtime\n", "good")
     project.dockerfile("FROM scratch\nRUNN make\n", "bad")
-    project.pytester.makepyfile(test_it="""
+    project.pytester.makepyfile(
+        test_it="""
         import pytest
 
         @pytest.mark.image("good", targt="x")
@@ -39,7 +40,8 @@ def test_all_mistakes_are_told_together(project):
 
         def test_good():
             raise AssertionError("no test may run")
-    """)
+    """
+    )
     result = project.run()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert _stderr(result) == (
@@ -89,7 +91,8 @@ def test_nothing_is_built_when_a_later_test_is_wrong(project):
 def test_only_selected_tests_are_checked(project, selection):
     project.dockerfile(SCRATCH, "good")
     project.pytester.makeini("[pytest]\nmarkers = slow")
-    project.pytester.makepyfile(test_it="""
+    project.pytester.makepyfile(
+        test_it="""
         import pytest
 
         @pytest.mark.image("good")
@@ -100,7 +103,8 @@ def test_only_selected_tests_are_checked(project, selection):
         @pytest.mark.image("nowhere")
         def test_other(zlayer_image):
             pass
-    """)
+    """
+    )
     args = [f"test_it.py{one}" if one.startswith("::") else one for one in selection]
     project.run(*args).assert_outcomes(passed=1, deselected=0 if "::" in selection[0] else 1)
 
@@ -154,8 +158,14 @@ def test_a_run_without_images_opens_no_session(project):
         ("tags=[1]", "tags must be a list of texts, not [1]"),
         ("context=None", "an image needs a context, a text or a ref"),
         ("context=7", "context must be a path, not 7"),
-        ("text='FROM scratch', dockerfile='x'", "an image takes either text or dockerfile, not both"),
-        ("build_args={}, buildargs={}", "build_args and buildargs are the same argument; give one of them"),
+        (
+            "text='FROM scratch', dockerfile='x'",
+            "an image takes either text or dockerfile, not both",
+        ),
+        (
+            "build_args={}, buildargs={}",
+            "build_args and buildargs are the same argument; give one of them",
+        ),
         ("build_contexts={'c': 'nowhere'}", "no such build context: 'nowhere'"),
     ],
 )
@@ -187,14 +197,16 @@ def test_a_test_that_reads_an_image_but_declares_none_is_wrong(project):
 
 def test_the_one_image_of_a_test_must_be_clear(project):
     project.dockerfile(SCRATCH)
-    project.pytester.makepyfile(test_it="""
+    project.pytester.makepyfile(
+        test_it="""
         import pytest
 
         @pytest.mark.image(name="a")
         @pytest.mark.image(name="b")
         def test_it(zlayer_image):
             pass
-    """)
+    """
+    )
     result = project.run()
     assert result.errlines[3:5] == [
         "  the test declares several images (a, b), so zlayer_image is none of them",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -23,7 +23,8 @@ def test_workers_share_one_session(project):
 
 
 def test_mistakes_are_told_once(project):
-    project.pytester.makepyfile(test_it="""
+    project.pytester.makepyfile(
+        test_it="""
         import pytest
 
         @pytest.mark.image("nowhere")
@@ -32,7 +33,8 @@ def test_mistakes_are_told_once(project):
 
         def test_other():
             raise AssertionError("no test may run")
-    """)
+    """
+    )
     result = project.run_process("-n2")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert [line for line in result.errlines if line] == [
@@ -58,14 +60,14 @@ def test_retries_and_kept_things_reach_the_summary(project):
         [
             "[[]gw0] zlayer: inline: building stage stage-0",
             "[[]gw0] zlayer: inline: stage-0 RUN flaky (line 2): attempt 1 of 3 failed: *",
-            "*RetryWarning: inline: RUN flaky (line 2) was tried again",
+            "*inline:2: RetryWarning: RUN flaky was tried again",
             "*= zlayer: steps that were tried again =*",
             "inline: stage-0 RUN flaky (line 2): attempt 1 of 3 failed: exit code 7; *",
             "*= zlayer: kept, with the command to look inside =*",
             "image of inline: look into inline",
         ]
     )
-    found = ElementTree.parse(project.path / "report.xml").findall(".//property")  # noqa: S314
+    found = ET.parse(project.path / "report.xml").findall(".//property")  # noqa: S314
     assert [one.get("name") for one in found] == ["zlayer_retry"]
 
 

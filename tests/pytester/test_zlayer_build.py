@@ -50,7 +50,7 @@ def test_a_failed_build_shows_the_line_of_the_test_and_the_step(project):
     result.stdout.fnmatch_lines(
         [
             ">       zlayer_build(text=*",
-            "E       *BuildError: building inline failed at <inline Dockerfile>:2 (stage stage-0): *",
+            "E       *BuildError: building inline failed at <inline Dockerfile>:2 (stage *): *",
             "*- zlayer build -*",
             "    2 | RUN false",
         ]
