@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer.build.context import (
-    ContextRootfs,
     DirectoryContext,
     EmptyContext,
     TarContext,
     find_dockerfile,
     open_context,
 )
+from pytest_zlayer.build.context_tree import ContextRootfs
 from pytest_zlayer.build.copying import CopyError
 from pytest_zlayer.build.trees import EmptyRootfs, scan
 from pytest_zlayer.errors import UsageError

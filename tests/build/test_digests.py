@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.build.context import ContextRootfs
+from pytest_zlayer.build.context_tree import ContextRootfs
 from pytest_zlayer.build.copying import Selection, select
 from pytest_zlayer.build.digests import Digests
 from pytest_zlayer.dockerfile.ignore import IgnoreRules
