@@ -84,10 +84,18 @@ class Storage:
         return {
             "containers": self.container_names(),
             "mounts": self.mounts(),
-            "temporary files": sorted(os.listdir(self.tmpdir)),
+            "temporary files": self.temporary_files(),
             "processes": self.processes(),
             "journals": sorted(self._journals()),
         }
+
+    def temporary_files(self) -> list[str]:
+        """What lies in the directory for temporary files.
+
+        Without XDG_RUNTIME_DIR buildah itself keeps two directories of an ordinary user there.
+        """
+        of_buildah = ("containers-user-", "podman-run-")
+        return sorted(name for name in os.listdir(self.tmpdir) if not name.startswith(of_buildah))
 
     def mounts(self) -> list[str]:
         """What is mounted below the storage; buildah keeps the driver's own directory mounted."""
