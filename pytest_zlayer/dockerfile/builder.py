@@ -174,12 +174,12 @@ def _onbuild(parts: Parts) -> Onbuild:
 
 def _trigger(parts: Parts) -> Trigger:
     keyword = parts.trigger or parts.keyword
-    words: tuple[Word, ...] = ()
+    words: list[Word] = []
+    pairs = keyword.upper() in ("ENV", "LABEL")
     for token in parts.tokens:
-        pair = token.type == "PAIR" and keyword.upper() in ("ENV", "LABEL")
-        words += parts.split_pair(token) if pair else (token.word,)
+        words += parts.split_pair(token) if pairs and token.type == "PAIR" else (token.word,)
     whole, start = parts.line.whole, keyword.word.span
-    common = parts.common(words)
+    common = parts.common(tuple(words))
     common.update(
         span=Span(start.line, start.column, whole.end_line, whole.end_column),
         source=parts.text[parts.line.file_offset(keyword.start_pos or 0) : parts.line.end],

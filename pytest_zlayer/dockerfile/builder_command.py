@@ -88,7 +88,8 @@ def _with_heredocs(
 ) -> tuple[ShellForm, Heredoc | None]:
     """What the shell runs: the first body as a script, or the text with all bodies behind it."""
     text = words[0].value if words else ""
-    if parse_heredoc_word(text) is not None:
+    alone = bool(words) and words[0].span == heredocs[0].span
+    if alone and parse_heredoc_word(text) is not None:
         return ShellForm(heredocs[0].text), heredocs[0]
     bodies = "".join(f"\n{one.content}{one.name}" for one in heredocs)
     return ShellForm(text + bodies), None

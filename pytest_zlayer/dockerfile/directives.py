@@ -9,6 +9,14 @@ NAMES = frozenset(("syntax", "escape", "check"))
 """Every directive there is."""
 
 
+_SPACES = "\t\n\f\r "
+
+
+def directive_value(found: re.Match[str]) -> str:
+    """The value of a directive; of white space alone BuildKit keeps the last character."""
+    return found[2].strip(_SPACES) or found[2][-1]
+
+
 def builder_directives(text: str, pattern: re.Pattern[str]) -> Mapping[str, str]:
     """The directives at the top of a file as the builder sees them.
 
@@ -24,6 +32,6 @@ def builder_directives(text: str, pattern: re.Pattern[str]) -> Mapping[str, str]
         match = pattern.match(text[start:end].rstrip("\r"))
         if match is None or match[1].lower() not in NAMES or match[1].lower() in found:
             break
-        found[match[1].lower()] = match[2]
+        found[match[1].lower()] = directive_value(match)
         start = end + 1
     return found

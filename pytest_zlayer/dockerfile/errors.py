@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,8 +27,12 @@ class Diagnostic:
 
     def render(self, text: str, filename: str | None) -> str:
         """``file:line:column: message``, then the physical line with the span underlined."""
+        return self.render_in(text.split("\n"), filename)
+
+    def render_in(self, lines: Sequence[str], filename: str | None) -> str:
+        """``render`` for a text that is split into its lines already."""
         head = f"{filename or 'Dockerfile'}:{self.span.line}:{self.span.column}: {self.message}"
-        shown = [head, *_excerpt(text, self.span)]
+        shown = [head, *_excerpt(lines, self.span)]
         if self.hint:
             shown.append(f"hint: {self.hint}")
         return "\n".join(shown)
@@ -49,12 +53,12 @@ class DockerfileError(ZlayerError):
         self.diagnostics = tuple(sorted(diagnostics, key=lambda one: one.span))
         self.phase: Phase = phase
         self.filename = filename
-        super().__init__("\n".join(one.render(text, filename) for one in self.diagnostics))
+        lines = text.split("\n")
+        super().__init__("\n".join(one.render_in(lines, filename) for one in self.diagnostics))
 
 
-def _excerpt(text: str, span: Span) -> list[str]:
+def _excerpt(lines: Sequence[str], span: Span) -> list[str]:
     """The line a span begins on and the mark beneath it; tabs are kept so that both line up."""
-    lines = text.split("\n", span.line)
     if span.line > len(lines):
         return []
     line = lines[span.line - 1].rstrip("\r")

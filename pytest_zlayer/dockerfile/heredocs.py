@@ -30,7 +30,7 @@ def heredocs_of(line: str) -> list[HeredocWord]:
         ShellSyntaxError: a name that cannot be unquoted.
     """
     try:
-        words = split_shell_words(line, raw_quotes=True, raw_escapes=True)
+        words = split_shell_words(line, raw_quotes=True, raw_escapes=True, only_special=True)
     except ShellSyntaxError:
         return []
     found = (_heredoc(word) for word in words if "<<" in word.value)

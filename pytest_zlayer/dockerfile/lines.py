@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 
-from pytest_zlayer.dockerfile.directives import NAMES
+from pytest_zlayer.dockerfile.directives import NAMES, directive_value
 from pytest_zlayer.dockerfile.errors import Diagnostic
 from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.spaces import SPACES
@@ -168,7 +168,7 @@ class LineReader:
             self._set_directive(found[1].lower(), found, column)
 
     def _set_directive(self, name: str, found: re.Match[str], column: int) -> None:
-        value = found[2]
+        value = directive_value(found)
         if name in self.directives:
             message = f"only one {name} parser directive can be used"
             self._refuse(message, column + found.start(1), column + found.end(1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from pytest_zlayer.dockerfile.flags import InstructionError, read_flags
@@ -42,9 +43,8 @@ _FLAGS_COME_FIRST = frozenset(("ENV", "LABEL", "SHELL"))
 
 def refusal(tokens: Sequence[Lexeme], unexpected: Lexeme, text: str) -> InstructionError:
     """The error for a line that stops making sense at the token ``unexpected``."""
-    keyword = tokens[0]
-    if keyword.type == "UNKNOWN":
-        return _unknown(keyword)
+    if unexpected.type == "UNKNOWN":
+        return _unknown(unexpected)
     parts = split_parts(tokens, text)
     try:
         return _refusal(parts, unexpected)
@@ -53,9 +53,14 @@ def refusal(tokens: Sequence[Lexeme], unexpected: Lexeme, text: str) -> Instruct
 
 
 def _unknown(keyword: Lexeme) -> InstructionError:
-    near = suggest(keyword.value, KEYWORDS, case_sensitive=False)
+    near = _nearest_keyword(keyword.value)
     meant = f" (did you mean {near}?)" if near else ""
     return InstructionError(f"unknown instruction: {keyword.value}{meant}", keyword.word.span)
+
+
+@functools.lru_cache(maxsize=64)
+def _nearest_keyword(word: str) -> str | None:
+    return suggest(word, KEYWORDS, case_sensitive=False)
 
 
 def _refusal(parts: Parts, unexpected: Lexeme) -> InstructionError:

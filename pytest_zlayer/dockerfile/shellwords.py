@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pytest_zlayer.dockerfile.spaces import SPACES
 
-_PLAIN = re.compile(f"""[^'"$<{re.escape(SPACES)}/}}\\\\]+""")
+_SPACE = f"[{re.escape(SPACES)}]"
+_ORDINARY = f"[^'\"$<\\\\{re.escape(SPACES)}]"
+_PLAIN = re.compile(f"[^'\"$<\\\\/}}{re.escape(SPACES)}]+")
+_PLAIN_WORDS = re.compile(f"(?:{_ORDINARY}*{_SPACE})+")
 _PLAIN_IN_QUOTES = re.compile(r'[^"$\\]+')
+_SPACE_RUN = re.compile(f"{_SPACE}+")
 _SPECIAL = frozenset("@*#?-$!")
 _ODD_QUOTE = "unexpected end of statement while looking for matching {}"
 
@@ -26,15 +30,15 @@ class ShellWord:
     end: int
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Frame:
-    """Something opened and not yet closed: the text itself, ``${…`` or a double quote."""
+    """Something opened: the text itself (no ``stop``), ``${…``, or a double quote.
+
+    ``then`` ends a second part that follows the first (``${name/pattern/replacement}``).
+    """
 
     stop: str
     raw_escapes: bool
-    head: str = ""
-    pattern: str | None = None
-    out: list[str] = field(default_factory=list)
     quoted: bool = False
     then: str = ""
 
@@ -50,13 +54,20 @@ class _Splitter:
         self._at = 0
         self._raw_quotes = raw_quotes
         self._frames = [_Frame("", raw_escapes)]
+        self._opened_at = 0
+        self._inner: list[str] = []
         self._words: list[ShellWord] = []
         self._word: list[str] = []
         self._word_start = 0
 
-    def split(self) -> list[ShellWord]:
+    def split(self, *, only_special: bool) -> list[ShellWord]:
         text = self._text
         while self._at < len(text):
+            if only_special and not self._word and len(self._frames) == 1:
+                plain = _PLAIN_WORDS.match(text, self._at)
+                if plain is not None:
+                    self._at = plain.end()
+                    continue
             self._step(text[self._at])
         if len(self._frames) > 1:
             raise ShellSyntaxError(self._unfinished())
@@ -71,46 +82,39 @@ class _Splitter:
 
     def _step(self, char: str) -> None:
         top = self._frames[-1]
-        if top.quoted:
-            self._step_quoted(top, char)
-        elif top.stop and char == top.stop:
+        if top.stop and char == top.stop:
             self._at += 1
             self._close(top)
+        elif char == "$":
+            self._dollar()
+        elif top.quoted:
+            self._quoted(top, char)
         elif char == "'":
             self._single()
         elif char == '"':
+            self._open(_Frame('"', top.raw_escapes, quoted=True), self._quote('"'), self._at)
             self._at += 1
-            self._frames.append(_Frame('"', top.raw_escapes, self._quote('"'), quoted=True))
-        elif char == "$":
-            self._dollar()
         elif char == "<":
             self._less()
         elif char == "\\":
             self._escape(top)
         elif char in SPACES:
-            self._space(top, char)
+            self._space(char)
         else:
-            self._plain()
+            self._plain(_PLAIN)
 
-    def _step_quoted(self, top: _Frame, char: str) -> None:
-        if char == '"':
-            self._at += 1
-            self._frames.pop()
-            self._give(top.head + "".join(top.out) + self._quote('"'))
-        elif char == "$":
-            self._dollar()
-        elif char == "\\":
-            following = self._text[self._at + 1 : self._at + 2]
-            special = following in ('"', "$", "\\") and following != ""
-            top.out.append("\\" if top.raw_escapes else "")
-            # Only these three can be escaped; before anything else the backslash stands for itself.
-            if following:
-                top.out.append(following if special else "\\")
-            self._at += 2 if special else 1
-        else:
-            run = _PLAIN_IN_QUOTES.match(self._text, self._at)
-            start, self._at = self._at, run.end() if run else self._at + 1
-            top.out.append(self._text[start : self._at])
+    def _quoted(self, top: _Frame, char: str) -> None:
+        if char != "\\":
+            self._plain(_PLAIN_IN_QUOTES)
+            return
+        following = self._text[self._at + 1 : self._at + 2]
+        special = bool(following) and following in '"$\\'
+        kept = "\\" if top.raw_escapes else ""
+        # Only these three can be escaped; before anything else the backslash stands for itself.
+        if following:
+            kept += following if special else "\\"
+        self._at += 2 if special else 1
+        self._inner.append(kept)
 
     def _quote(self, char: str) -> str:
         return char if self._raw_quotes else ""
@@ -137,38 +141,38 @@ class _Splitter:
                 self._at += 1
         self._give(self._text[start : self._at], start)
 
-    def _space(self, top: _Frame, char: str) -> None:
+    def _space(self, char: str) -> None:
         if len(self._frames) == 1:
             self._end_word(self._at)
         else:
-            top.out.append(char)
+            self._inner.append(char)
         self._at += 1
 
-    def _plain(self) -> None:
-        run = _PLAIN.match(self._text, self._at)
+    def _plain(self, pattern: re.Pattern[str]) -> None:
+        run = pattern.match(self._text, self._at)
         start, self._at = self._at, run.end() if run else self._at + 1
         self._give(self._text[start : self._at], start)
 
-    def _give(self, piece: str, start: int | None = None) -> None:
-        """Add finished text to what is open: the current word at the top, else the frame."""
+    def _give(self, piece: str, start: int) -> None:
+        """Add finished text to what is open, or to the current word."""
         if len(self._frames) > 1:
-            self._frames[-1].out.append(piece)
+            self._inner.append(piece)
             return
         if not self._word:
-            self._word_start = self._at - len(piece) if start is None else start
+            self._word_start = start
         if piece:
             self._word.append(piece)
 
     def _give_variable(self, piece: str, start: int) -> None:
         """Add what stands for a variable; outside of quotes white space in it separates words."""
         if len(self._frames) > 1:
-            self._frames[-1].out.append(piece)
+            self._inner.append(piece)
             return
-        for char in piece:
-            if char in SPACES:
+        for index, part in enumerate(_SPACE_RUN.split(piece)):
+            if index:
                 self._end_word(self._at)
-            else:
-                self._give(char, start)
+            if part:
+                self._give(part, start)
 
     def _end_word(self, end: int) -> None:
         if self._word:
@@ -179,8 +183,7 @@ class _Splitter:
         start = self._at
         self._at += 1
         if not self._text.startswith("{", self._at):
-            name = self._name()
-            self._give_variable("$" + name, start)
+            self._give_variable("$" + self._name(), start)
             return
         self._at += 1
         following = self._text[self._at : self._at + 1]
@@ -195,50 +198,56 @@ class _Splitter:
         self._at += 1
         if modifier == "}":
             self._give_variable("${" + name + "}", start)
-            return
-        if modifier == "/":
-            if self._text.startswith("/", self._at):
-                self._at += 1
-            self._open(_Frame("/", True, "${" + name + "/", then="}"))
-            return
-        operator = modifier
-        if modifier == ":":
+        elif modifier == "/":
+            self._at += self._text.startswith("/", self._at)
+            self._open_word(_Frame("/", raw_escapes=True, then="}"), "${" + name + "/", start)
+        elif modifier == ":":
             operator = self._text[self._at : self._at + 1]
-            modifier += operator
             self._at += 1
-        elif modifier not in tuple("+-?#%"):
+            if operator in ("#", "%"):
+                raise _unsupported(modifier + operator)
+            self._open_word(_Frame("}", raw_escapes=False), "${" + name + ":" + operator, start)
+        elif modifier in ("+", "-", "?", "#", "%"):
+            self._open_word(_Frame("}", modifier in ("#", "%")), "${" + name + modifier, start)
+        else:
             raise _unsupported(modifier)
-        raw = operator in ("#", "%")
-        if raw and len(modifier) > 1:
-            raise _unsupported(modifier)
-        self._open(_Frame("}", raw, "${" + name + modifier))
 
-    def _open(self, frame: _Frame) -> None:
+    def _open_word(self, frame: _Frame, head: str, start: int) -> None:
         # BuildKit keeps the word in progress in the same buffer: it forgets what came before.
         self._word = []
+        self._open(frame, head, start)
+
+    def _open(self, frame: _Frame, head: str, start: int) -> None:
+        if len(self._frames) == 1:
+            self._opened_at = start
         self._frames.append(frame)
+        self._inner.append(head)
 
     def _close(self, top: _Frame) -> None:
-        inner = "".join(top.out)
         self._frames.pop()
         if top.then:
-            self._frames.append(_Frame(top.then, True, top.head + inner + "/"))
-        else:
-            self._give_variable(top.head + inner + "}", self._at)
+            self._frames.append(_Frame(top.then, raw_escapes=True))
+            self._inner.append("/")
+            return
+        self._inner.append(self._quote('"') if top.quoted else "}")
+        if len(self._frames) == 1:
+            whole = "".join(self._inner)
+            self._inner = []
+            (self._give if top.quoted else self._give_variable)(whole, self._opened_at)
 
     def _name(self) -> str:
         text, start = self._text, self._at
         first = text[start : start + 1]
-        if first in _SPECIAL and first:
+        if first in _SPECIAL:
             self._at += 1
             return first
         digits = first.isdecimal()
-        while self._at < len(text) and _in_name(text[self._at], digits):
+        while self._at < len(text) and _in_name(text[self._at], digits=digits):
             self._at += 1
         return text[start : self._at]
 
 
-def _in_name(char: str, digits: bool) -> bool:
+def _in_name(char: str, *, digits: bool) -> bool:
     return char.isdecimal() or (not digits and (char.isalpha() or char == "_"))
 
 
@@ -246,10 +255,15 @@ def _unsupported(modifier: str) -> ShellSyntaxError:
     return ShellSyntaxError(f"unsupported modifier ({modifier or chr(0xFFFD)}) in substitution")
 
 
-def split_shell_words(text: str, *, raw_quotes: bool, raw_escapes: bool) -> list[ShellWord]:
+def split_shell_words(
+    text: str, *, raw_quotes: bool, raw_escapes: bool, only_special: bool = False
+) -> list[ShellWord]:
     """The shell words of ``text``; with ``raw_…`` quotes or escapes stay in the words.
+
+    With ``only_special`` words may be left out in which no character has a meaning.
 
     Raises:
         ShellSyntaxError: an unclosed quote or a malformed ``${…}``.
     """
-    return _Splitter(text, raw_quotes=raw_quotes, raw_escapes=raw_escapes).split()
+    splitter = _Splitter(text, raw_quotes=raw_quotes, raw_escapes=raw_escapes)
+    return splitter.split(only_special=only_special)
