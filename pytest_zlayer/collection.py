@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Needed:
-    """A planned image and the tests that need it, by node id."""
+    """A declared image, its plan and the tests that need it, by node id.
 
+    ``wanted`` is false as long as only tests need it that are marked to be skipped.
+    """
+
+    spec: ImageSpec
     plan: BuildPlan
+    wanted: bool = False
     tests: list[str] = field(default_factory=list)
 
 
@@ -80,9 +85,10 @@ class Survey:
         planned = self._planned[key]
         if isinstance(planned, ZlayerError):
             raise planned
-        tests = self._needed.setdefault(key, Needed(planned)).tests
-        if item.nodeid not in tests[-1:]:
-            tests.append(item.nodeid)
+        needed = self._needed.setdefault(key, Needed(spec, planned))
+        needed.wanted |= item.get_closest_marker("skip") is None
+        if item.nodeid not in needed.tests[-1:]:
+            needed.tests.append(item.nodeid)
 
     def _try(self, spec: ImageSpec) -> BuildPlan | ZlayerError:
         try:
@@ -114,14 +120,26 @@ def check(state: State, items: list[pytest.Item]) -> None:
             raise pytest.UsageError(text)
         state.mistakes = text
         items.clear()
+        return
+    state.wanted = [one.spec for one in found.needed if one.wanted]
 
 
-def list_images(state: State, session: pytest.Session) -> bool | None:
-    """With ``--zlayer-list``: show the images instead of running the tests."""
-    if not state.settings["list"] or session.testsfailed:
+def begin(state: State, session: pytest.Session) -> bool | None:
+    """Before the first test: start building in the background, or only list the images.
+
+    Returns:
+        ``True`` when nothing is left to be run.
+    """
+    option = session.config.option
+    if session.testsfailed and not option.continue_on_collection_errors:
         return None
-    state.reporter.show(listing(survey(session.items, lambda: state.session.plan)))
-    return True
+    if state.settings["list"]:
+        state.reporter.show(listing(survey(session.items, lambda: state.session.plan)))
+        return True
+    if state.wanted and state.settings["prebuild"] and not (option.collectonly or option.setupplan):
+        # Which tests a worker gets it learns one by one; layers serve all of them.
+        state.session.prebuild(state.wanted, layers_only=state.worker is not None)
+    return None
 
 
 def survey(

@@ -239,12 +239,12 @@ def _skip_if_missing(state: State, error: ZlayerError) -> None:
 
 
 def _build(state: State, declared: Declared, item: Any) -> Image:
-    before = len(state.reporter.retries)
+    spec = declared.make()
     try:
-        return state.build(declared.make())
+        return state.build(spec)
     finally:
-        for retry in state.reporter.retries[before:]:
-            item.user_properties.append(("zlayer_retry", retry["line"]))
+        lines = state.reporter.take_retries(state.session.plan(spec).label)
+        item.user_properties.extend(("zlayer_retry", line) for line in lines)
 
 
 def _positional(context: Any) -> tuple[Any, ...]:

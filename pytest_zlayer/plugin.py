@@ -70,7 +70,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    return collection.list_images(state_of(session.config), session)
+    return collection.begin(state_of(session.config), session)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -69,6 +69,9 @@ class ProgressLines:
 
         full = self.detail == "full"
         match event:
+            case events.Waiting() if event.what == event.image:
+                # Built in the background by this very process, whose lines are shown anyway.
+                return None
             case events.Waiting():
                 return f"{event.image}: waiting for {event.what}"
             case events.Pulling():

@@ -102,6 +102,14 @@ class Reporter:
             self._pending.extend(lines)
         self.flush()
 
+    def take_retries(self, image: str) -> list[str]:
+        """The retries of an image, as lines, that were not taken before."""
+        with self._lock:
+            found = [one for one in self.retries if one["image"] == image and not one["taken"]]
+            for one in found:
+                one["taken"] = True
+            return [one["line"] for one in found]
+
     def warn_of_retries(self, nodeid: str) -> None:
         """Record a warning for each retry since the last call.
 
@@ -175,7 +183,7 @@ def retry_record(event: StepRetry) -> dict[str, Any]:
     """A retry as plain data, which can travel between processes."""
     from pytest_zlayer.progress import retry_line
 
-    return {"image": event.image, "text": event.text, "line": retry_line(event)}
+    return {"image": event.image, "line": retry_line(event), "taken": False}
 
 
 def failure_text(error: ZlayerError) -> str:

@@ -239,6 +239,14 @@ OPTIONS: tuple[Option, ...] = (
         field="retry_max_delay",
     ),
     Option(
+        name="retry-max-total",
+        help="seconds that all waits of one build may sum up to; then it fails",
+        convert=_seconds,
+        default=600.0,
+        metavar="S",
+        field="retry_max_total",
+    ),
+    Option(
         name="timeout",
         help="seconds a build may take (0: no limit)",
         convert=_limit,
@@ -324,6 +332,15 @@ OPTIONS: tuple[Option, ...] = (
         field="no_cache",
     ),
     Option(
+        name="cache",
+        help="what becomes of cached layers: keep (they serve later runs) or session (those of "
+        "this run are removed with it)",
+        convert=_choice(("keep", "session")),
+        default="keep",
+        metavar="HOW",
+        field="cache",
+    ),
+    Option(
         name="cache-max-age",
         help="cached layers unused for longer are removed",
         convert=_span,
@@ -346,6 +363,15 @@ OPTIONS: tuple[Option, ...] = (
         default=0,
         metavar="N",
         field="jobs",
+    ),
+    Option(
+        name="prebuild",
+        help="build the images of the selected tests in the background while other tests run: "
+        "on or off",
+        convert=_switch,
+        default=True,
+        metavar="on|off",
+        bare="on",
     ),
     Option(
         name="missing",

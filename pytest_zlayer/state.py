@@ -33,6 +33,7 @@ class State:
         self.session_id: str = worker.get(SESSION_INPUT) or secrets.token_hex(6)
         self.worker: str | None = worker.get("workerid")
         self.mistakes: str | None = None
+        self.wanted: list[ImageSpec] = []
         self._session: BuildSession | None = None
         self._engine_error: ZlayerError | None = None
         self._signals = TerminationHandler(self._interrupt)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +72,12 @@ class PretendedSession:
             self._run(plan)
             self.images[plan.key()] = PretendedImage(plan.label, plan.spec)
         return self.images[plan.key()]
+
+    def prebuild(self, specs: Iterable[ImageSpec], *, layers_only: bool = False) -> None:
+        """Say what would be built ahead, if anybody asks."""
+        if "STANDIN_AHEAD" in os.environ:
+            labels = " ".join(self.plan(one).label for one in specs)
+            note(f"ahead{' (layers only)' if layers_only else ''}: {labels}")
 
     def interrupt(self) -> None:
         note("interrupted")
