@@ -7,8 +7,8 @@ from typing import Protocol
 
 from pytest_zlayer.build.archives import Archive, is_archive
 from pytest_zlayer.build.contents import TreeContent
-from pytest_zlayer.build.context_tree import ContextRootfs
 from pytest_zlayer.build.copy_error import CopyError
+from pytest_zlayer.build.disk_tree import ContextRootfs
 from pytest_zlayer.build.layer import LayeredRootfs
 from pytest_zlayer.build.placing import unpacked
 from pytest_zlayer.build.trees import EmptyRootfs

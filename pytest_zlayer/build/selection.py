@@ -11,10 +11,11 @@ from typing import Protocol
 from pytest_zlayer.build.archives import Archive, is_archive
 from pytest_zlayer.build.contents import Content, InlineContent, TreeContent
 from pytest_zlayer.build.copy_error import CopyError
+from pytest_zlayer.build.disk_tree import DiskTree
 from pytest_zlayer.build.remotes import Fetched, remote_kind
 from pytest_zlayer.build.trees import Found, clean, components, follow, join, look, scan
 from pytest_zlayer.build.walking import Filters, Presence, Walked, walk
-from pytest_zlayer.buildah.rootfs import Entry, Rootfs
+from pytest_zlayer.buildah.rootfs import Entry, LocalRootfs, Rootfs
 from pytest_zlayer.dockerfile.ignore import IgnoreRules
 from pytest_zlayer.dockerfile.operations import CopyOperation, InlineFile
 from pytest_zlayer.dockerfile.pathmatch import go_match
@@ -144,6 +145,8 @@ def select(
     Raises:
         CopyError: a source is missing or a pattern malformed.
     """
+    if isinstance(source, LocalRootfs):
+        source = DiskTree(source.root)
     return _Selector(operation, source, ignore, fetch).run()
 
 
@@ -269,6 +272,9 @@ class _Selector:
         """Why a path may be missing: excluded, or misspelt."""
         if self._presence.is_ignored(path) and look(self._rootfs, path) is not None:
             return "it exists but the ignore file (.dockerignore) excludes it"
+        entry = self._presence.lstat(path)
+        if entry is not None and entry.kind == "symlink":
+            return f"it is a link to {entry.target}, which does not exist here"
         directory, name = posixpath.split(path)
         try:
             names = [found.name for found in self._visible(directory)]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.build.context_tree import ContextRootfs
 from pytest_zlayer.build.copying import Selection, select
 from pytest_zlayer.build.digests import Digests
+from pytest_zlayer.build.disk_tree import ContextRootfs
 from pytest_zlayer.dockerfile.ignore import IgnoreRules
 from pytest_zlayer.dockerfile.operations import CopyOperation, InlineFile
 from tests.build.support import add, copy, make_tree

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.build.context_tree import ContextRootfs
+from pytest_zlayer.build.disk_tree import ContextRootfs
 from pytest_zlayer.build.trees import Found
 from pytest_zlayer.build.walking import Filters, Presence, walk
 from pytest_zlayer.dockerfile.ignore import IgnoreRules

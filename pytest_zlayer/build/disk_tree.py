@@ -1,4 +1,4 @@
-"""A directory of this machine read as a build context."""
+"""Trees on this machine's disks, read one directory after the other."""
 
 from __future__ import annotations
 
@@ -59,20 +59,26 @@ class _OpenDirectory:
         os.close(self.descriptor)
 
 
-class ContextRootfs:
-    """A directory of this machine as a context: everything belongs to root, nothing outside shows.
+class DiskTree:
+    """A directory of this machine as a root; no link leads out of it.
 
-    BuildKit resets owners as it takes a local context over; modes, times and extended attributes
-    stay.
+    It does what ``LocalRootfs`` does, but lists and opens many files of one directory without
+    walking down from the root for each.
+
+    Args:
+        root: the directory.
+        keep_owners: ``False``: everything is shown as root's.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, keep_owners: bool = True) -> None:
         self.root = root
+        self._keep_owners = keep_owners
         self._tree = LocalRootfs(root)
         self._last = OpenDirectories()
 
     def lstat(self, path: str) -> Entry:
-        return replace(self._tree.lstat(path), uid=0, gid=0)
+        entry = self._tree.lstat(path)
+        return entry if self._keep_owners else replace(entry, uid=0, gid=0)
 
     def listdir(self, path: str) -> list[str]:
         return self._tree.listdir(path)
@@ -105,7 +111,7 @@ class ContextRootfs:
         try:
             with os.scandir(descriptor) as entries:
                 found = [
-                    _found(entry.name, entry.stat(follow_symlinks=False), descriptor)
+                    self._found(entry.name, entry.stat(follow_symlinks=False), descriptor)
                     for entry in entries
                 ]
         finally:
@@ -117,12 +123,12 @@ class ContextRootfs:
         self._last.forget()
         path = clean(path)
         if path == "/":
-            return _found("", self.root.stat(), -1)
+            return self._found("", self.root.stat(), -1)
         directory, name = posixpath.split(path)
         descriptor = self._open_directory(directory)
         try:
             status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-            return _found(name, status, descriptor)
+            return self._found(name, status, descriptor)
         finally:
             os.close(descriptor)
 
@@ -154,22 +160,31 @@ class ContextRootfs:
             descriptor = deeper
         return descriptor
 
+    def _found(self, name: str, status: os.stat_result, directory: int) -> Found:
+        kind = _KINDS[stat.S_IFMT(status.st_mode)]
+        device = None
+        if kind in ("character", "block"):
+            device = os.major(status.st_rdev), os.minor(status.st_rdev)
+        entry = Entry(
+            kind=kind,
+            mode=stat.S_IMODE(status.st_mode),
+            uid=status.st_uid if self._keep_owners else 0,
+            gid=status.st_gid if self._keep_owners else 0,
+            size=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+            device=device,
+            inode=(status.st_dev, status.st_ino),
+            links=status.st_nlink,
+            target=os.readlink(name, dir_fd=directory) if kind == "symlink" else None,
+        )
+        return Found(name, entry, status.st_ctime_ns)
 
-def _found(name: str, status: os.stat_result, directory: int) -> Found:
-    kind = _KINDS[stat.S_IFMT(status.st_mode)]
-    device = None
-    if kind in ("character", "block"):
-        device = os.major(status.st_rdev), os.minor(status.st_rdev)
-    entry = Entry(
-        kind=kind,
-        mode=stat.S_IMODE(status.st_mode),
-        uid=0,
-        gid=0,
-        size=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-        device=device,
-        inode=(status.st_dev, status.st_ino),
-        links=status.st_nlink,
-        target=os.readlink(name, dir_fd=directory) if kind == "symlink" else None,
-    )
-    return Found(name, entry, status.st_ctime_ns)
+
+class ContextRootfs(DiskTree):
+    """A local build context: everything belongs to root, as BuildKit takes it over.
+
+    Modes, times and extended attributes stay.
+    """
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, keep_owners=False)
