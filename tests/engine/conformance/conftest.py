@@ -1,0 +1,22 @@
+"""One workbench for all cases a process runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from ..conftest import Storage
+from .workbench import Workbench
+
+
+@pytest.fixture(scope="session")
+def workbench(
+    storage: Storage, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Workbench]:
+    before = os.umask(0o022)
+    made = Workbench(storage, tmp_path_factory.mktemp("conformance"))
+    yield made
+    made.close()
+    os.umask(before)
