@@ -25,6 +25,7 @@ class ProgressLines:
     prefix: str = PREFIX
     _announced: set[str] = field(default_factory=set)
     _headers: dict[str, str] = field(default_factory=dict)
+    _running: set[tuple[str, str, int]] = field(default_factory=set)
 
     def lines(self, event: Event) -> list[str]:
         """The lines that an event adds, without newlines; often none."""
@@ -77,15 +78,25 @@ class ProgressLines:
             case events.Pulling():
                 return f"{event.image}: pulling {event.reference}"
             case events.StepStarted():
+                self._running.add(_key(event))
                 slow = event.text.upper().startswith(_SLOW)
                 return f"{_step(event)} {event.text}" if full or slow else None
             case events.StepComplete():
-                return f"{_step(event)} {_done(event)}" if full else None
+                done = self._done(event)
+                return f"{_step(event)} {done}" if full else None
             case events.OutputLine():
                 text = f"{event.image}: {event.stage} {event.number} | {event.text}"
                 return text if full else None
             case _:
                 return None
+
+    def _done(self, event: StepComplete) -> str:
+        key = _key(event)
+        if key not in self._running:
+            return f"{event.text}{': cached' if event.cached else ''}"
+        self._running.discard(key)
+        tries = f" at attempt {event.attempts}" if event.attempts > 1 else ""
+        return "cached" if event.cached else f"done in {event.seconds:.1f}s{tries}"
 
 
 def retry_line(event: StepRetry) -> str:
@@ -111,11 +122,8 @@ def _step(event: StepStarted | StepComplete) -> str:
     return f"{_where(event.image, event.stage)} {event.number}/{event.total}"
 
 
-def _done(event: StepComplete) -> str:
-    if event.cached:
-        return f"{event.text}: cached"
-    tries = f" at attempt {event.attempts}" if event.attempts > 1 else ""
-    return f"done in {event.seconds:.1f}s{tries}"
+def _key(event: StepStarted | StepComplete) -> tuple[str, str, int]:
+    return event.build_id, event.stage, event.number
 
 
 def _first_line(text: str) -> str:

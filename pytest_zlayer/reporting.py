@@ -85,6 +85,7 @@ class Reporter:
                 return
             with self._capture_aside():
                 self._clear_status()
+                self._begin_line(terminal)
                 while self._pending:
                     terminal.write_line(self._pending.popleft())
                 terminal.flush()
@@ -126,6 +127,12 @@ class Reporter:
                     "location": None,
                 }
             )
+
+    def _begin_line(self, terminal: Any) -> None:
+        terminal.ensure_newline()
+        # Under pytest-xdist dots stand on a line that the reporter does not know as begun.
+        if self._config.get_terminal_writer().width_of_current_line:
+            terminal.line("")
 
     def _show_status(self, text: str) -> None:
         terminal = self._terminal()
