@@ -140,12 +140,18 @@ def _write_entry(output: _HashingFile, entry: LayerEntry, timestamp: int | None)
 
 def _write_content(output: _HashingFile, entry: LayerEntry, content: Content) -> None:
     left = content.size
-    with content.open() as file:
-        while left and (chunk := file.read(min(left, _CHUNK))):
-            output.write(chunk)
-            left -= len(chunk)
-        if left or file.read(1):
-            raise LayerError(f"{entry.path}: the source changed while it was copied")
+    try:
+        with content.open() as file:
+            while left and (chunk := file.read(min(left, _CHUNK))):
+                output.write(chunk)
+                left -= len(chunk)
+            changed = left > 0 or file.read(1) != b""
+    except FileNotFoundError:
+        changed = True
+    except PermissionError as error:
+        raise LayerError(f"{entry.path}: cannot read the source: {error.strerror}") from error
+    if changed:
+        raise LayerError(f"{entry.path}: the source changed while it was copied")
     output.write(bytes(-content.size % tarfile.BLOCKSIZE))
 
 

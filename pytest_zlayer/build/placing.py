@@ -215,9 +215,10 @@ class _Placement:
         """Create what leads to the destination; where the source itself ends."""
         tree, style = self._tree, self._style
         is_directory = destination.endswith(("/", "/."))
+        destination = clean(destination)
         leading = destination if is_directory else posixpath.dirname(destination)
         tree.make_directories(tree.resolve(leading), style)
-        top = tree.resolve(clean(destination))
+        top = tree.resolve(destination)
         found = tree.lstat(top)
         if self._source.nodes[0].entry.kind == "directory":
             parent = top if found is None else posixpath.dirname(top)
@@ -295,7 +296,7 @@ _MEMBER_KINDS: dict[bytes, LayerKind] = {
 
 def _unpack(tree: TargetTree, archive: Archive, destination: str, style: _Style) -> None:
     """Unpack into a directory; neither names nor links in the archive lead out of it."""
-    top = tree.resolve(destination)
+    top = tree.resolve(clean(destination))
     tree.make_directories(top, _Style(style.owner))
     for member in archive.members():
         _Member(tree, archive, top, member, style.owner).unpack()

@@ -143,11 +143,14 @@ def select(
         fetch: gets what ADD names by URL or git reference.
 
     Raises:
-        CopyError: a source is missing or a pattern malformed.
+        CopyError: a source is missing or cannot be read, or a pattern is malformed.
     """
     if isinstance(source, LocalRootfs):
         source = DiskTree(source.root)
-    return _Selector(operation, source, ignore, fetch).run()
+    try:
+        return _Selector(operation, source, ignore, fetch).run()
+    except OSError as error:
+        raise CopyError(f"cannot read {error.filename}: {error.strerror}") from error
 
 
 class _Selector:

@@ -51,7 +51,10 @@ def find(rootfs: Rootfs, path: str) -> Found:
 def scan(rootfs: Rootfs, path: str) -> list[Found]:
     """The entries of the directory ``path``, sorted by the bytes of their names."""
     if isinstance(rootfs, Scannable):
-        return rootfs.scan(path)
+        try:
+            return rootfs.scan(path)
+        except OSError as error:  # told with the whole path, which the system call did not see
+            raise OSError(error.errno, error.strerror, path) from error
     names = rootfs.listdir(path)
     return [Found(name, rootfs.lstat(join(path, name))) for name in names]
 

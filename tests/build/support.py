@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_zlayer.build.context_tree import ContextRootfs
 from pytest_zlayer.build.copying import layout, resolve_owner, select
+from pytest_zlayer.build.disk_tree import ContextRootfs
 from pytest_zlayer.build.layer import LayerEntry, write_layer
 from pytest_zlayer.buildah.rootfs import LocalRootfs, Rootfs
 from pytest_zlayer.dockerfile.ignore import IgnoreRules

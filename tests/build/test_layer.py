@@ -127,6 +127,24 @@ def test_file_that_changes_under_our_hands_is_an_error(tmp_path: Path, data: byt
     assert list(tmp_path.iterdir()) == []
 
 
+def test_file_that_went_away_is_an_error(tmp_path: Path) -> None:
+    context = make_tree(tmp_path / "context", ["a"])
+    layer = lay(copy("a", "/"), context, EmptyRootfs())
+    (context / "a").unlink()
+    with pytest.raises(LayerError) as caught:
+        write_layer(layer, tmp_path)
+    assert str(caught.value) == "/a: the source changed while it was copied"
+
+
+@pytest.mark.skipif(am_root, reason="root may read everything")
+def test_unreadable_file_is_an_error(tmp_path: Path) -> None:
+    context = make_tree(tmp_path / "context", ["a"])
+    (context / "a").chmod(0)
+    with pytest.raises(LayerError) as caught:
+        write_layer(lay(copy("a", "/"), context, EmptyRootfs()), tmp_path)
+    assert str(caught.value) == "/a: cannot read the source: Permission denied"
+
+
 def test_big_file_is_not_held_in_memory(tmp_path: Path) -> None:
     context = tmp_path / "context"
     context.mkdir()

@@ -142,6 +142,13 @@ def test_dangling_link_at_the_destination_creates_what_it_names(
     assert paths(lay(copy("a.txt", "/way"), context, image)) == ["/not/", "/not/yet"]
 
 
+def test_dots_are_taken_out_of_the_destination_before_links_are_followed(
+    context: Path, image: Path
+) -> None:
+    make_tree(image, {"deep/er/": None, "way": "-> /deep/er"})
+    assert files(lay(copy("a.txt", "/way/../x"), context, image)) == {"/x": "A"}
+
+
 def test_endless_links_are_refused(context: Path, image: Path) -> None:
     make_tree(image, {"one": "-> two", "two": "-> one"})
     with pytest.raises(CopyError) as caught:

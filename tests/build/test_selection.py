@@ -110,6 +110,14 @@ def test_link_to_a_directory_gives_its_contents(context: Path) -> None:
     assert paths(lay(copy("link", "/x"), context, EMPTY)) == ["/x/", "/x/d"]
 
 
+@pytest.mark.skipif(am_root, reason="root may read everything")
+def test_unreadable_directory(context: Path) -> None:
+    (context / "dir/sub").chmod(0)
+    with pytest.raises(CopyError) as caught:
+        lay(copy("dir", "/"), context, EMPTY)
+    assert str(caught.value) == "cannot read /dir/sub: Permission denied"
+
+
 def test_links_inside_a_directory_stay_links(context: Path) -> None:
     (context / "dir/link").symlink_to("/anywhere/../at all")
     assert files(lay(copy("dir", "/x"), context, EMPTY))["/x/link"] == "-> /anywhere/../at all"
