@@ -27,18 +27,24 @@ class BaseImageError(ZlayerError):
 
 @dataclass(frozen=True, slots=True)
 class BaseImage:
-    """A base image in the store: id, typed configuration, layers and history."""
+    """A base image in the store: id, typed configuration, layers and history.
+
+    ``runnable``: the engine can make containers of it and commit them without acting on its
+    configuration (ONBUILD, VOLUME) or stumbling over a history that leaves out layers.
+    """
 
     id: str
     config: ImageConfig
     chain: Chain
+    runnable: bool = True
 
 
 def base_from_record(record: ImageRecord) -> BaseImage:
     """The base image that an image of the store makes."""
-    return BaseImage(
-        record.id, read_config(record.config), read_chain(record.manifest, record.config)
-    )
+    config, chain = read_config(record.config), read_chain(record.manifest, record.config)
+    told = sum(not entry.get("empty_layer") for entry in record.config.get("history") or ())
+    runnable = not (config.onbuild or config.volumes) and told == len(chain.layers)
+    return BaseImage(record.id, config, chain, runnable)
 
 
 def candidates(reference: Reference, registry: str | None) -> Iterator[str]:

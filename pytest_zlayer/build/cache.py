@@ -8,7 +8,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,12 @@ class LayerCache:
         with contextlib.suppress(OSError):  # a full disk must not fail a build that needs nothing
             stamp.touch()
 
+    def touch_known(self, keys: Iterable[str]) -> None:
+        """Note that those of ``keys`` that are cached were used now."""
+        for key in set(keys):
+            if self.find(key) is not None:
+                self.touch(key)
+
     @contextlib.contextmanager
     def lock(
         self, key: str, waiting: Callable[[], None], check: Callable[[], None]
@@ -143,8 +149,7 @@ class LayerCache:
     @contextlib.contextmanager
     def replacing(self, key: str) -> Iterator[None]:
         """Around giving the name of ``key`` to a new image: removes the one that had it."""
-        with self._guard:
-            old = self._known.get(key)
+        old = self.find(key)
         yield
         if old is not None:
             self._remove_nameless(old)

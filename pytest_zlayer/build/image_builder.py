@@ -140,7 +140,12 @@ class ImageBuilder:
         elif plan.base_stage is not None and cached is None:
             head = self._stage(plan.base_stage).tree.head
         builder = StageBuilder(
-            self._job, plan, head, source_rootfs=self._rootfs, source_path=self._path
+            self._job,
+            plan,
+            head,
+            stage_plan=self._plans.__getitem__,
+            source_rootfs=self._rootfs,
+            source_path=self._path,
         )
         try:
             builder.build()

@@ -191,7 +191,10 @@ class ImageMaker:
             network=spec.network,
             platform=str(job.platform),
         )
-        builder = ImageBuilder(job, planner.plan(), graph, sources)
+        plans = planner.plan()
+        for one in plans.values():  # what is in daily use must not count as old
+            self._workshop.cache.touch_known(step.key for step in one.steps)
+        builder = ImageBuilder(job, plans, graph, sources)
         self._builders.append((builder, sources))
         return builder
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import posixpath
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pytest_zlayer.build.copying import (
     CopyError,
+    Selection,
     layout,
     lookup_user,
     make_directory,
@@ -49,6 +53,7 @@ class StageBuilder:
         job: what all stages of the build share.
         plan: the stage's steps.
         base: the head the stage starts from.
+        stage_plan: the plan of another stage.
         source_rootfs: the files of another stage, image or context, for COPY --from.
         source_path: the same as a host path, for mounts.
     """
@@ -59,12 +64,14 @@ class StageBuilder:
         plan: StagePlan,
         base: Head,
         *,
+        stage_plan: Callable[[int], StagePlan],
         source_rootfs: Callable[[SourceRef], Rootfs],
         source_path: Callable[[SourceRef, str], Path],
     ) -> None:
         self.plan = plan
         self.tree = StageTree(job, base, plan.base)
         self._job = job
+        self._stage_plan = stage_plan
         self._source_rootfs = source_rootfs
         self._results: list[StepResult] = []
         self._root_user: str | None = None
@@ -204,11 +211,24 @@ class StageBuilder:
     def _copy_entries(self, step: Step, operation: CopyOperation) -> tuple[LayerEntry, ...]:
         selection = step.selection
         if selection is None:
-            selection = select(operation, self._source_rootfs(operation.from_), ignore=None)
+            selection = self._select_from(operation)
         with self._job.slot():
             target = self.tree.rootfs()
             owner = resolve_owner(operation.chown, target)
             return layout(selection, operation, target, owner=owner, now=int(self._job.now()))
+
+    def _select_from(self, operation: CopyOperation) -> Selection:
+        """The files a COPY takes from a stage or image.
+
+        Sources are looked for from the root, as BuildKit does; what is not there, in the final
+        WORKDIR of the stage.
+        """
+        rootfs = self._source_rootfs(operation.from_)
+        workdir = "/"
+        if operation.from_.kind == "stage":
+            workdir = self._stage_plan(operation.from_.index).state.config.workdir or "/"
+        sources = tuple(_where(one, operation, rootfs, workdir) for one in operation.sources)
+        return select(replace(operation, sources=sources), rootfs, ignore=None)
 
     def _record(self, step: Step, *, cached: bool, attempts: int = 1, seconds: float = 0.0) -> None:
         attempts = 0 if cached else attempts
@@ -277,3 +297,14 @@ def deepest_cached(job: Job, plan: StagePlan) -> int | None:
         if step.makes_layer and job.cache.find(step.key) is not None:
             return position
     return None
+
+
+def _where(source: str, operation: CopyOperation, rootfs: Rootfs, workdir: str) -> str:
+    """``source`` as it stands, or below ``workdir`` if it is relative and not at the root."""
+    if source.startswith("/") or workdir == "/":
+        return source
+    alone = replace(operation, sources=(source,), files=())
+    with contextlib.suppress(CopyError):
+        if select(alone, rootfs, ignore=None).sources:
+            return source
+    return posixpath.join(workdir, source)

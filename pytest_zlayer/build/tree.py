@@ -99,18 +99,17 @@ class StageTree:
         self._import(chain, pending[-1].step.key)
 
     def make_runnable(self) -> None:
-        """Leave behind configuration the engine would act on (ONBUILD, VOLUME) before a RUN."""
+        """Before a RUN: go on from a bare twin of a base image that is not runnable itself."""
         base = self._base
-        if base is None or self._head.image != base.id:
+        if base is None or base.runnable or self._head.image != base.id:
             return
-        if base.config.onbuild or base.config.volumes:
-            key = key_of("bare", base.id)
-            known = self._job.cache.find(key)
-            if known is None:
-                self._import(base.chain, key)
-            else:
-                self._head = Head(known, base.chain)
-                self._job.cache.touch(key)
+        key = key_of("bare", base.id)
+        known = self._job.cache.find(key)
+        if known is None:
+            self._import(base.chain, key)
+        else:
+            self._head = Head(known, base.chain)
+            self._job.cache.touch(key)
 
     def commit(self, container: str, step: Step) -> None:
         """Make what ran in ``container`` the layer of ``step``; the container is taken over."""

@@ -1,0 +1,76 @@
+"""Sessions on a test storage, with everything they say written down."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_zlayer.build.events import Event, StepComplete
+from pytest_zlayer.build.image import Image
+from pytest_zlayer.build.options import BuildOptions
+from pytest_zlayer.build.session import BuildHooks, BuildSession
+from pytest_zlayer.build.spec import ImageSpec
+from tests.engine.conftest import Storage
+
+
+@dataclass
+class Builds:
+    """One session and its events."""
+
+    session: BuildSession
+    events: list[Event] = field(default_factory=list)
+
+    def build(self, text: str, context: Path | None = None, **declared: Any) -> Image:
+        """The image of an inline Dockerfile."""
+        return self.session.build(ImageSpec(text=text, context=context, **declared))
+
+    def executed(self) -> list[str]:
+        """The steps that were run, not taken from the cache."""
+        return [
+            event.text
+            for event in self.events
+            if isinstance(event, StepComplete) and not event.cached and event.seconds > 0
+        ]
+
+
+def make_options(storage: Storage, **changes: Any) -> BuildOptions:
+    """Options for a session on ``storage``."""
+    values: dict[str, Any] = {
+        "buildah": storage.binary,
+        "root": storage.root,
+        "runroot": storage.runroot,
+        "environment": {
+            **storage.environment,
+            "XDG_CACHE_HOME": str(storage.root.parent / "user-cache"),
+        },
+        "session_id": secrets.token_hex(6),
+        "retry_delay": 0.01,
+        **changes,
+    }
+    return BuildOptions(**values)
+
+
+@contextmanager
+def building(
+    storage: Storage, *, hooks: BuildHooks | None = None, failed: bool = False, **changes: Any
+) -> Iterator[Builds]:
+    """A session on ``storage``, closed afterwards."""
+    events: list[Event] = []
+    session = BuildSession(make_options(storage, **changes), listener=events.append, hooks=hooks)
+    try:
+        yield Builds(session, events)
+    finally:
+        session.close(failed=failed)
+
+
+def write_files(directory: Path, files: dict[str, str | bytes]) -> Path:
+    """Files with their parents; the directory."""
+    for name, content in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return directory

@@ -1,0 +1,181 @@
+"""What the second build of the same input does, and what it does not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pytest_zlayer.build.failures import BuildError
+from pytest_zlayer.build.housekeeping import list_store, prune
+from tests.engine.building import building, make_options, write_files
+from tests.engine.conftest import BUSYBOX, Storage, add_busybox
+
+TEXT = f"""\
+FROM {BUSYBOX} AS base
+RUN echo base > /base
+FROM base AS builder
+COPY src /src
+RUN cat /src/* > /all
+FROM base
+COPY --from=builder /all /all
+RUN wc -l /all > /count
+CMD ["cat", "/count"]
+"""
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Path:
+    """A context with two files."""
+    return write_files(tmp_path / "context", {"src/a": "a\n", "src/b": "b\n", "other": "o\n"})
+
+
+@pytest.fixture
+def cached(own_storage: Storage, context: Path, tmp_path: Path) -> Storage:
+    """A storage in which ``TEXT`` was built once."""
+    add_busybox(own_storage, tmp_path / "busybox")
+    with building(own_storage) as builds:
+        builds.build(TEXT, context)
+        assert len(builds.executed()) == 5
+    return own_storage
+
+
+def test_the_second_build_runs_nothing(cached: Storage, context: Path) -> None:
+    with building(cached) as builds:
+        image = builds.build(TEXT, context)
+
+        assert builds.executed() == []
+        assert image.build.cached
+        assert image.run().stdout == "2 /all\n"
+
+
+def test_the_same_input_gives_the_same_image(cached: Storage, context: Path) -> None:
+    ids = set()
+    for _ in range(2):
+        with building(cached) as builds:
+            ids.add(builds.build(TEXT, context).id)
+
+    assert len(ids) == 1
+
+
+def test_a_changed_file_rebuilds_from_where_it_is_read(cached: Storage, context: Path) -> None:
+    (context / "src" / "a").write_text("changed\n")
+    with building(cached) as builds:
+        image = builds.build(TEXT, context)
+
+        assert builds.executed() == [
+            "COPY src /src",
+            "RUN cat /src/* > /all",
+            "COPY --from=builder /all /all",
+            "RUN wc -l /all > /count",
+        ]
+        assert image.path("/all").read_text() == "changed\nb\n"
+
+
+def test_a_file_nobody_copies_changes_nothing(cached: Storage, context: Path) -> None:
+    (context / "other").write_text("changed\n")
+    with building(cached) as builds:
+        builds.build(TEXT, context)
+
+        assert builds.executed() == []
+
+
+def test_times_are_not_read_but_modes_are(cached: Storage, context: Path) -> None:
+    os.utime(context / "src" / "a", (1, 1))
+    with building(cached) as builds:
+        builds.build(TEXT, context)
+        assert builds.executed() == []
+
+    (context / "src" / "a").chmod(0o700)
+    with building(cached) as builds:
+        builds.build(TEXT, context)
+        assert builds.executed()[0] == "COPY src /src"
+
+
+def test_a_changed_instruction_rebuilds_what_follows(cached: Storage, context: Path) -> None:
+    with building(cached) as builds:
+        builds.build(TEXT.replace("wc -l", "wc -c"), context)
+
+        assert builds.executed() == ["RUN wc -c /all > /count"]
+
+
+def test_metadata_reaches_only_the_commands_that_see_it(cached: Storage, context: Path) -> None:
+    with building(cached) as builds:
+        builds.build(TEXT.replace("RUN wc", "LABEL new=1\nRUN wc"), context)
+        assert builds.executed() == []
+
+    with building(cached) as builds:
+        builds.build(TEXT.replace("RUN wc", "ENV NEW=1\nRUN wc"), context)
+        assert builds.executed() == ["RUN wc -l /all > /count"]
+
+
+def test_no_cache_runs_everything(cached: Storage, context: Path) -> None:
+    before = cached.image_names()
+    with building(cached, no_cache=True) as builds:
+        builds.build(TEXT, context)
+
+        assert len(builds.executed()) == 5
+    assert cached.image_names() == before
+
+
+def test_a_failed_build_resumes_where_it_failed(cached: Storage, context: Path) -> None:
+    broken = TEXT.replace("RUN wc", "RUN echo new > /new\nRUN exit 1\nRUN wc")
+    for expected in (["RUN echo new > /new"], []):
+        with building(cached) as builds:
+            with pytest.raises(BuildError):
+                builds.build(broken, context)
+            assert builds.executed() == expected
+
+
+def test_only_cached_layers_survive_the_session(cached: Storage, context: Path) -> None:
+    assert not any(cached.leftovers().values())
+    assert all(
+        name.startswith("localhost/zlayer/cache:") or name == BUSYBOX
+        for name in cached.image_names()
+    )
+
+
+def test_a_session_cache_ends_with_the_session(own_storage: Storage, tmp_path: Path) -> None:
+    add_busybox(own_storage, tmp_path / "busybox")
+    with building(own_storage, cache="session") as builds:
+        builds.build(f"FROM {BUSYBOX}\nRUN echo > /x\n")
+
+    assert own_storage.image_names() == [BUSYBOX]
+
+
+def test_the_oldest_layers_go_when_the_cache_is_too_large(cached: Storage) -> None:
+    assert [item.kind for item in list_store(make_options(cached))].count("cache") == 5
+
+    removed = prune(make_options(cached, cache_max_size=0))
+
+    assert len(removed) == 5
+    assert cached.image_names() == [BUSYBOX]
+
+
+def test_layers_are_kept_while_another_session_lives(cached: Storage, context: Path) -> None:
+    with building(cached) as builds:
+        builds.build(TEXT, context)
+        kept = [item.name for item in list_store(make_options(cached, cache_max_size=0))]
+        prune(make_options(cached, cache_max_size=0))
+
+        assert [item.name for item in list_store(make_options(cached))] == kept
+
+
+def test_prune_removes_nothing_of_others(cached: Storage) -> None:
+    cached.buildah("tag", BUSYBOX, "localhost/zlayer-not-ours:1", "docker.io/zlayer/cache:1")
+    others = {BUSYBOX, "localhost/zlayer-not-ours:1", "docker.io/zlayer/cache:1"}
+
+    prune(make_options(cached), everything=True)
+
+    assert set(cached.image_names()) == others
+
+
+def test_a_cached_layer_that_is_damaged_is_rebuilt(cached: Storage, context: Path) -> None:
+    for layer in (cached.root / "overlay").glob("*/diff/count"):
+        shutil.rmtree(layer.parent)
+    with building(cached) as builds:
+        image = builds.build(TEXT.replace("CMD", "RUN cat /count > /twice\nCMD"), context)
+
+        assert image.path("/twice").read_text() == "2 /all\n"
