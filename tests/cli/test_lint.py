@@ -1,0 +1,79 @@
+"""``lint``: build checks as text, as JSON and as an exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+def test_a_clean_file_has_no_findings(run):
+    Path("Dockerfile").write_text("FROM scratch\nLABEL a=b\n")
+    done = run("lint", "Dockerfile")
+    assert (done.code, done.out, done.err) == (0, "0 findings in 1 file\n", "")
+
+
+def test_findings_are_shown_with_their_lines(run):
+    Path("Dockerfile").write_text("FROM scratch\nMAINTAINER me\n")
+    done = run("lint", "Dockerfile")
+    assert done.code == 0
+    assert done.out.startswith("Dockerfile:2:1: warning: MaintainerDeprecated: ")
+    assert "    2 | MAINTAINER me\n" in done.out
+    assert done.out.endswith("1 finding in 1 file\n")
+
+
+def test_findings_are_errors_where_the_file_says_so(run):
+    Path("Dockerfile").write_text("# check=error=true\nFROM scratch\nMAINTAINER me\n")
+    done = run("lint", "Dockerfile")
+    assert done.code == 1
+    assert done.out.startswith("Dockerfile:3:1: error: MaintainerDeprecated: ")
+
+
+def test_a_file_that_cannot_be_built_ends_with_2(run):
+    Path("good").write_text("FROM scratch\nLABEL a=b\n")
+    Path("bad").write_text("FROM scratch\nRUNN x\n")
+    done = run("lint", "good", "bad")
+    assert done.code == 2
+    assert done.out == (
+        "bad:2:1: unknown instruction: RUNN (did you mean RUN?)\n"
+        "    2 | RUNN x\n"
+        "      | ^~~~\n"
+        "0 findings and 1 error in 2 files\n"
+    )
+
+
+def test_json_holds_findings_and_errors_of_each_file(run):
+    Path("good").write_text("FROM scratch\nMAINTAINER me\n")
+    Path("bad").write_text("FROM scratch\nRUNN x\n")
+    done = run("lint", "--json", "good", "bad")
+    good, bad = json.loads(done.out)
+    assert done.code == 2
+    assert (good["file"], good["errors"]) == ("good", [])
+    [finding] = good["findings"]
+    assert (finding["name"], finding["line"], finding["error"]) == (
+        "MaintainerDeprecated",
+        2,
+        False,
+    )
+    message = "unknown instruction: RUNN (did you mean RUN?)"
+    assert bad["errors"] == [{"message": message, "line": 2, "column": 1}]
+
+
+def test_the_ignore_file_beside_it_counts(run):
+    Path("Dockerfile").write_text("FROM scratch\nCOPY secret.txt /\n")
+    Path(".dockerignore").write_text("secret.txt\n")
+    assert "CopyIgnoredFile" in run("lint", "Dockerfile").out
+
+
+@pytest.mark.parametrize("platform", ["linux/arm64", "linux/amd64"])
+def test_a_platform_can_be_given(run, platform):
+    Path("Dockerfile").write_text("FROM scratch\nLABEL a=b\n")
+    assert run("lint", "--platform", platform, "Dockerfile").code == 0
+
+
+def test_a_platform_that_is_none_is_told(run):
+    Path("Dockerfile").write_text("FROM scratch\n")
+    done = run("lint", "--platform=a/b/c/d/e", "Dockerfile")
+    assert done.code == 2
+    assert done.err.startswith("pytest-zlayer: platform 'a/b/c/d/e': ")

@@ -1,0 +1,77 @@
+"""Exit codes and messages that all verbs share."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def test_help_lists_the_verbs(run):
+    done = run("--help")
+    assert done.code == 0
+    for verb in ("build", "parse", "plan", "lint", "ps", "prune"):
+        assert f"\n    {verb} " in done.out
+
+
+@pytest.mark.parametrize("verb", ["build", "parse", "plan", "lint", "ps", "prune"])
+def test_every_verb_explains_itself(run, verb):
+    done = run(verb, "--help")
+    assert done.code == 0
+    assert done.out.startswith(f"usage: pytest-zlayer {verb} ")
+
+
+@pytest.mark.parametrize("argv", [[], ["bild"], ["parse"], ["plan", ".", "--targt=x"]])
+def test_a_wrong_command_line_is_a_usage_error(run, argv):
+    done = run(*argv)
+    assert done.code == 2
+    assert done.out == ""
+    assert "usage: pytest-zlayer" in done.err
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["build", "."], ["ps"], ["prune"]],
+)
+def test_without_buildah_a_verb_that_needs_it_ends_with_3(run, argv):
+    Path("Dockerfile").write_text("FROM scratch\nLABEL a=b\n")
+    done = run(*argv, "--buildah=/nowhere/buildah", "--root=/nowhere/root")
+    assert done.code == 3
+    assert done.err.startswith("pytest-zlayer: ")
+    assert "Traceback" not in done.err
+
+
+def test_a_wrong_value_is_told_with_its_option(run):
+    Path("Dockerfile").write_text("FROM scratch\n")
+    done = run("build", ".", "--retries=many")
+    expected = "--retries: expected a whole number of 0 or more, not 'many'"
+    assert (done.code, done.err) == (2, f"pytest-zlayer: {expected}\n")
+
+
+def test_a_wrong_value_in_the_environment_names_the_variable(run, monkeypatch):
+    monkeypatch.setenv("ZLAYER_PLATFORM", " ")
+    done = run("plan", ".")
+    expected = "ZLAYER_PLATFORM in the environment: expected some text, not ' '"
+    assert (done.code, done.err) == (2, f"pytest-zlayer: {expected}\n")
+
+
+def test_it_runs_as_a_module(tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    argv = [sys.executable, "-m", "pytest_zlayer", "parse", "Dockerfile"]
+    done = subprocess.run(argv, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert done.stdout == "stage 0\n    1  FROM        scratch\n"
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n" + "LABEL a=b\n" * 20_000)
+    argv = [sys.executable, "-m", "pytest_zlayer", "parse", "Dockerfile"]
+    with subprocess.Popen(
+        argv, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
