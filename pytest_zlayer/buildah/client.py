@@ -55,15 +55,22 @@ class AgentClient:
             except OSError as error:
                 self._control.close()
                 raise EngineUnusable(f"{argv[0]} cannot be started: {error.strerror}") from error
+        # The process started, until the agent has told its own number.
+        self.pid = int(self._process.pid)
         self._questions: queue.SimpleQueue[_Question | None] = queue.SimpleQueue()
         # A thread of its own: a KeyboardInterrupt hits the main thread, and must not cut a message.
         self._thread = threading.Thread(target=self._converse, name="zlayer-agent", daemon=True)
         self._thread.start()
 
-    @property
-    def pid(self) -> int:
-        """The process started: the agent, or ``buildah unshare`` around it."""
-        return int(self._process.pid)
+    def greet(self, tmpdir: Path, env: Mapping[str, str]) -> None:
+        """Tells the agent whom it serves and where it may put files; it makes that directory.
+
+        Raises:
+            OSError: it cannot.
+            EngineUnusable: the agent did not start.
+        """
+        answer = self.ask("hello", parent=self._owner, tmpdir=os.fspath(tmpdir), env=dict(env))[0]
+        self.pid = int(answer["pid"])
 
     def ask(self, question: str, descriptors: Sequence[int] = (), **fields: Any) -> Answer:
         """Asks the agent and waits for the answer.

@@ -279,6 +279,26 @@ def says_not_known(stderr: Sequence[str]) -> bool:
     return any("not known" in line or "no such image" in line for line in stderr)
 
 
+def says_is_list(stderr: Sequence[str]) -> bool:
+    """Whether what was to be removed is a manifest list, which 1.28 has another command for."""
+    return any("tag not known" in line for line in stderr)
+
+
+def says_has_names(stderr: Sequence[str]) -> bool:
+    """Whether an image could not be removed by its id because it has several names."""
+    return any("with more than one tag" in line for line in stderr)
+
+
+def of_debug_log(stderr: Sequence[str]) -> Failure:
+    """Why a command did nothing that ended as if all were well, from its log at level debug."""
+    for line in reversed(stderr):
+        for signature in _SIGNATURES:
+            if " err " in line and signature.pattern.search(line):
+                detail = line.partition(" err ")[2].partition(" (&")[0].replace('\\"', '"')
+                return Failure(signature.kind, f"{signature.message}: {detail}", signature.hint)
+    return Failure("permanent", "nothing was pushed, and buildah did not say why")
+
+
 def says_in_use(stderr: Sequence[str]) -> bool:
     """Whether an image could not be removed because a container or image needs it."""
     return any("in use" in line or "dependent child images" in line for line in stderr)

@@ -12,7 +12,14 @@ from pathlib import Path
 from pytest_zlayer.buildah import arguments
 from pytest_zlayer.buildah.commands import Commander
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.buildah.failures import Failure, log_errors, says_in_use, says_not_known
+from pytest_zlayer.buildah.failures import (
+    Failure,
+    log_errors,
+    says_has_names,
+    says_in_use,
+    says_is_list,
+    says_not_known,
+)
 from pytest_zlayer.buildah.probe import Features
 from pytest_zlayer.buildah.records import parse_images
 
@@ -152,6 +159,12 @@ def untag(commander: Commander, image: str, name: str) -> None:
             remove(commander, [name])
 
 
+def _names(commander: Commander, identifier: str) -> tuple[str, ...]:
+    listed = parse_images(commander.output(["images", "--json", "--no-trunc"]))
+    wanted = arguments.image(identifier)
+    return next((one.names for one in listed if one.id.startswith(wanted)), ())
+
+
 def remove(commander: Commander, references: Sequence[str]) -> tuple[str, ...]:
     """``buildah rmi``; what is in use is left, and returned."""
     if not references:
@@ -162,6 +175,11 @@ def remove(commander: Commander, references: Sequence[str]) -> tuple[str, ...]:
     if len(references) > 1:
         # One call for all is quick; after any failure each says for itself how it stands.
         return tuple(left for one in references for left in remove(commander, [one]))
+    if says_is_list(done.stderr_tail):
+        commander.output(["manifest", "rm", arguments.image(references[0])])
+        return ()
+    if says_has_names(done.stderr_tail):
+        return tuple(references) if remove(commander, _names(commander, references[0])) else ()
     if says_not_known(done.stderr_tail):
         return ()
     if says_in_use(done.stderr_tail):

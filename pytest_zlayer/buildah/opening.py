@@ -91,7 +91,12 @@ def _opened(
     wishes: Wishes, client: AgentClient, outside: dict[str, str], base: Path, *, rootless: bool
 ) -> Opened:
     tmpdir = base / f"zlayer-{wishes.session}-{wishes.worker}-{secrets.token_hex(4)}"
-    client.ask("hello", parent=os.getpid(), tmpdir=str(tmpdir), env=outside)
+    try:
+        client.greet(tmpdir, outside)
+    except EngineUnusable as error:
+        raise (_diagnosis(wishes, outside) or error) from error
+    except OSError as error:
+        raise _no_tmpdir(base) from error
     # Asked with the common TMPDIR: without XDG_RUNTIME_DIR the run directory is derived from it.
     asking = Commander(Runner(client), wishes.binary, outside, _wished_storage(wishes))
     storage = ask_storage(asking)
@@ -108,6 +113,22 @@ def _opened(
         version=version, features=features, memory=memory, rootless=rootless, tmpdir=tmpdir,
         isolation=wishes.isolation, session=wishes.session, worker=wishes.worker,
     )  # fmt: skip
+
+
+def _diagnosis(wishes: Wishes, outside: dict[str, str]) -> EngineUnusable | None:
+    """Why no agent starts in a user namespace, found out by an agent outside of it."""
+    client = AgentClient((), outside)
+    try:
+        commander = Commander(Runner(client), wishes.binary, outside, _wished_storage(wishes))
+        probe.parse_version(_version_text(commander))
+        commander.output(["unshare", "--", "true"])
+    except EngineUnusable as error:
+        return error
+    except EngineError as error:
+        return EngineUnusable(f"buildah cannot work here: {error.message}", hint=error.hint)
+    finally:
+        client.close()
+    return None
 
 
 def _adopt(
@@ -150,11 +171,15 @@ def temporary_base(environment: Mapping[str, str]) -> Path:
     """
     base = Path(environment.get("TMPDIR") or _COMMON_TMPDIR)
     if not os.access(base, os.W_OK | os.X_OK):
-        raise EngineUnusable(
-            f"nothing can be written to the temporary directory {base}",
-            hint="set TMPDIR to a directory that is there",
-        )
+        raise _no_tmpdir(base)
     return base.absolute()
+
+
+def _no_tmpdir(base: Path) -> EngineUnusable:
+    return EngineUnusable(
+        f"nothing can be written to the temporary directory {base}",
+        hint="set TMPDIR to a directory that is there",
+    )
 
 
 def _is_unused_vfs(storage: StorageInfo) -> bool:

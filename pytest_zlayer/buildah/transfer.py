@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -15,13 +16,14 @@ from pytest_zlayer.buildah import arguments
 from pytest_zlayer.buildah.arguments import PullPolicy
 from pytest_zlayer.buildah.commands import BOOKKEEPING, Commander
 from pytest_zlayer.buildah.errors import EngineError, ImageNotKnown
-from pytest_zlayer.buildah.failures import Failure
+from pytest_zlayer.buildah.failures import Failure, of_debug_log
 from pytest_zlayer.buildah.output import LineSink
 from pytest_zlayer.buildah.probe import Features
 from pytest_zlayer.buildah.records import parse_image
 from pytest_zlayer.buildah.storage import StorageInfo
 from pytest_zlayer.errors import UsageError
 
+_LOOPBACK = re.compile(r"docker://(?:localhost|127\.[0-9.]+)[:/]")
 _DESTINATION = re.compile(r"\A[a-z][a-z-]*:.+\Z", re.DOTALL)
 
 
@@ -112,6 +114,9 @@ def manifest_push(
     """``buildah manifest push --all``; the digest the destination has now."""
     words = ["manifest", "push", "--all"]
     target = [arguments.image(name), checked_destination(destination)]
+    if _LOOPBACK.match(target[1]):
+        # buildah 1.28 asks for TLS here whatever registries.conf says; on loopback nobody does.
+        words.append("--tls-verify=false")
     return _push(
         commander, words, target, tmpdir, on_line=on_line, timeout=timeout, authfile=authfile
     )
@@ -135,12 +140,19 @@ def _push(
         if done.exit_code != 0:
             raise commander.failed(done)
         digest = file.read_text(encoding="ascii").strip()
-    if not digest.startswith("sha256:"):
-        raise EngineError(
-            Failure("transient", f"pushing to {target[-1]} gave no digest"),
-            command=arguments.masked(done.argv),
-        )
+        if not digest.startswith("sha256:"):
+            raise _silent(commander, [*words, *auth, *target], timeout)
     return digest
+
+
+def _silent(commander: Commander, words: Sequence[str], timeout: float | None) -> EngineError:
+    """The error for a push that ended with status 0 and pushed nothing: 1.28 does that for lists.
+
+    The reason stands only in the log of a second try.
+    """
+    talking = replace(commander, options=(*commander.options, "--log-level", "debug"))
+    done = talking.call(words, timeout=timeout)
+    return EngineError(of_debug_log(done.stderr_tail), command=arguments.masked(done.argv))
 
 
 @contextlib.contextmanager

@@ -82,13 +82,16 @@ def _names(directory: str) -> list[str]:
 def _remove_containers(left: Leavings) -> list[str]:
     if not left.buildah:
         return []
-    code, output, error = _call(left, [*left.buildah, "containers", "--all", "--json"])
-    if code != 0:
-        return [f"containers could not be listed: {error.strip()}"]
+    found = _recorded(left, "containers")
+    if found is None:
+        code, output, error = _call(left, [*left.buildah, "containers", "--all", "--json"])
+        if code != 0:
+            return [f"containers could not be listed: {error.strip()}"]
+        found = [{**one, "names": [one.get("containername", "")]} for one in _items(output)]
     ours = [
-        str(found["id"])
-        for found in _items(output)
-        if str(found.get("containername", "")).startswith(left.prefix)
+        str(one["id"])
+        for one in found
+        if any(name.startswith(left.prefix) for name in one.get("names") or ())
     ]
     return [problem for one in ours for problem in _remove(left, "rm", one)]
 
@@ -96,11 +99,39 @@ def _remove_containers(left: Leavings) -> list[str]:
 def _remove_images(left: Leavings) -> list[str]:
     if not left.buildah or not (left.images or left.ids):
         return []
-    code, output, error = _call(left, [*left.buildah, "images", "--json", "--no-trunc"])
-    if code != 0:
-        return [f"images could not be listed: {error.strip()}"]
-    targets = list(_matching(left, _items(output)))
+    found = _recorded(left, "images")
+    if found is None:
+        code, output, error = _call(left, [*left.buildah, "images", "--json", "--no-trunc"])
+        if code != 0:
+            return [f"images could not be listed: {error.strip()}"]
+        found = _items(output)
+    targets = list(_matching(left, found))
     return [problem for one in targets for problem in _remove(left, "rmi", one)]
+
+
+def _recorded(left: Leavings, kind: str) -> list[dict[str, Any]] | None:
+    """What the storage's own records list, ``None`` when they are not as expected.
+
+    Read directly they cost nothing; ``buildah images`` measures every image of the storage first.
+    """
+    options = dict(zip(left.buildah[1::2], left.buildah[2::2], strict=False))
+    try:
+        folder = f"{options['--storage-driver']}-{kind}"
+        # Newer versions keep working containers where a reboot loses them.
+        places = [
+            os.path.join(options["--root"], folder, f"{kind}.json"),
+            os.path.join(options["--runroot"], folder, f"{kind}.json"),
+            os.path.join(options["--runroot"], folder, f"volatile-{kind}.json"),
+        ]
+        found = [one for place in places if os.path.exists(place) for one in _read(place)]
+    except (OSError, ValueError, KeyError):
+        return None
+    return found if all(isinstance(one.get("id"), str) for one in found) else None
+
+
+def _read(place: str) -> list[dict[str, Any]]:
+    with open(place, "rb") as file:
+        return [dict(one) for one in json.load(file) or ()]
 
 
 def _matching(left: Leavings, images: list[dict[str, Any]]) -> Iterator[str]:
