@@ -189,7 +189,7 @@ def _trigger(parts: Parts) -> Trigger:
         comments=(),
         empty_continuation=False,
     )
-    return Trigger(**common)
+    return Trigger(**common, legacy=any(token.type == "VALUE" for token in parts.tokens))
 
 
 _BUILDERS: Mapping[str, Callable[[Parts], AnyInstruction]] = {

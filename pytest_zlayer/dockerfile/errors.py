@@ -57,6 +57,10 @@ class DockerfileError(ZlayerError):
         super().__init__("\n".join(one.render_in(lines, filename) for one in self.diagnostics))
 
 
+_WIDEST = 200
+_BEFORE = 60
+
+
 def _excerpt(lines: Sequence[str], span: Span) -> list[str]:
     """The line a span begins on and the mark beneath it; tabs are kept so that both line up."""
     if span.line > len(lines):
@@ -64,7 +68,19 @@ def _excerpt(lines: Sequence[str], span: Span) -> list[str]:
     line = lines[span.line - 1].rstrip("\r")
     start = min(span.column - 1, len(line))
     end = span.end_column - 1 if span.end_line == span.line else len(line)
+    line, start, end = _window(line, start, max(min(end, len(line)), start + 1))
     lead = "".join("\t" if char == "\t" else " " for char in line[:start])
-    mark = "^" + "~" * (max(min(end, len(line)), start + 1) - start - 1)
+    mark = "^" + "~" * (end - start - 1)
     number = str(span.line)
     return [f"{number:>5} | {line}", f"{'':>5} | {lead}{mark}"]
+
+
+def _window(line: str, start: int, end: int) -> tuple[str, int, int]:
+    """The part of a very long line that is worth showing, and the mark within it."""
+    if len(line) <= _WIDEST:
+        return line, start, end
+    first = max(start - _BEFORE, 0)
+    last = min(first + _WIDEST, len(line))
+    before, after = "…" * (first > 0), "…" * (last < len(line))
+    shift = len(before) - first
+    return before + line[first:last] + after, start + shift, min(end, last) + shift

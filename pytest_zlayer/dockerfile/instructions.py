@@ -347,6 +347,8 @@ class Onbuild(Instruction):
 class Trigger(Instruction):
     """The unchecked instruction inside ONBUILD; ``keyword`` may even be unknown."""
 
+    legacy: bool = False
+
 
 AnyInstruction: TypeAlias = (
     From | Arg | Env | Label | Maintainer | Run | Cmd | Entrypoint | Shell | Copy | Add | Workdir

@@ -178,6 +178,18 @@ def test_an_error_knows_the_lines_of_its_instruction() -> None:
     assert one.span == Span(3, 1, 3, 5)
 
 
+def test_of_a_very_long_line_only_the_surroundings_are_shown() -> None:
+    head, line, mark = shown("FROM a\nENV a=b " + "x" * 100 + "=y z " + "w" * 300).splitlines()
+    assert head.startswith('app/Dockerfile:2:112: Syntax error - can\'t find = in "z".')
+    assert line == "    2 | …" + "x" * 57 + "=y z " + "w" * 138 + "…"
+    assert mark == "      | " + " " * 61 + "^"
+
+
+def test_a_very_long_mark_ends_with_what_is_shown() -> None:
+    mark = shown("FROM a\nRUN [1, " + " " * 500 + "2]").splitlines()[2]
+    assert mark == "      |     ^" + "~" * 195
+
+
 def test_it_is_one_of_our_errors() -> None:
     assert isinstance(refused("FOO"), ZlayerError)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.dockerfile import AnyInstruction, DockerfileError, Flag, Span, parse
+from pytest_zlayer.dockerfile import AnyInstruction, DockerfileError, Flag, Onbuild, Span, parse
 
 _VECTORS = Path(__file__).parent / "vectors" / "files.jsonl"
 # What a canonical form does not keep: where things stood, and how they were spelled.
@@ -68,6 +68,13 @@ def test_the_canonical_form(written: str, canonical: str) -> None:
     (instruction,) = parse(f"FROM x\n{written}").instructions[1:]
     assert str(instruction) == canonical
     assert essence(again(instruction, "\\")) == essence(instruction)
+
+
+@pytest.mark.parametrize("trigger", ["ENV a b=c", "ENV a=b c=d", 'RUN --x ["a"]', "FOO"])
+def test_a_trigger_has_a_canonical_form_too(trigger: str) -> None:
+    (onbuild,) = parse(f"FROM x\nONBUILD {trigger}").instructions[1:]
+    assert isinstance(onbuild, Onbuild)
+    assert str(onbuild.trigger) == trigger
 
 
 def test_a_flag_that_was_never_written_is_quoted() -> None:
