@@ -253,7 +253,7 @@ class Engine:
             timestamp=timestamp, format=format, timeout=timeout,
         )  # fmt: skip
 
-    def mount(self, container: str) -> Rootfs:
+    def mount(self, container: str) -> LocalRootfs | AgentRootfs:
         """The files of a working container."""
         printed = self._commander.repeatable(["mount", arguments.container(container)]).strip()
         root = Path(printed.splitlines()[-1] if printed else "")
@@ -269,6 +269,11 @@ class Engine:
     def unmount(self, container: str) -> None:
         """Undoes :meth:`mount`."""
         self._commander.repeatable(["umount", arguments.container(container)])
+
+    def remove_empty(self, tree: LocalRootfs | AgentRootfs, paths: Sequence[str]) -> None:
+        """Removes those of these paths that are empty files or empty directories, in this order."""
+        if paths:
+            self._client.ask("remove empty", root=str(tree.root), paths=list(paths))
 
     def copy_in(self, container: str, source: Path, destination: str) -> None:
         """Copies a file of the host, or what is in a directory of it, into a working container."""

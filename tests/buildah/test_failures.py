@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_zlayer.buildah.failures import Failure, classify, log_errors, own_line
+from pytest_zlayer.buildah.failures import (
+    Failure,
+    classify,
+    disk_full,
+    log_errors,
+    of_debug_log,
+    own_line,
+)
 
 RUN = ["buildah", "run", "c", "--", "true"]
 PULL = ["buildah", "pull", "x"]
@@ -224,3 +231,25 @@ def test_errors_in_the_log_are_found() -> None:
 )
 def test_line_that_may_be_buildahs_own(line: str, owned: bool) -> None:
     assert own_line(line) is owned
+
+
+def test_reason_of_a_silent_failure_stands_in_the_log() -> None:
+    log = [
+        'time="x" level=debug msg="GET https://127.0.0.1:1/v2/"',
+        'time="x" level=debug msg="Ping https://h/v2/ err Get: connection refused (&url.Error{})"',
+        'time="x" level=debug msg="shutting down the store"',
+    ]
+    assert of_debug_log(log) == Failure(
+        "transient",
+        "the registry cannot be reached: Get: connection refused",
+    )
+
+
+def test_silent_failure_without_a_reason() -> None:
+    assert of_debug_log([]).message == "nothing was pushed, and buildah did not say why"
+
+
+def test_full_disk_is_named_once() -> None:
+    assert disk_full(["/a", "/b", "/a"]).message == (
+        "the disk is full: no space left in /a and /b"
+    )

@@ -30,7 +30,15 @@ from .processes import (
 GRACE = 2.0
 # How long killed processes may take to go away, in seconds.
 _REAPING = 5.0
-_DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+# What we or Python treat specially; a command starts with none of that.
+_DEFAULT_SIGNALS = (
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGCHLD,
+    signal.SIGPIPE,
+    signal.SIGXFSZ,
+)
 
 
 @dataclass(slots=True)

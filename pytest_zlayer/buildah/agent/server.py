@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import signal
 import socket
@@ -48,6 +49,7 @@ class Server:
             "resolve": lambda message, _: (Tree(message["root"]).resolve(message["path"]), ()),
             "open": lambda message, _: (None, [Tree(message["root"]).open(message["path"])]),
             "xattrs": _xattrs,
+            "remove empty": _remove_empty,
         }
 
     def serve(self) -> None:
@@ -202,6 +204,14 @@ def note(left: Leavings, line: dict[str, Any]) -> None:
 def _xattrs(message: Message, _: list[int]) -> Answer:
     found = Tree(message["root"]).xattrs(message["path"])
     return {name: base64.b64encode(value).decode("ascii") for name, value in found.items()}, ()
+
+
+def _remove_empty(message: Message, _: list[int]) -> Answer:
+    tree = Tree(message["root"])
+    for path in message["paths"]:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            tree.remove_empty(path)
+    return None, ()
 
 
 def _namespace_variables() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Reading a directory tree as a container would see it: links never lead out of it."""
+"""A directory tree as a container would see it: links never lead out of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections import deque
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 # What the kernel allows (MAXSYMLINKS).
@@ -68,6 +68,18 @@ class Tree:
                 if error.errno in (errno.ENOTSUP, errno.ENODATA):
                     return {}
                 raise
+
+    def remove_empty(self, path: str) -> None:
+        """Removes an empty directory or an empty file; anything else stays."""
+        parent, _, name = path.rstrip("/").rpartition("/")
+        with closing(_Walk(self.root, parent)) as walk:
+            walk.go(follow_last=True)
+            found = os.stat(name, dir_fd=walk.here, follow_symlinks=False)
+            if stat.S_ISDIR(found.st_mode):
+                with suppress(OSError):  # not empty
+                    os.rmdir(name, dir_fd=walk.here)
+            elif stat.S_ISREG(found.st_mode) and found.st_size == 0:
+                os.unlink(name, dir_fd=walk.here)
 
     def resolve(self, path: str) -> str:
         """The path without any link in it; a tail that does not exist is kept as it is."""
