@@ -16,9 +16,9 @@ from types import MappingProxyType
 from typing import BinaryIO, Literal, cast
 
 from pytest_zlayer.build.contents import Content
+from pytest_zlayer.build.copy_error import CopyError
 from pytest_zlayer.build.trees import clean, follow, join, look, sort_key
 from pytest_zlayer.buildah.rootfs import Entry, EntryKind, Rootfs
-from pytest_zlayer.errors import ZlayerError
 
 LayerKind = Literal["file", "directory", "symlink", "hardlink", "character", "block", "fifo"]
 
@@ -29,7 +29,7 @@ WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 
 
-class LayerError(ZlayerError):
+class LayerError(CopyError):
     """A layer cannot be written."""
 
 
