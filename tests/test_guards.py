@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import functools
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from pytest_zlayer import hookspecs, settings
 from pytest_zlayer.build.spec import ImageSpec
+from pytest_zlayer.dockerfile import parse
 
 REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "pytest_zlayer"
@@ -66,7 +68,7 @@ def modules_that_import(top: str) -> set[str]:
 def is_allowed(name: str, rooms: set[str]) -> bool:
     if name == SHARED or name.startswith(f"{SHARED}."):
         return True
-    return any(name.startswith(f"pytest_zlayer.{room}.") for room in rooms)
+    return any(f"{name}.".startswith(f"pytest_zlayer.{room}.") for room in rooms)
 
 
 def test_imports_go_one_way() -> None:
@@ -175,8 +177,9 @@ def test_every_fixture_is_documented() -> None:
     assert [name for name in FIXTURES if f"`{name}`" not in documentation("fixtures.md")] == []
 
 
-def test_every_document_is_linked_from_the_readme() -> None:
+def test_every_document_is_linked_from_the_top() -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    readme += (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
     documents = sorted(path.name for path in (REPOSITORY / "docs").glob("*.md"))
     assert [name for name in documents if f"(docs/{name})" not in readme] == []
 
@@ -193,15 +196,51 @@ def test_links_of_documents_lead_somewhere() -> None:
     assert [link for document in documents for link in dead_links(document)] == []
 
 
-def has_tests(module: Path) -> bool:
-    """Whether there is a test file of a module's name, or of the name it was split from."""
-    words = module.stem.split("_")
-    names = ["_".join(words[:count]) for count in range(1, len(words) + 1)]
-    tests = REPOSITORY / "tests" / room_of(module)
-    return any(any(tests.rglob(f"test_{name}*.py")) for name in names)
+def test_every_option_that_documents_name_exists() -> None:
+    documents = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")]
+    text = " ".join(document.read_text(encoding="utf-8") for document in documents)
+    named = set(re.findall(r"--zlayer-[a-z-]+[a-z]", text))
+    assert named - {option.flag for option in settings.OPTIONS} == set()
 
 
-def test_tests_mirror_the_rooms() -> None:
-    rooms = [one for one in MODULES if room_of(one) != "surface" and AGENT not in one.parents]
-    untested = [relative(one) for one in rooms if one.stem != "__init__" and not has_tests(one)]
-    assert untested == []
+def blocks_of_readme(language: str) -> list[str]:
+    parts = (REPOSITORY / "README.md").read_text(encoding="utf-8").split("```")[1::2]
+    return [part.partition("\n")[2] for part in parts if part.startswith(f"{language}\n")]
+
+
+def test_the_dockerfile_of_the_readme_is_one() -> None:
+    (text,) = blocks_of_readme("dockerfile")
+    assert [stage.name for stage in parse(text).stages] == ["builder", "runtime"]
+
+
+def test_the_test_of_the_readme_uses_arguments_that_exist() -> None:
+    (text,) = blocks_of_readme("python")
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    (mark,) = [call for call in calls if ast.unparse(call.func) == "pytest.mark.image"]
+    known = {field.name for field in dataclasses.fields(ImageSpec)}
+    assert {keyword.arg for keyword in mark.keywords} - known == set()
+
+
+def tests_of(room: str) -> list[Path]:
+    return sorted((REPOSITORY / "tests" / room).rglob("test_*.py"))
+
+
+def test_every_room_has_tests_that_stand_with_it() -> None:
+    strangers = [
+        test.name
+        for room in ROOMS
+        for test in tests_of(room)
+        if not any(is_allowed(name, {room}) for name in imports_of(test))
+    ]
+    assert strangers == []
+    assert [room for room in ROOMS if not tests_of(room)] == []
+
+
+def test_tests_of_the_dockerfile_room_know_no_other_room() -> None:
+    wrong = [
+        f"{test.name} imports {name}"
+        for test in tests_of("dockerfile")
+        for name in imports_from(test, "pytest_zlayer")
+        if not is_allowed(name, ROOMS["dockerfile"])
+    ]
+    assert wrong == []
