@@ -221,7 +221,7 @@ def test_the_test_of_the_readme_uses_arguments_that_exist() -> None:
     assert {keyword.arg for keyword in mark.keywords} - known == set()
 
 
-def tests_of(room: str) -> list[Path]:
+def files_that_test(room: str) -> list[Path]:
     return sorted((REPOSITORY / "tests" / room).rglob("test_*.py"))
 
 
@@ -229,17 +229,17 @@ def test_every_room_has_tests_that_stand_with_it() -> None:
     strangers = [
         test.name
         for room in ROOMS
-        for test in tests_of(room)
+        for test in files_that_test(room)
         if not any(is_allowed(name, {room}) for name in imports_of(test))
     ]
     assert strangers == []
-    assert [room for room in ROOMS if not tests_of(room)] == []
+    assert [room for room in ROOMS if not files_that_test(room)] == []
 
 
 def test_tests_of_the_dockerfile_room_know_no_other_room() -> None:
     wrong = [
         f"{test.name} imports {name}"
-        for test in tests_of("dockerfile")
+        for test in files_that_test("dockerfile")
         for name in imports_from(test, "pytest_zlayer")
         if not is_allowed(name, ROOMS["dockerfile"])
     ]
