@@ -33,7 +33,7 @@ from pytest_zlayer.buildah.records import (
     parse_image,
     parse_images,
 )
-from pytest_zlayer.buildah.rootfs import AgentRootfs, LocalRootfs, Rootfs
+from pytest_zlayer.buildah.rootfs import AgentRootfs, LocalRootfs
 from pytest_zlayer.buildah.storage import StorageInfo
 
 __all__ = [

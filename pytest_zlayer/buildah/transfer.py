@@ -21,10 +21,9 @@ from pytest_zlayer.buildah.output import LineSink
 from pytest_zlayer.buildah.probe import Features
 from pytest_zlayer.buildah.records import parse_image
 from pytest_zlayer.buildah.storage import StorageInfo
-from pytest_zlayer.errors import UsageError
 
 _LOOPBACK = re.compile(r"docker://(?:localhost|127\.[0-9.]+)[:/]")
-_DESTINATION = re.compile(r"\A[a-z][a-z-]*:.+\Z", re.DOTALL)
+_LOCAL = ("oci", "oci-archive", "docker-archive", "dir", "docker-daemon")
 
 
 def pull(
@@ -172,17 +171,10 @@ def checked_destination(destination: str) -> str:
     Raises:
         UsageError: it is neither an image name nor ``transport:details``.
     """
-    bare = destination.removeprefix("docker://")
-    if bare != destination or _DESTINATION.match(destination) is None or "/" in destination.split(
-        ":", 1
-    )[0]:
-        return f"docker://{arguments.image(bare)}"
-    transport = destination.partition(":")[0]
-    if transport in ("oci", "oci-archive", "docker-archive", "dir", "docker-daemon"):
+    transport, _, details = destination.partition(":")
+    if transport in _LOCAL and details:
         return destination
-    if arguments.image(destination):
-        return f"docker://{destination}"
-    raise UsageError(f"{destination!r} is not a place to push to")
+    return f"docker://{arguments.image(destination.removeprefix('docker://'))}"
 
 
 def manifest_create(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 from packaging.version import Version
 
 from pytest_zlayer.buildah.errors import EngineUnusable
-from pytest_zlayer.buildah.isolation import Isolation, _exit_zero, candidates
 from pytest_zlayer.buildah.probe import Features, Memory, ask_features, parse_version
 
 
@@ -63,38 +61,3 @@ def test_memory_survives_garbage(tmp_path: Path) -> None:
     assert memory.get("question") is None
     memory.put("question", 1)
     assert memory.get("question") == 1
-
-
-def test_candidates_come_strongest_first(tmp_path: Path) -> None:
-    for name in ("crun", "runc", "unshare"):
-        (tmp_path / name).write_text("", encoding="ascii")
-        (tmp_path / name).chmod(0o755)
-    found = list(candidates("auto", str(tmp_path), rootless=False))
-    assert found == [
-        Isolation("oci", f"{tmp_path}/crun"),
-        Isolation("oci", f"{tmp_path}/runc"),
-        Isolation("rootless", f"{tmp_path}/crun"),
-        Isolation("rootless", f"{tmp_path}/runc"),
-        Isolation("chroot", contained=True),
-        Isolation("chroot"),
-    ]
-
-
-def test_isolation_asked_for_is_the_only_candidate(tmp_path: Path) -> None:
-    assert list(candidates("chroot", str(tmp_path), rootless=True)) == [Isolation("chroot")]
-
-
-def test_program_of_a_few_bytes_ends_with_zero(tmp_path: Path) -> None:
-    import platform
-
-    content = _exit_zero(platform.machine())
-    if content is None:
-        pytest.skip("no program for this machine")
-    file = tmp_path / "exit-zero"
-    file.write_bytes(content)
-    file.chmod(0o755)
-    assert subprocess.run([str(file)], check=False).returncode == 0
-
-
-def test_no_program_for_an_unknown_machine() -> None:
-    assert _exit_zero("vax") is None

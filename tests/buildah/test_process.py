@@ -159,25 +159,6 @@ def test_end_of_the_agent_ends_its_commands(client: AgentClient, runner: Runner)
         runner.run(sh("true"))
 
 
-def test_agent_works_for_one_process_only(client: AgentClient) -> None:
-    pid = os.fork()
-    if pid == 0:
-        try:
-            client.ask("lstat", root="/", path="/")
-        except EngineUnusable:
-            os._exit(0)
-        os._exit(1)
-    assert os.waitpid(pid, 0)[1] == 0
-
-
-def test_directory_of_the_agent_goes_with_it(tmp_path: Path) -> None:
-    client = AgentClient((), ENV)
-    client.greet(tmp_path / "agent", ENV)
-    (tmp_path / "agent" / "file").touch()
-    client.close()
-    assert os.listdir(tmp_path) == []
-
-
 def test_long_command_lines_pass(runner: Runner) -> None:
     done = runner.run(Request(argv=["sh", "-c", ": " + "x" * 100_000 + "; echo on"], env=ENV))
     assert done.stdout_tail == ("on",)
