@@ -31,13 +31,23 @@ SSH_VARIABLE = "SSH_AUTH_SOCK"
 
 @dataclass(slots=True)
 class PreparedMounts:
-    """Volumes and variables of one RUN; ``undo`` releases locks and removes what was staged."""
+    """Volumes and variables of one RUN; ``undo`` releases locks and removes what was staged.
 
+    ``argv`` is not empty when the command must be another one than the operation says.
+    """
+
+    argv: tuple[str, ...] = ()
     volumes: list[Volume] = field(default_factory=list)
     tmpfs: list[Tmpfs] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
     hidden_env: dict[str, str] = field(default_factory=dict)
     undo: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    @property
+    def targets(self) -> list[str]:
+        """Where in the container something is mounted."""
+        volumes = [one.target for one in self.volumes]
+        return volumes + [one.target for one in self.tmpfs]
 
 
 class MountPreparer:
@@ -70,8 +80,12 @@ class MountPreparer:
         self._environment = environment
         self._count = 0
 
-    def prepare(self, operation: RunOperation) -> PreparedMounts:
+    def prepare(self, operation: RunOperation, isolation: str) -> PreparedMounts:
         """Everything ``operation`` wants mounted; close ``undo`` when the command has ended.
+
+        Args:
+            operation: the RUN.
+            isolation: how it will be isolated.
 
         Raises:
             UsageError: a required secret or agent was not given.
@@ -81,7 +95,7 @@ class MountPreparer:
             for mount in operation.mounts:
                 self._add(prepared, mount)
             if operation.script is not None:
-                self._add_script(prepared, operation.script)
+                self._add_script(prepared, operation, operation.script, isolation)
         except BaseException:
             prepared.undo.close()
             raise
@@ -199,9 +213,14 @@ class MountPreparer:
         prepared.volumes.append(Volume(Path(socket), mount.target))
         prepared.env.setdefault(SSH_VARIABLE, mount.target)
 
-    def _add_script(self, prepared: PreparedMounts, script: Heredoc) -> None:
+    def _add_script(
+        self, prepared: PreparedMounts, operation: RunOperation, script: Heredoc, isolation: str
+    ) -> None:
         path = self._private_file(prepared, script.text.encode(), 0o755, 0, 0)
         target = f"/dev/pipes/{script.name}"
+        if isolation == "chroot":  # its /dev is the host's: no place for mount points
+            target = f"/run/pipes/{script.name}"
+            prepared.argv = (*operation.argv[:-1], target)
         prepared.volumes.append(Volume(path, target, readonly=True))
 
     def _private_file(

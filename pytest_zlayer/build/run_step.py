@@ -12,6 +12,7 @@ from pytest_zlayer.build.mounts import MountPreparer, PreparedMounts
 from pytest_zlayer.build.output import StepOutput
 from pytest_zlayer.build.retry import RetryPolicy, with_retries
 from pytest_zlayer.build.steps import Step
+from pytest_zlayer.build.stubs import ENGINE_MOUNTS, missing
 from pytest_zlayer.build.tree import SCRATCH, StageTree
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.dockerfile.dispatch import proxy_args
@@ -139,13 +140,21 @@ class RunStep:
         with self._job.slot():
             container = self._tree.new_container()
             try:
-                mounts = self._mounts.prepare(self._operation)
+                mounts = self._mounts.prepare(self._operation, self._job.engine.isolation)
+                points = missing(self._tree.rootfs(), [*ENGINE_MOUNTS, *mounts.targets])
                 with mounts.undo:
                     self._execute(container, mounts)
+                self._remove_mount_points(container, points)
                 self._tree.commit(container, self._step)
             except BaseException:
                 self._left = container
                 raise
+
+    def _remove_mount_points(self, container: str, points: tuple[str, ...]) -> None:
+        """Take away the mount points that were not there before, unless something is in them."""
+        if points:
+            engine = self._job.engine
+            engine.remove_empty(engine.mount(container), points)
 
     def _keep_left(self) -> None:
         """Let the container of the last failed attempt be kept if that is wanted."""
@@ -163,7 +172,7 @@ class RunStep:
         output = StepOutput(self._step, self._job.log, self._emit)
         done = self._job.engine.run(
             container,
-            operation.argv,
+            mounts.argv or operation.argv,
             env={**operation.env, **proxy_args(self._job.plan.spec.build_args), **mounts.env},
             user=self._user,
             workdir=operation.workdir,

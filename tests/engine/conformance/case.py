@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import textwrap
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
+# Of the RUNs of both sides; with another one than chroot buildah 1.28 needs a runtime that works.
+ISOLATION = os.environ.get("ZLAYER_TEST_ISOLATION", "chroot")
 LONG_AGO = 981173106  # 2001-02-03 04:05:06 UTC: the time of everything in a context
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 

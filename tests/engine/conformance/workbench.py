@@ -26,11 +26,10 @@ from pytest_zlayer.dockerfile.config import ImageConfig
 
 from ..conftest import Storage
 from ..conftest import write_layout as write_base_layout
-from .case import LONG_AGO, Case, Dir, File, Hard, Link, Special, Things, plain, tar
+from .case import ISOLATION, LONG_AGO, Case, Dir, File, Hard, Link, Special, Things, plain, tar
 from .snapshot import Facts, Snapshot, configuration, take
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-ISOLATION = "chroot"
 # Few applets, so that reading all files of an image is quick.
 _APPLETS = (
     "sh ash cat chmod chown cp cut date dirname echo env false find grep head id ip ls ln mkdir "

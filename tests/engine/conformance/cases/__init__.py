@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from ..case import Case
-from . import copy
+from . import copy, lines, run
 
-ALL: tuple[Case, ...] = (*copy.CASES,)
+ALL: tuple[Case, ...] = (*lines.CASES, *run.CASES, *copy.CASES)
