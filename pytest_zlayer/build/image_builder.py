@@ -23,7 +23,7 @@ from pytest_zlayer.build.assemble import (
 from pytest_zlayer.build.image import BuildResult, StepResult
 from pytest_zlayer.build.job import Job
 from pytest_zlayer.build.sources import Sources, host_path
-from pytest_zlayer.build.stage_builder import StageBuilder, deepest_cached
+from pytest_zlayer.build.stage_builder import StageBuilder, cached_result, deepest_cached
 from pytest_zlayer.build.steps import StagePlan, Step
 from pytest_zlayer.build.tree import KEY_MARK, Head
 from pytest_zlayer.buildah.rootfs import Rootfs
@@ -83,9 +83,13 @@ class ImageBuilder:
     def result(self) -> BuildResult:
         """Steps, time and log of the build."""
         steps: list[StepResult] = []
-        for index in sorted(self._futures):
-            future = self._futures[index]
-            if future.done() and future.exception() is None:
+        for index in sorted(self._plans):
+            future = self._futures.get(index)
+            if future is None:  # nobody needed it: all that is made from it was cached
+                steps.extend(
+                    cached_result(self._plans[index], step) for step in self._plans[index].steps
+                )
+            elif future.done() and future.exception() is None:
                 steps.extend(future.result().results)
         log = self._job.log.path if self._job.log.exists else None
         return BuildResult(tuple(steps), time.monotonic() - self._started, log)

@@ -288,6 +288,19 @@ class StageBuilder:
         return BuildError(reason, failed, hint=hint)
 
 
+def cached_result(plan: StagePlan, step: Step) -> StepResult:
+    """The result of a step that did not have to run."""
+    return StepResult(
+        stage=plan.label,
+        number=step.number,
+        text=step.text,
+        line=step.instruction.span.line,
+        cached=True,
+        attempts=0,
+        seconds=0.0,
+    )
+
+
 def deepest_cached(job: Job, plan: StagePlan) -> int | None:
     """Position of the last step whose layer is in the cache, or ``None``."""
     if job.plan.spec.no_cache:

@@ -27,7 +27,7 @@ EOT
 FROM base AS unused
 RUN exit 1
 FROM base
-COPY --from=builder --chown=app --chmod=600 out.txt /srv/first
+COPY --from=builder --chown=app --chmod=700 out.txt /srv/first
 COPY --from=1 /src/out.txt /srv/second
 COPY <<note /srv/
 from a heredoc
@@ -66,7 +66,7 @@ def test_stages_are_built_in_order_and_files_copied_between_them(
 
     first, second = image.path("/srv/first"), image.path("/srv/second")
     assert first.read_text() == second.read_text() == "in\nhello\n"
-    assert (first.stat().mode, first.stat().uid) == (0o600, 1000)
+    assert (first.stat().mode, first.stat().uid) == (0o700, 1000)
     assert image.path("/srv/note").read_text() == "from a heredoc\n"
 
 
