@@ -149,7 +149,7 @@ SIGNATURES = [
     ("absent", "no such image there", "reading manifest 1 in localhost:5000/x: manifest unknown"),
     ("permanent", "the registry asks for a login", "unauthorized: authentication required"),
     ("permanent", "the registry denies access to this image", "requested access to the resource is denied: denied: x"),  # noqa: E501
-    ("transient", "the registry asks to slow down", "toomanyrequests: You have reached your pull rate limit"),  # noqa: E501
+    ("permanent", "the registry asks to slow down", "toomanyrequests: You have reached your pull rate limit"),  # noqa: E501
     ("transient", "the registry has an internal error", "received unexpected HTTP status: 503 Service Unavailable"),  # noqa: E501
     ("transient", "the registry has an internal error", "uploading layer: 500 (Internal Server Error)"),  # noqa: E501
     ("permanent", "the registry does not speak the expected TLS", "http: server gave HTTP response to HTTPS client"),  # noqa: E501

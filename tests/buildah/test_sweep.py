@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 
+from pytest_zlayer.buildah.agent.sweeping import _is_ours
 from pytest_zlayer.buildah.commands import Commander
 from pytest_zlayer.buildah.process import Runner
 from pytest_zlayer.buildah.storage import StorageInfo
@@ -23,3 +24,26 @@ def test_no_process_is_started_for_our_own_journal(
         (storage.sessions / name).touch()
     commander = Commander(cast("Runner", None), Path("/buildah"), {})
     assert sweep(commander, storage) == ()
+
+
+OURS = {
+    "prefix": "zl-s-main-",
+    "images": "localhost/zlayer/session/s-main/",
+    "tmpdir": "/var/tmp/zlayer-s-main-1",
+}
+
+
+def test_journal_of_ours() -> None:
+    assert _is_ours(OURS)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"prefix": ""}, {"prefix": "x"}, {"images": ""}, {"tmpdir": ""}, {"tmpdir": "/var/tmp"}],
+)
+def test_journal_that_would_stand_for_too_much(changes: dict[str, str]) -> None:
+    assert not _is_ours({**OURS, **changes})
+
+
+def test_journal_that_says_nothing() -> None:
+    assert not _is_ours({})

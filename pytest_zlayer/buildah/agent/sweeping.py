@@ -24,12 +24,21 @@ def sweep() -> int:
     return 0
 
 
+def _is_ours(session: dict[str, str]) -> bool:
+    """Whether a journal names things of ours only: an empty name would stand for everything."""
+    return (
+        session.get("prefix", "").startswith("zl-")
+        and session.get("images", "").startswith("localhost/zlayer/session/")
+        and os.path.basename(session.get("tmpdir", "")).startswith("zlayer-")
+    )
+
+
 def _sweep(path: str, buildah: list[str], env: dict[str, str]) -> None:
     journal = Journal.take_dead(path)
     if journal is None:
         return
     session, *additions = list(journal.lines()) or [{}]
-    if not {"prefix", "tmpdir", "images"} <= session.keys():
+    if not _is_ours(session):
         # Not written by us, or cut off before there was anything to remove.
         return
     left = Leavings(
