@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_zlayer.build.bases import DOCKER_IMAGE, OCI_LAYOUT, BaseImage, BaseImages
+from pytest_zlayer.build.copying import Fetch
 from pytest_zlayer.build.events import Event, Pulling
 from pytest_zlayer.build.failures import BuildError
 from pytest_zlayer.build.fetch import Fetcher
@@ -19,6 +20,7 @@ from pytest_zlayer.build.job import BuildLog, Job
 from pytest_zlayer.build.mounted import MountedImages
 from pytest_zlayer.build.places import cache_directory
 from pytest_zlayer.build.plan import BuildPlan
+from pytest_zlayer.build.remotes import Fetched
 from pytest_zlayer.build.retry import Interrupted
 from pytest_zlayer.build.sources import Sources
 from pytest_zlayer.build.spec import PullMode
@@ -26,6 +28,7 @@ from pytest_zlayer.build.steps import StagePlanner
 from pytest_zlayer.build.transfers import transfer
 from pytest_zlayer.build.workshop import Workshop
 from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.dockerfile.operations import CopyOperation
 from pytest_zlayer.dockerfile.stages import StageGraph
 from pytest_zlayer.errors import UsageError, ZlayerError
 
@@ -198,11 +201,22 @@ class ImageMaker:
         self._builders.append((builder, sources))
         return builder
 
-    def _fetcher(self, job: Job) -> Fetcher:
+    def _fetcher(self, job: Job) -> Fetch:
         directory = job.fresh_path("fetched")
         directory.mkdir()
         process = self._workshop.engine.process
-        return Fetcher(directory, process=process, environment=job.options.environment)
+        fetcher = Fetcher(directory, process=process, environment=job.options.environment)
+
+        def fetch(source: str, operation: CopyOperation) -> Fetched:
+            return transfer(
+                lambda: fetcher(source, operation),
+                f"fetch {source}",
+                job.plan.label,
+                tell=self._tell,
+                stop=self._stop,
+            )
+
+        return fetch
 
     def _finish(self, job: Job, builder: ImageBuilder) -> Image:
         plan = job.plan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -86,7 +87,7 @@ class Sources:
         operation = CopyOperation(
             instruction=None,  # type: ignore[arg-type]  # only read for messages of COPY
             kind="COPY",
-            sources=(path,),
+            sources=(re.sub(r"([*?\[\\])", r"\\\1", path),),  # a mount's source is no pattern
             files=(),
             destination="/",
             from_=source,

@@ -21,6 +21,7 @@ from pytest_zlayer.build.copying import (
 )
 from pytest_zlayer.build.emulation import can_execute
 from pytest_zlayer.build.events import (
+    OutputLine,
     StageComplete,
     StageStarted,
     StepComplete,
@@ -194,24 +195,24 @@ class StageBuilder:
                 entries = self._workdir_entries(operation)
             else:
                 entries = self._copy_entries(step, operation)
+            if entries or isinstance(operation, CopyOperation):  # else: a WORKDIR that exists
+                self.tree.put(step, entries)
         except CopyError as error:
             raise self._failure(step, error.message, hint=error.hint) from error
-        if entries or isinstance(operation, CopyOperation):  # a WORKDIR that exists makes no layer
-            self.tree.put(step, entries)
 
     def _workdir_entries(self, operation: WorkdirOperation) -> tuple[LayerEntry, ...]:
         with self._job.slot():
             target = self.tree.rootfs()
-            owner = (0, 0)
-            if operation.user:
-                found = lookup_user(operation.user, target)
-                owner = found.uid, found.gid
+            owner = resolve_owner(operation.user or None, target)
             return make_directory(operation.path, target, owner=owner, now=int(self._job.now()))
 
     def _copy_entries(self, step: Step, operation: CopyOperation) -> tuple[LayerEntry, ...]:
         selection = step.selection
         if selection is None:
             selection = self._select_from(operation)
+        for warning in selection.warnings:
+            text = f"warning: {warning}"
+            self._emit(OutputLine, number=step.number, stream="stderr", text=text)
         with self._job.slot():
             target = self.tree.rootfs()
             owner = resolve_owner(operation.chown, target)

@@ -1,4 +1,4 @@
-"""Pulls and pushes: tried again when the network or the registry had a bad moment."""
+"""Pulls, pushes and downloads: tried again when the network or the registry had a bad moment."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pytest_zlayer.build.events import Event, StepRetry
+from pytest_zlayer.build.fetch import FetchError
+from pytest_zlayer.build.gitsource import GitError
 from pytest_zlayer.build.retry import RetryPolicy, with_retries
 from pytest_zlayer.buildah.errors import EngineError
 
@@ -55,7 +57,13 @@ def transfer(
     return with_retries(
         lambda _: action(),
         policy,
-        worth=lambda error, _: isinstance(error, EngineError) and error.failure.kind == "transient",
+        worth=lambda error, _: _may_pass(error),
         announce=announce,
         stop=stop,
     )
+
+
+def _may_pass(error: BaseException) -> bool:
+    if isinstance(error, EngineError):
+        return error.failure.kind == "transient"
+    return isinstance(error, (FetchError, GitError)) and error.transient

@@ -73,7 +73,7 @@ def test_stages_are_built_in_order_and_files_copied_between_them(
 def test_a_stage_nobody_needs_is_not_built(builds: Builds, context: Path) -> None:
     image = builds.build(THREE_STAGES, context)
 
-    assert {step.stage for step in image.build.steps} == {"base", "builder", "stage-3"}
+    assert {step.stage for step in image.build.steps} == {"builder", "stage-3"}
 
 
 def test_the_configuration_is_what_the_instructions_say(builds: Builds, context: Path) -> None:
