@@ -136,10 +136,15 @@ def begin(state: State, session: pytest.Session) -> bool | None:
     if state.settings["list"]:
         state.reporter.show(listing(survey(session.items, lambda: state.session.plan)))
         return True
-    if state.wanted and state.settings["prebuild"] and not (option.collectonly or option.setupplan):
-        # Which tests a worker gets it learns one by one; layers serve all of them.
-        state.session.prebuild(state.wanted, layers_only=state.worker is not None)
+    # A worker of pytest-xdist learns one by one which tests it gets.
+    if state.worker is None and _builds_ahead(state, option):
+        state.session.prebuild(state.wanted)
     return None
+
+
+def _builds_ahead(state: State, option: Any) -> bool:
+    runs_tests = not (option.collectonly or option.setupplan)
+    return bool(runs_tests and state.wanted and state.settings["prebuild"])
 
 
 def survey(

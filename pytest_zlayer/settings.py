@@ -193,6 +193,11 @@ def _pair(text: str) -> tuple[str, str]:
     return name.strip(), value
 
 
+def _context_pair(text: str) -> tuple[str, str]:
+    name, value = _pair(text)
+    return name, value if "://" in value else str(_path(value))
+
+
 _KEEP_HELP = "keep images, stage images and failed containers: all, failed or none (bare: all)"
 _BASE = "tried first for base images whose name says no registry"
 
@@ -300,7 +305,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="build-context",
         help="named build context: path, docker-image://… or oci-layout://…; may be repeated",
-        convert=_pair,
+        convert=_context_pair,
         metavar="NAME=VALUE",
         many=True,
         field="build_contexts",
@@ -490,7 +495,7 @@ def _setting(option: Option, sources: Sequence[Source]) -> Setting:
 def _gather(option: Option, given: Sequence[tuple[Source, Sequence[str]]]) -> Setting:
     values = [_convert(option, source, text) for source, texts in reversed(given) for text in texts]
     origin = ", ".join(source.describe(option) for source, texts in given if texts) or "default"
-    if option.convert is _pair:
+    if option.convert in (_pair, _context_pair):
         return Setting(MappingProxyType(dict(values)), origin)
     return Setting(tuple(dict.fromkeys(values)), origin)
 
