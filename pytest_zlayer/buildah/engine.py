@@ -399,11 +399,24 @@ class Engine:
         format: str | None = None,  # noqa: A002 (buildah's word)
         authfile: Path | None = None,
     ) -> str:
-        """Copies an image to a registry or an archive (``oci-archive:PATH``…); its digest there."""
-        return transfer.push(
+        """Copies an image to a registry or an archive (``oci-archive:PATH``…); its digest there.
+
+        What a registry says it has is read back; so is what :meth:`manifest_push` copies.
+        """
+        digest = transfer.push(
             self._networked(), image, destination, self.tmpdir, on_line=on_line,
             timeout=timeout, format=format, authfile=authfile,
         )  # fmt: skip
+        self._check_pushed(destination, digest, timeout, authfile)
+        return digest
+
+    def _check_pushed(
+        self, destination: str, digest: str, timeout: float | None, authfile: Path | None
+    ) -> None:
+        name = f"{self.temporary_images}check-{secrets.token_hex(6)}"
+        transfer.check_pushed(
+            self._networked(), destination, digest, name, timeout=timeout, authfile=authfile
+        )
 
     def manifest_create(self, name: str, *images: str) -> str:
         """Makes a manifest list in the store; its id."""
@@ -423,10 +436,12 @@ class Engine:
         authfile: Path | None = None,
     ) -> str:
         """Copies a manifest list and all its images; its digest there."""
-        return transfer.manifest_push(
+        digest = transfer.manifest_push(
             self._networked(), name, destination, self.tmpdir, on_line=on_line,
             timeout=timeout, authfile=authfile,
         )  # fmt: skip
+        self._check_pushed(destination, digest, timeout, authfile)
+        return digest
 
     def _networked(self) -> Commander:
         return self._commander.with_environment(**proxy_environment(self._environment))

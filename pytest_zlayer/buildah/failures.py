@@ -51,6 +51,19 @@ def _signature(
 
 _LOGGED = re.compile(r'^time="[^"]*" level=(\w+) msg=')
 _LOG_MESSAGE = re.compile(r'level=\w+ msg="((?:[^"\\]|\\.)*)"')
+_OWN_RETRY = re.compile(
+    r'level=warning msg="Failed, retrying in .*?\(\d+/\d+\)\. Error: ((?:[^"\\]|\\.)*)"'
+)
+# What a transfer wraps around the reason; the error says itself what was pulled or pushed.
+_WRAPPING = re.compile(
+    r"(?:(?:initializing source|initializing image from source) docker://\S+: "
+    r"|reading manifest \S+ in \S+: |pinging container registry \S+: "
+    r"|(?:Get|Head|Post|Put|Patch) \"[^\"]*\": |pushing image \"[^\"]*\" to \"[^\"]*\": "
+    r"|copying image \d+/\d+ from manifest list: |trying to reuse blob \S+ at destination: "
+    r"|setting up to read manifest and configuration from \"[^\"]*\": "
+    r"|writing (?:blob|manifest): |copying system image from manifest list: "
+    r"|parsing image configuration: |fetching target platform image selected from image index: )+"
+)
 _EMPTY_END = re.compile(r"^: exit status \d+$")
 _STATUS = re.compile(r"^Error: (?:while running runtime: )?exit status (\d+)$")
 _KILLED = re.compile(r"(?:subprocess|container) exited on ([a-z /0-9]+)")
@@ -175,8 +188,18 @@ _SIGNATURES = (
     _signature(
         "permanent", r"\bdenied: |\b403 \(?Forbidden", "the registry denies access to this image"
     ),
+    # buildah has already paused five times by then, as long as the registry asked for or for a
+    # minute: to go on would only use up more of the allowance.
     _signature(
-        "transient", r"toomanyrequests|429 \(?Too Many", "the registry asks to slow down"
+        "permanent",
+        r"toomanyrequests|too many requests to registry|429 \(?Too Many",
+        "the registry asks to slow down",
+        "log in for a larger allowance, wait, or use a mirror (registries.conf)",
+    ),
+    _signature(
+        "permanent",
+        r"no image found in (?:manifest list|image index) for",
+        "there is no image for this platform",
     ),
     _signature(
         "transient",
@@ -201,12 +224,8 @@ _SIGNATURES = (
         r"|i/o timeout|TLS handshake timeout|Client\.Timeout",
         "the registry cannot be reached",
     ),
-    _signature(
-        "transient", r"unexpected EOF|: EOF$", "the connection to the registry was cut"
-    ),
-    _signature(
-        "transient", r"digest sha256:\S+ does not match", "a downloaded layer was damaged"
-    ),
+    _signature("transient", r"unexpected EOF|: EOF$", "the connection to the registry was cut"),
+    _signature("transient", r"digest sha256:\S+ does not match", "a downloaded layer was damaged"),
     _signature(
         "permanent",
         r"invalid character '<' looking for",
@@ -221,16 +240,10 @@ _SIGNATURES = (
     ),
     _signature("transient", r"layer not known", "a layer vanished while it was in use"),
     _signature("transient", r"container not known", "the working container is gone"),
-    _signature(
-        "permanent", r"image not known|no such image|not found in local", "no such image"
-    ),
-    _signature(
-        "permanent", r"image is in use|image used by", "the image is in use by a container"
-    ),
+    _signature("permanent", r"image not known|no such image|not found in local", "no such image"),
+    _signature("permanent", r"image is in use|image used by", "the image is in use by a container"),
     _signature("permanent", r"name is already in use", "that container name is in use"),
-    _signature(
-        "permanent", r"unknown user|unable to find user", "the image has no such user"
-    ),
+    _signature("permanent", r"unknown user|unable to find user", "the image has no such user"),
     _signature("permanent", r"invalid reference format", "that is not an image name"),
 )
 _PANIC = re.compile(r"^goroutine \d+ \[|^panic: |^fatal error: ")
@@ -272,6 +285,12 @@ def own_line(line: str) -> bool:
 def log_errors(stderr: Sequence[str]) -> list[str]:
     """Lines that report an error although the exit status says nothing of it."""
     return [line for line in stderr if (m := _LOGGED.match(line)) and m[1] in ("error", "fatal")]
+
+
+def own_retry(line: str) -> str | None:
+    """Why buildah is about to try again on its own account, if that is what this line says."""
+    found = _OWN_RETRY.search(line)
+    return found[1].replace('\\"', '"') if found else None
 
 
 def says_not_known(stderr: Sequence[str]) -> bool:
@@ -381,5 +400,6 @@ def _last_line(lines: Sequence[str]) -> str:
         logged = _LOG_MESSAGE.search(reason)
         if logged and reason.startswith("time="):
             return logged[1].replace('\\"', '"')
-        return reason.removeprefix("Error: ")
+        reason = reason.removeprefix("Error: ")
+        return _WRAPPING.sub("", reason, count=1) if _WRAPPING.match(reason) else reason
     return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,14 +15,19 @@ from pytest_zlayer.buildah import arguments
 from pytest_zlayer.buildah.arguments import PullPolicy
 from pytest_zlayer.buildah.commands import BOOKKEEPING, Commander
 from pytest_zlayer.buildah.errors import EngineError, ImageNotKnown
-from pytest_zlayer.buildah.failures import Failure, of_debug_log
+from pytest_zlayer.buildah.failures import Failure, of_debug_log, own_retry
 from pytest_zlayer.buildah.output import LineSink
 from pytest_zlayer.buildah.probe import Features
+from pytest_zlayer.buildah.process import Completed
 from pytest_zlayer.buildah.records import parse_image
 from pytest_zlayer.buildah.storage import StorageInfo
 
-_LOOPBACK = re.compile(r"docker://(?:localhost|127\.[0-9.]+)[:/]")
+_REGISTRY = "docker://"
 _LOCAL = ("oci", "oci-archive", "docker-archive", "dir", "docker-daemon")
+
+
+class _TriesAgain(Exception):
+    """buildah is about to pause and repeat what failed."""
 
 
 def pull(
@@ -42,7 +46,7 @@ def pull(
             commander, features, reference, platform=platform, on_line=on_line, timeout=timeout
         )
     words = arguments.pull(reference, policy=policy, platform=platform, quiet=on_line is None)
-    done = commander.call(words, timeout=timeout, on_line=on_line)
+    done = _transfer(commander, words, timeout=timeout, on_line=on_line)
     if done.exit_code != 0:
         raise commander.failed(done)
     printed = done.stdout_tail[-1].strip() if done.stdout_tail else ""
@@ -52,6 +56,28 @@ def pull(
             command=arguments.masked(done.argv),
         )
     return printed
+
+
+def _transfer(
+    commander: Commander, words: Sequence[str], *, timeout: float | None, on_line: LineSink | None
+) -> Completed:
+    """Tries once: whether and when to try again is decided where it can be told to people.
+
+    buildah 1.28 has its own way: three more attempts in six seconds, whatever ``--retry`` says.
+    """
+
+    def watch(stream: str, line: str) -> None:
+        reason = own_retry(line) if stream == "stderr" else None
+        if reason is not None:
+            raise _TriesAgain(reason)
+        if on_line is not None:
+            on_line(stream, line)
+
+    try:
+        return commander.call(words, timeout=timeout, on_line=watch)
+    except _TriesAgain as again:
+        said = (f"Error: {again}",)
+        return Completed(tuple(commander.argv(words)), 125, (), said, seconds=0.0)
 
 
 def _pull_newer(
@@ -111,11 +137,8 @@ def manifest_push(
     authfile: Path | None,
 ) -> str:
     """``buildah manifest push --all``; the digest the destination has now."""
-    words = ["manifest", "push", "--all"]
+    words = ["manifest", "push", "--all", *registries_option(commander)]
     target = [arguments.image(name), checked_destination(destination)]
-    if _LOOPBACK.match(target[1]):
-        # buildah 1.28 asks for TLS here whatever registries.conf says; on loopback nobody does.
-        words.append("--tls-verify=false")
     return _push(
         commander, words, target, tmpdir, on_line=on_line, timeout=timeout, authfile=authfile
     )
@@ -133,9 +156,8 @@ def _push(
 ) -> str:
     auth = [] if authfile is None else ["--authfile", str(authfile)]
     with _digest_file(tmpdir) as file:
-        done = commander.call(
-            [*words, *auth, "--digestfile", str(file), *target], timeout=timeout, on_line=on_line
-        )
+        line = [*words, *auth, "--digestfile", str(file), *target]
+        done = _transfer(commander, line, timeout=timeout, on_line=on_line)
         if done.exit_code != 0:
             raise commander.failed(done)
         digest = file.read_text(encoding="ascii").strip()
@@ -181,7 +203,8 @@ def manifest_create(
     commander: Commander, name: str, images: Sequence[str], storage: StorageInfo
 ) -> str:
     """``buildah manifest create``; the id of the list."""
-    identifier = commander.output(["manifest", "create", arguments.image(name)]).strip()
+    words = ["manifest", "create", arguments.image(name)]
+    identifier = commander.output(words).strip()
     for image in images:
         manifest_add(commander, name, image, storage)
     return identifier
@@ -193,3 +216,68 @@ def manifest_add(commander: Commander, name: str, image: str, storage: StorageIn
     with FileLock(storage.state / "manifests.lock", timeout=BOOKKEEPING):
         source = f"containers-storage:{arguments.image(image)}"
         commander.output(["manifest", "add", arguments.image(name), source])
+
+
+def check_pushed(
+    commander: Commander,
+    destination: str,
+    digest: str,
+    name: str,
+    *,
+    timeout: float | None,
+    authfile: Path | None,
+) -> None:
+    """Reads what was pushed back from the registry; other destinations are believed.
+
+    A login page that answers everything with "fine" makes buildah believe that it has pushed. A
+    manifest list is the one thing that can be made of an image elsewhere without its layers.
+
+    Args:
+        commander: with the proxies.
+        destination: where it was pushed.
+        digest: what it has to be.
+        name: a name for the list, which nothing else has.
+
+    Raises:
+        EngineError: the registry has something else, or nothing.
+    """
+    target = checked_destination(destination)
+    if not target.startswith(_REGISTRY):
+        return
+    source = f"{_REGISTRY}{repository(target.removeprefix(_REGISTRY))}@{digest}"
+    auth = [] if authfile is None else ["--authfile", str(authfile)]
+    words = ["manifest", "add", "--all", *registries_option(commander), *auth, name, source]
+    commander.output(["manifest", "create", name])
+    try:
+        done = _transfer(commander, words, timeout=timeout, on_line=None)
+        if done.exit_code != 0:
+            raise _not_there(commander.failed(done))
+    finally:
+        commander.call(["rmi", name])
+
+
+def _not_there(error: EngineError) -> EngineError:
+    failure = error.failure
+    kind = failure.kind if failure.kind == "transient" else "permanent"
+    message = f"what was pushed cannot be read back: {failure.message}"
+    return EngineError(
+        Failure(kind, message, failure.hint),
+        command=error.command,
+        exit_code=error.exit_code,
+        stderr=error.stderr,
+    )
+
+
+def repository(name: str) -> str:
+    """An image name without its tag and digest."""
+    before, slash, last = name.partition("@")[0].rpartition("/")
+    return before + slash + last.partition(":")[0]
+
+
+def registries_option(commander: Commander) -> list[str]:
+    """What makes ``manifest`` read the same registries.conf as ``pull`` and ``push`` do.
+
+    In buildah 1.28 it does not look at the environment.
+    """
+    file = commander.env.get("CONTAINERS_REGISTRIES_CONF")
+    return ["--registries-conf", file] if file else []

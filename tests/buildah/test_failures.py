@@ -11,6 +11,7 @@ from pytest_zlayer.buildah.failures import (
     log_errors,
     of_debug_log,
     own_line,
+    own_retry,
 )
 
 RUN = ["buildah", "run", "c", "--", "true"]
@@ -132,39 +133,131 @@ def test_buildah_killed_is_a_crash() -> None:
 
 SIGNATURES = [
     ("environment", "the disk is full", "write /r/x: no space left on device"),
-    ("environment", "the container storage is read-only", "open /r/storage.lock: read-only file system"),  # noqa: E501
-    ("environment", "buildah is not permitted to use its storage", "mkdir /var/lib/containers: permission denied"),  # noqa: E501
-    ("environment", "this user has no subordinate user ids", 'exec: "newuidmap": executable file not found'),  # noqa: E501
+    (
+        "environment",
+        "the container storage is read-only",
+        "open /r/storage.lock: read-only file system",
+    ),
+    (
+        "environment",
+        "buildah is not permitted to use its storage",
+        "mkdir /var/lib/containers: permission denied",
+    ),
+    (
+        "environment",
+        "this user has no subordinate user ids",
+        'exec: "newuidmap": executable file not found',
+    ),
     ("permanent", "there is no such isolation", 'unrecognized isolation type "x"'),
-    ("environment", "a configuration file in /etc/containers or ~/.config/containers cannot be read", "failed to get container config: decoding"),  # noqa: E501
-    ("environment", "the signature policy of containers is missing or broken", "open /etc/containers/policy.json: no such file or directory"),  # noqa: E501
-    ("environment", "the signature policy of containers is missing or broken", "obtaining default signature policy: x"),  # noqa: E501
-    ("permanent", "the signature policy rejects this image", "Source image rejected: Running image x is rejected by policy."),  # noqa: E501
-    ("environment", "the registry credentials file cannot be read", "checking authfile: stat /a: no such file"),  # noqa: E501
+    (
+        "environment",
+        "a configuration file in /etc/containers or ~/.config/containers cannot be read",
+        "failed to get container config: decoding",
+    ),
+    (
+        "environment",
+        "the signature policy of containers is missing or broken",
+        "open /etc/containers/policy.json: no such file or directory",
+    ),
+    (
+        "environment",
+        "the signature policy of containers is missing or broken",
+        "obtaining default signature policy: x",
+    ),
+    (
+        "permanent",
+        "the signature policy rejects this image",
+        "Source image rejected: Running image x is rejected by policy.",
+    ),
+    (
+        "environment",
+        "the registry credentials file cannot be read",
+        "checking authfile: stat /a: no such file",
+    ),
     ("environment", "the storage driver is not available", "driver not supported"),
-    ("environment", "a layer in the container storage is damaged", "readlink /r/overlay/l/X: no such file or directory"),  # noqa: E501
-    ("environment", "a layer in the container storage is damaged", "The storage may be corrupted, consider podman system reset"),  # noqa: E501
-    ("environment", "a layer in the container storage is damaged", 'locating item named "manifest" for image'),  # noqa: E501
-    ("permanent", "the image has more than the 128 layers the storage can mount", "max depth exceeded"),  # noqa: E501
-    ("absent", "no such image there", "reading manifest 1 in localhost:5000/x: manifest unknown"),
+    (
+        "environment",
+        "a layer in the container storage is damaged",
+        "readlink /r/overlay/l/X: no such file or directory",
+    ),
+    (
+        "environment",
+        "a layer in the container storage is damaged",
+        "The storage may be corrupted, consider podman system reset",
+    ),
+    (
+        "environment",
+        "a layer in the container storage is damaged",
+        'locating item named "manifest" for image',
+    ),
+    (
+        "permanent",
+        "the image has more than the 128 layers the storage can mount",
+        "max depth exceeded",
+    ),
+    ("absent", "no such image there", "manifest unknown"),
     ("permanent", "the registry asks for a login", "unauthorized: authentication required"),
-    ("permanent", "the registry denies access to this image", "requested access to the resource is denied: denied: x"),  # noqa: E501
-    ("permanent", "the registry asks to slow down", "toomanyrequests: You have reached your pull rate limit"),  # noqa: E501
-    ("transient", "the registry has an internal error", "received unexpected HTTP status: 503 Service Unavailable"),  # noqa: E501
-    ("transient", "the registry has an internal error", "uploading layer: 500 (Internal Server Error)"),  # noqa: E501
-    ("permanent", "the registry does not speak the expected TLS", "http: server gave HTTP response to HTTPS client"),  # noqa: E501
-    ("transient", "the name of the registry cannot be resolved", "dial tcp: lookup r.example: no such host"),  # noqa: E501
-    ("transient", "the registry cannot be reached", "dial tcp 127.0.0.1:1: connect: connection refused"),  # noqa: E501
-    ("transient", "the connection to the registry was cut", 'Get "http://x/v2/": EOF'),
+    (
+        "permanent",
+        "the registry denies access to this image",
+        "requested access to the resource is denied: denied: x",
+    ),
+    (
+        "permanent",
+        "the registry asks to slow down",
+        "toomanyrequests: You have reached your pull rate limit",
+    ),
+    (
+        "transient",
+        "the registry has an internal error",
+        "received unexpected HTTP status: 503 Service Unavailable",
+    ),
+    (
+        "transient",
+        "the registry has an internal error",
+        "uploading layer: 500 (Internal Server Error)",
+    ),
+    (
+        "permanent",
+        "the registry does not speak the expected TLS",
+        "http: server gave HTTP response to HTTPS client",
+    ),
+    (
+        "transient",
+        "the name of the registry cannot be resolved",
+        "dial tcp: lookup r.example: no such host",
+    ),
+    (
+        "transient",
+        "the registry cannot be reached",
+        "dial tcp 127.0.0.1:1: connect: connection refused",
+    ),
+    ("transient", "the connection to the registry was cut", "EOF"),
     ("transient", "the connection to the registry was cut", "happened during read: unexpected EOF"),
-    ("transient", "a downloaded layer was damaged", "blob: digest sha256:0 does not match expected"),  # noqa: E501
-    ("permanent", "something other than a registry answered", "invalid character '<' looking for beginning of value"),  # noqa: E501
+    (
+        "transient",
+        "a downloaded layer was damaged",
+        "blob: digest sha256:0 does not match expected",
+    ),
+    (
+        "permanent",
+        "something other than a registry answered",
+        "invalid character '<' looking for beginning of value",
+    ),
     ("permanent", "the image name has no registry", 'short-name "x" did not resolve to an alias'),
     ("transient", "a layer vanished while it was in use", "creating image: layer not known"),
-    ("transient", "the working container is gone", 'reading build container "x": container not known'),  # noqa: E501
+    (
+        "transient",
+        "the working container is gone",
+        'reading build container "x": container not known',
+    ),
     ("permanent", "no such image", "localhost/x: image not known"),
     ("permanent", "the image is in use by a container", "image is in use by a container: 1"),
-    ("permanent", "that container name is in use", 'the container name "x" is already in use by y: that name is already in use'),  # noqa: E501
+    (
+        "permanent",
+        "that container name is in use",
+        'the container name "x" is already in use by y: that name is already in use',
+    ),
     ("permanent", "the image has no such user", "determining run uid: user: unknown user error"),
 ]
 
@@ -250,6 +343,40 @@ def test_silent_failure_without_a_reason() -> None:
 
 
 def test_full_disk_is_named_once() -> None:
-    assert disk_full(["/a", "/b", "/a"]).message == (
-        "the disk is full: no space left in /a and /b"
+    assert disk_full(["/a", "/b", "/a"]).message == ("the disk is full: no space left in /a and /b")
+
+
+WRAPPED = [
+    (
+        (
+            "initializing source docker://r.example/x:1: reading manifest 1 in r.example/x: "
+            "manifest unknown: manifest unknown"
+        ),
+        "no such image there: manifest unknown: manifest unknown",
+    ),
+    (
+        (
+            'pushing image "localhost/a:1" to "docker://r.example/x:1": trying to reuse blob '
+            "sha256:00 at destination: pinging container registry r.example: Get "
+            '"https://r.example/v2/": dial tcp 127.0.0.1:1: connect: connection refused'
+        ),
+        "the registry cannot be reached: dial tcp 127.0.0.1:1: connect: connection refused",
+    ),
+]
+
+
+@pytest.mark.parametrize(("said", "message"), WRAPPED, ids=["pull", "push"])
+def test_only_the_reason_of_a_transfer_is_told(said: str, message: str) -> None:
+    assert classify(PULL, 125, [f"Error: {said}"]).message == message
+
+
+def test_buildah_says_when_it_is_about_to_try_again() -> None:
+    line = (
+        'time="2026-01-01T00:00:00Z" level=warning msg="Failed, retrying in 2s ... (1/3). '
+        'Error: Get \\"http://x/v2/\\": EOF"'
     )
+    assert own_retry(line) == 'Get "http://x/v2/": EOF'
+
+
+def test_other_warnings_are_no_new_try() -> None:
+    assert own_retry('time="2026-01-01T00:00:00Z" level=warning msg="Failed to do this"') is None
