@@ -12,6 +12,7 @@ from typing import Any
 from pytest_zlayer.buildah import arguments
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout, ImageNotKnown
 from pytest_zlayer.buildah.failures import Failure, classify, disk_full, says_not_known
+from pytest_zlayer.buildah.locks import holder_hint
 from pytest_zlayer.buildah.process import Completed, Request, Runner
 
 # Seconds for commands that only touch the storage's records. Nothing in buildah limits how long
@@ -59,11 +60,17 @@ class Commander:
         words = done.argv[done.argv.index(str(self.binary)) + 1 + len(self.options) :]
         return EngineTimeout(
             Failure(
-                "timeout", f"buildah {words[0]} did not end within {seconds:g} s and was ended"
+                "timeout",
+                f"buildah {words[0]} did not end within {seconds:g} s and was ended",
+                self._lock_holder(),
             ),
             command=arguments.masked(done.argv),
             stderr=done.stderr_tail,
         )
+
+    def _lock_holder(self) -> str | None:
+        root = dict(zip(self.options[::2], self.options[1::2], strict=False)).get("--root")
+        return None if root is None else holder_hint(Path(root))
 
     def output(self, words: Sequence[str], **more: Any) -> str:
         """What buildah prints.

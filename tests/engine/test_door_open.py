@@ -202,12 +202,15 @@ def test_storage_lock_held_by_a_stopped_process(engine: Engine, storage: Storage
     assert holder.stdout is not None
     holder.stdout.readline()
     try:
-        with pytest.raises(EngineTimeout):
+        with pytest.raises(EngineTimeout) as caught:
             engine._commander.output(["containers"], timeout=1.0)
     finally:
         holder.kill()
         holder.wait()
         holder.stdout.close()
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith(f"process {holder.pid} (")
+    assert caught.value.hint.endswith(") holds containers.lock of the storage")
     engine.containers()
 
 
