@@ -143,7 +143,7 @@ def begin(state: State, session: pytest.Session) -> bool | None:
 
 
 def _builds_ahead(state: State, option: Any) -> bool:
-    runs_tests = not (option.collectonly or option.setupplan)
+    runs_tests = not (option.collectonly or getattr(option, "setupplan", False))
     return bool(runs_tests and state.wanted and state.settings["prebuild"])
 
 

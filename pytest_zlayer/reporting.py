@@ -172,7 +172,7 @@ def _detail(config: pytest.Config, settings: Settings) -> Detail:
     chosen: str = settings["progress"]
     if chosen == "live" and not _is_terminal():
         return "full"
-    quiet = chosen == "auto" and config.get_verbosity() < 0
+    quiet = chosen == "auto" and config.getoption("verbose", 0) < 0
     return "quiet" if quiet else _DETAILS.get(chosen, "short")
 
 
