@@ -13,7 +13,7 @@ from pytest_zlayer.build.bases import DOCKER_IMAGE, OCI_LAYOUT, BaseImage, BaseI
 from pytest_zlayer.build.copying import Fetch
 from pytest_zlayer.build.events import Event, Pulling
 from pytest_zlayer.build.failures import BuildError
-from pytest_zlayer.build.fetch import Fetcher
+from pytest_zlayer.build.fetch import Fetcher, redact
 from pytest_zlayer.build.image import BuildResult, Image
 from pytest_zlayer.build.image_builder import ImageBuilder
 from pytest_zlayer.build.job import BuildLog, Job
@@ -25,7 +25,6 @@ from pytest_zlayer.build.retry import Interrupted
 from pytest_zlayer.build.sources import Sources
 from pytest_zlayer.build.spec import PullMode
 from pytest_zlayer.build.steps import StagePlanner
-from pytest_zlayer.build.transfers import transfer
 from pytest_zlayer.build.workshop import Workshop
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.dockerfile.operations import CopyOperation
@@ -208,12 +207,8 @@ class ImageMaker:
         fetcher = Fetcher(directory, process=process, environment=job.options.environment)
 
         def fetch(source: str, operation: CopyOperation) -> Fetched:
-            return transfer(
-                lambda: fetcher(source, operation),
-                f"fetch {source}",
-                job.plan.label,
-                tell=self._tell,
-                stop=self._stop,
+            return self._workshop.transfers.do(
+                lambda _: fetcher(source, operation), "fetch", redact(source), job.plan.label
             )
 
         return fetch
@@ -286,14 +281,14 @@ class ImageMaker:
 
         def pull(reference: str, mode: PullMode, platform: str | None) -> str:
             key = "pull-" + hashlib.sha256(reference.encode()).hexdigest()[:32]
-            with self._workshop.cache.lock(key, lambda: None, check):
-                return transfer(
-                    lambda: self._workshop.engine.pull(reference, policy=mode, platform=platform),
-                    f"pull {reference}",
-                    plan.label,
-                    tell=self._tell,
-                    stop=self._stop,
+
+            def once(timeout: float) -> str:
+                return self._workshop.engine.pull(
+                    reference, policy=mode, platform=platform, timeout=timeout
                 )
+
+            with self._workshop.cache.lock(key, lambda: None, check):
+                return self._workshop.transfers.do(once, "pull", reference, plan.label)
 
         return BaseImages(
             self._workshop.engine,

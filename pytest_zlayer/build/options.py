@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from pytest_zlayer.build.policy import TRANSFERS, RetryPolicy
 from pytest_zlayer.build.spec import PullMode
 
 Keep = Literal["all", "failed", "none"]
@@ -43,6 +44,9 @@ class BuildOptions:
         cache_mounts: targets mounted as caches in every RUN.
         cache_max_age: seconds after which an unused cached layer is removed.
         cache_max_size: bytes the layer cache may hold.
+        transfer_timeout: seconds one attempt of a pull or push may take.
+        transfer_retry: how often a pull or push that failed for a reason that may pass (network,
+            internal error of the registry) is tried again.
         authfile: registry credentials file, or ``None`` (the user's).
         environment: the process environment this session may read (proxies, SSH_AUTH_SOCK,
             SOURCE_DATE_EPOCH, XDG directories); read once at the edge.
@@ -75,6 +79,8 @@ class BuildOptions:
     cache_mounts: tuple[str, ...] = ()
     cache_max_age: float = 14 * 86400.0
     cache_max_size: int = 10 * 1024**3
+    transfer_timeout: float = 600.0
+    transfer_retry: RetryPolicy = TRANSFERS
     authfile: Path | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     session_id: str | None = None

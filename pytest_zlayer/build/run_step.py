@@ -10,7 +10,8 @@ from pytest_zlayer.build.job import Job
 from pytest_zlayer.build.keeping import shell_line
 from pytest_zlayer.build.mounts import MountPreparer, PreparedMounts
 from pytest_zlayer.build.output import StepOutput
-from pytest_zlayer.build.retry import RetryPolicy, with_retries
+from pytest_zlayer.build.policy import RetryPolicy
+from pytest_zlayer.build.retry import with_retries
 from pytest_zlayer.build.steps import Step
 from pytest_zlayer.build.stubs import ENGINE_MOUNTS, missing
 from pytest_zlayer.build.tree import SCRATCH, StageTree

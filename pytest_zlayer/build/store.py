@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from pytest_zlayer.build.assemble import Chain, config_json, read_chain, read_config, write_layout
 from pytest_zlayer.build.container import Container
-from pytest_zlayer.build.events import Event
 from pytest_zlayer.build.mounted import MountedImages
-from pytest_zlayer.build.transfers import transfer
+from pytest_zlayer.build.transfers import Transfers
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout
 from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.rootfs import Rootfs
@@ -44,8 +43,7 @@ class ImageStore:
         engine: the engine.
         scratch: private directory of the session.
         prefix: names of temporary images begin with it.
-        tell: receives events.
-        stop: set when the session ends.
+        transfers: does the pushes.
     """
 
     def __init__(
@@ -53,9 +51,7 @@ class ImageStore:
         engine: Engine,
         scratch: Path,
         prefix: str,
-        *,
-        tell: Callable[[Event], None],
-        stop: threading.Event,
+        transfers: Transfers,
     ) -> None:
         self.engine = engine
         self._mounted = MountedImages(engine)
@@ -65,8 +61,7 @@ class ImageStore:
         self._runnable: dict[str, str] = {}
         self._temporary: list[str] = []
         self._guard = threading.RLock()
-        self._tell = tell
-        self._stop = stop
+        self._transfers = transfers
 
     def facts(self, image_id: str) -> ImageFacts:
         """Facts of an image, read once."""
@@ -125,18 +120,13 @@ class ImageStore:
         return tuple(self._push(image, one, authfile) for one in destinations)
 
     def _push(self, image: Image, destination: str, authfile: Path | None) -> str:
-        return transfer(
-            lambda: self._push_once(image, f"docker://{destination}", authfile),
-            f"push {destination}",
-            image.label,
-            tell=self._tell,
-            stop=self._stop,
-        )
+        def once(timeout: float) -> str:
+            target = f"docker://{destination.removeprefix('docker://')}"
+            push = self.engine.manifest_push if image.is_manifest_list else self.engine.push
+            source = image.name if image.is_manifest_list else image.id
+            return push(source, target, timeout=timeout, authfile=authfile)
 
-    def _push_once(self, image: Image, destination: str, authfile: Path | None) -> str:
-        if image.is_manifest_list:
-            return self.engine.manifest_push(image.name, destination, authfile=authfile)
-        return self.engine.push(image.id, destination, authfile=authfile)
+        return self._transfers.do(once, "push", destination, image.label)
 
     def save(self, image: Image, path: Path, image_format: SaveFormat) -> Path:
         """Write ``image`` to ``path``."""

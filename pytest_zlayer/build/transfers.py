@@ -4,66 +4,103 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from pytest_zlayer.build.events import Event, StepRetry
 from pytest_zlayer.build.fetch import FetchError
 from pytest_zlayer.build.gitsource import GitError
-from pytest_zlayer.build.retry import RetryPolicy, with_retries
-from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.build.policy import RetryPolicy
+from pytest_zlayer.build.retry import with_retries
+from pytest_zlayer.buildah.errors import EngineError, EngineTimeout
+from pytest_zlayer.buildah.failures import Failure
+from pytest_zlayer.errors import ZlayerError
 
 T = TypeVar("T")
 
-# As BuildKit does: after 1, 2 and 4 seconds.
-TRANSFER = RetryPolicy(retries=3, delay=1.0, backoff=2.0, max_delay=8.0)
 
-
-def transfer(
-    action: Callable[[], T],
-    text: str,
-    image: str,
-    *,
-    tell: Callable[[Event], None],
-    stop: threading.Event,
-    policy: RetryPolicy = TRANSFER,
-) -> T:
-    """Do ``action``, again when it failed for a reason that may pass; each retry is told.
+class Transfers:
+    """Does the pulls, pushes and downloads of one session. Safe for several threads.
 
     Args:
-        action: the pull or push.
-        text: what it is, for people.
-        image: label of the image it belongs to.
-
-    Raises:
-        EngineError: the last attempt's.
+        policy: how often a failure that may pass is tried again.
+        limit: seconds one attempt of a pull or push may take.
+        tell: receives a ``StepRetry`` before each further attempt.
+        stop: set when the session ends.
     """
 
-    def announce(error: BaseException, attempt: int, pause: float) -> None:
-        tell(
-            StepRetry(
-                build_id="",
-                image=image,
-                stage="",
-                number=0,
-                text=text,
-                line=0,
-                attempt=attempt,
-                attempts=policy.retries + 1,
-                delay=pause,
-                reason=str(error),
-            )
-        )
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        limit: float,
+        *,
+        tell: Callable[[Event], None],
+        stop: threading.Event,
+    ) -> None:
+        self._policy = policy
+        self._limit = limit
+        self._tell = tell
+        self._stop = stop
 
-    return with_retries(
-        lambda _: action(),
-        policy,
-        worth=lambda error, _: _may_pass(error),
-        announce=announce,
-        stop=stop,
-    )
+    def do(self, action: Callable[[float], T], verb: str, reference: str, image: str) -> T:
+        """Do ``action(seconds it may take)``, again when it failed for a reason that may pass.
+
+        Args:
+            action: the transfer.
+            verb: what it does, for people: ``pull``, ``push`` or ``fetch``.
+            reference: with which image or URL, without a password.
+            image: label of the image it is for.
+
+        Raises:
+            EngineError: the last attempt's, with a sentence that names ``reference``.
+            FetchError, GitError: the last attempt's.
+            Interrupted: the session ended during a pause.
+        """
+        try:
+            return with_retries(
+                lambda _: action(self._limit),
+                self._policy,
+                worth=lambda error, _: _may_pass(error),
+                announce=lambda error, attempt, pause: self._tell(
+                    self._retry(f"{verb} {reference}", image, error, attempt, pause)
+                ),
+                stop=self._stop,
+            )
+        except EngineTimeout as error:
+            message = f"cannot {verb} {reference}: it was not done after {self._limit:g} s"
+            raise _again(error, message, "allow more time, or check the registry") from error
+        except EngineError as error:
+            if error.failure.kind == "interrupted":
+                raise
+            message = f"cannot {verb} {reference}: {error.failure.message}"
+            raise _again(error, message, error.failure.hint) from error
+
+    def _retry(
+        self, text: str, image: str, error: BaseException, attempt: int, pause: float
+    ) -> StepRetry:
+        return StepRetry(
+            build_id="",
+            image=image,
+            stage="",
+            number=0,
+            text=text,
+            line=0,
+            attempt=attempt,
+            attempts=self._policy.retries + 1,
+            delay=pause,
+            reason=error.message if isinstance(error, ZlayerError) else str(error),
+        )
 
 
 def _may_pass(error: BaseException) -> bool:
     if isinstance(error, EngineError):
         return error.failure.kind == "transient"
     return isinstance(error, (FetchError, GitError)) and error.transient
+
+
+def _again(error: EngineError, message: str, hint: str | None) -> EngineError:
+    """The same error in other words."""
+    failure: Failure = replace(error.failure, message=message, hint=hint)
+    return type(error)(
+        failure, command=error.command, exit_code=error.exit_code, stderr=error.stderr
+    )

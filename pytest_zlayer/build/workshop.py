@@ -15,6 +15,7 @@ from pytest_zlayer.build.events import Event
 from pytest_zlayer.build.options import BuildOptions
 from pytest_zlayer.build.places import cache_directory, remove_old_logs
 from pytest_zlayer.build.store import ImageStore
+from pytest_zlayer.build.transfers import Transfers
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
@@ -82,9 +83,17 @@ class Workshop:
         return path
 
     @cached_property
+    def transfers(self) -> Transfers:
+        """What pulls and pushes go through."""
+        options = self.options
+        return Transfers(
+            options.transfer_retry, options.transfer_timeout, tell=self._tell, stop=self._stop
+        )
+
+    @cached_property
     def store(self) -> ImageStore:
         """The images in the store."""
-        return ImageStore(self.engine, self.scratch, self.prefix, tell=self._tell, stop=self._stop)
+        return ImageStore(self.engine, self.scratch, self.prefix, self.transfers)
 
     @cached_property
     def cache(self) -> LayerCache:

@@ -1,0 +1,37 @@
+"""How often something that failed is tried again, and after which pauses."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Extra attempts and the pauses before them.
+
+    Attributes:
+        retries: attempts after the first one.
+        delay: seconds before the first retry.
+        backoff: factor from one pause to the next; 1 keeps it fixed.
+        max_delay: seconds no pause exceeds.
+        jitter: share of the pause that is random when ``backoff`` is not 1 (0.25: up to a quarter
+            more), so that many workers do not knock at one registry in step.
+    """
+
+    retries: int = 0
+    delay: float = 3.0
+    backoff: float = 1.0
+    max_delay: float = 60.0
+    jitter: float = 0.25
+
+    def pause(self, attempt: int) -> float:
+        """Seconds to wait after the failed ``attempt`` (counted from 1)."""
+        seconds = min(self.delay * self.backoff ** (attempt - 1), self.max_delay)
+        if self.backoff != 1.0:
+            seconds *= 1 + random.random() * self.jitter  # noqa: S311  # spreads load, no secret
+        return seconds
+
+
+# As BuildKit does: after 1, 2 and 4 seconds.
+TRANSFERS = RetryPolicy(retries=3, delay=1.0, backoff=2.0, max_delay=8.0)
