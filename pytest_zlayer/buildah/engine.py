@@ -248,10 +248,14 @@ class Engine:
 
         ``timestamp`` (seconds since the epoch) makes the result independent of the clock.
         """
-        return images.commit(
+        # Noted first: what a commit leaves when it is cut off can only be removed by another one.
+        self._note({"commit": container})
+        identifier = images.commit(
             self._commander, self.features, container, name=name, squash=squash,
             timestamp=timestamp, format=format, timeout=timeout,
         )  # fmt: skip
+        self._note({"drop commit": container})
+        return identifier
 
     def mount(self, container: str) -> LocalRootfs | AgentRootfs:
         """The files of a working container."""

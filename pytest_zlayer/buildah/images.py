@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_zlayer.buildah import arguments
+from pytest_zlayer.buildah.agent.cleaning import unnamed_twins
 from pytest_zlayer.buildah.commands import Commander
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import (
@@ -86,7 +87,8 @@ def commit(
     if name is not None:
         words.append(arguments.image(name))
     done = commander.call(words, timeout=timeout)
-    if done.killed_by_signal:
+    cut_off = done.killed_by_signal is not None
+    if cut_off:
         # A commit that was cut off may leave a layer that nothing shows and nothing removes; the
         # same commit takes it over.
         done = commander.call(words, timeout=timeout)
@@ -101,7 +103,16 @@ def commit(
             exit_code=done.exit_code,
             stderr=done.stderr_tail,
         )
+    if cut_off:
+        _remove_twins(commander, printed)
     return printed
+
+
+def _remove_twins(commander: Commander, identifier: str) -> None:
+    """Removes what earlier tries of a commit have stored without getting to name it."""
+    named = dict(zip(commander.options[::2], commander.options[1::2], strict=False))
+    file = Path(named["--root"]) / f"{named['--storage-driver']}-images" / "images.json"
+    remove(commander, unnamed_twins(json.loads(file.read_bytes()), identifier))
 
 
 def import_layout(

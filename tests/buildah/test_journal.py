@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.buildah.agent.cleaning import Leavings, _matching, remove_tree
+from pytest_zlayer.buildah.agent.cleaning import Leavings, _matching, remove_tree, unnamed_twins
 from pytest_zlayer.buildah.agent.journal import Journal
 from pytest_zlayer.buildah.agent.server import note
 
@@ -78,3 +78,15 @@ def test_tree_is_removed_with_what_cannot_be_listed(tmp_path: Path) -> None:
     (tmp_path / "t" / "closed").chmod(0)
     remove_tree(str(tmp_path / "t"))
     assert os.listdir(tmp_path) == []
+
+
+def test_earlier_tries_of_a_commit_are_found() -> None:
+    images = [
+        {"id": "new", "layer": "7", "names": ["localhost/a:1"]},
+        {"id": "torn", "layer": "7"},
+        {"id": "named", "layer": "7", "names": ["localhost/b:1"]},
+        {"id": "other", "layer": "8"},
+        {"id": "empty"},
+    ]
+    assert unnamed_twins(images, "new") == ["torn"]
+    assert unnamed_twins(images, "unknown") == []

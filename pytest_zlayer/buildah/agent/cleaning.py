@@ -27,6 +27,7 @@ class Leavings:
         tmpdir: its private directory.
         images: names of its temporary images; a name ending in ``/`` stands for all below it.
         ids: images that may have been stored and not yet named.
+        commits: containers that were being committed.
         runtimes: OCI runtimes whose state lies in ``tmpdir/runtime``.
     """
 
@@ -36,6 +37,7 @@ class Leavings:
     tmpdir: str
     images: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
+    commits: list[str] = field(default_factory=list)
     runtimes: Sequence[str] = ("crun", "runc")
 
 
@@ -44,6 +46,7 @@ def clean(left: Leavings) -> list[str]:
     problems: list[str] = []
     end_processes(left.tmpdir)
     _delete_runtime_state(left)
+    _finish_commits(left)
     problems += _remove_containers(left)
     problems += _remove_images(left)
     remove_tree(left.tmpdir)
@@ -77,6 +80,36 @@ def _names(directory: str) -> list[str]:
         return os.listdir(directory)
     except OSError:
         return []
+
+
+def _finish_commits(left: Leavings) -> None:
+    """Commits once more what was being committed, and removes the result.
+
+    A commit that was cut off may leave a layer that no command shows or removes. The same commit
+    takes it over, and with that image it goes.
+    """
+    policy = os.path.join(left.tmpdir, "policy.json")
+    options = ["--signature-policy", policy] if os.path.exists(policy) else []
+    for container in left.commits:
+        code, output, _ = _call(left, [*left.buildah, "commit", "--quiet", *options, container])
+        if code == 0 and output.strip():
+            identifier = output.split()[-1]
+            twins = unnamed_twins(_recorded(left, "images") or [], identifier)
+            for one in (identifier, *twins):
+                _remove(left, "rmi", one)
+
+
+def unnamed_twins(images: Sequence[dict[str, Any]], identifier: str) -> list[str]:
+    """Images without a name that end in the same layer: earlier tries of the same commit."""
+    layers = {one["id"]: one.get("layer") for one in images}
+    return [
+        str(one["id"])
+        for one in images
+        if one["id"] != identifier
+        and not one.get("names")
+        and one.get("layer")
+        and one.get("layer") == layers.get(identifier)
+    ]
 
 
 def _remove_containers(left: Leavings) -> list[str]:

@@ -197,6 +197,10 @@ def note(left: Leavings, line: dict[str, Any]) -> None:
             left.images = [one for one in left.images if one != name]
         case {"id": str(identifier)}:
             left.ids.append(identifier)
+        case {"commit": str(container)}:
+            left.commits.append(container)
+        case {"drop commit": str(container)}:
+            left.commits = [one for one in left.commits if one != container]
         case {"drop id": str(identifier)}:
             left.ids = [one for one in left.ids if one != identifier]
 
