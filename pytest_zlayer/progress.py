@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +13,9 @@ Detail = Literal["quiet", "short", "full"]
 PREFIX = "zlayer: "
 # Instructions that may take long; the others are done before a line about them is read.
 _SLOW = ("RUN", "COPY", "ADD")
+
+# Control sequences of terminals: CSI (colours, cursor) and OSC (titles, links).
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
 
 @dataclass(slots=True)
@@ -85,8 +89,8 @@ class ProgressLines:
                 done = self._done(event)
                 return f"{_step(event)} {done}" if full else None
             case events.OutputLine():
-                text = f"{event.image}: {event.stage} {event.number} | {event.text}"
-                return text if full else None
+                text = printable(event.text)
+                return f"{event.image}: {event.stage} {event.number} | {text}" if full else None
             case _:
                 return None
 
@@ -97,6 +101,12 @@ class ProgressLines:
         self._running.discard(key)
         tries = f" at attempt {event.attempts}" if event.attempts > 1 else ""
         return "cached" if event.cached else f"done in {event.seconds:.1f}s{tries}"
+
+
+def printable(text: str) -> str:
+    """A line as it ends up on a terminal: rewritten parts, colours and control characters gone."""
+    last = text.rstrip("\r").rpartition("\r")[2]
+    return "".join(one for one in _ESCAPES.sub("", last) if one == "\t" or one.isprintable())
 
 
 def retry_line(event: StepRetry) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_zlayer.errors import ZlayerError
-from pytest_zlayer.progress import PREFIX, Detail, ProgressLines
+from pytest_zlayer.progress import PREFIX, Detail, ProgressLines, printable
 from pytest_zlayer.settings import Settings
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Reporter:
             if self._waiting:
                 self.flush()
                 if isinstance(event, OutputLine):
-                    self._show_status(f"{PREFIX}{event.image}: {event.text}")
+                    self._show_status(f"{PREFIX}{event.image}: {printable(event.text)}")
 
     @contextmanager
     def live(self) -> Iterator[None]:
@@ -84,8 +84,10 @@ class Reporter:
             if terminal is None or not self._pending:
                 return
             with self._capture_aside():
-                self._clear_status()
-                self._begin_line(terminal)
+                if self._transient:
+                    self._clear_status()
+                else:
+                    self._begin_line(terminal)
                 while self._pending:
                     terminal.write_line(self._pending.popleft())
                 terminal.flush()
