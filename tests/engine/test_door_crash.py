@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -185,3 +186,47 @@ def test_forked_child_does_not_keep_a_dead_session_alive(
         left = left_after(own_storage)
     still = [line for line in left["processes"] if "sleep(30)" not in line]
     assert {**left, "processes": still} == NOTHING
+
+
+COMMITTER = """
+import os, sys
+from pathlib import Path
+from pytest_zlayer.buildah.engine import Engine
+
+root, runroot, image = sys.argv[1:]
+engine = Engine.open(
+    environment=os.environ, root=Path(root), runroot=Path(runroot), isolation="chroot",
+    session=os.urandom(6).hex(),
+)
+container = engine.from_image(image)
+engine.run(container, ["dd", "if=/dev/urandom", "of=/random", "bs=1M", "count=4"], user="0:0")
+print("ready", flush=True)
+while True:
+    engine.remove_images(engine.commit(container, name=f"{engine.temporary_images}it"))
+"""
+
+
+@pytest.mark.parametrize("moment", [0.03, 0.08, 0.13])
+def test_commit_cut_off_leaves_no_image_and_no_layer(
+    own_storage: Storage, tmp_path: Path, moment: float
+) -> None:
+    add_busybox(own_storage, tmp_path)
+    layers = own_storage.root / "overlay-layers" / "layers.json"
+    before = json.loads(layers.read_bytes())
+    process = subprocess.Popen(
+        [
+            sys.executable, "-c", COMMITTER, str(own_storage.root), str(own_storage.runroot),
+            BUSYBOX,
+        ],
+        stdout=subprocess.PIPE,
+        env=own_storage.environment,
+    )  # fmt: skip
+    assert process.stdout is not None
+    with process.stdout:
+        process.stdout.readline()
+        time.sleep(moment)
+        process.kill()
+        process.wait()
+    assert left_after(own_storage) == NOTHING
+    assert own_storage.image_names() == [BUSYBOX]
+    assert json.loads(layers.read_bytes()) == before
