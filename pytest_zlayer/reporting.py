@@ -48,6 +48,7 @@ class Reporter:
         self._transient = False
         self.retries: list[dict[str, Any]] = []
         self.kept: list[dict[str, Any]] = []
+        self.problems: list[str] = []
 
     def listen(self, event: Event) -> None:
         """Take in one event of a build."""
@@ -251,3 +252,7 @@ def summarise(terminal: pytest.TerminalReporter, reporter: Reporter) -> None:
         terminal.section("zlayer: kept, with the command to look inside")
         for kept in reporter.kept:
             terminal.line(f"{kept['kind']} of {kept['image']}: {kept['command']}")
+    if reporter.problems:
+        terminal.section("zlayer: not everything could be removed", red=True)
+        for problem in reporter.problems:
+            terminal.line(problem)

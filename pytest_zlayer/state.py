@@ -79,12 +79,14 @@ class State:
         return self._signals.received
 
     def close(self, *, failed: bool = False) -> None:
-        """Remove what the session made, except what is to be kept."""
+        """Remove what the session made, except what is to be kept; trouble is told at the end."""
         session, self._session = self._session, None
         try:
             if session is not None:
                 session.close(failed=failed)
                 self.reporter.kept.extend(_kept_record(one) for one in session.kept)
+        except ZlayerError as error:
+            self.reporter.problems.append(str(error))
         finally:
             self._signals.restore()
 

@@ -52,6 +52,7 @@ def hand_over(state: State) -> None:
         output[_OUTPUT] = {
             "retries": state.reporter.retries,
             "kept": state.reporter.kept,
+            "problems": state.reporter.problems,
             "lines": state.reporter.take_lines(),
             "mistakes": state.mistakes,
         }
@@ -71,6 +72,7 @@ def take_over(node: Any) -> None:
     reporter = state_of(node.config).reporter
     reporter.retries.extend(ours["retries"])
     reporter.kept.extend(ours["kept"])
+    reporter.problems.extend(ours["problems"])
     reporter.show([f"[{node.gateway.id}] {line}" for line in ours["lines"]])
     if ours["mistakes"]:
         raise pytest.UsageError(ours["mistakes"])

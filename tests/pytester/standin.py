@@ -24,6 +24,7 @@ from pytest_zlayer.build.options import BuildOptions
 from pytest_zlayer.build.plan import BuildPlan, make_plan
 from pytest_zlayer.build.spec import ImageSpec
 from pytest_zlayer.buildah.errors import EngineMissing
+from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.state import SESSION_FACTORY, State, listener
 
 
@@ -84,6 +85,8 @@ class PretendedSession:
 
     def close(self, failed: bool = False) -> None:
         note(f"closed{' after a failure' if failed else ''}")
+        if "STANDIN_TROUBLE" in os.environ:
+            raise ZlayerError("the store is read-only", hint="mount it again")
         if self.options.keep == "all":
             self.kept = tuple(
                 SimpleNamespace(
