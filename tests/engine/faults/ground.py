@@ -1,0 +1,303 @@
+"""A storage, a project whose pytest can be ended in any way, and a count of all that is there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_zlayer.build.cache import REPOSITORY
+from tests.engine.building import write_files
+from tests.engine.conftest import BUSYBOX, Storage
+
+Count = dict[str, list[str]]
+
+# Steps whose layers the storage has already: a run that needs them has little to do.
+BUILT = f"FROM {BUSYBOX}\nRUN echo built > /built\nRUN touch /again\n"
+
+# Seconds anything may take on a busy machine before a test gives up; nothing waits that long.
+PATIENCE = 90.0
+
+
+def count(storage: Storage) -> Count:
+    """All that is in a storage and around it, cached layers aside."""
+    cached = f"{REPOSITORY}:"
+    return {
+        **storage.leftovers(),
+        "images": [name for name in storage.image_names() if not name.startswith(cached)],
+        "layers of nobody": unused_layers(storage),
+        "directories of no layer": stray_directories(storage),
+        "our files": our_files(storage),
+    }
+
+
+def unused_layers(storage: Storage) -> list[str]:
+    """Layers that no image and no container needs: buildah itself never shows or removes them."""
+    layers = {one["id"]: one.get("parent", "") for one in _recorded(storage, "layers")}
+    needed = {one.get("layer", "") for one in _recorded(storage, "containers")}
+    for image in _recorded(storage, "images"):
+        needed |= {image.get("layer", ""), *image.get("mapped-layers", [])}
+    queue = list(needed)
+    while queue:
+        parent = layers.get(queue.pop(), "")
+        if parent and parent not in needed:
+            needed.add(parent)
+            queue.append(parent)
+    return sorted(layers.keys() - needed)
+
+
+def stray_directories(storage: Storage) -> list[str]:
+    """Directories of the overlay driver that belong to no layer."""
+    known = {one["id"] for one in _recorded(storage, "layers")} | {"l"}
+    with contextlib.suppress(FileNotFoundError):
+        return sorted(set(os.listdir(storage.root / "overlay")) - known)
+    return []
+
+
+def our_files(storage: Storage) -> list[str]:
+    """What lies beside the store besides the cache, its records, and remembered answers."""
+    top = storage.root / "zlayer"
+    found = [str(path.relative_to(top)) for path in top.rglob("*") if not path.is_dir()]
+    known = ("cache/", "answers.json", "manifests.lock")
+    return sorted(name for name in found if not name.startswith(known))
+
+
+def _recorded(storage: Storage, kind: str) -> list[dict[str, object]]:
+    places = [storage.root / f"overlay-{kind}" / f"{kind}.json"]
+    places += storage.runroot.glob(f"overlay-{kind}/{kind}.json")
+    found: list[dict[str, object]] = []
+    for place in places:
+        with contextlib.suppress(FileNotFoundError):
+            found += json.loads(place.read_text(encoding="utf-8") or "[]") or []
+    return found
+
+
+def wait_until(true: Callable[[], object], what: str) -> None:
+    """Wait for something that will be so."""
+    until = time.monotonic() + PATIENCE
+    while not true():
+        if time.monotonic() > until:
+            raise AssertionError(f"waited {PATIENCE:g} s in vain for: {what}")
+        time.sleep(0.05)
+
+
+def processes(line: str, program: str = "") -> list[int]:
+    """Processes with ``line`` in their command line, whose program's file has this name."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            said = Path(f"/proc/{name}/cmdline").read_bytes().replace(b"\0", b" ").decode(
+                "utf-8", "replace"
+            )
+            if line in said and os.readlink(f"/proc/{name}/exe").endswith(program):
+                found.append(int(name))
+    return found
+
+
+def parent_of(pid: int) -> int:
+    """The parent of a process, 0 when it is gone."""
+    with contextlib.suppress(OSError):
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return int(text.rpartition(")")[2].split()[1])
+    return 0
+
+
+def descends_from(pid: int, ancestor: int) -> bool:
+    """Whether a process is below another one."""
+    while pid > 1:
+        pid = parent_of(pid)
+        if pid == ancestor:
+            return True
+    return False
+
+
+def cgroups_of(pid: int) -> list[Path]:
+    """The control groups made for the container that a process is in."""
+    found = []
+    for line in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if "buildah" in path:
+            tree = controllers.removeprefix("name=") or "unified"
+            found.append(Path("/sys/fs/cgroup") / tree / path.lstrip("/"))
+    return found
+
+
+@dataclass
+class Run:
+    """A pytest under way in a process of its own."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    storage: Storage
+
+    def output(self) -> str:
+        """What it has written so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def wait(self) -> int:
+        """Its exit status, once it has ended."""
+        return self.process.wait(PATIENCE)
+
+    def end(self, code: int) -> str:
+        """Wait for the end it should come to; what it wrote."""
+        assert self.wait() == code, self.output()
+        return self.output()
+
+    def wait_inside(self, line: str, number: int = 1) -> list[int]:
+        """Wait until a RUN has come to a command line; the processes that have it."""
+
+        def there() -> bool:
+            assert self.process.poll() is None, self.output()
+            return len(processes(line, "/busybox")) >= number
+
+        wait_until(there, line)
+        return processes(line, "/busybox")
+
+    def agents(self) -> list[int]:
+        """The agents of this run and its workers."""
+        found = processes("buildah/agent", "")
+        return [pid for pid in found if self._is_agent(pid)]
+
+    def _is_agent(self, pid: int) -> bool:
+        parent = parent_of(pid)
+        mine = parent == self.process.pid or descends_from(parent, self.process.pid)
+        line = Path(f"/proc/{parent}/cmdline").read_bytes() if mine else b"agent"
+        return mine and b"buildah/agent" not in line
+
+    def workers(self) -> list[int]:
+        """The workers of pytest-xdist."""
+        found = processes("import sys;exec(eval(sys.stdin.readline()))")
+        return [pid for pid in found if parent_of(pid) == self.process.pid]
+
+    def kill(self) -> None:
+        """End it if it is still there."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+@dataclass
+class Ground:
+    """A storage to break things in, with the state it was in before.
+
+    Attributes:
+        storage: it has the busybox image and nothing else.
+        folder: where projects and their output go.
+        nap: ``sleep`` with a number of seconds that no other process sleeps.
+        before: what was there.
+    """
+
+    storage: Storage
+    folder: Path
+    nap: str = field(default_factory=lambda: f"sleep {random.randrange(100_000, 900_000)}")
+    before: Count = field(default_factory=dict)
+    runs: list[Run] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.before = count(self.storage)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For projects on this storage."""
+        kept = {name: one for name, one in os.environ.items() if not name.startswith("PYTEST")}
+        return {
+            **kept,
+            "TMPDIR": str(self.storage.tmpdir),
+            "XDG_CACHE_HOME": str(self.folder / "user-cache"),
+            "PYTHONPATH": "",
+            "ZLAYER_BUILDAH": self.storage.binary,
+            "ZLAYER_ROOT": str(self.storage.root),
+            "ZLAYER_RUNROOT": str(self.storage.runroot),
+            "ZLAYER_RETRY_DELAY": "0.01",
+            "ZLAYER_PROGRESS": "plain",
+        }
+
+    def project(self, **files: str) -> Path:
+        """Files of a project; names are those of modules."""
+        named: dict[str, str | bytes] = {f"{name}.py": text for name, text in files.items()}
+        return write_files(self.folder / "project", named)
+
+    def start(self, *args: str, **environment: str) -> Run:
+        """Start pytest on the project, in a session of its own like a terminal's."""
+        log = self.folder / f"output-{len(self.runs)}"
+        argv = [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest"]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*argv, "-p", "no:cacheprovider", *args],
+                cwd=self.folder / "project",
+                env={**self.environment, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.runs.append(Run(process, log, self.storage))
+        return self.runs[-1]
+
+    def pytest(self, *args: str, code: int = 0, **environment: str) -> str:
+        """Run pytest on the project to the end it should come to; what it wrote."""
+        return self.start(*args, **environment).end(code)
+
+    def building(self, *steps: str, base: str = BUSYBOX, **marker: object) -> str:
+        """A test module with one test of one image."""
+        text = "\n".join([f"FROM {base}", *steps, ""])
+        given = "".join(f", {name}={value!r}" for name, value in marker.items())
+        return (
+            "import pytest\n"
+            f"@pytest.mark.image(text={text!r}{given})\n"
+            "def test_it(zlayer_image):\n    assert zlayer_image.id\n"
+        )
+
+    def start_sleeping(self, *args: str, before: str = "echo begun;", **environment: str) -> Run:
+        """Start pytest on one image, and wait until its RUN sleeps."""
+        self.project(test_it=self.building(f"RUN {before} {self.nap}"))
+        run = self.start(*args, **environment)
+        run.wait_inside(self.nap)
+        return run
+
+    def sweep(self) -> None:
+        """What the next session does first."""
+        self.storage.open().close()
+
+    def difference(self) -> Count:
+        """What is there now and was not before, or the other way round; waits for it to go."""
+        until = time.monotonic() + 20.0
+        while (now := self._difference()) and time.monotonic() < until:
+            time.sleep(0.1)
+        return now
+
+    def _difference(self) -> Count:
+        now = count(self.storage)
+        found = {
+            kind: sorted({*names, *self.before[kind]} - ({*names} & {*self.before[kind]}))
+            for kind, names in now.items()
+        }
+        running = [line for line in found["processes"] if "pytest" not in line]
+        return {kind: names for kind, names in {**found, "processes": running}.items() if names}
+
+    def close(self) -> None:
+        """End what a failed test left running."""
+        for run in self.runs:
+            run.kill()
+        for pid in processes(self.nap):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """A process that does nothing for a while, with all its locks."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)

@@ -1,0 +1,122 @@
+"""However a run of pytest ends, nothing of it is left and nothing of it goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.engine.faults.ground import BUILT, Ground, cgroups_of
+
+USING = f"""
+import os, sys
+import pytest
+
+TEXT = {BUILT!r}
+
+@pytest.fixture
+def container(zlayer_container):
+    zlayer_container.run(["touch", "/mine"])
+    assert zlayer_container.path("/built").read_text() == "built\\n"
+    assert zlayer_container.image.stage("0")
+    {{fixture}}
+    yield zlayer_container
+    {{teardown}}
+
+@pytest.mark.image(text=TEXT, tags=("localhost/test/tagged:1",))
+def test_first(container):
+    {{test}}
+
+@pytest.mark.image(text=TEXT)
+def test_second(container):
+    pass
+"""
+
+
+def using(fixture: str = "pass", test: str = "pass", teardown: str = "pass") -> str:
+    """A module with a container in use when something happens."""
+    return USING.format(fixture=fixture, test=test, teardown=teardown)
+
+
+@pytest.mark.parametrize(
+    ("module", "args", "code"),
+    [
+        pytest.param(using(), (), 0, id="success"),
+        pytest.param(using(test="assert False"), (), 1, id="failure"),
+        pytest.param(using(test="assert False"), ("-x",), 1, id="exitfirst"),
+        pytest.param(using(fixture="raise OSError"), (), 1, id="error-in-fixture"),
+        pytest.param(using(teardown="raise OSError"), (), 1, id="error-in-teardown"),
+        pytest.param(using(test="pytest.exit('enough', 7)"), (), 7, id="pytest-exit"),
+        pytest.param(using(test="sys.exit(3)"), (), 1, id="sys-exit"),
+        pytest.param(using(test="raise KeyboardInterrupt"), (), 2, id="interrupt"),
+        pytest.param(using(test="os._exit(5)"), (), 5, id="os-exit"),
+        pytest.param(using(test="os.abort()"), (), -signal.SIGABRT, id="abort"),
+    ],
+)
+def test_end_of_a_run_that_uses_a_container(
+    ground: Ground, module: str, args: tuple[str, ...], code: int
+) -> None:
+    ground.project(test_it=module)
+    output = ground.pytest(*args, code=code)
+    assert "pytest_zlayer/" not in output.partition("short test summary")[0] or code < 0
+
+
+@pytest.mark.parametrize(
+    ("numbers", "isolation", "code"),
+    [
+        ([signal.SIGINT], "auto", 2),
+        ([signal.SIGINT, signal.SIGINT], "auto", 2),
+        ([signal.SIGTERM], "chroot", 128 + signal.SIGTERM),
+        ([signal.SIGHUP], "chroot", 128 + signal.SIGHUP),
+        ([signal.SIGKILL], "auto", -signal.SIGKILL),
+        ([signal.SIGKILL], "chroot", -signal.SIGKILL),
+    ],
+    ids=["ctrl-c", "ctrl-c-twice", "term", "hangup", "kill", "kill-chroot"],
+)
+def test_signal_to_all_in_the_terminal_during_a_run(
+    ground: Ground, numbers: list[signal.Signals], isolation: str, code: int
+) -> None:
+    daemon = f"setsid sh -c 'trap \"\" TERM HUP INT; {ground.nap}' &"
+    run = ground.start_sleeping(f"--zlayer-isolation={isolation}", before=daemon)
+    groups = [path for pid in run.wait_inside(ground.nap, 2) for path in cgroups_of(pid)]
+    for number in numbers:
+        os.killpg(run.process.pid, number)
+    run.end(code)
+    assert ground.difference() == {}
+    assert [path for path in groups if path.exists()] == []
+
+
+def test_second_sigterm_is_not_waited_for(ground: Ground) -> None:
+    run = ground.start_sleeping(before="trap '' TERM;")
+    run.process.send_signal(signal.SIGTERM)
+    run.process.send_signal(signal.SIGTERM)
+    assert run.wait() in (128 + signal.SIGTERM, -signal.SIGTERM)
+
+
+def test_kill_while_a_test_uses_a_container(ground: Ground) -> None:
+    module = using(test=f"container.run('{ground.nap}')")
+    ground.project(test_it=module)
+    run = ground.start()
+    run.wait_inside(ground.nap)
+    run.process.kill()
+    run.end(-signal.SIGKILL)
+
+
+def test_forked_child_that_lives_on_keeps_nothing(ground: Ground) -> None:
+    ground.project(test_it=using(test="os.fork() or os.execlp('sleep', 'sleep', '3')"))
+    run = ground.start()
+    run.wait()
+    assert ground.difference() == {}
+
+
+def test_two_runs_do_not_touch_each_other(ground: Ground) -> None:
+    one = ground.start_sleeping()
+    other = ground.start()  # waits for the same layer
+    one.process.kill()
+    one.wait()
+    ground.sweep()
+    other.wait_inside(ground.nap)
+    assert len(ground.storage.leftovers()["journals"]) == 1
+    other.process.send_signal(signal.SIGINT)
+    other.end(2)
