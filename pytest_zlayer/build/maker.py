@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_zlayer.build.bases import DOCKER_IMAGE, OCI_LAYOUT, BaseImage, BaseImages
+from pytest_zlayer.build.base_finder import BaseFinder
+from pytest_zlayer.build.bases import BaseImages
 from pytest_zlayer.build.copying import Fetch
 from pytest_zlayer.build.events import Event, Pulling
 from pytest_zlayer.build.failures import BuildError
@@ -174,7 +175,7 @@ class ImageMaker:
 
     def _builder(self, job: Job, graph: StageGraph) -> ImageBuilder:
         spec = job.plan.spec
-        found = _BaseFinder(job.bases, spec.pull or "missing", spec.platform)
+        found = BaseFinder(job.bases, spec.pull or "missing", spec.platform)
         sources = Sources(
             spec,
             base_image=found.image,
@@ -322,39 +323,6 @@ class ImageMaker:
             return False
         self.kept_containers.append(KeptContainer(name, plan.label, step))
         return True
-
-
-class _BaseFinder:
-    """Base images of one build, each looked up once."""
-
-    def __init__(self, bases: BaseImages, mode: PullMode, platform: str | None) -> None:
-        self._bases = bases
-        self._mode = mode
-        self._platform = platform
-        self._found: dict[tuple[str, str | None], BaseImage] = {}
-        self._guard = threading.Lock()
-
-    def image(self, reference: str, platform: str | None = None) -> BaseImage:
-        """The image ``reference`` stands for."""
-        wanted = platform or self._platform
-        with self._guard:
-            if (reference, wanted) not in self._found:
-                found = self._bases.get(reference, self._mode, wanted)
-                self._found[reference, wanted] = found
-            return self._found[reference, wanted]
-
-    def base_of(self, graph: StageGraph, index: int, sources: Sources) -> BaseImage:
-        """The base image of a stage."""
-        base = graph.nodes[index].base
-        if base.kind != "context":
-            return self.image(base.name, base.platform)
-        reference = sources.image_reference(base.name)
-        if reference is None:
-            raise UsageError(
-                f"build context {base.name} is a directory and cannot be a base image",
-                hint=f"give it as {DOCKER_IMAGE}REFERENCE or {OCI_LAYOUT}PATH",
-            )
-        return self.image(reference, base.platform)
 
 
 class _StageImages:

@@ -24,6 +24,7 @@ from pytest_zlayer.build.failures import BuildError
 from pytest_zlayer.build.image import Image
 from pytest_zlayer.build.keeping import Kept, keep_container, keep_image
 from pytest_zlayer.build.maker import ImageMaker
+from pytest_zlayer.build.manifests import ManifestLists
 from pytest_zlayer.build.options import BuildOptions
 from pytest_zlayer.build.plan import BuildPlan, make_plan
 from pytest_zlayer.build.retry import Interrupted
@@ -109,6 +110,11 @@ class BuildSession:
     def engine(self) -> Engine:
         """The engine, opened at first use. Raises ``EngineMissing``, ``EngineUnusable``."""
         return self._workshop.engine
+
+    @property
+    def manifest_lists(self) -> ManifestLists:
+        """Manifest lists made by hand: create, add to and push them."""
+        return ManifestLists(self._workshop)
 
     def plan(self, spec: ImageSpec) -> BuildPlan:
         """What building ``spec`` comes down to; no engine is needed.

@@ -211,11 +211,19 @@ def manifest_create(
 
 
 def manifest_add(commander: Commander, name: str, image: str, storage: StorageInfo) -> None:
-    """``buildah manifest add`` under a lock: of several at once buildah would keep only some."""
+    """``buildah manifest add`` under a lock: of several at once buildah would keep only some.
+
+    An image of the store, or with ``docker://`` in front one (or all of a list) of a registry.
+    """
+    words = ["manifest", "add"]
+    if image.startswith(_REGISTRY):
+        source = f"{_REGISTRY}{arguments.image(image.removeprefix(_REGISTRY))}"
+        words += ["--all", *registries_option(commander)]
+    else:
+        source = f"containers-storage:{arguments.image(image)}"
     storage.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(storage.state / "manifests.lock", timeout=BOOKKEEPING):
-        source = f"containers-storage:{arguments.image(image)}"
-        commander.output(["manifest", "add", arguments.image(name), source])
+        commander.output([*words, arguments.image(name), source])
 
 
 def check_pushed(
