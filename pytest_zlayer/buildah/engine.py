@@ -427,8 +427,11 @@ class Engine:
         return transfer.manifest_create(self._commander, name, images, self.storage)
 
     def manifest_add(self, name: str, image: str) -> None:
-        """Adds an image to a manifest list; safe when several processes add at once."""
-        transfer.manifest_add(self._commander, name, image, self.storage)
+        """Adds an image to a manifest list; safe when several processes add at once.
+
+        With ``docker://`` in front it is one in a registry.
+        """
+        transfer.manifest_add(self._networked(), name, image, self.storage)
 
     def manifest_push(
         self,
