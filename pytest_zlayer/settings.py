@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import os
-import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.option_values import (
+    one_of,
+    to_context_pair,
+    to_count,
+    to_factor,
+    to_limit,
+    to_pair,
+    to_path,
+    to_program,
+    to_seconds,
+    to_size,
+    to_span,
+    to_switch,
+    to_text,
+)
 
 if TYPE_CHECKING:
     from pytest_zlayer.build.options import BuildOptions
@@ -106,98 +118,6 @@ class Settings:
         return BuildOptions(**{**known, "environment": self.environment, **more})
 
 
-def _choice(choices: Sequence[str]) -> Callable[[str], str]:
-    def convert(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"expected one of {', '.join(choices)}")
-        return text
-
-    return convert
-
-
-def _text(text: str) -> str:
-    if not text.strip():
-        raise ValueError("expected some text")
-    return text.strip()
-
-
-def _path(text: str) -> Path:
-    return Path(_text(text)).expanduser().absolute()
-
-
-def _program(text: str) -> str:
-    return str(Path(text).expanduser().absolute()) if "/" in text else _text(text)
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch(r"\s*[0-9]{1,9}\s*", text):
-        raise ValueError("expected a whole number of 0 or more")
-    return int(text)
-
-
-def _number(text: str, *, least: float, words: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value < least:
-        raise ValueError(f"expected {words}")
-    return value
-
-
-def _seconds(text: str) -> float:
-    return _number(text, least=0.0, words="a number of seconds, 0 or more")
-
-
-def _factor(text: str) -> float:
-    return _number(text, least=1.0, words="a number of 1 or more")
-
-
-def _limit(text: str) -> float | None:
-    """Seconds, where 0 means that there is no limit."""
-    return _seconds(text) or None
-
-
-def _switch(text: str) -> bool:
-    word = text.strip().lower()
-    if word in {"1", "true", "yes", "on"}:
-        return True
-    if word in {"0", "false", "no", "off", ""}:
-        return False
-    raise ValueError("expected true or false")
-
-
-_SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_SIZES = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
-
-
-def _span(text: str) -> float:
-    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhdw])\s*", text.lower())
-    if not found:
-        raise ValueError("expected a time such as 12h or 14d")
-    return float(found[1]) * _SPANS[found[2]]
-
-
-def _size(text: str) -> int:
-    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)b?\s*", text.lower())
-    if not found or (found[3] and not found[2]):
-        raise ValueError("expected a size such as 500MB or 10GiB")
-    unit = 1024 ** " kmgt".index(found[2]) if found[3] else _SIZES[found[2]]
-    return int(float(found[1]) * unit)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name.strip() or not equals:
-        raise ValueError("expected NAME=VALUE")
-    return name.strip(), value
-
-
-def _context_pair(text: str) -> tuple[str, str]:
-    name, value = _pair(text)
-    return name, value if "://" in value else str(_path(value))
-
-
 _KEEP_HELP = "keep images, stage images and failed containers: all, failed or none (bare: all)"
 _BASE = "tried first for base images whose name says no registry"
 
@@ -205,7 +125,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="keep",
         help=_KEEP_HELP,
-        convert=_choice(KEEP_CHOICES),
+        convert=one_of(KEEP_CHOICES),
         default="none",
         metavar="WHAT",
         bare="all",
@@ -214,7 +134,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="retries",
         help="extra attempts of a RUN step that fails",
-        convert=_count,
+        convert=to_count,
         default=0,
         metavar="N",
         field="retries",
@@ -222,7 +142,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="retry-delay",
         help="seconds to wait before the first retry",
-        convert=_seconds,
+        convert=to_seconds,
         default=3.0,
         metavar="S",
         field="retry_delay",
@@ -230,7 +150,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="retry-backoff",
         help="factor by which the wait grows with each retry",
-        convert=_factor,
+        convert=to_factor,
         default=1.0,
         metavar="FACTOR",
         field="retry_backoff",
@@ -238,7 +158,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="retry-max-delay",
         help="seconds that no wait before a retry exceeds",
-        convert=_seconds,
+        convert=to_seconds,
         default=60.0,
         metavar="S",
         field="retry_max_delay",
@@ -246,7 +166,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="retry-max-total",
         help="seconds that all waits of one build may sum up to; then it fails",
-        convert=_seconds,
+        convert=to_seconds,
         default=600.0,
         metavar="S",
         field="retry_max_total",
@@ -254,21 +174,21 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="timeout",
         help="seconds a build may take (0: no limit)",
-        convert=_limit,
+        convert=to_limit,
         metavar="S",
         field="timeout",
     ),
     Option(
         name="step-timeout",
         help="seconds one RUN step may take (0: no limit)",
-        convert=_limit,
+        convert=to_limit,
         metavar="S",
         field="step_timeout",
     ),
     Option(
         name="pull",
         help="when base images are pulled: missing, newer, always or never",
-        convert=_choice(PULL_CHOICES),
+        convert=one_of(PULL_CHOICES),
         default="missing",
         metavar="MODE",
         field="pull",
@@ -276,28 +196,28 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="registry",
         help=f"default registry, {_BASE}",
-        convert=_text,
+        convert=to_text,
         metavar="HOST",
         field="registry",
     ),
     Option(
         name="authfile",
         help="file with the credentials of registries",
-        convert=_path,
+        convert=to_path,
         metavar="FILE",
         field="authfile",
     ),
     Option(
         name="platform",
         help="platform to build for, os/arch[/variant]",
-        convert=_text,
+        convert=to_text,
         metavar="PLATFORM",
         field="platform",
     ),
     Option(
         name="build-arg",
         help="value of a build argument; may be repeated",
-        convert=_pair,
+        convert=to_pair,
         metavar="NAME=VALUE",
         many=True,
         field="build_args",
@@ -305,7 +225,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="build-context",
         help="named build context: path, docker-image://… or oci-layout://…; may be repeated",
-        convert=_context_pair,
+        convert=to_context_pair,
         metavar="NAME=VALUE",
         many=True,
         field="build_contexts",
@@ -314,7 +234,7 @@ OPTIONS: tuple[Option, ...] = (
         name="image",
         help="use a ready image for the declaration of this name instead of building it; "
         "may be repeated",
-        convert=_pair,
+        convert=to_pair,
         metavar="NAME=REF",
         many=True,
         field="images",
@@ -322,7 +242,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="cache-mount",
         help="path mounted as a cache in every RUN step; may be repeated",
-        convert=_text,
+        convert=to_text,
         default=(),
         metavar="PATH",
         many=True,
@@ -331,7 +251,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="no-cache",
         help="run every step, even if its layer is cached",
-        convert=_switch,
+        convert=to_switch,
         default=False,
         metavar="",
         field="no_cache",
@@ -340,7 +260,7 @@ OPTIONS: tuple[Option, ...] = (
         name="cache",
         help="what becomes of cached layers: keep (they serve later runs) or session (those of "
         "this run are removed with it)",
-        convert=_choice(("keep", "session")),
+        convert=one_of(("keep", "session")),
         default="keep",
         metavar="HOW",
         field="cache",
@@ -348,7 +268,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="cache-max-age",
         help="cached layers unused for longer are removed",
-        convert=_span,
+        convert=to_span,
         default=14 * 86400.0,
         metavar="TIME",
         field="cache_max_age",
@@ -356,7 +276,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="cache-max-size",
         help="the least recently used cached layers beyond this size are removed",
-        convert=_size,
+        convert=to_size,
         default=10 * 1024**3,
         metavar="SIZE",
         field="cache_max_size",
@@ -364,7 +284,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="jobs",
         help="stages and images built side by side (0: one for each core)",
-        convert=_count,
+        convert=to_count,
         default=0,
         metavar="N",
         field="jobs",
@@ -373,7 +293,7 @@ OPTIONS: tuple[Option, ...] = (
         name="prebuild",
         help="build the images of the selected tests in the background while other tests run: "
         "on or off",
-        convert=_switch,
+        convert=to_switch,
         default=True,
         metavar="on|off",
         bare="on",
@@ -382,21 +302,21 @@ OPTIONS: tuple[Option, ...] = (
         name="missing",
         help="what becomes of tests that need an image when no usable buildah is found: "
         "fail or skip",
-        convert=_choice(("fail", "skip")),
+        convert=one_of(("fail", "skip")),
         default="fail",
         metavar="WHAT",
     ),
     Option(
         name="buildah",
         help="path of the buildah program",
-        convert=_program,
+        convert=to_program,
         metavar="PATH",
         field="buildah",
     ),
     Option(
         name="isolation",
         help="how RUN steps are kept apart from the host: auto, oci, rootless or chroot",
-        convert=_choice(ISOLATION_CHOICES),
+        convert=one_of(ISOLATION_CHOICES),
         default="auto",
         metavar="TYPE",
         field="isolation",
@@ -404,35 +324,35 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="root",
         help="directory of the container storage",
-        convert=_path,
+        convert=to_path,
         metavar="DIR",
         field="root",
     ),
     Option(
         name="runroot",
         help="directory of the container storage's state",
-        convert=_path,
+        convert=to_path,
         metavar="DIR",
         field="runroot",
     ),
     Option(
         name="progress",
         help="how builds are shown: auto, plain, live or quiet",
-        convert=_choice(PROGRESS_CHOICES),
+        convert=one_of(PROGRESS_CHOICES),
         default="auto",
         metavar="HOW",
     ),
     Option(
         name="log-dir",
         help="directory where the logs of builds are kept",
-        convert=_path,
+        convert=to_path,
         metavar="DIR",
         field="log_dir",
     ),
     Option(
         name="list",
         help="show which tests need which images and stages; runs no test, needs no buildah",
-        convert=_switch,
+        convert=to_switch,
         default=False,
         metavar="",
     ),
@@ -495,7 +415,7 @@ def _setting(option: Option, sources: Sequence[Source]) -> Setting:
 def _gather(option: Option, given: Sequence[tuple[Source, Sequence[str]]]) -> Setting:
     values = [_convert(option, source, text) for source, texts in reversed(given) for text in texts]
     origin = ", ".join(source.describe(option) for source, texts in given if texts) or "default"
-    if option.convert in (_pair, _context_pair):
+    if option.convert in (to_pair, to_context_pair):
         return Setting(MappingProxyType(dict(values)), origin)
     return Setting(tuple(dict.fromkeys(values)), origin)
 

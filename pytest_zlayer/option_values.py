@@ -1,0 +1,113 @@
+"""The text of an option becomes its value; what cannot be is a ``ValueError`` in words."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+
+def one_of(choices: Sequence[str]) -> Callable[[str], str]:
+    """What takes one of these words."""
+
+    def convert(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"expected one of {', '.join(choices)}")
+        return text
+
+    return convert
+
+
+def to_text(text: str) -> str:
+    """Text without white space around it; not nothing."""
+    if not text.strip():
+        raise ValueError("expected some text")
+    return text.strip()
+
+
+def to_path(text: str) -> Path:
+    """An absolute path; relative ones start at the working directory."""
+    return Path(to_text(text)).expanduser().absolute()
+
+
+def to_program(text: str) -> str:
+    """A path if it looks like one, else a name to be found on PATH."""
+    return str(Path(text).expanduser().absolute()) if "/" in text else to_text(text)
+
+
+def to_count(text: str) -> int:
+    """A whole number of 0 or more."""
+    if not re.fullmatch(r"\s*[0-9]{1,9}\s*", text):
+        raise ValueError("expected a whole number of 0 or more")
+    return int(text)
+
+
+def _number(text: str, *, least: float, words: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < least:
+        raise ValueError(f"expected {words}")
+    return value
+
+
+def to_seconds(text: str) -> float:
+    """Seconds, 0 or more."""
+    return _number(text, least=0.0, words="a number of seconds, 0 or more")
+
+
+def to_factor(text: str) -> float:
+    """A number of 1 or more."""
+    return _number(text, least=1.0, words="a number of 1 or more")
+
+
+def to_limit(text: str) -> float | None:
+    """Seconds, where 0 means that there is no limit."""
+    return to_seconds(text) or None
+
+
+def to_switch(text: str) -> bool:
+    """The usual words for true and false."""
+    word = text.strip().lower()
+    if word in {"1", "true", "yes", "on"}:
+        return True
+    if word in {"0", "false", "no", "off", ""}:
+        return False
+    raise ValueError("expected true or false")
+
+
+_SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_SIZES = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
+
+
+def to_span(text: str) -> float:
+    """A time with its unit, in seconds."""
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhdw])\s*", text.lower())
+    if not found:
+        raise ValueError("expected a time such as 12h or 14d")
+    return float(found[1]) * _SPANS[found[2]]
+
+
+def to_size(text: str) -> int:
+    """A size with its unit, in bytes."""
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)b?\s*", text.lower())
+    if not found or (found[3] and not found[2]):
+        raise ValueError("expected a size such as 500MB or 10GiB")
+    unit = 1024 ** " kmgt".index(found[2]) if found[3] else _SIZES[found[2]]
+    return int(float(found[1]) * unit)
+
+
+def to_pair(text: str) -> tuple[str, str]:
+    """``NAME=VALUE``; the value may be empty and may hold more of ``=``."""
+    name, equals, value = text.partition("=")
+    if not name.strip() or not equals:
+        raise ValueError("expected NAME=VALUE")
+    return name.strip(), value
+
+
+def to_context_pair(text: str) -> tuple[str, str]:
+    """``NAME=VALUE`` where the value is a path or has a scheme (``docker-image://``)."""
+    name, value = to_pair(text)
+    return name, value if "://" in value else str(to_path(value))
