@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 
 from pytest_zlayer.build.bases import BaseImages
 from pytest_zlayer.build.cache import LayerCache
@@ -31,21 +31,32 @@ class BuildTimeout(ZlayerError):
 
 
 class BuildLog:
-    """The log file of one build; created with the first byte written, safe for several threads."""
+    """The log file of one build; created with the first byte written, safe for several threads.
+
+    Where it cannot be written any more it ends: a build is worth more than its log.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: BinaryIO | None = None
+        self._file: IO[bytes] | None = None
+        self._ended = False
         self._guard = threading.Lock()
 
     def write(self, data: bytes) -> None:
         """Append ``data``."""
         with self._guard:
-            if self._file is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.path.open("ab")
-            self._file.write(data)
-            self._file.flush()
+            if self._ended:
+                return
+            try:
+                self._append(data)
+            except OSError:
+                self._ended = True
+
+    def _append(self, data: bytes) -> None:
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("ab", buffering=0)
+        self._file.write(data)
 
     @property
     def exists(self) -> bool:
@@ -55,6 +66,7 @@ class BuildLog:
     def close(self, *, keep: bool) -> None:
         """Close the file, and remove it unless ``keep``."""
         with self._guard:
+            self._ended = True
             if self._file is None:
                 return
             self._file.close()

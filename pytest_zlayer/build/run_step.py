@@ -18,6 +18,7 @@ from pytest_zlayer.build.tree import SCRATCH, StageTree
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.dockerfile.dispatch import proxy_args
 from pytest_zlayer.dockerfile.operations import RunOperation
+from pytest_zlayer.dockerfile.secret_names import looks_secret
 
 NOT_RETRIED = (126, 127)  # cannot execute, not found: trying again cannot help
 
@@ -170,20 +171,25 @@ class RunStep:
 
     def _execute(self, container: str, mounts: PreparedMounts) -> None:
         operation = self._operation
+        shown, hidden = self._variables()
         output = StepOutput(self._step, self._job.log, self._emit)
-        done = self._job.engine.run(
-            container,
-            mounts.argv or operation.argv,
-            env={**operation.env, **proxy_args(self._job.plan.spec.build_args), **mounts.env},
-            user=self._user,
-            workdir=operation.workdir,
-            volumes=mounts.volumes,
-            tmpfs=mounts.tmpfs,
-            network=operation.network,
-            hidden_env=mounts.hidden_env,
-            on_line=output.line,
-            timeout=self._job.time_left(),
-        )
+        with output:
+            done = self._job.engine.run(
+                container,
+                mounts.argv or operation.argv,
+                env={**shown, **mounts.env},
+                user=self._user,
+                workdir=operation.workdir,
+                volumes=mounts.volumes,
+                tmpfs=mounts.tmpfs,
+                network=operation.network,
+                hidden_env={**hidden, **mounts.hidden_env},
+                on_line=output.line,
+                stdout=output.stdout,
+                stderr=output.stderr,
+                timeout=self._job.time_left(),
+            )
+            output.failed = done.exit_code != 0
         if done.timed_out:
             reason = f"it was stopped after {done.seconds:.1f} s: {self._job.limit_text()}"
             raise StepFailed(reason, None, output.tail(), final=True)
@@ -194,10 +200,26 @@ class RunStep:
             reason = f"the command exited with {done.exit_code}"
             raise StepFailed(reason, done.exit_code, output.tail())
 
+    def _variables(self) -> tuple[dict[str, str], dict[str, str]]:
+        """What the command sees: what everybody may read on a command line, and the rest.
+
+        Build arguments that were given may be tokens, and addresses of proxies hold passwords.
+        """
+        operation, given = self._operation, self._job.plan.spec.build_args
+        hidden = {name: value for name, value in operation.args.items() if name in given}
+        shown = {name: value for name, value in operation.env.items() if name not in hidden}
+        return shown, {**hidden, **proxy_args(given)}
+
     def _repeat_command(self) -> str:
-        """A shell line that runs the step again on the state before it."""
+        """A shell line that runs the step again on the state before it.
+
+        Values that look like secrets are left for people to fill in.
+        """
         operation = self._operation
-        env = [f"--env={name}={value}" for name, value in operation.env.items()]
+        env = [
+            f"--env={name}=***" if looks_secret(name) else f"--env={name}={value}"
+            for name, value in operation.env.items()
+        ]
         user = [f"--user={operation.user}"] if operation.user else []
         options = [*user, f"--workingdir={operation.workdir}", *env]
         image = self._tree.head.image or SCRATCH

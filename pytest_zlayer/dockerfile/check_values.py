@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from dataclasses import dataclass, field
 
 from pytest_zlayer.dockerfile.check_rules import Reporter, spot
@@ -28,14 +27,9 @@ from pytest_zlayer.dockerfile.instructions import (
 from pytest_zlayer.dockerfile.ports import parse_port_spec
 from pytest_zlayer.dockerfile.quoting import go_quote
 from pytest_zlayer.dockerfile.scope import NEVER_VARIABLES
+from pytest_zlayer.dockerfile.secret_names import looks_secret
 from pytest_zlayer.dockerfile.source import Word
 from pytest_zlayer.dockerfile.suggest import suggest
-
-_SECRET = re.compile(
-    r"(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)",
-    re.IGNORECASE | re.ASCII,
-)
-_PUBLIC = re.compile(r"(?:_|^)(?:public|file|version)(?:_|$)", re.IGNORECASE | re.ASCII)
 
 # A name that only a pattern for everything matches.
 _ANY_NAME = "\0"
@@ -144,7 +138,7 @@ def check_secret_args(instruction: AnyInstruction, reporter: Reporter) -> None:
 def _check_secret(
     instruction: AnyInstruction, keyword: str, name: Word, reporter: Reporter
 ) -> None:
-    if _SECRET.search(name.value) and not _PUBLIC.search(name.value):
+    if looks_secret(name.value):
         message = (
             "Do not use ARG or ENV instructions for sensitive data"
             f" ({keyword} {go_quote(name.value)})"

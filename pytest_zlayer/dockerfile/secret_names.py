@@ -1,0 +1,16 @@
+"""Which names of variables promise a secret, as the build checks of BuildKit have it."""
+
+from __future__ import annotations
+
+import re
+
+_SECRET = re.compile(
+    r"(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)",
+    re.IGNORECASE | re.ASCII,
+)
+_PUBLIC = re.compile(r"(?:_|^)(?:public|file|version)(?:_|$)", re.IGNORECASE | re.ASCII)
+
+
+def looks_secret(name: str) -> bool:
+    """Whether the value of a variable of this name should be seen by nobody."""
+    return _SECRET.search(name) is not None and _PUBLIC.search(name) is None
