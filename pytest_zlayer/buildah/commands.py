@@ -18,6 +18,8 @@ from pytest_zlayer.buildah.process import Completed, Request, Runner
 # Seconds for commands that only touch the storage's records. Nothing in buildah limits how long
 # it waits for a lock, which a stopped process may hold for ever.
 BOOKKEEPING = 120.0
+# Seconds for commands that write whole layers: tens of GB on a slow disk.
+LAYERS = 3600.0
 # Bytes: with less than this no record of the storage can be written any more.
 _NOTHING_LEFT = 128 * 1024
 

@@ -14,7 +14,7 @@ from packaging.version import Version
 from pytest_zlayer.buildah import arguments, images, opening, running, transfer
 from pytest_zlayer.buildah.arguments import Network, PullPolicy, Tmpfs, Volume
 from pytest_zlayer.buildah.client import AgentClient
-from pytest_zlayer.buildah.commands import Commander
+from pytest_zlayer.buildah.commands import LAYERS, Commander
 from pytest_zlayer.buildah.environment import engine_environment, proxy_environment
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable, ImageNotKnown
 from pytest_zlayer.buildah.failures import Failure, says_not_known
@@ -242,7 +242,7 @@ class Engine:
         squash: bool = False,
         timestamp: int | None = None,
         format: str = "oci",  # noqa: A002 (buildah's word)
-        timeout: float | None = None,
+        timeout: float | None = LAYERS,
     ) -> str:
         """Commits a working container as an image; its id.
 

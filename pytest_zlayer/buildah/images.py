@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_zlayer.buildah import arguments
 from pytest_zlayer.buildah.agent.cleaning import unnamed_twins
-from pytest_zlayer.buildah.commands import Commander
+from pytest_zlayer.buildah.commands import LAYERS, Commander
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import (
     Failure,
@@ -141,7 +141,7 @@ def import_layout(
         for blob in blobs.iterdir():
             (plain / blob.name).symlink_to(blob.absolute())
         words = ["pull", "--quiet", *own_policy(tmpdir), f"dir:{plain}"]
-        identifier = commander.output(words, timeout=None).strip()
+        identifier = commander.output(words, timeout=LAYERS).strip()
     finally:
         shutil.rmtree(plain, ignore_errors=True)
     if not arguments.is_image_id(identifier):
