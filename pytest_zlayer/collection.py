@@ -136,9 +136,12 @@ def begin(state: State, session: pytest.Session) -> bool | None:
     if state.settings["list"]:
         state.reporter.show(listing(survey(session.items, lambda: state.session.plan)))
         return True
-    # A worker of pytest-xdist learns one by one which tests it gets.
-    if state.worker is None and _builds_ahead(state, option):
-        state.session.prebuild(state.wanted)
+    if _builds_ahead(state, option):
+        # A worker of pytest-xdist learns one by one which tests it gets: it brings layers into the
+        # cache, where all find them, and begins where its share begins.
+        start = round(len(state.wanted) * state.share)
+        ahead = [*state.wanted[start:], *state.wanted[:start]]
+        state.session.prebuild(ahead, layers_only=state.worker is not None)
     return None
 
 

@@ -32,6 +32,7 @@ class State:
         self.reporter = Reporter(config, settings)
         self.session_id: str = worker.get(SESSION_INPUT) or secrets.token_hex(6)
         self.worker: str | None = worker.get("workerid")
+        self.share = _share(worker)
         self.mistakes: str | None = None
         self.wanted: list[ImageSpec] = []
         self._session: BuildSession | None = None
@@ -149,3 +150,9 @@ SESSION_FACTORY = pytest.StashKey[Callable[[State], "BuildSession"]]()
 def state_of(config: pytest.Config) -> State:
     """The state of this run."""
     return config.stash[STATE]
+
+
+def _share(worker: dict[str, Any]) -> float:
+    """Where in the work of all this process begins: 0.5 for the second of two workers."""
+    number = str(worker.get("workerid", "")).removeprefix("gw")
+    return int(number) / worker["workercount"] if number.isdecimal() else 0.0
