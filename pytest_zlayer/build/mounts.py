@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import filelock
 
 from pytest_zlayer.buildah.arguments import Tmpfs, Volume
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.buildah.failures import Failure
+from pytest_zlayer.buildah.process import Completed
+from pytest_zlayer.buildah.rootfs import LocalRootfs
 from pytest_zlayer.dockerfile.instructions import Heredoc
 from pytest_zlayer.dockerfile.operations import (
     BindMount,
@@ -60,6 +63,8 @@ class MountPreparer:
         secrets: secret id to file path or ``env:NAME``.
         ssh: ssh id to socket path.
         environment: the process environment.
+        process: runs a program where every file and owner of the engine is within reach, which
+            for an ordinary user is not where we are.
     """
 
     def __init__(
@@ -71,7 +76,9 @@ class MountPreparer:
         secrets: Mapping[str, str],
         ssh: Mapping[str, str],
         environment: Mapping[str, str],
+        process: Callable[[Sequence[str]], Completed],
     ) -> None:
+        self._process = process
         self._scratch = scratch
         self._caches = caches
         self._source_path = source_path
@@ -121,12 +128,8 @@ class MountPreparer:
             return
         # Writes are allowed and discarded: the step gets a copy of its own.
         copy = self._scratch / f"bind-{self._next()}"
-        if source.is_dir():
-            shutil.copytree(source, copy, symlinks=True)
-            prepared.undo.callback(shutil.rmtree, copy, ignore_errors=True)
-        else:
-            shutil.copy2(source, copy)
-            prepared.undo.callback(copy.unlink, missing_ok=True)
+        prepared.undo.callback(self._do, "rm", "-rf", copy)
+        self._do("cp", "--archive", source, copy)
         prepared.volumes.append(Volume(copy, mount.target))
 
     def _add_cache(self, prepared: PreparedMounts, mount: CacheMount) -> None:
@@ -136,7 +139,7 @@ class MountPreparer:
             directory = self._lock_cache(prepared, directory, mount.sharing == "private")
         if not directory.exists():
             self._create_cache(directory, mount)
-        source = _inside(directory, mount.source) if mount.from_ is None else directory
+        source = self._inside(directory, mount.source) if mount.from_ is None else directory
         prepared.volumes.append(Volume(source, mount.target, readonly=mount.readonly))
 
     @staticmethod
@@ -156,17 +159,32 @@ class MountPreparer:
         fresh = directory.with_name(f"{directory.name}.new-{os.getpid()}-{self._next()}")
         fresh.parent.mkdir(parents=True, exist_ok=True)
         if mount.from_ is not None:
-            seed = self._source_path(mount.from_, mount.source)
-            shutil.copytree(seed, fresh, symlinks=True)
+            self._do("cp", "--archive", self._source_path(mount.from_, mount.source), fresh)
         else:
             fresh.mkdir()
-        fresh.chmod(mount.mode)
-        if os.geteuid() == 0:
-            os.chown(fresh, mount.uid, mount.gid)
+        self._do("chmod", f"{mount.mode:o}", fresh)
+        self._own(fresh, mount.uid, mount.gid)
         try:
             fresh.rename(directory)
         except OSError:  # another build was faster
-            shutil.rmtree(fresh, ignore_errors=True)
+            self._do("rm", "-rf", fresh)
+
+    def _inside(self, directory: Path, source: str) -> Path:
+        """A directory of a cache, made if need be; links a RUN left in it lead nowhere else."""
+        path = directory / LocalRootfs(directory).resolve(source).lstrip("/")
+        if path != directory:
+            self._do("mkdir", "-p", path)
+        return path
+
+    def _own(self, path: Path, uid: int, gid: int) -> None:
+        if (uid, gid) != (0, 0):
+            self._do("chown", f"{uid}:{gid}", path)
+
+    def _do(self, *argv: str | Path) -> None:
+        done = self._process([str(word) for word in argv])
+        if done.exit_code != 0:
+            said = "\n".join(done.stderr_tail) or f"{argv[0]} exited with {done.exit_code}"
+            raise EngineError(Failure("environment", said), command=done.argv)
 
     def _add_secret(self, prepared: PreparedMounts, mount: SecretMount) -> None:
         value = self._secret(mount)
@@ -230,18 +248,11 @@ class MountPreparer:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        path.chmod(mode)
-        if os.geteuid() == 0:
-            os.chown(path, uid, gid)
         prepared.undo.callback(path.unlink, missing_ok=True)
+        path.chmod(mode)
+        self._own(path, uid, gid)
         return path
 
     def _next(self) -> int:
         self._count += 1
         return self._count
-
-
-def _inside(directory: Path, source: str) -> Path:
-    path = directory / source.lstrip("/")
-    path.mkdir(parents=True, exist_ok=True)
-    return path

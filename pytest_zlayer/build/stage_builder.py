@@ -83,6 +83,7 @@ class StageBuilder:
             secrets=job.plan.spec.secrets,
             ssh=job.plan.spec.ssh,
             environment=job.options.environment,
+            process=job.engine.process,
         )
 
     @property
@@ -148,7 +149,7 @@ class StageBuilder:
                 hint="register an emulator (qemu-user-static), or only COPY in this stage",
             )
         with job.cache.lock(step.key, lambda: self._waiting(step), job.check):
-            image = None if job.plan.spec.no_cache else job.cache.find(step.key)
+            image = job.cached(step.key)
             if image is not None:
                 self.tree.adopt(step, image)
                 return True, 0

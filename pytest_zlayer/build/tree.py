@@ -15,7 +15,7 @@ from pytest_zlayer.build.assemble import (
     write_layout,
 )
 from pytest_zlayer.build.bases import BaseImage
-from pytest_zlayer.build.cache import cache_name, key_of
+from pytest_zlayer.build.cache import key_of
 from pytest_zlayer.build.job import Job
 from pytest_zlayer.build.layer import LayeredRootfs, LayerEntry, write_layer
 from pytest_zlayer.build.steps import Step
@@ -64,6 +64,7 @@ class StageTree:
 
     def rootfs(self) -> Rootfs:
         """The stage's files as they are now, pending layers included."""
+        self.make_runnable()
         image, pending = self._head.image, self._head.pending
         base = EmptyRootfs() if image is None else self._job.views.rootfs(image)
         return LayeredRootfs(base, [one.entries for one in pending]) if pending else base
@@ -99,12 +100,12 @@ class StageTree:
         self._import(chain, pending[-1].step.key)
 
     def make_runnable(self) -> None:
-        """Before a RUN: go on from a bare twin of a base image that is not runnable itself."""
+        """Go on from a bare twin of a base image that the engine must make no container of."""
         base = self._base
         if base is None or base.runnable or self._head.image != base.id:
             return
         key = key_of("bare", base.id)
-        known = self._job.cache.find(key)
+        known = self._job.cached(key)
         if known is None:
             self._import(base.chain, key)
         else:
@@ -113,14 +114,12 @@ class StageTree:
 
     def commit(self, container: str, step: Step) -> None:
         """Make what ran in ``container`` the layer of ``step``; the container is taken over."""
-        cache = self._job.cache
-        with cache.replacing(step.key):
-            image = self._job.engine.commit(
-                container,
-                name=cache_name(step.key),
-                timestamp=self._job.source_date_epoch,
-            )
-        cache.add(step.key, image)
+        image = self._job.engine.commit(
+            container,
+            name=self._job.layer_name(step.key),
+            timestamp=self._job.source_date_epoch,
+        )
+        self._job.layer_added(step.key)
         self._job.views.offer(image, container)
         self._head = Head(image)
 
@@ -137,6 +136,20 @@ class StageTree:
 
     def _import(self, chain: Chain, key: str) -> None:
         """Make an image of ``chain`` with a bare configuration, cached under ``key``: the head."""
+        job = self._job
+        with job.cache.lock(key, lambda: None, job.check):
+            image = job.cached(key)
+            if image is None:
+                image = self._import_new(chain, key)
+            else:  # another process has made it meanwhile; times may differ, files do not
+                chain = Chain()
+        for one in self._head.pending:
+            if one.layer.blob is not None:
+                shutil.rmtree(one.layer.blob.parent)
+        layers = tuple(Layer(one.diff_id, one.size) for one in chain.layers)
+        self._head = Head(image, Chain(layers, chain.history) if layers else None)
+
+    def _import_new(self, chain: Chain, key: str) -> str:
         directory = self._job.fresh_path("layout")
         platform = self._job.platform
         bare = ImageConfig(
@@ -144,12 +157,7 @@ class StageTree:
         )
         created = chain.history[-1].created if chain.history else timestamp_text(0)
         write_layout(directory, config_json(bare, chain, created=created), chain.layers, "oci")
-        with self._job.cache.replacing(key):
-            image = self._job.engine.import_layout(directory, cache_name(key))
+        image = self._job.engine.import_layout(directory, self._job.layer_name(key))
         shutil.rmtree(directory)
-        for one in self._head.pending:
-            if one.layer.blob is not None:
-                shutil.rmtree(one.layer.blob.parent)
-        self._job.cache.add(key, image)
-        layers = tuple(Layer(one.diff_id, one.size) for one in chain.layers)
-        self._head = Head(image, Chain(layers, chain.history))
+        self._job.layer_added(key)
+        return image

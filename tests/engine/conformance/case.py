@@ -92,16 +92,17 @@ def tar(members: Things | list[tarfile.TarInfo], compression: str = "") -> bytes
                 archive.addfile(info)
         else:
             for name, thing in members.items():
-                _add_member(archive, name, plain(name, thing))
+                of = members.get(thing.of) if isinstance(thing, Hard) else None
+                _add_member(archive, name, plain(name, thing), getattr(of, "mode", 0o644))
     return buffer.getvalue()
 
 
-def _add_member(archive: tarfile.TarFile, name: str, thing: Any) -> None:
+def _add_member(archive: tarfile.TarFile, name: str, thing: Any, mode: int) -> None:
     info = tarfile.TarInfo(name)
     info.mtime = LONG_AGO
     uid, _, gid = getattr(thing, "owner", "0:0").partition(":")
     info.uid, info.gid = int(uid), int(gid)
-    info.mode = getattr(thing, "mode", 0o777)
+    info.mode = getattr(thing, "mode", mode)
     content = b""
     match thing:
         case File():

@@ -20,7 +20,7 @@ from pytest_zlayer.build.image import Image
 from pytest_zlayer.build.options import BuildOptions
 from pytest_zlayer.build.session import BuildSession
 from pytest_zlayer.build.spec import ImageSpec
-from pytest_zlayer.buildah.engine import Engine
+from pytest_zlayer.buildah.engine import Engine, ImageRecord
 from pytest_zlayer.buildah.rootfs import Rootfs
 from pytest_zlayer.dockerfile.config import ImageConfig
 
@@ -42,6 +42,12 @@ _USERS: Things = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n",
     "etc/group": "root:x:0:\napp:x:1000:\nextra:x:2000:app\n",
 }
+_TRIGGERS = """
+FROM bb
+ONBUILD ENV TRIGGERED=set
+ONBUILD COPY a /src/
+ONBUILD RUN echo trigger $TRIGGERED > /log
+"""
 # What a RUN leaves in an image that has nothing of the kind.
 _MOUNT_POINTS: Things = {
     **{f"{name}/": "" for name in ("dev", "proc", "run", "sys")},
@@ -92,11 +98,19 @@ class Workbench:
         files = tar({**_USERS, **_busybox()})
         self._add_base("bb", [files, tar(_MOUNT_POINTS)], config)
         self._add_base("bare", [files], {})
+        self._build_onbuild()
 
     def _add_base(self, name: str, layers: list[bytes], config: dict[str, Any]) -> None:
         history = [{"created_by": name} for _ in layers]
         layout = write_base_layout(self._directory / name, layers, config, {"history": history})
         self.engine.import_layout(layout, f"localhost/{name}:latest")
+
+    def _build_onbuild(self) -> None:
+        """``onbuild``: triggers, in an image made by buildah itself."""
+        place = self._directory / "onbuild"
+        place.mkdir()
+        (place / "Dockerfile").write_text(_TRIGGERS)
+        self._storage.buildah("build", "--format=docker", "--tag=localhost/onbuild", str(place))
 
     # --- building
 
@@ -159,9 +173,7 @@ class Workbench:
     # --- reading
 
     def snapshot(self, image: str) -> Snapshot:
-        """All files of an image; images met before are not read again."""
-        if image == "scratch":
-            return {"/": {"kind": "directory", "mode": "0755", "owner": "0:0", "time": None}}
+        """All files of an image, or of ``scratch``; images met before are not read again."""
         if image not in self._snapshots:
             with self.files(image) as rootfs:
                 self._snapshots[image] = take(rootfs)
@@ -170,9 +182,8 @@ class Workbench:
     @contextmanager
     def files(self, image: str) -> Iterator[Rootfs]:
         """The files of an image. A container of one with ONBUILD would run its triggers."""
-        record = self.engine.inspect_image(image)
-        if (record.config.get("config") or {}).get("OnBuild"):
-            image = self._without_triggers(record)
+        if image != "scratch":
+            image = self._without_triggers(self.engine.inspect_image(image))
         container = self.engine.from_image(image)
         try:
             yield self.engine.mount(container)
@@ -187,11 +198,14 @@ class Workbench:
         """All that an image's configuration document says."""
         return dict(self.engine.inspect_image(image).config)
 
-    def _without_triggers(self, record: Any) -> str:
+    def _without_triggers(self, record: ImageRecord) -> str:
+        if not (record.config.get("config") or {}).get("OnBuild"):
+            return record.id
         self._count += 1
         directory = self._directory / f"layout-{self._count}"
         chain = read_chain(record.manifest, record.config)
-        config = config_json(ImageConfig(architecture="amd64"), chain, created="")
+        bare = ImageConfig(architecture="amd64")
+        config = config_json(bare, chain, created=record.config["created"])
         write_layout(directory, config, chain.layers, "oci")
         return self.engine.import_layout(directory, f"localhost/files:{self._count}")
 

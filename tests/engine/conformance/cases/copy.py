@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..case import LONG_AGO, Case, Dir, File, Hard, Link, Special
-from .reasons import FROM_SCRATCH, LINK_FOLLOWED, SET_ID
+from .reasons import CHMOD_ON_THE_WAY, FROM_SCRATCH, LINK_FOLLOWED, SET_ID
 
 _TREE = {
     "d/a": "a",
@@ -187,7 +187,7 @@ CASES = (
     ),
     Case("--chmod octal", "FROM bb\nCOPY --chmod=640 a /x", {"a": File("1", 0o755)}),
     Case("--chmod octal of a directory", "FROM bb\nCOPY --chmod=0750 d /x/", _TREE,
-         differs={"/x mode": "BuildKit gives --chmod to the directories it creates on the way"}),
+         differs={"/x mode": CHMOD_ON_THE_WAY}),
     Case("--chmod with setuid", "FROM bb\nCOPY --chmod=4755 a /x", {"a": "1"}),
     Case("--chmod and --chown", "FROM bb\nCOPY --chmod=600 --chown=3:4 a /x", {"a": "1"}),
     Case(
