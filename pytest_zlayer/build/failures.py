@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
+from pathlib import Path
 
+from pytest_zlayer.buildah.failures import Failure, disk_full
 from pytest_zlayer.errors import ZlayerError
 
 TAIL_LINES = 40
@@ -39,6 +42,18 @@ class FailedStep:
     tail: tuple[str, ...] = ()
     log_path: str | None = None
     repeat_command: str | None = None
+
+
+class MachineError(ZlayerError):
+    """The machine refused what a build needs: a disk is full, a file cannot be read or written."""
+
+
+def machine_trouble(error: OSError, place: Path) -> Failure:
+    """What an error of the operating system means that came while working in ``place``."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return disk_full([str(error.filename or place)])
+    where = "" if error.filename is None else f": {error.filename}"
+    return Failure("environment", f"{error.strerror or error}{where}")
 
 
 class BuildError(ZlayerError):

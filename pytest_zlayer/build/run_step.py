@@ -13,8 +13,9 @@ from pytest_zlayer.build.output import StepOutput
 from pytest_zlayer.build.policy import RetryPolicy
 from pytest_zlayer.build.retry import with_retries
 from pytest_zlayer.build.steps import Step
-from pytest_zlayer.build.stubs import ENGINE_MOUNTS, missing
+from pytest_zlayer.build.stubs import ENGINE_MOUNTS, missing, refuse_links
 from pytest_zlayer.build.tree import SCRATCH, StageTree
+from pytest_zlayer.buildah.disks import full_disk
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.dockerfile.dispatch import proxy_args
 from pytest_zlayer.dockerfile.operations import RunOperation
@@ -27,13 +28,20 @@ class StepFailed(Exception):
     """One attempt of a RUN ended with a failure of its command."""
 
     def __init__(
-        self, reason: str, exit_code: int | None, tail: tuple[str, ...], *, final: bool = False
+        self,
+        reason: str,
+        exit_code: int | None,
+        tail: tuple[str, ...],
+        *,
+        final: bool = False,
+        hint: str | None = None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.exit_code = exit_code
         self.tail = tail
         self.final = final
+        self.hint = hint
 
 
 class RunStep:
@@ -100,19 +108,18 @@ class RunStep:
         except EngineError as error:
             self._job.check()  # an interruption is no failure of the step
             self._keep_left()
-            trouble = StepFailed(error.message, None, error.stderr[-TAIL_LINES:])
-            raise self._to_error(trouble, repeat, error.hint) from error
+            tail = error.stderr[-TAIL_LINES:]
+            trouble = StepFailed(error.message, None, tail, hint=error.hint)
+            raise self._to_error(trouble, repeat) from error
         finally:
             self._discard_left()
         return self._attempts
 
-    def _to_error(
-        self, failed: StepFailed, repeat: str | None = None, hint: str | None = None
-    ) -> BuildError:
+    def _to_error(self, failed: StepFailed, repeat: str | None = None) -> BuildError:
         return self._failure(
             self._step,
             failed.reason,
-            hint=hint,
+            hint=failed.hint,
             exit_code=failed.exit_code,
             attempts=self._attempts,
             tail=failed.tail,
@@ -143,14 +150,21 @@ class RunStep:
             container = self._tree.new_container()
             try:
                 mounts = self._mounts.prepare(self._operation, self._job.engine.isolation)
-                points = missing(self._tree.rootfs(), [*ENGINE_MOUNTS, *mounts.targets])
                 with mounts.undo:
+                    points = self._mount_points(mounts)
                     self._execute(container, mounts)
                 self._remove_mount_points(container, points)
                 self._tree.commit(container, self._step)
             except BaseException:
                 self._left = container
                 raise
+
+    def _mount_points(self, mounts: PreparedMounts) -> tuple[str, ...]:
+        """Put the mounts where they belong in the image; the mount points that are not there yet."""
+        rootfs = self._tree.rootfs()
+        refuse_links(rootfs)
+        mounts.follow_links(rootfs)
+        return missing(rootfs, [*ENGINE_MOUNTS, *mounts.targets])
 
     def _remove_mount_points(self, container: str, points: tuple[str, ...]) -> None:
         """Take away the mount points that were not there before, unless something is in them."""
@@ -198,7 +212,10 @@ class RunStep:
             raise StepFailed(reason, done.exit_code, output.tail())
         if done.exit_code != 0:
             reason = f"the command exited with {done.exit_code}"
-            raise StepFailed(reason, done.exit_code, output.tail())
+            engine = self._job.engine
+            full = full_disk([engine.storage.root, engine.storage.runroot, engine.tmpdir])
+            hint = full.message if full else None
+            raise StepFailed(reason, done.exit_code, output.tail(), hint=hint)
 
     def _variables(self) -> tuple[dict[str, str], dict[str, str]]:
         """What the command sees: what everybody may read on a command line, and the rest.

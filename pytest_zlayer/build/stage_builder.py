@@ -28,7 +28,7 @@ from pytest_zlayer.build.events import (
     StepStarted,
     Waiting,
 )
-from pytest_zlayer.build.failures import TAIL_LINES, BuildError, FailedStep
+from pytest_zlayer.build.failures import TAIL_LINES, BuildError, FailedStep, machine_trouble
 from pytest_zlayer.build.image import StepResult
 from pytest_zlayer.build.job import Job
 from pytest_zlayer.build.layer import LayerEntry
@@ -131,10 +131,14 @@ class StageBuilder:
         self._emit(StepStarted, **self._fields(step))
         started = time.monotonic()
         cached, attempts = False, 1
-        if isinstance(operation, RunOperation):
-            cached, attempts = self._run(step, operation)
-        else:
-            self._compose(step, operation)
+        try:
+            if isinstance(operation, RunOperation):
+                cached, attempts = self._run(step, operation)
+            else:
+                self._compose(step, operation)
+        except OSError as error:
+            trouble = machine_trouble(error, self._job.scratch)
+            raise self._failure(step, trouble.message, hint=trouble.hint) from error
         seconds = time.monotonic() - started
         self._record(step, cached=cached, attempts=attempts, seconds=seconds)
 

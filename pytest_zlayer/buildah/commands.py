@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pytest_zlayer.buildah import arguments
+from pytest_zlayer.buildah.disks import cramped_disk, full_disk
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout, ImageNotKnown
-from pytest_zlayer.buildah.failures import Failure, classify, disk_full, says_not_known
+from pytest_zlayer.buildah.failures import Failure, classify, says_broken_pipe, says_not_known
 from pytest_zlayer.buildah.locks import holder_hint
 from pytest_zlayer.buildah.process import Completed, Request, Runner
 
@@ -20,8 +20,6 @@ from pytest_zlayer.buildah.process import Completed, Request, Runner
 BOOKKEEPING = 120.0
 # Seconds for commands that write whole layers: tens of GB on a slow disk.
 LAYERS = 3600.0
-# Bytes: with less than this no record of the storage can be written any more.
-_NOTHING_LEFT = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +101,8 @@ class Commander:
         """The error for a command that ended badly."""
         code = -done.killed_by_signal if done.killed_by_signal else done.exit_code
         failure = self.full_disk() or classify(done.argv, code, done.stderr_tail)
+        if failure.kind == "permanent" and says_broken_pipe(done.stderr_tail):
+            failure = cramped_disk(self._places())
         kind = ImageNotKnown if _image_unknown(done.stderr_tail) else EngineError
         return kind(
             failure,
@@ -113,23 +113,17 @@ class Commander:
 
     def full_disk(self) -> Failure | None:
         """The failure that a full disk is: buildah's messages often do not name it."""
+        return full_disk(self._places())
+
+    def _places(self) -> list[str]:
+        """Where buildah writes."""
         named = dict(zip(self.options[::2], self.options[1::2], strict=False))
-        places = [named.get("--root"), named.get("--runroot"), self.env.get("TMPDIR")]
-        full = [place for place in places if place is not None and _is_full(place)]
-        return disk_full(full) if full else None
+        places = (self.env.get("TMPDIR"), named.get("--root"), named.get("--runroot"))
+        return [place for place in places if place is not None]
 
     def with_environment(self, **env: str) -> Commander:
         """The same with more environment."""
         return replace(self, env={**self.env, **env})
-
-
-def _is_full(place: str) -> bool:
-    try:
-        found = os.statvfs(place)
-    except OSError:
-        return False
-    no_files = found.f_files > 0 and found.f_favail == 0
-    return no_files or found.f_bavail * found.f_frsize < _NOTHING_LEFT
 
 
 def _image_unknown(stderr: Sequence[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -166,6 +166,13 @@ _SIGNATURES = (
     ),
     _signature(
         "environment",
+        r"containers-storage:\S+.* (?:unexpected end of JSON input|invalid character"
+        r"|.*digest \S+ does not match)",
+        "an image in the container storage is damaged",
+        "remove it, or the whole storage, and build again",
+    ),
+    _signature(
+        "environment",
         r"storage may be corrupted|layers\.json|overlay/\S+: no such file or directory"
         r"|recreating the missing symlinks|file integrity checksum failed|Digest did not match"
         r"|locating item named \"manifest\"",
@@ -228,7 +235,7 @@ _SIGNATURES = (
     _signature("transient", r"digest sha256:\S+ does not match", "a downloaded layer was damaged"),
     _signature(
         "permanent",
-        r"invalid character '<' looking for",
+        r"invalid character '<' looking for|does not match provided manifest digest",
         "something other than a registry answered",
         "a proxy or login page may stand in between",
     ),
@@ -277,6 +284,17 @@ def disk_full(places: Sequence[str]) -> Failure:
     )
 
 
+def disk_maybe_full(free: Mapping[str, int]) -> Failure:
+    """The failure of a command that hides why it could not write; ``free`` are bytes by place."""
+    left = ", ".join(f"{size // 1_000_000} MB in {place}" for place, size in free.items())
+    return Failure(
+        "environment",
+        f"buildah could not write a layer, most likely because a disk was full; free now: {left}",
+        "free some space: a commit needs twice the size of its layer in TMPDIR and once in the "
+        "storage",
+    )
+
+
 def own_line(line: str) -> bool:
     """Whether buildah, not the command it ran, may have written this line to end a RUN."""
     return _OWN_LINE.match(line) is not None
@@ -296,6 +314,11 @@ def own_retry(line: str) -> str | None:
 def says_not_known(stderr: Sequence[str]) -> bool:
     """Whether what was to be removed or read is not there."""
     return any("not known" in line or "no such image" in line for line in stderr)
+
+
+def says_broken_pipe(stderr: Sequence[str]) -> bool:
+    """Whether a part of buildah ended before another one, which hides what was wrong with it."""
+    return any("io: read/write on closed pipe" in line for line in stderr[-3:])
 
 
 def says_is_list(stderr: Sequence[str]) -> bool:

@@ -18,7 +18,7 @@ from pytest_zlayer.buildah.environment import engine_environment
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from pytest_zlayer.buildah.probe import Features, Memory
 from pytest_zlayer.buildah.process import Runner
-from pytest_zlayer.buildah.storage import StorageInfo, parse_info
+from pytest_zlayer.buildah.storage import StorageInfo, parse_info, says_no_storage
 from pytest_zlayer.errors import UsageError
 
 # What buildah itself takes when TMPDIR is not set.
@@ -207,6 +207,8 @@ def ask_storage(commander: Commander) -> StorageInfo:
     """
     try:
         output = commander.output(["info"])
+        if says_no_storage(output):
+            commander.output(["images", "--quiet"])  # which says why
         return parse_info(output)
     except EngineError as error:
         probe.parse_version(_version_text(commander))

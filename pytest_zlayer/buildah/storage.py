@@ -53,3 +53,9 @@ def parse_info(output: str) -> StorageInfo:
         runroot=Path(store["RunRoot"]),
         driver=str(store["GraphDriverName"]),
     )
+
+
+def says_no_storage(output: str) -> bool:
+    """Whether ``buildah info`` ended well although it could not open its storage."""
+    found = json.loads(output)
+    return isinstance(found, dict) and not found.get("store")

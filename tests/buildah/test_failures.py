@@ -8,10 +8,12 @@ from pytest_zlayer.buildah.failures import (
     Failure,
     classify,
     disk_full,
+    disk_maybe_full,
     log_errors,
     of_debug_log,
     own_line,
     own_retry,
+    says_broken_pipe,
 )
 
 RUN = ["buildah", "run", "c", "--", "true"]
@@ -380,3 +382,34 @@ def test_buildah_says_when_it_is_about_to_try_again() -> None:
 
 def test_other_warnings_are_no_new_try() -> None:
     assert own_retry('time="2026-01-01T00:00:00Z" level=warning msg="Failed to do this"') is None
+
+
+def test_broken_pipe_is_most_likely_a_full_disk() -> None:
+    said = [
+        "Error: committing container: copying layers: io: read/write on closed pipe",
+        "Error: exit status 125",
+    ]
+    found = disk_maybe_full({"/tmp": 19_000_000, "/store": 78_000_000_000})
+    assert says_broken_pipe(said)
+    assert found.kind == "environment"
+    assert found.message == (
+        "buildah could not write a layer, most likely because a disk was full; "
+        "free now: 19 MB in /tmp, 78000 MB in /store"
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'Error: importing build settings from image "abc": instantiating image for '
+        '"containers-storage:[overlay@/r+/rr]@abc" instance <nil>: unexpected end of JSON input',
+        "Error: reading image configuration for "
+        '"containers-storage:[overlay@/r+/rr]@abc": Download config.json digest '
+        "sha256:1 does not match expected sha256:2",
+    ],
+)
+def test_image_with_damaged_records(said: str) -> None:
+    found = classify(["from"], 125, [said])
+    assert found.kind == "environment"
+    assert found.message.startswith("an image in the container storage is damaged: ")
+    assert found.hint == "remove it, or the whole storage, and build again"
