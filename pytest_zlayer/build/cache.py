@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,11 +15,11 @@ from typing import Any
 import filelock
 
 from pytest_zlayer.build.assemble import read_chain
+from pytest_zlayer.build.leases import Lease
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError
 
 REPOSITORY = "localhost/zlayer/cache"
-_GENERATION = "generation"
 
 
 def key_of(*parts: Any) -> str:
@@ -55,39 +54,39 @@ class CacheEntry:
 class LayerCache:
     """Finds, adds, locks and forgets cached layers of one store.
 
-    The store is the index: it is listed once, and again when another process has added something
-    (every addition grows a small file beside the store, so asking costs one ``stat``).
+    The store is the index; it is listed again whenever its images have changed.
+
+    Args:
+        engine: the engine.
+        directory: our own directory beside the store: locks, times of use, cache mounts.
+        session: the session that uses it.
     """
 
-    def __init__(self, engine: Engine, directory: Path) -> None:
+    def __init__(self, engine: Engine, directory: Path, session: str) -> None:
         self._engine = engine
         self._directory = directory
         self._known: dict[str, str] = {}
-        self._added: set[str] = set()
-        self._seen_generation = -1
+        self._seen: object | None = None
+        self._additions = directory / f"added-{session}"
         self._guard = threading.Lock()
         self.mounts_directory = directory / "mounts"
-        for part in ("locks", "used", "mounts", "leases"):
+        for part in ("locks", "used", "mounts"):
             (directory / part).mkdir(parents=True, exist_ok=True)
-        self._lease = filelock.FileLock(directory / "leases" / secrets.token_hex(8))
-        self._lease.acquire()
+        self._lease = Lease(directory / "leases", session)
 
     def find(self, key: str) -> str | None:
         """The id of the image cached under ``key``, or ``None``."""
         with self._guard:
-            if self._generation() != self._seen_generation:
-                self._list()
+            version = self._engine.images_version()
+            if version is None or version != self._seen:
+                self._seen = version
+                self._known = {entry.key: entry.image_id for entry in self.entries()}
             return self._known.get(key)
 
-    def add(self, key: str, image_id: str) -> None:
-        """Note that the store now holds ``image_id`` under the name of ``key``."""
-        with self._guard:
-            with (self._directory / _GENERATION).open("ab") as generation:
-                generation.write(b".")
-            if self._generation() == self._seen_generation + 1:
-                self._seen_generation += 1
-            self._known[key] = image_id
-            self._added.add(key)
+    def add(self, key: str) -> None:
+        """Note that this session has put the layer of ``key`` into the store."""
+        with self._guard, self._additions.open("a", encoding="ascii") as additions:
+            additions.write(f"{key}\n")
         self.touch(key)
 
     def drop_if_unusable(self, key: str, image_id: str) -> bool:
@@ -97,9 +96,6 @@ class LayerCache:
             container = self._engine.from_image(image_id)
             self._engine.mount(container)
         except EngineError:
-            with self._guard:
-                self._known.pop(key, None)
-                self._seen_generation = -1
             with contextlib.suppress(EngineError):
                 self._engine.remove_images(cache_name(key))
             return True
@@ -146,19 +142,6 @@ class LayerCache:
         finally:
             lock.release()
 
-    @contextlib.contextmanager
-    def replacing(self, key: str) -> Iterator[None]:
-        """Around giving the name of ``key`` to a new image: removes the one that had it."""
-        old = self.find(key)
-        yield
-        if old is not None:
-            self._remove_nameless(old)
-
-    def _remove_nameless(self, image_id: str) -> None:
-        for image in self._engine.images():
-            if image.id == image_id and not image.names:
-                self._engine.remove_images(image_id)
-
     def entries(self) -> list[CacheEntry]:
         """All cached layers, least recently used first."""
         prefix = f"{REPOSITORY}:"
@@ -179,7 +162,7 @@ class LayerCache:
                 the oldest other living session began stays in any case: it may count on it.
         """
         entries, now = self.entries(), time.time()
-        free = min(self._others_began(), default=now + 1)
+        free = min(self._lease.others_began(), default=now + 1)
         total = self._bytes(entries, max_size)
         removed = []
         for entry in entries:
@@ -204,28 +187,23 @@ class LayerCache:
                 layers.update((layer.diff_id, layer.size) for layer in chain.layers)
         return sum(layers.values())
 
-    def _others_began(self) -> Iterator[float]:
-        """When each other session that lives began; what dead ones left is removed."""
-        for path in (self._directory / "leases").iterdir():
-            if str(path) == self._lease.lock_file:
-                continue
-            lock = filelock.FileLock(path)
-            try:
-                with lock.acquire(timeout=0):
-                    path.unlink(missing_ok=True)
-            except filelock.Timeout:
-                yield path.stat().st_mtime
+    def remove_added(self) -> None:
+        """Remove what this session has added, once its last process is over.
+
+        Layers that another living session may have begun to use stay, as part of the cache.
+        """
+        if self._lease.shared() or not self._additions.exists():
+            return
+        added = set(self._additions.read_text(encoding="ascii").split())
+        if self._lease.alone():
+            for entry in self.entries():
+                if entry.key in added:
+                    self.remove(entry)
+        self._additions.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """End the lease: this session counts on no layer any more."""
-        Path(self._lease.lock_file).unlink(missing_ok=True)
-        self._lease.release()
-
-    def remove_added(self) -> None:
-        """Remove what this process has added."""
-        for entry in self.entries():
-            if entry.key in self._added:
-                self.remove(entry)
+        """This process counts on no layer any more."""
+        self._lease.close()
 
     def remove(self, entry: CacheEntry) -> bool:
         """Remove one entry; ``False`` when a container or a build still uses it."""
@@ -233,8 +211,6 @@ class LayerCache:
         with contextlib.suppress(filelock.Timeout), lock.acquire(timeout=0):
             if self._engine.remove_images(cache_name(entry.key)):
                 return False
-            with self._guard:
-                self._known.pop(entry.key, None)
             (self._directory / "used" / entry.key).unlink(missing_ok=True)
             return True
         return False
@@ -245,13 +221,3 @@ class LayerCache:
             return stamp.stat().st_mtime
         except FileNotFoundError:
             return time.time()  # unknown age: treat as just used
-
-    def _generation(self) -> int:
-        try:
-            return (self._directory / _GENERATION).stat().st_size
-        except FileNotFoundError:
-            return 0
-
-    def _list(self) -> None:
-        self._seen_generation = self._generation()
-        self._known = {entry.key: entry.image_id for entry in self.entries()}

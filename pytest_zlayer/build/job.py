@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pytest_zlayer.build.bases import BaseImages
-from pytest_zlayer.build.cache import LayerCache
+from pytest_zlayer.build.cache import LayerCache, cache_name
 from pytest_zlayer.build.digests import Digests
 from pytest_zlayer.build.events import BuildEvent, Event
 from pytest_zlayer.build.mounted import MountedImages
@@ -151,6 +151,25 @@ class Job:
             limits.append(max(self.deadline - time.monotonic(), 0.01))
         known = [limit for limit in limits if limit is not None]
         return min(known) if known else None
+
+    def cached(self, key: str) -> str | None:
+        """The image cached under ``key``, unless this build is to use none."""
+        return None if self.plan.spec.no_cache else self.cache.find(key)
+
+    def layer_name(self, key: str) -> str:
+        """The name a finished layer gets.
+
+        Without the cache it is this process's own: nobody else may begin to use a layer that is
+        going to be built again under the same key.
+        """
+        if self.plan.spec.no_cache:
+            return f"{self.engine.temporary_images}{self.build_id}/{self.fresh_path(key[:12]).name}"
+        return cache_name(key)
+
+    def layer_added(self, key: str) -> None:
+        """Note that the layer of ``key`` is in the store."""
+        if not self.plan.spec.no_cache:
+            self.cache.add(key)
 
     def spend(self, seconds: float) -> bool:
         """Take ``seconds`` from what this build may pause in all; false when it is used up."""

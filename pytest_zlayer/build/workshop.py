@@ -98,7 +98,7 @@ class Workshop:
     @cached_property
     def cache(self) -> LayerCache:
         """The layer cache of the store."""
-        return LayerCache(self.engine, self.engine.storage.state / "cache")
+        return LayerCache(self.engine, self.engine.storage.state / "cache", self.session_id)
 
     @cached_property
     def digests(self) -> Digests:

@@ -19,7 +19,7 @@ from pytest_zlayer.buildah.environment import engine_environment, proxy_environm
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable, ImageNotKnown
 from pytest_zlayer.buildah.failures import Failure, says_not_known
 from pytest_zlayer.buildah.images import Unnamed
-from pytest_zlayer.buildah.index import read_image
+from pytest_zlayer.buildah.index import images_version, read_image, read_images
 from pytest_zlayer.buildah.isolation import Isolation, choose
 from pytest_zlayer.buildah.locate import locate
 from pytest_zlayer.buildah.output import LineSink
@@ -313,7 +313,14 @@ class Engine:
 
     def images(self) -> tuple[ImageSummary, ...]:
         """All images of the storage, not only ours."""
+        known = read_images(self.storage)
+        if known is not None:
+            return known
         return parse_images(self._commander.repeatable(["images", "--json", "--no-trunc"]))
+
+    def images_version(self) -> object | None:
+        """Changes whenever the images of the store change; ``None`` when that cannot be told."""
+        return images_version(self.storage)
 
     def exists(self, reference: str) -> bool:
         """Whether the store has this image; nothing is pulled."""
@@ -330,7 +337,7 @@ class Engine:
             ImageNotKnown: the store has no such image.
         """
         name = arguments.image(reference)
-        known = read_image(self.storage, name) if arguments.is_image_id(name) else None
+        known = read_image(self.storage, name)
         if known is not None:
             return known
         words = ["inspect", "--type", "image", name]

@@ -28,7 +28,7 @@ MAIN_CONTEXT = SourceRef("context")
 
 @dataclass(frozen=True, slots=True)
 class BindMount:
-    """``--mount=type=bind``: ``source`` is cleaned under ``/`` of ``from_``; writes are discarded."""
+    """``--mount=type=bind``: ``source`` is below ``/`` of ``from_``; writes are discarded."""
 
     target: str
     source: str = "/"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from pytest_zlayer.build.failures import BuildError
 from pytest_zlayer.build.housekeeping import list_store, prune
+from pytest_zlayer.build.session import BuildSession
+from pytest_zlayer.build.spec import ImageSpec
 from tests.engine.building import building, make_options, write_files
 from tests.engine.conftest import BUSYBOX, Storage, add_busybox
 
@@ -118,6 +121,25 @@ def test_no_cache_runs_everything(cached: Storage, context: Path) -> None:
 
         assert len(builds.executed()) == 5
     assert cached.image_names() == before
+
+
+def test_sessions_side_by_side_leave_no_nameless_layers(
+    own_storage: Storage, context: Path, tmp_path: Path
+) -> None:
+    add_busybox(own_storage, tmp_path / "busybox")
+    sessions = [BuildSession(make_options(own_storage)) for _ in range(4)]
+    with ThreadPoolExecutor() as pool:
+        for future in [
+            pool.submit(session.build, ImageSpec(text=TEXT, context=context))
+            for session in sessions
+        ]:
+            future.result()
+    for session in sessions:
+        session.close()
+
+    names = own_storage.image_names()
+    assert len(names) == len(set(names))
+    assert all("/" in name for name in names)
 
 
 def test_a_failed_build_resumes_where_it_failed(cached: Storage, context: Path) -> None:
