@@ -62,6 +62,7 @@ _WRAPPING = re.compile(
     r"|copying image \d+/\d+ from manifest list: |trying to reuse blob \S+ at destination: "
     r"|setting up to read manifest and configuration from \"[^\"]*\": "
     r"|writing (?:blob|manifest): |copying system image from manifest list: "
+    r"|choosing an? image from (?:manifest list|image index) \S+: "
     r"|parsing image configuration: |fetching target platform image selected from image index: )+"
 )
 _EMPTY_END = re.compile(r"^: exit status \d+$")
@@ -80,8 +81,11 @@ _OWN_LINE = re.compile(
     r"^(?:Error: (?:while running runtime: )?exit status \d+"
     r"|subprocess exited with status \d+"
     r"|subprocess exited on [a-z /0-9]+"
-    r"|container exited on [a-z /0-9]+)$"
+    r"|container exited on [a-z /0-9]+"
+    r"|unshare: sigprocmask unblock failed: .*)$"
 )
+# What unshare of util-linux 2.38 says instead of dying of the signal that ended its child.
+_CHILD_OF_UNSHARE_DIED = re.compile(r"^unshare: sigprocmask unblock failed")
 # As Go spells them (syscall.Signal.String).
 _SIGNALS = {
     "hangup": 1,
@@ -267,6 +271,8 @@ def classify(argv: Sequence[str], exit_code: int, stderr_tail: Sequence[str]) ->
             "crash", f"buildah died of signal {-exit_code}", "it may have run out of memory"
         )
     said = [line for line in stderr_tail if not _is_logged(line)]
+    if said and _CHILD_OF_UNSHARE_DIED.match(said[-1]):
+        return Failure("crash", "buildah died of a signal", "it may have run out of memory")
     if exit_code == 2 and any(_PANIC.search(line) for line in said):
         return Failure("crash", f"buildah crashed: {_first_panic(said)}")
     if "run" in argv:

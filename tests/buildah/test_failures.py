@@ -384,6 +384,11 @@ def test_other_warnings_are_no_new_try() -> None:
     assert own_retry('time="2026-01-01T00:00:00Z" level=warning msg="Failed to do this"') is None
 
 
+def test_buildah_killed_below_unshare_is_a_crash() -> None:
+    found = of_run(1, "begun", "unshare: sigprocmask unblock failed: Invalid argument")
+    assert (found.kind, found.message) == ("crash", "buildah died of a signal")
+
+
 def test_broken_pipe_is_most_likely_a_full_disk() -> None:
     said = [
         "Error: committing container: copying layers: io: read/write on closed pipe",
