@@ -42,7 +42,8 @@ install_packages() {
         as_root apt-get update -qq
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
             $(package_names "$*" python="python3 python3-venv" \
-                buildah="buildah ca-certificates" runtime=crun busybox=busybox-static)
+                buildah="buildah ca-certificates" runtime=runc busybox=busybox-static \
+                registry=docker-registry bootstrap=mmdebstrap git=git namespaces=uidmap)
     elif have dnf; then
         as_root dnf install -y -q \
             $(package_names "$*" python=python3 buildah=buildah runtime=crun busybox=busybox)
@@ -87,18 +88,27 @@ has_runtime() {
     have crun || have runc || [ -x /usr/sbin/runc ]
 }
 
+# The whole test suite has a registry, a real Debian, git sources and an ordinary user in it.
+missing_for_tests() {
+    have docker-registry || printf 'registry '
+    have mmdebstrap || printf 'bootstrap '
+    have git || printf 'git '
+    have newuidmap || printf 'namespaces '
+}
+
 missing_things() {
     python_is_usable || printf 'python '
     have buildah || printf 'buildah '
     has_runtime || printf 'runtime '
     has_static_busybox || printf 'busybox '
+    [ "$1" != dev ] || missing_for_tests
 }
 
 set_up_system() {
     local missing
-    missing=$(missing_things)
+    missing=$(missing_things "$1")
     [ -z "$missing" ] || install_packages $missing
-    missing=$(missing_things)
+    missing=$(missing_things "$1")
     [ -z "$missing" ] || fail "still missing after the installation: $missing(Python must be 3.10 or newer)"
     say "found $(python3 --version), $(buildah --version)"
 }
@@ -119,6 +129,6 @@ set_up_python() {
 }
 
 set_up() {
-    set_up_system
+    set_up_system "$1"
     set_up_python "$1"
 }

@@ -166,10 +166,6 @@ def test_workers_can_use_the_same_image(project: Project) -> None:
     assert "4 passed" in project.pytest("-n2")
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="two processes now and then store the same layer; the one that loses its name stays",
-)
 def test_workers_share_what_is_built(project: Project) -> None:
     write_files(project.folder, {"test_it.py": SHARED})
     project.environment["ZLAYER_CACHE"] = "keep"
