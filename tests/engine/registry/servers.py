@@ -24,6 +24,9 @@ import pytest
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+_ALL_KINDS = ", ".join((MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_LIST))
 USER = "tester"
 PASSWORD = "Pa55-canary-word"
 # What htpasswd -nbB makes of that password.
@@ -87,7 +90,7 @@ class Registry:
     def get(self, repository: str, reference: str) -> bytes | None:
         """The manifest a tag or digest stands for; ``None`` when there is none."""
         answer, body = self._ask(
-            "GET", f"/v2/{repository}/manifests/{reference}", accept=f"{MANIFEST}, {INDEX}"
+            "GET", f"/v2/{repository}/manifests/{reference}", accept=_ALL_KINDS
         )
         return body if answer.status == 200 else None
 
@@ -195,7 +198,7 @@ class Proxy:
             on: a status, ``html`` (a login page), ``drop`` (no answer), ``cut`` (half an answer)
             or ``hang`` (an answer that never comes).
         always: the same for all of them once ``faults`` are used up.
-        everywhere: whether the question for the version of the API counts too.
+        only: the method of the requests this happens to; empty: of all.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -203,7 +206,7 @@ class Proxy:
         self.requests: list[str] = []
         self.faults: list[int | str] = []
         self.always: int | str | None = None
-        self.everywhere = False
+        self.only = ""
         self.released = threading.Event()
         handler = type("Handler", (_Handler,), {"proxy": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -215,9 +218,10 @@ class Proxy:
         """The requests for manifests."""
         return [one for one in self.requests if "/manifests/" in one]
 
-    def fault(self, path: str) -> int | str | None:
+    def fault(self, method: str, path: str) -> int | str | None:
         """What is to go wrong with this request."""
-        if not (self.everywhere or "/manifests/" in path or "/blobs/" in path):
+        concerned = "/manifests/" in path or "/blobs/" in path
+        if not concerned or self.only not in ("", method):
             return None
         return self.faults.pop(0) if self.faults else self.always
 
@@ -233,9 +237,9 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b"".join(self._body())
         self.proxy.requests.append(f"{self.command} {self.path}")
-        fault = self.proxy.fault(self.path)
+        fault = self.proxy.fault(self.command, self.path)
         if fault is None:
             self._pass_on(body)
         elif isinstance(fault, int):
@@ -245,10 +249,22 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._break_off(fault, body)
 
+    def _body(self) -> Iterator[bytes]:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            yield self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            return
+        while size := int(self.rfile.readline(), 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+
     def _pass_on(self, body: bytes, *, part: float = 1.0) -> None:
         connection = HTTPConnection(self.proxy.registry.address, timeout=30)
         try:
-            connection.request(self.command, self.path, body or None, dict(self.headers))
+            # buildah sends a line for each kind of manifest it accepts.
+            asked = {key: ", ".join(self.headers.get_all(key, [])) for key in self.headers}
+            asked.pop("Transfer-Encoding", None)
+            connection.request(self.command, self.path, body or None, asked)
             answer = connection.getresponse()
             content = answer.read()
             headers = {name: value for name, value in answer.getheaders() if name != "Date"}
@@ -258,7 +274,12 @@ class _Handler(BaseHTTPRequestHandler):
             connection.close()
 
     def _refuse(self, status: int) -> None:
-        codes = {401: "UNAUTHORIZED", 403: "DENIED", 404: "MANIFEST_UNKNOWN", 429: "TOOMANYREQUESTS"}
+        codes = {
+            401: "UNAUTHORIZED",
+            403: "DENIED",
+            404: "MANIFEST_UNKNOWN",
+            429: "TOOMANYREQUESTS",
+        }
         error = {"code": codes.get(status, "UNKNOWN"), "message": "not for you"}
         headers = {"Content-Type": "application/json"}
         if status == 429:

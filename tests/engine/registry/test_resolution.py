@@ -137,9 +137,7 @@ def test_a_local_name_is_never_asked_for(builds: Builds, name: str) -> None:
     with pytest.raises(ZlayerError) as caught:
         mark_of(builds, f"localhost/{name}:1", pull="always")
     first, *_, hint = caught.value.message.splitlines()
-    assert first == (
-        f"<inline Dockerfile>:1:6: base image localhost/{name}:1 is not in the store"
-    )
+    assert first == (f"<inline Dockerfile>:1:6: base image localhost/{name}:1 is not in the store")
     assert hint == "hint: names under localhost/ are never pulled: build or import it first"
 
 
