@@ -19,9 +19,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pytest_zlayer.build.context import DirectoryContext
+from pytest_zlayer.build.copying import select
+from pytest_zlayer.build.digests import Digests
 from pytest_zlayer.build.options import BuildOptions
 from pytest_zlayer.build.session import BuildSession
 from pytest_zlayer.build.spec import ImageSpec
+from pytest_zlayer.dockerfile.operations import CopyOperation
 
 TEN_STEPS = """\
 FROM localhost/bench/busybox AS base
@@ -174,7 +178,9 @@ def second_image(bench: Bench, runs: int) -> None:
         names = iter(range(10_000))
 
         def again() -> None:
-            session.build(ImageSpec(context=bench.context, tags=(f"localhost/bench/t:{next(names)}",)))
+            session.build(
+                ImageSpec(context=bench.context, tags=(f"localhost/bench/t:{next(names)}",))
+            )
 
         compare("unchanged rebuild, same session", runs, again, bench.reference, 0.1)
     finally:
@@ -207,7 +213,9 @@ def twelve_reference(bench: Bench) -> None:
 
 def clear(bench: Bench) -> None:
     """Remove everything but the base image."""
-    for line in bench.buildah("images", "--all", "--format", "{{.Name}}:{{.Tag}} {{.ID}}").split("\n"):
+    for line in bench.buildah("images", "--all", "--format", "{{.Name}}:{{.Tag}} {{.ID}}").split(
+        "\n"
+    ):
         name, _, image = line.partition(" ")
         if image and not name.startswith("localhost/bench/busybox"):
             subprocess.run(
@@ -233,6 +241,92 @@ def twelve(bench: Bench, runs: int) -> None:
     print(f"{name:44} {mine:7.3f} s {theirs:7.3f} s {ratio:6.2f}  (goal 0.5: {verdict})")
 
 
+WORKERS = """\
+import pytest
+
+IMAGES = [f"{name}-{number}" for number in range(3) for name in "abcd"]
+
+
+@pytest.mark.parametrize("which", IMAGES)
+def test_image(which, zlayer_build):
+    text = f"FROM localhost/bench/busybox\\nRUN echo {which} > /which\\nRUN cat /which\\n"
+    assert zlayer_build(None, text=text).path("/which").exists()
+"""
+
+
+def workers(bench: Bench) -> None:
+    """A session with 12 images on 8 workers of pytest-xdist, against one process."""
+    project = bench.directory / "project"
+    project.mkdir()
+    (project / "test_images.py").write_text(WORKERS)
+    environment = {
+        **bench.environment,
+        "ZLAYER_ROOT": str(bench.root),
+        "ZLAYER_RUNROOT": str(bench.runroot),
+        "ZLAYER_ISOLATION": bench.isolation,
+    }
+
+    def run(*options: str) -> tuple[float, int]:
+        clear(bench)
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+        seconds = timed(
+            lambda: subprocess.run(
+                command, cwd=project, env=environment, check=True, stdout=subprocess.DEVNULL
+            )
+        )
+        names = bench.buildah("images", "--format", "{{.Name}}").split("\n")
+        return seconds, names.count("localhost/zlayer/cache")
+
+    many, layers = run("-n8")
+    one, layers_of_one = run("-n1")
+    print(
+        f"12 images on 8 workers {many:.1f} s, on 1 worker {one:.1f} s: {many / one:.2f}", end="  "
+    )
+    print(f"(goal 1.1: {'met' if many / one <= 1.1 else 'missed'})")
+    print(f"layers built: {layers} on 8 workers, {layers_of_one} on 1")
+
+
+def digests(directory: Path) -> None:
+    """The digest of large contexts, cold and warm, against sha256sum on all cores."""
+    for name, count, size in (("50,000 files of 1 kB", 50_000, 1024), ("2 GB", 64, 32 << 20)):
+        context = directory / f"files-{count}"
+        cache = directory / f"digests-{count}"
+        _fill(context, count, size)
+        time.sleep(2.5)  # files changed just now are not remembered
+        _sum(context)  # warms the page cache
+        cold = timed(lambda: _digest(context, cache))  # noqa: B023  # called at once
+        reference = timed(lambda: _sum(context))  # noqa: B023
+        warm = timed(lambda: _digest(context, cache))  # noqa: B023
+        print(f"digest of {name}: cold {cold:.2f} s, sha256sum {reference:.2f} s, ", end="")
+        print(f"ratio {cold / reference:.2f}; warm {warm:.2f} s")
+        shutil.rmtree(context)
+
+
+def _digest(context: Path, cache: Path) -> None:
+    files = DirectoryContext(context)
+    operation = CopyOperation(
+        instruction=None,  # type: ignore[arg-type]  # only read for messages
+        kind="COPY",
+        sources=("/",),
+        files=(),
+        destination="/",
+    )
+    select(operation, files.rootfs(), ignore=files.ignore).digest(Digests(cache))
+
+
+def _sum(context: Path) -> None:
+    command = f"find {context} -type f -print0 | xargs -0 -P $(nproc) -n 500 sha256sum"
+    subprocess.run(["sh", "-c", command], check=True, stdout=subprocess.DEVNULL)
+
+
+def _fill(context: Path, count: int, size: int) -> None:
+    block = os.urandom(size)
+    for number in range(count):
+        folder = context / str(number % 100)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.bin").write_bytes(number.to_bytes(8, "big") + block[8:])
+
+
 def main() -> None:
     """Run all comparisons."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -251,10 +345,16 @@ def main() -> None:
             0.8,
         )
         second_image(bench, options.runs)
-        compare("unchanged rebuild, new process", options.runs, bench.new_process, bench.reference, 0.6)
+        compare(
+            "unchanged rebuild, new process", options.runs, bench.new_process, bench.reference, 0.6
+        )
         twelve(bench, max(options.runs // 2, 1))
+        workers(bench)
+        digests(directory)
     finally:
-        subprocess.run(["umount", str(directory / "root" / "overlay")], check=False, capture_output=True)
+        subprocess.run(
+            ["umount", str(directory / "root" / "overlay")], check=False, capture_output=True
+        )
         shutil.rmtree(directory, ignore_errors=True)
 
 
