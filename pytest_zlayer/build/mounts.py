@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import filelock
@@ -15,7 +15,7 @@ from pytest_zlayer.buildah.arguments import Tmpfs, Volume
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.process import Completed
-from pytest_zlayer.buildah.rootfs import LocalRootfs
+from pytest_zlayer.buildah.rootfs import LocalRootfs, Rootfs
 from pytest_zlayer.dockerfile.instructions import Heredoc
 from pytest_zlayer.dockerfile.operations import (
     BindMount,
@@ -51,6 +51,11 @@ class PreparedMounts:
         """Where in the container something is mounted."""
         volumes = [one.target for one in self.volumes]
         return volumes + [one.target for one in self.tmpfs]
+
+    def follow_links(self, rootfs: Rootfs) -> None:
+        """Resolve the targets inside the image: the engine itself would follow links out of it."""
+        self.volumes = [replace(one, target=rootfs.resolve(one.target)) for one in self.volumes]
+        self.tmpfs = [replace(one, target=rootfs.resolve(one.target)) for one in self.tmpfs]
 
 
 class MountPreparer:

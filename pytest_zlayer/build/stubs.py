@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterable
 
 from pytest_zlayer.buildah.rootfs import Rootfs
+from pytest_zlayer.errors import UsageError
 
 # What buildah mounts in every RUN. BuildKit leaves none of it in an image either.
 ENGINE_MOUNTS = (
@@ -15,6 +16,24 @@ ENGINE_MOUNTS = (
     "/run/.containerenv",
     "/run/secrets",
 )
+
+
+# Whatever is a link here, the engine would follow it out of the image.
+_ENGINE_DIRECTORIES = ("/dev", "/etc", "/proc", "/run", "/sys")
+
+
+def refuse_links(rootfs: Rootfs) -> None:
+    """Make sure that what the engine mounts by itself ends up inside the image.
+
+    Raises:
+        UsageError: it would not.
+    """
+    for path in _ENGINE_DIRECTORIES:
+        if _is_there(rootfs, path) and rootfs.lstat(path).kind == "symlink":
+            raise UsageError(
+                f"{path} is a link in this image: nothing can be run in it safely",
+                hint="make it a directory",
+            )
 
 
 def missing(rootfs: Rootfs, targets: Iterable[str]) -> tuple[str, ...]:

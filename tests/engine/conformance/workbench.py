@@ -95,7 +95,7 @@ class Workbench:
     def _add_bases(self) -> None:
         """``bb``: busybox as images usually are; ``bare``: without configuration and mount points."""
         config = {"Cmd": ["/bin/sh"], "Env": [f"PATH={PATH}"]}
-        files = tar({**_USERS, **_busybox()})
+        files = tar({**_USERS, **busybox()})
         self._add_base("bb", [files, tar(_MOUNT_POINTS)], config)
         self._add_base("bare", [files], {})
         self._build_onbuild()
@@ -210,7 +210,8 @@ class Workbench:
         return self.engine.import_layout(directory, f"localhost/files:{self._count}")
 
 
-def _busybox() -> Things:
+def busybox() -> Things:
+    """The program and links to it for what the cases use."""
     program = shutil.which("busybox")
     if program is None:
         pytest.fail("these tests need a static busybox: install busybox-static")
