@@ -26,9 +26,9 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
-_ALL_KINDS = ", ".join((MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_LIST))
+_ALL_KINDS = f"{MANIFEST}, {INDEX}, {DOCKER_MANIFEST}, {DOCKER_LIST}"
 USER = "tester"
-PASSWORD = "Pa55-canary-word"
+PASSWORD = "Pa55-canary-word"  # noqa: S105  # of the registry that is started here
 # What htpasswd -nbB makes of that password.
 _HTPASSWD = f"{USER}:$2b$04$92//RM84K4/fgk5lWC6uLO9DfCK/BokXmZeTytXiy083suagYMLZS\n"
 _CONFIG = """\
@@ -212,7 +212,7 @@ class Proxy:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.address = f"127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def manifests(self) -> list[str]:
         """The requests for manifests."""

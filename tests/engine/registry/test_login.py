@@ -6,7 +6,7 @@ import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -50,10 +50,8 @@ def command_lines() -> Iterator[set[bytes]]:
     def look() -> None:
         while not done.wait(0.003):
             for entry in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
+                with suppress(OSError):  # ended meanwhile
                     seen.add(entry.read_bytes())
-                except OSError:
-                    continue
 
     watcher = threading.Thread(target=look)
     watcher.start()
@@ -122,11 +120,10 @@ def test_the_password_is_seen_nowhere(
 ) -> None:
     secrets = (PASSWORD, base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode())
     logs = tmp_path / "logs"
-    with command_lines() as seen:
-        with session(authfile=authfile(PASSWORD), log_dir=logs) as builds:
-            image = builds.build(f"FROM {locked}\nCOPY <<x /x\nx\n", pull="always")
-            image.push(f"{locked}-pushed")
-            said = f"{builds.events} {image.history}"
+    with command_lines() as seen, session(authfile=authfile(PASSWORD), log_dir=logs) as builds:
+        image = builds.build(f"FROM {locked}\nCOPY <<x /x\nx\n", pull="always")
+        image.push(f"{locked}-pushed")
+        said = f"{builds.events} {image.history}"
     written = b"".join(path.read_bytes() for path in logs.rglob("*") if path.is_file())
     shown = b"\n".join(seen) + said.encode() + written
     assert b"manifest" in shown  # the sampling has seen buildah at work
@@ -134,7 +131,9 @@ def test_the_password_is_seen_nowhere(
 
 
 def test_an_auth_file_that_is_not_there(session: Sessions, locked: str, tmp_path: Path) -> None:
-    with session(authfile=tmp_path / "absent.json") as builds:
-        with pytest.raises(ZlayerError) as caught:
-            builds.build(f"FROM {locked}\n", pull="always")
+    with (
+        session(authfile=tmp_path / "absent.json") as builds,
+        pytest.raises(ZlayerError) as caught,
+    ):
+        builds.build(f"FROM {locked}\n", pull="always")
     assert "the registry credentials file cannot be read" in str(caught.value)

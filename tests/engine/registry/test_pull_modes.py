@@ -73,9 +73,11 @@ def test_never_does_not_touch_the_network(
     session: Sessions, registry: Registry, name: str, hub: Proxy, corp: Proxy
 ) -> None:
     registry.put_image(f"hub/library/{name}:1")
-    with session(registry="corp.example", pull="never") as builds:
-        with pytest.raises(ZlayerError) as caught:
-            builds.build(f"FROM {name}:1\n")
+    with (
+        session(registry="corp.example", pull="never") as builds,
+        pytest.raises(ZlayerError) as caught,
+    ):
+        builds.build(f"FROM {name}:1\n")
     first, *_, hint = caught.value.message.splitlines()
     assert first == (
         f"<inline Dockerfile>:1:6: base image {name}:1 is not in the store and pull is never"

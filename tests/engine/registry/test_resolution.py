@@ -71,9 +71,8 @@ def test_a_name_with_a_folder_keeps_it_in_the_default_registry(
 
 @pytest.mark.parametrize("fault", [500, 503, "drop"])
 def test_a_default_registry_that_is_ill_is_an_error(
-    session: Sessions, registry: Registry, name: str, corp: Proxy, hub: Proxy, fault: int | str
+    session: Sessions, name: str, corp: Proxy, hub: Proxy, fault: int | str
 ) -> None:
-    registry.put_image(f"hub/library/{name}:1", mark="hub")
     corp.always = fault
     with session(registry="corp.example") as builds, pytest.raises(ZlayerError) as caught:
         mark_of(builds, f"{name}:1")
