@@ -96,7 +96,7 @@ def measure(title: str, paths: list[str], patterns: list[str]) -> None:
 
 
 def main() -> None:
-    rng = random.Random(1)  # noqa: S311
+    rng = random.Random(1)
     paths = make_paths(rng)
     measure("typical", paths, typical(rng))
     measure("nasty", paths, nasty(rng))

@@ -160,7 +160,7 @@ class RunStep:
                 raise
 
     def _mount_points(self, mounts: PreparedMounts) -> tuple[str, ...]:
-        """Put the mounts where they belong in the image; the mount points that are not there yet."""
+        """Put the mounts where they belong; the mount points the image does not have yet."""
         rootfs = self._tree.rootfs()
         refuse_links(rootfs)
         mounts.follow_links(rootfs)

@@ -9,6 +9,8 @@ from pytest_zlayer.buildah.failures import Failure, disk_full, disk_maybe_full
 
 # Bytes: with less than this no record of a storage can be written any more.
 _NOTHING_LEFT = 128 * 1024
+# Files: as many as buildah itself gives back when it has failed.
+_NO_FILES_LEFT = 32
 
 
 def full_disk(places: Iterable[str | os.PathLike[str]]) -> Failure | None:
@@ -27,7 +29,7 @@ def _is_full(place: str | os.PathLike[str]) -> bool:
         found = os.statvfs(place)
     except OSError:
         return False
-    no_files = found.f_files > 0 and found.f_favail == 0
+    no_files = found.f_files > 0 and found.f_favail < _NO_FILES_LEFT
     return no_files or found.f_bavail * found.f_frsize < _NOTHING_LEFT
 
 

@@ -131,9 +131,7 @@ def _make_container(commander: Commander, name: str, program: bytes, tmpdir: Pat
     commander.output(["copy", name, str(file), "/exit-zero"])
 
 
-def _attempt(
-    commander: Commander, candidate: Isolation, name: str, tmpdir: Path
-) -> str | None:
+def _attempt(commander: Commander, candidate: Isolation, name: str, tmpdir: Path) -> str | None:
     """Why this isolation does not work, or ``None``."""
     options = arguments.RunOptions(
         env={}, user="0:0", workdir="", volumes=(), network="default",

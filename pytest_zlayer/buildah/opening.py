@@ -232,9 +232,7 @@ def _ask_binary(commander: Commander, memory: Memory) -> tuple[Version, Features
     if remembered[0] and remembered[1]:
         return Version(remembered[0]), remembered[1]
     version = probe.parse_version(_version_text(commander))
-    features = probe.ask_features(
-        lambda command: commander.output([*command.split(), "--help"])
-    )
+    features = probe.ask_features(lambda command: commander.output([*command.split(), "--help"]))
     memory.put("version", str(version))
     memory.put("features", probe.features_to(features))
     return version, features

@@ -310,5 +310,3 @@ def _input(source: bytes | Path | None, stack: ExitStack) -> int:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     stack.callback(os.close, descriptor)
     return descriptor
-
-

@@ -65,9 +65,11 @@ def parse_images(output: str) -> tuple[ImageSummary, ...]:
     found: dict[str, ImageSummary] = {}
     for item in json.loads(output or "[]") or []:
         identifier = str(item["id"]).removeprefix("sha256:")
-        names = (*found[identifier].names, *(item.get("names") or ())) if (
-            identifier in found
-        ) else tuple(item.get("names") or ())
+        names = (
+            (*found[identifier].names, *(item.get("names") or ()))
+            if (identifier in found)
+            else tuple(item.get("names") or ())
+        )
         found[identifier] = ImageSummary(
             id=identifier,
             names=tuple(dict.fromkeys(names)),

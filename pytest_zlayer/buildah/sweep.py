@@ -57,6 +57,6 @@ def sweep(commander: Commander, storage: StorageInfo) -> tuple[Swept, ...]:
 def _others(sessions: Path) -> bool:
     """Whether there is any session but our own; that saves a process in the usual case."""
     try:
-        return len([name for name in os.listdir(sessions) if name.endswith(".json")]) > 1
+        return len(os.listdir(sessions)) > 1
     except OSError:
         return False

@@ -65,7 +65,5 @@ def _paths(parts: Parts, keyword: str) -> dict[str, Any]:
 
 def _file(announced: HeredocWord, body: Heredoc | None, word: Word) -> Heredoc:
     """The inline file of one source word; a name used twice gives the last body to both."""
-    file = Heredoc(
-        announced.name, "", announced.expand, announced.chomp, announced.fd, word.span
-    )
+    file = Heredoc(announced.name, "", announced.expand, announced.chomp, announced.fd, word.span)
     return file if body is None else replace(file, content=body.content)

@@ -55,9 +55,7 @@ def _heredoc(word: ShellWord) -> HeredocWord | None:
         return None
     quoted = _words(rest, raw_quotes=True)
     if len(quoted) != 1:
-        raise ShellSyntaxError(
-            f"internal lexing of heredoc produced inconsistent results: {rest}"
-        )
+        raise ShellSyntaxError(f"internal lexing of heredoc produced inconsistent results: {rest}")
     descriptor = min(int(digits[-25:] or "0"), _MAX_DESCRIPTOR)
     expand = _quotes(plain[0]) == _quotes(quoted[0])
     return HeredocWord(plain[0], expand, dash == "-", descriptor, word.start, word.end)

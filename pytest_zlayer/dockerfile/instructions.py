@@ -351,8 +351,24 @@ class Trigger(Instruction):
 
 
 AnyInstruction: TypeAlias = (
-    From | Arg | Env | Label | Maintainer | Run | Cmd | Entrypoint | Shell | Copy | Add | Workdir
-    | User | Volume | Expose | StopSignal | Healthcheck | Onbuild
+    From
+    | Arg
+    | Env
+    | Label
+    | Maintainer
+    | Run
+    | Cmd
+    | Entrypoint
+    | Shell
+    | Copy
+    | Add
+    | Workdir
+    | User
+    | Volume
+    | Expose
+    | StopSignal
+    | Healthcheck
+    | Onbuild
 )
 
 

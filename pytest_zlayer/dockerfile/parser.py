@@ -57,9 +57,7 @@ class Parser:
     @functools.cache
     def shared(cls) -> Parser:
         """The parser of this process; the grammar is loaded at the first call."""
-        return cls(
-            load_grammar("dockerfile", start=("start", "line"), lexer=DockerfileLexer)
-        )
+        return cls(load_grammar("dockerfile", start=("start", "line"), lexer=DockerfileLexer))
 
     def parse(self, text: str, filename: str | None) -> Dockerfile:
         """``parse`` for decoded text."""

@@ -64,9 +64,7 @@ def put(context: Path, data: bytes, name: str = "a.bin") -> str:
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress])
-def test_archive_is_told_by_its_content(
-    context: Path, compress: Callable[[bytes], bytes]
-) -> None:
+def test_archive_is_told_by_its_content(context: Path, compress: Callable[[bytes], bytes]) -> None:
     name = put(context, compress(PLAIN), "no-suffix")
     assert paths(lay(add(name, "/x"), context, EMPTY)) == ["/x/", "/x/d/", "/x/d/x"]
 
@@ -179,9 +177,7 @@ def test_file_of_the_archive_replaces_a_directory(context: Path, tmp_path: Path)
     assert files(lay(add(name, "/"), context, image)) == {"/d": "now a file"}
 
 
-def test_directory_that_replaces_such_a_file_hides_the_first(
-    context: Path, tmp_path: Path
-) -> None:
+def test_directory_that_replaces_such_a_file_hides_the_first(context: Path, tmp_path: Path) -> None:
     image = make_tree(tmp_path / "image", ["d/old"])
     name = put(context, tar(("d", "a file"), ("d", None), ("d/new", "N")))
     layer = lay(add(name, "/"), context, image)

@@ -114,9 +114,7 @@ def test_redirection_leads_to_the_web_only(server: Server, directory: Path, wher
 def test_refusal(server: Server, directory: Path, status: int, transient: bool) -> None:
     with pytest.raises(FetchError) as caught:
         download(server.url(f"/status/{status}"), directory, environment={})
-    assert str(caught.value) == server.url(
-        f"/status/{status}: invalid response status {status}"
-    )
+    assert str(caught.value) == server.url(f"/status/{status}: invalid response status {status}")
     assert caught.value.transient is transient
 
 

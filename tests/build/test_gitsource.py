@@ -184,9 +184,7 @@ def test_git_directory_stays_on_demand(
     assert ("/x/.git/HEAD" in found) is keep
 
 
-def test_right_commit_as_checksum(
-    server: Server, repository: Repository, fetcher: Fetcher
-) -> None:
+def test_right_commit_as_checksum(server: Server, repository: Repository, fetcher: Fetcher) -> None:
     commit = repository.git("rev-parse", "HEAD")
     assert clone(server, fetcher, checksum=commit[:12])["/x/f"] == "second"
 

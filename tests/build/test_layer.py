@@ -280,7 +280,7 @@ def _snapshot(root: Path) -> dict[str, tuple[str, int, bytes]]:
 
 @pytest.mark.parametrize("seed", range(25))
 def test_random_trees_come_out_of_tar_as_they_went_in(tmp_path: Path, seed: int) -> None:
-    chance = random.Random(seed)  # noqa: S311 - makes test data
+    chance = random.Random(seed)
     context, out = tmp_path / "context", tmp_path / "out"
     context.mkdir()
     out.mkdir()

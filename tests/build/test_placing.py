@@ -135,9 +135,7 @@ def test_link_at_the_destination_is_resolved_inside_the_image(context: Path, ima
     assert files(lay(copy("a.txt", "/way"), context, image)) == {"/opt/old": "A"}
 
 
-def test_dangling_link_at_the_destination_creates_what_it_names(
-    context: Path, image: Path
-) -> None:
+def test_dangling_link_at_the_destination_creates_what_it_names(context: Path, image: Path) -> None:
     make_tree(image, {"way": "-> /not/yet"})
     assert paths(lay(copy("a.txt", "/way"), context, image)) == ["/not/", "/not/yet"]
 

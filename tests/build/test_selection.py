@@ -88,9 +88,7 @@ def test_sources_are_rooted_at_the_context(context: Path, source: str) -> None:
 
 
 @pytest.mark.parametrize("outside", ["/etc/passwd", "../outside", "dir/../../outside"])
-def test_links_out_of_the_context_lead_nowhere(
-    context: Path, tmp_path: Path, outside: str
-) -> None:
+def test_links_out_of_the_context_lead_nowhere(context: Path, tmp_path: Path, outside: str) -> None:
     (tmp_path / "outside").write_text("secret")
     (context / "link").symlink_to(outside)
     with pytest.raises(CopyError) as caught:

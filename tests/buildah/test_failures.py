@@ -406,11 +406,15 @@ def test_broken_pipe_is_most_likely_a_full_disk() -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        'Error: importing build settings from image "abc": instantiating image for '
-        '"containers-storage:[overlay@/r+/rr]@abc" instance <nil>: unexpected end of JSON input',
-        "Error: reading image configuration for "
-        '"containers-storage:[overlay@/r+/rr]@abc": Download config.json digest '
-        "sha256:1 does not match expected sha256:2",
+        (
+            'Error: importing build settings from image "abc": instantiating image for '
+            '"containers-storage:[overlay@/r+/rr]@abc" instance <nil>: unexpected end of JSON input'
+        ),
+        (
+            "Error: reading image configuration for "
+            '"containers-storage:[overlay@/r+/rr]@abc": Download config.json digest '
+            "sha256:1 does not match expected sha256:2"
+        ),
     ],
 )
 def test_image_with_damaged_records(said: str) -> None:

@@ -164,8 +164,10 @@ def test_all_instruction_errors_come_together() -> None:
         (4, "unknown instruction"),
         (
             5,
-            ("COPY requires at least two arguments, but only one was provided."
-            " Destination could not be determined"),
+            (
+                "COPY requires at least two arguments, but only one was provided."
+                " Destination could not be determined"
+            ),
         ),
         (6, "unknown flag"),
         (7, "SHELL requires the arguments to be in JSON form"),

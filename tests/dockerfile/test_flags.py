@@ -188,8 +188,10 @@ def test_bad_flags_are_refused(line: str, message: str) -> None:
         ("FROM --x a b", "FROM requires either one or three arguments"),
         (
             "COPY --x a",
-            ("COPY requires at least two arguments, but only one was provided."
-            " Destination could not be determined"),
+            (
+                "COPY requires at least two arguments, but only one was provided."
+                " Destination could not be determined"
+            ),
         ),
         ("USER --x", "USER requires exactly one argument"),
         ("WORKDIR --x", "WORKDIR requires exactly one argument"),

@@ -182,9 +182,7 @@ def test_a_missing_grammar_is_told() -> None:
 
 def test_importing_the_room_loads_no_lark() -> None:
     code = "import sys, pytest_zlayer.dockerfile; print('lark' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
 

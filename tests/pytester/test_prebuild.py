@@ -49,7 +49,10 @@ def test_the_images_of_selected_tests_are_built_in_their_order(several):
 
 def test_workers_share_the_layers_and_begin_at_different_ends(several):
     several.run_process("-n2", "-m", "not slow").assert_outcomes(passed=4, skipped=1)
-    assert _ahead(several) == ["ahead (layers only): first second", "ahead (layers only): second first"]
+    assert _ahead(several) == [
+        "ahead (layers only): first second",
+        "ahead (layers only): second first",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -129,9 +129,7 @@ class Server:
 
     def _spawn(self, message: Message, descriptors: list[int]) -> Answer:
         env = {**message["env"], **_namespace_variables()}
-        command = Command(
-            message["argv"], env, message["cwd"], descriptors[:3], message["wrapped"]
-        )
+        command = Command(message["argv"], env, message["cwd"], descriptors[:3], message["wrapped"])
         pid = os.fork()
         if pid == 0:
             self._become_supervisor(command, descriptors[3])
@@ -220,9 +218,7 @@ def _remove_empty(message: Message, _: list[int]) -> Answer:
 
 def _namespace_variables() -> dict[str, str]:
     """What ``buildah unshare`` told us and every buildah below it has to know."""
-    return {
-        name: value for name, value in os.environ.items() if name.startswith("_CONTAINERS_")
-    }
+    return {name: value for name, value in os.environ.items() if name.startswith("_CONTAINERS_")}
 
 
 def _close(descriptors: Sequence[int]) -> None:
