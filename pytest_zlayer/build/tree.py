@@ -110,6 +110,7 @@ class StageTree:
             self._import(base.chain, key)
         else:
             self._head = Head(known, base.chain)
+            self._job.adopted.append((key, known))
             self._job.cache.touch(key)
 
     def commit(self, container: str, step: Step) -> None:

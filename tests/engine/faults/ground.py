@@ -94,8 +94,11 @@ def processes(line: str, program: str = "") -> list[int]:
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
-            said = Path(f"/proc/{name}/cmdline").read_bytes().replace(b"\0", b" ").decode(
-                "utf-8", "replace"
+            said = (
+                Path(f"/proc/{name}/cmdline")
+                .read_bytes()
+                .replace(b"\0", b" ")
+                .decode("utf-8", "replace")
             )
             if line in said and os.readlink(f"/proc/{name}/exe").endswith(program):
                 found.append(int(name))
@@ -213,6 +216,7 @@ class Ground:
             "TMPDIR": str(self.storage.tmpdir),
             "XDG_CACHE_HOME": str(self.folder / "user-cache"),
             "PYTHONPATH": "",
+            "PYTEST_DEBUG_TEMPROOT": str(self.folder),  # where pytest keeps its own directories
             "ZLAYER_BUILDAH": self.storage.binary,
             "ZLAYER_ROOT": str(self.storage.root),
             "ZLAYER_RUNROOT": str(self.storage.runroot),

@@ -1,0 +1,332 @@
+"""Faults of the machine: each gives one clear sentence and a hint, in the report of the test."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_zlayer.errors import ZlayerError
+from tests.engine.building import building
+from tests.engine.conftest import BUSYBOX, Storage
+from tests.engine.faults.conftest import copy_storage
+from tests.engine.faults.ground import BUILT, Ground
+
+
+def report(output: str) -> str:
+    """What the report says of the first failed test."""
+    assert "Traceback" not in output, output
+    assert "pytest_zlayer/" not in output, output
+    return output.partition("___\n")[2]
+
+
+@contextlib.contextmanager
+def mounted(directory: Path, options: str) -> Iterator[Path]:
+    """A small file system in memory."""
+    directory.mkdir(exist_ok=True)
+    argv = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)]
+    if subprocess.run(argv, check=False, capture_output=True).returncode != 0:
+        pytest.skip("only root can mount a small disk")
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "--lazy", str(directory)], check=True)
+
+
+@pytest.fixture
+def small_disk(template: Storage, tmp_path: Path) -> Iterator[Ground]:
+    """A storage on a disk of 60 MB; everything must be as before when it has space again."""
+    with mounted(tmp_path / "disk", "size=60m") as disk:
+        storage = copy_storage(template, disk / "storage")
+        ground = Ground(storage, tmp_path)
+        try:
+            yield ground
+            ground.sweep()
+            assert ground.difference() == {}
+        finally:
+            ground.close()
+            storage.remove()
+
+
+@pytest.mark.parametrize("isolation", ["auto", "chroot"])
+def test_disk_of_the_storage_is_full(small_disk: Ground, isolation: str) -> None:
+    storage = small_disk.storage
+    small_disk.project(test_it=small_disk.building("RUN head -c 80000000 /dev/zero > /big; true"))
+    said = report(small_disk.pytest(f"--zlayer-isolation={isolation}", code=1))
+    assert "the disk is full: no space left in " in said
+    assert str(storage.root) in said
+    assert "\nhint: free some space there\n" in said
+
+
+def test_temporary_directory_is_full(ground: Ground) -> None:
+    step = "RUN head -c 40000000 /dev/urandom > /big"
+    ground.project(test_it=ground.building(step))
+    with mounted(ground.storage.tmpdir, "size=20m"):
+        said = report(ground.pytest(code=1))
+    assert (
+        "buildah could not write a layer, most likely because a disk was full; free now: " in said
+    )
+    assert f" MB in {ground.storage.tmpdir}" in said
+    assert "\nhint: free some space: a commit needs twice the size of its layer in TMPDIR" in said
+
+
+def test_composed_layer_finds_the_temporary_directory_full(ground: Ground) -> None:
+    ground.project(test_it=ground.building("COPY big /big", context="."))
+    (ground.folder / "project" / "big").write_bytes(os.urandom(30_000_000))
+    with mounted(ground.storage.tmpdir, "size=20m"):
+        said = report(ground.pytest(code=1))
+    assert (
+        "failed at <inline Dockerfile>:2 (stage stage-0): the disk is full: no space left in "
+        in (said)
+    )
+    assert "\nhint: free some space there\n" in said
+
+
+def test_directory_of_runtime_state_is_full(template: Storage, tmp_path: Path) -> None:
+    storage = copy_storage(template, tmp_path / "storage")
+    shutil.rmtree(storage.runroot)
+    with mounted(storage.runroot, "size=256k"):
+        ground = Ground(storage, tmp_path)
+        ground.project(test_it=ground.building("RUN true"))
+        with contextlib.suppress(OSError), (storage.runroot / "fill").open("wb") as fill:
+            while True:
+                fill.write(bytes(4096))
+                fill.flush()
+        said = report(ground.pytest(code=1))
+        assert f"the disk is full: no space left in {storage.runroot}" in said
+        (storage.runroot / "fill").unlink()
+        ground.sweep()
+        assert ground.difference() == {}
+    ground.close()
+    storage.remove()
+
+
+def test_no_file_can_be_made_any_more(template: Storage, tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "size=60m,nr_inodes=1500") as disk:
+        storage = copy_storage(template, disk / "storage")
+        ground = Ground(storage, tmp_path)
+        many = "RUN i=0; while [ $i -lt 3000 ]; do i=$((i+1)); : > /tmp/$i; done; true"
+        ground.project(test_it=ground.building(many))
+        said = report(ground.pytest(code=1))
+        assert "hint: the disk is full: no space left in " in said
+        ground.sweep()
+        assert ground.difference() == {}
+        ground.close()
+        storage.remove()
+
+
+@pytest.mark.parametrize("place", ["root", "runroot"])
+def test_storage_is_read_only(ground: Ground, place: str) -> None:
+    directory = getattr(ground.storage, place)
+    ground.project(test_it=ground.building("RUN true"))
+    subprocess.run(["mount", "--bind", str(directory), str(directory)], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", str(directory)], check=True)
+        said = report(ground.pytest(code=1))
+    finally:
+        subprocess.run(["umount", "--lazy", str(directory)], check=True)
+    assert "the container storage is read-only: " in said
+    assert "\nhint: choose another with --zlayer-root and --zlayer-runroot\n" in said
+
+
+def test_temporary_directory_is_not_there(ground: Ground) -> None:
+    ground.project(test_it=ground.building("RUN true"))
+    said = report(ground.pytest(code=1, TMPDIR="/no/such"))
+    assert "nothing can be written to the temporary directory /no/such\n" in said
+    assert "hint: set TMPDIR to a directory that is there\n" in said
+
+
+@pytest.mark.parametrize("variable", ["CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF"])
+def test_configuration_file_is_broken(ground: Ground, variable: str) -> None:
+    ground.project(test_it=ground.building("RUN true"))
+    broken = ground.folder / "broken.conf"
+    broken.write_text("[engine\n", encoding="ascii")
+    said = report(ground.pytest(code=1, **{variable: str(broken)}))
+    assert "a configuration file in /etc/containers or ~/.config/containers cannot be read" in said
+
+
+def test_build_needs_no_signature_policy(ground: Ground) -> None:
+    """What is built from what is there is not asked for; a pull is."""
+    ground.project(test_it=ground.building("RUN true", "COPY test_it.py /", context="."))
+    without = hidden("/etc/containers/policy.json", ground.folder)
+    with without:
+        ground.pytest()
+        ground.project(test_it=ground.building("RUN true", base="127.0.0.1:9/x"))
+        said = report(ground.pytest(code=1))
+    assert "the signature policy of containers is missing or broken" in said
+    assert "hint: restore /etc/containers/policy.json" in said
+
+
+@contextlib.contextmanager
+def hidden(path: str, folder: Path) -> Iterator[None]:
+    """Make a file of the system one nobody can read as what it should be, for a while."""
+    empty = folder / "empty"
+    empty.write_bytes(b"")
+    done = subprocess.run(["mount", "--bind", str(empty), path], check=False)
+    if done.returncode != 0:
+        pytest.skip(f"only root can hide {path}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", path], check=True)
+
+
+def test_runtime_is_missing(ground: Ground) -> None:
+    ground.project(test_it=ground.building("RUN true"))
+    path = ground.folder / "bin"
+    path.mkdir()
+    for name in ("buildah", "unshare", "sh"):
+        found = shutil.which(name)
+        assert found is not None
+        (path / name).symlink_to(found)
+    said = report(ground.pytest("--zlayer-isolation=oci", code=1, PATH=str(path)))
+    assert "RUN does not work with isolation oci on this machine:\n" in said
+    assert "  no OCI runtime (crun, runc) is installed\n" in said
+    assert "hint: leave --zlayer-isolation at auto\n" in said
+    ground.pytest(PATH=str(path))  # left to itself it finds chroot
+
+
+def test_runtime_is_broken(ground: Ground) -> None:
+    ground.project(test_it=ground.building("RUN true"))
+    path = ground.folder / "bin"
+    path.mkdir()
+    for name in ("crun", "runc"):
+        (path / name).write_text("#!/bin/sh\necho out of order >&2\nexit 1\n", encoding="ascii")
+        (path / name).chmod(0o755)
+    path_variable = f"{path}:{os.environ['PATH']}"
+    said = report(ground.pytest("--zlayer-isolation=oci", code=1, PATH=path_variable))
+    assert "RUN does not work with isolation oci on this machine:\n" in said
+    assert "out of order" in said
+
+
+def test_buildah_vanishes_during_the_session(ground: Ground) -> None:
+    binary = ground.folder / "buildah"
+    binary.symlink_to(str(shutil.which(ground.storage.binary)))
+    ground.project(
+        test_it=f"""
+import os, pytest
+
+def test_it(zlayer_build, zlayer_engine):
+    os.unlink({str(binary)!r})
+    zlayer_build(text="FROM {BUSYBOX}\\nRUN true\\n")
+
+def test_other(zlayer_build):
+    zlayer_build(text="FROM {BUSYBOX}\\nRUN echo\\n")
+"""
+    )
+    output = ground.pytest(code=1, ZLAYER_BUILDAH=str(binary))
+    assert f"{binary} cannot be started: No such file or directory\n" in output
+    assert "2 failed" in output
+    ground.sweep()
+
+
+def test_buildah_is_too_old(ground: Ground) -> None:
+    binary = ground.folder / "buildah"
+    text = '#!/bin/sh\ncase "$*" in *--version) echo "buildah version 1.19.6";; *) exit 1;; esac\n'
+    binary.write_text(text, encoding="ascii")
+    binary.chmod(0o755)
+    ground.project(test_it=ground.building("RUN true"))
+    said = report(ground.pytest(code=1, ZLAYER_BUILDAH=str(binary)))
+    assert "buildah 1.19.6 is too old: 1.28 or newer is needed\nhint: upgrade buildah\n" in said
+
+
+def test_buildah_is_missing(ground: Ground) -> None:
+    ground.project(test_it=ground.building("RUN true"))
+    said = report(ground.pytest(code=1, ZLAYER_BUILDAH="", PATH=str(ground.folder)))
+    assert "buildah is not installed\nhint: install it with" in said
+
+
+def layer_of(storage: Storage, name: str) -> Path:
+    """The directory of the top layer of an image."""
+    images = json.loads((storage.root / "overlay-images" / "images.json").read_bytes())
+    [layer] = [one["layer"] for one in images if name in (one.get("names") or [])]
+    return storage.root / "overlay" / str(layer)
+
+
+def cut(path: Path) -> None:
+    """Leave only the first half of a file."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("damage", ["directory", "diff"])
+def test_base_image_is_damaged(ground: Ground, damage: str) -> None:
+    layer = layer_of(ground.storage, BUSYBOX)
+    lost = {"directory": layer, "diff": layer / "diff"}[damage]
+    kept = ground.folder / "kept"
+    shutil.move(lost, kept)
+    ground.project(test_it=ground.building("RUN echo new"))
+    said = report(ground.pytest(code=1))
+    shutil.move(kept, lost)
+    assert "a layer in the container storage is damaged: " in said
+    hint = "remove the image that uses it, or the whole storage, and build again"
+    assert f"hint: {hint}\n" in said
+    ground.sweep()
+
+
+LAYER = ("directory", "diff")
+
+
+@pytest.mark.parametrize("damage", [*LAYER, "manifest", "config"])
+def test_damaged_cached_layer_is_dropped_and_rebuilt(ground: Ground, damage: str) -> None:
+    storage = ground.storage
+    images = json.loads((storage.root / "overlay-images" / "images.json").read_bytes())
+    [base] = [one["layer"] for one in images if BUSYBOX in (one.get("names") or ())]
+    for one in images:
+        if BUSYBOX in (one.get("names") or ()) or (one["layer"] == base and damage in LAYER):
+            continue
+        layer = storage.root / "overlay" / one["layer"]
+        data = storage.root / "overlay-images" / one["id"]
+        match damage:
+            case "directory":
+                shutil.rmtree(layer)
+            case "diff":
+                shutil.rmtree(layer / "diff")
+            case "manifest":
+                for path in data.glob("manifest*"):
+                    path.write_bytes(b"")
+            case "config":
+                for path in data.glob("=*"):
+                    cut(path)
+    with building(storage, cache="session") as builds:
+        image = builds.build(BUILT + "RUN cat /built > /twice\n")
+        assert image.path("/twice").read_text() == "built\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("overlay-layers/layers.json", b""),
+        ("overlay-layers/layers.json", None),
+        ("overlay-images/images.json", None),
+        ("overlay-containers/containers.json", b"["),
+    ],
+    ids=["layers-empty", "layers-cut", "images-cut", "containers-cut"],
+)
+def test_records_of_the_storage_are_damaged(
+    ground: Ground, file: str, content: bytes | None
+) -> None:
+    path = ground.storage.root / file
+    whole = path.read_bytes() if path.exists() else b"[]"
+    path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    ground.project(test_it=ground.building("RUN echo new"))
+    run = ground.start("--zlayer-pull=never")
+    code = run.wait()
+    output = run.output()
+    path.write_bytes(whole)
+    assert "Traceback" not in output
+    assert code == 0 or "hint: " in output, output
+    ground.sweep()
+
+
+def test_file_of_a_cached_layer_was_changed(ground: Ground) -> None:
+    """Nobody may do that, and nobody could see it in time; what is wrong is not told as right."""
+    for path in (ground.storage.root / "overlay").glob("*/diff/built"):
+        path.unlink()
+    with building(ground.storage) as builds, pytest.raises((ZlayerError, FileNotFoundError)):
+        builds.build(BUILT).path("/built").read_text()

@@ -1,0 +1,82 @@
+"""Output of any size and of any bytes: all of it is in the log, little of it in memory."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from pytest_zlayer.build.failures import BuildError
+from tests.engine.building import building
+from tests.engine.conftest import BUSYBOX
+from tests.engine.faults.ground import Ground
+
+MEGABYTE = 1024 * 1024
+LINES = 500_000
+# Half a million numbered lines of a hundred bytes, on both streams, then bytes of every kind.
+FLOOD = rf"""FROM {BUSYBOX}
+RUN awk 'BEGIN {{ for (i = 1; i <= {LINES}; i++) \
+        printf "%099d\n", i > (i % 2 ? "/dev/stdout" : "/dev/stderr") }}' && \
+    printf 'caf\351 \377\376\n' && head -c 100000 /dev/zero && echo && exit 3
+"""
+
+
+def resident() -> int:
+    """Bytes of memory this process has now."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGESIZE")
+
+
+def test_fifty_megabytes_are_all_in_the_log_and_not_in_memory(ground: Ground) -> None:
+    with building(ground.storage) as builds:
+        builds.events = _Few()  # what a listener keeps is its own business
+        builds.session._listener = lambda event: None
+        builds.build(f"FROM {BUSYBOX}\nRUN true\n")
+        before = resident()
+        with pytest.raises(BuildError) as caught:
+            builds.build(FLOOD)
+        grown = resident() - before
+    error = caught.value
+    assert (error.exit_code, len(error.tail)) == (3, 40)
+    assert error.log_path is not None
+    numbers = [0, 0]
+    seen = 0
+    with open(error.log_path, "rb") as log:
+        for line in log:
+            if re.fullmatch(rb"\d{99}\n", line):
+                number = int(line)
+                assert number > numbers[number % 2]
+                numbers[number % 2] = number
+                seen += 1
+            else:
+                rest = line
+    assert seen == LINES
+    assert Path(error.log_path).stat().st_size > 50 * 1000 * 1000
+    assert rest
+    assert grown < 8 * MEGABYTE
+
+
+class _Few(list):  # type: ignore[type-arg]
+    """Forgets what it is given."""
+
+    def append(self, _: object) -> None:
+        return
+
+
+def test_bytes_that_are_no_text_are_in_the_log_as_they_are(ground: Ground) -> None:
+    text = f"FROM {BUSYBOX}\nRUN printf 'caf\\351 \\377\\376\\000\\n'; printf 'no end'; exit 1\n"
+    with building(ground.storage) as builds, pytest.raises(BuildError) as caught:
+        builds.build(text)
+    assert caught.value.log_path is not None
+    assert b"caf\xe9 \xff\xfe\x00\nno end" in Path(caught.value.log_path).read_bytes()
+    assert caught.value.tail == ("caf\ufffd \ufffd\ufffd\0", "no end")
+
+
+def test_report_of_a_flood_shows_its_end(ground: Ground) -> None:
+    ground.project(test_it=ground.building("RUN seq 100000; head -c 3000 /dev/urandom; exit 3"))
+    output = ground.pytest("--junit-xml=junit.xml", code=1)
+    assert "last 40 lines of its output:" in output
+    assert len(output) < 20 * MEGABYTE
+    assert (ground.folder / "project" / "junit.xml").stat().st_size < MEGABYTE

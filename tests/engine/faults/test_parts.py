@@ -1,0 +1,181 @@
+"""Parts of a run that are killed: a worker, the controller, buildah, the agent, the command."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import threading
+
+import pytest
+
+from pytest_zlayer.build.failures import BuildError
+from pytest_zlayer.buildah.errors import EngineError
+from tests.engine.building import building
+from tests.engine.conftest import BUSYBOX
+from tests.engine.faults.ground import Ground, descends_from, processes, wait_until
+
+WORKERS = """
+import os, signal, subprocess
+import pytest
+
+TEXT = {text!r}
+
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.image(text=TEXT)
+def test_it(zlayer_container, number):
+    zlayer_container.run(["touch", "/mine"])
+    {action}
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 2), (signal.SIGTERM, 128 + 15)],
+    ids=["kill", "ctrl-c", "term"],
+)
+def test_controller_of_workers_is_signalled(
+    ground: Ground, number: signal.Signals, code: int
+) -> None:
+    text = f"FROM {BUSYBOX}\nRUN echo begun\n"
+    action = f"zlayer_container.run({ground.nap!r})"
+    ground.project(test_it=WORKERS.format(text=text, action=action))
+    run = ground.start("-n2")
+    run.wait_inside(ground.nap, 2)
+    run.process.send_signal(number)
+    assert run.wait() in (code, -number), run.output()
+
+
+def test_worker_is_killed_and_the_others_go_on(ground: Ground) -> None:
+    action = "number or os.kill(os.getpid(), signal.SIGKILL)"
+    ground.project(test_it=WORKERS.format(text=f"FROM {BUSYBOX}\nRUN true\n", action=action))
+    output = ground.pytest("-n2", code=1)
+    assert "1 failed, 3 passed" in output
+
+
+def test_worker_is_killed_while_it_builds_and_another_builds_on(ground: Ground) -> None:
+    once = "test -e /c/again || { >/c/again; echo waits; " + ground.nap + "; }"
+    text = f"FROM {BUSYBOX}\nRUN --mount=type=cache,target=/c {once}\n"
+    ground.project(test_it=WORKERS.format(text=text, action="pass"))
+    run = ground.start("-n2", "--zlayer-prebuild=off")
+    [inside] = run.wait_inside(ground.nap)
+    [builder] = [pid for pid in run.workers() if descends_from(inside, pid)]
+    os.kill(builder, signal.SIGKILL)
+    assert "1 failed, 3 passed" in run.end(1)
+
+
+def test_agent_is_killed(ground: Ground) -> None:
+    run = ground.start_sleeping()
+    [agent] = run.agents()
+    os.kill(agent, signal.SIGKILL)
+    output = run.end(1)
+    assert "the process that runs buildah for this session has ended" in output
+    assert "Traceback" not in output
+    ground.sweep()
+
+
+def test_agent_and_pytest_are_killed(ground: Ground) -> None:
+    run = ground.start_sleeping("--zlayer-isolation=chroot")
+    [agent] = run.agents()
+    os.kill(agent, signal.SIGKILL)
+    run.process.kill()
+    run.wait()
+    ground.sweep()
+
+
+@pytest.mark.parametrize("isolation", ["auto", "chroot"])
+def test_buildah_is_killed_under_a_run_which_is_repeated_once(
+    ground: Ground, isolation: str
+) -> None:
+    run = ground.start_sleeping(f"--zlayer-isolation={isolation}")
+    first = run.wait_inside(ground.nap)
+    _kill_all(_mine(ground, "run"))
+    wait_until(lambda: set(processes(ground.nap, "/busybox")) - set(first), "the second attempt")
+    assert not set(processes(ground.nap, "/busybox")) & set(first)
+    _kill_all(_mine(ground, "run"))
+    output = run.end(1)
+    assert ": buildah died of " in output
+    assert "hint: it may have run out of memory" in output
+    assert "Traceback" not in output
+
+
+def _kill_all(pids: list[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("isolation", ["auto", "chroot"])
+def test_command_of_a_run_is_killed(ground: Ground, isolation: str) -> None:
+    run = ground.start_sleeping(f"--zlayer-isolation={isolation}", before="exec")
+    _kill_all(run.wait_inside(ground.nap))
+    output = run.end(1)
+    assert (
+        "failed at <inline Dockerfile>:2 (stage stage-0): the command was killed by signal 9\n"
+        in (output)
+    )
+    assert "exit code: 137, attempts: 1" in output
+
+
+def test_container_is_half_removed_under_a_run(ground: Ground) -> None:
+    once = f"test -e /c/again || {{ >/c/again; {ground.nap}; }}; echo done > /done"
+    text = f"FROM {BUSYBOX}\nRUN --mount=type=cache,target=/c {once}\n"
+    thread = threading.Thread(target=_remove_half_of_the_container, args=(ground,))
+    thread.start()
+    with building(ground.storage) as builds:
+        assert builds.build(text).path("/done").read_text() == "done\n"
+    thread.join()
+
+
+def _remove_half_of_the_container(ground: Ground) -> None:
+    wait_until(lambda: processes(ground.nap, "/busybox"), "the RUN")
+    for directory in (ground.storage.root / "overlay-containers").iterdir():
+        if directory.is_dir():
+            shutil.rmtree(directory)
+    _kill_all(_mine(ground, "run"))
+
+
+VERBS = ("from", "commit", "pull", "tag", "rm", "rmi", "mount")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_buildah_is_killed_at_any_time(ground: Ground, verb: str) -> None:
+    """Every build comes to its image or to one clear error, and the next one is green."""
+    stop = threading.Event()
+    killed: list[int] = []
+
+    def shoot() -> None:
+        chance = random.Random(verb)
+        while not stop.wait(chance.uniform(0.0, 0.03)):
+            mine = _mine(ground, verb)
+            if len(killed) < 6 and mine and chance.random() < 0.6:
+                killed.extend(mine)
+                _kill_all(mine)
+
+    shooter = threading.Thread(target=shoot)
+    shooter.start()
+    problems = [_build_and_remove(ground, number) for number in range(3)]
+    stop.set()
+    shooter.join()
+    assert [one for one in problems if one and "signal" not in one] == []
+    assert _build_and_remove(ground, 99) == ""
+    if not killed:
+        pytest.skip(f"buildah {verb} was too quick to be killed")
+
+
+def _mine(ground: Ground, verb: str) -> list[int]:
+    options = f"--root {ground.storage.root} --runroot {ground.storage.runroot}"
+    return processes(f"{options} --storage-driver overlay {verb} ", "/buildah")
+
+
+def _build_and_remove(ground: Ground, number: int) -> str:
+    """Builds something with a layer of each kind, without leaving cached layers; the error."""
+    text = f"FROM {BUSYBOX}\nRUN head -c 8000000 /dev/urandom > /{number}\nWORKDIR /w{number}\n"
+    try:
+        with building(ground.storage, cache="session") as builds:
+            builds.build(text).path("/").iterdir()
+    except (EngineError, BuildError) as error:
+        return error.message
+    return ""
