@@ -6,6 +6,7 @@ import contextlib
 import platform as host
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.build.assemble import Chain, read_chain, read_config
@@ -137,7 +138,7 @@ class BaseImages:
         """
         name = self._resolve(name) or name
         if name.startswith(OCI_LAYOUT):
-            return self._load_layout(name.removeprefix(OCI_LAYOUT))
+            return self._load_layout(name.removeprefix(OCI_LAYOUT), _Wanted.read(platform))
         reference = _read_reference(name)
         wanted = _Wanted.read(platform)
         tried = list(candidates(reference, self._registry))
@@ -210,10 +211,18 @@ class BaseImages:
             raise _other_platform(name, found, wanted)
         return found
 
-    def _load_layout(self, path: str) -> BaseImage:
-        self._pulling(path)
-        image_id = self._pull(f"oci:{path}", "always", None)
-        return base_from_record(self._engine.inspect_image(image_id))
+    def _load_layout(self, path: str, wanted: _Wanted) -> BaseImage:
+        place = str(Path(path).absolute())
+        self._pulling(place)
+        platform = wanted.platform.short if wanted.explicit else None
+        image_id = self._pull(f"oci:{place}", "always", platform)
+        own = f"{self._engine.temporary_images}layout-{image_id[:12]}"
+        self._engine.register_image(own)
+        self._engine.tag(image_id, own)
+        with contextlib.suppress(ZlayerError):
+            # buildah 1.28 names it after its place, which nobody would ever take back.
+            self._engine.untag(image_id, f"{LOCAL_DOMAIN}{place}:latest")
+        return self._checked(place, image_id, wanted)
 
 
 def _read_reference(name: str) -> Reference:

@@ -285,6 +285,9 @@ class ImageMaker:
         )
 
     def _bases(self, plan: BuildPlan, build_id: str) -> BaseImages:
+        limit = plan.spec.timeout
+        deadline = None if limit is None else time.monotonic() + limit
+
         def pulling(reference: str) -> None:
             self._tell(Pulling(build_id=build_id, image=plan.label, reference=reference))
 
@@ -301,7 +304,9 @@ class ImageMaker:
                 )
 
             with self._workshop.cache.lock(key, lambda: None, check):
-                return self._workshop.transfers.do(once, "pull", reference, plan.label)
+                return self._workshop.transfers.do(
+                    once, "pull", reference, plan.label, deadline=deadline
+                )
 
         return BaseImages(
             self._workshop.engine,

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from pytest_zlayer.build.assemble import Chain, config_json, read_chain, read_config, write_layout
 from pytest_zlayer.build.container import Container
+from pytest_zlayer.build.handing import load_into, save
 from pytest_zlayer.build.mounted import MountedImages
 from pytest_zlayer.build.transfers import Transfers
-from pytest_zlayer.buildah.errors import EngineError, EngineTimeout
+from pytest_zlayer.buildah.errors import EngineTimeout
 from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.rootfs import Rootfs
 from pytest_zlayer.dockerfile.config import ImageConfig
@@ -130,23 +131,11 @@ class ImageStore:
 
     def save(self, image: Image, path: Path, image_format: SaveFormat) -> Path:
         """Write ``image`` to ``path``."""
-        name = f":{image.tags[0]}" if image.tags and image_format.endswith("archive") else ""
-        self.engine.push(image.id, f"{image_format}:{path.absolute()}{name}")
-        return path
+        return save(self.engine, image, path, image_format)
 
     def load_into(self, image: Image, engine: str) -> str:
         """Hand ``image`` to another engine through an archive; its name there."""
-        name = image.tags[0] if image.tags else f"localhost/zlayer:{image.short_id}"
-        archive = self._scratch / f"load-{image.short_id}.tar"
-        self.engine.push(image.id, f"docker-archive:{archive}:{name}")
-        try:
-            done = self.engine.process([engine, "load", "--quiet", "--input", str(archive)])
-            if done.exit_code != 0:
-                message = f"{engine} load exited with {done.exit_code}: {done.stderr_tail[-1:]}"
-                raise EngineError(Failure("environment", message), command=done.argv)
-        finally:
-            archive.unlink(missing_ok=True)
-        return name
+        return load_into(self.engine, image, engine, self._scratch)
 
     def timeout(self, label: str, argv: Sequence[str], done: Completed) -> EngineTimeout:
         """The error of a command that was stopped."""

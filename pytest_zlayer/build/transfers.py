@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
@@ -17,6 +18,7 @@ from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.errors import ZlayerError
 
 T = TypeVar("T")
+_AT_LEAST = 0.001  # seconds: when no time is left it fails as too slow, in the usual words
 
 
 class Transfers:
@@ -42,7 +44,15 @@ class Transfers:
         self._tell = tell
         self._stop = stop
 
-    def do(self, action: Callable[[float], T], verb: str, reference: str, image: str) -> T:
+    def do(
+        self,
+        action: Callable[[float], T],
+        verb: str,
+        reference: str,
+        image: str,
+        *,
+        deadline: float | None = None,
+    ) -> T:
         """Do ``action(seconds it may take)``, again when it failed for a reason that may pass.
 
         Args:
@@ -50,15 +60,24 @@ class Transfers:
             verb: what it does, for people: ``pull``, ``push`` or ``fetch``.
             reference: with which image or URL, without a password.
             image: label of the image it is for.
+            deadline: the ``time.monotonic()`` at which it has to be done anyway.
 
         Raises:
             EngineError: the last attempt's, with a sentence that names ``reference``.
             FetchError, GitError: the last attempt's.
             Interrupted: the session ended during a pause.
         """
+        seconds = self._limit
+
+        def attempt(_: int) -> T:
+            nonlocal seconds
+            if deadline is not None:
+                seconds = max(min(self._limit, deadline - time.monotonic()), _AT_LEAST)
+            return action(seconds)
+
         try:
             return with_retries(
-                lambda _: action(self._limit),
+                attempt,
                 self._policy,
                 worth=lambda error, _: _may_pass(error),
                 announce=lambda error, attempt, pause: self._tell(
@@ -67,7 +86,7 @@ class Transfers:
                 stop=self._stop,
             )
         except EngineTimeout as error:
-            message = f"cannot {verb} {reference}: it was not done after {self._limit:g} s"
+            message = f"cannot {verb} {reference}: it was not done after {seconds:.3g} s"
             raise _again(error, message, "allow more time, or check the registry") from error
         except EngineError as error:
             if error.failure.kind == "interrupted":

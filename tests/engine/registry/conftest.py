@@ -87,7 +87,7 @@ def environment(storage: Storage, hub: Proxy, corp: Proxy, tmp_path: Path) -> di
 
 @pytest.fixture
 def session(storage: Storage, environment: dict[str, str]) -> Sessions:
-    """Opens sessions: ``with session(pull="always") as builds``; on the shared storage."""
+    """What opens a session; by default on the shared storage, with options as keywords."""
 
     def opened(on: Storage = storage, **changes: Any) -> AbstractContextManager[Builds]:
         given = {**environment, "TMPDIR": str(on.tmpdir), **changes.pop("environment", {})}

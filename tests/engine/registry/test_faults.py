@@ -32,19 +32,20 @@ def failing_pull(builds: Builds, base: str) -> tuple[str, str | None]:
     return first.removeprefix("<inline Dockerfile>:1:6: "), hints[0] if hints else None
 
 
-FOR_GOOD = [
-    (401, "the registry asks for a login", 1),
-    (403, "the registry denies access to this image", 1),
-    ("html", "something other than a registry answered", 1),
+FOR_GOOD: dict[int | str, tuple[str, int]] = {
+    401: ("the registry asks for a login", 1),
+    403: ("the registry denies access to this image", 1),
+    "html": ("something other than a registry answered", 1),
     # buildah itself asks five times, and waits as long as the registry wishes.
-    (429, "the registry asks to slow down", 5),
-]
+    429: ("the registry asks to slow down", 5),
+}
 
 
-@pytest.mark.parametrize(("fault", "sentence", "asked"), FOR_GOOD)
+@pytest.mark.parametrize("fault", FOR_GOOD)
 def test_what_will_not_pass_is_not_tried_again(
-    builds: Builds, base: str, hub: Proxy, fault: int | str, sentence: str, asked: int
+    builds: Builds, base: str, hub: Proxy, fault: int | str
 ) -> None:
+    sentence, asked = FOR_GOOD[fault]
     hub.always = fault
     said, hint = failing_pull(builds, base)
     assert said.startswith(f"cannot pull docker.io/library/{base}: {sentence}: ")
@@ -130,6 +131,12 @@ def test_a_registry_that_hangs_is_given_up(session: Sessions, base: str, hub: Pr
     assert hint == "allow more time, or check the registry"
 
 
+def test_a_pull_takes_no_longer_than_the_build_may(builds: Builds, base: str, hub: Proxy) -> None:
+    hub.always = "hang"
+    with pytest.raises(ZlayerError, match=r"it was not done after 0\.\d+ s"):
+        builds.build(f"FROM {base}\n", pull="always", timeout=0.6)
+
+
 @pytest.mark.parametrize("fault", ["hang", "drop", "cut", 500])
 def test_failed_pulls_leave_nothing(
     session: Sessions, own_storage: Storage, base: str, hub: Proxy, fault: int | str
@@ -142,18 +149,17 @@ def test_failed_pulls_leave_nothing(
     assert own_storage.image_names() == []
 
 
-PUSHES = [
-    (401, "the registry asks for a login", 1),
-    (403, "the registry denies access to this image", 1),
-    (500, "the registry has an internal error", ATTEMPTS),
-    ("drop", "the connection to the registry was cut", ATTEMPTS),
-]
+PUSHES: dict[int | str, tuple[str, int]] = {
+    401: ("the registry asks for a login", 1),
+    403: ("the registry denies access to this image", 1),
+    500: ("the registry has an internal error", ATTEMPTS),
+    "drop": ("the connection to the registry was cut", ATTEMPTS),
+}
 
 
-@pytest.mark.parametrize(("fault", "sentence", "attempts"), PUSHES)
-def test_pushes_are_judged_alike(
-    builds: Builds, name: str, hub: Proxy, fault: int | str, sentence: str, attempts: int
-) -> None:
+@pytest.mark.parametrize("fault", PUSHES)
+def test_pushes_are_judged_alike(builds: Builds, name: str, hub: Proxy, fault: int | str) -> None:
+    sentence, attempts = PUSHES[fault]
     image = builds.build(f"FROM scratch\nENV A={secrets.token_hex(4)}\nCOPY <<x /x\nx\n")
     hub.always = fault
     with pytest.raises(ZlayerError) as caught:
