@@ -12,9 +12,7 @@ from .workbench import Workbench
 
 
 @pytest.fixture(scope="session")
-def workbench(
-    storage: Storage, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Workbench]:
+def workbench(storage: Storage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     before = os.umask(0o022)
     made = Workbench(storage, tmp_path_factory.mktemp("conformance"))
     yield made

@@ -57,9 +57,7 @@ def stated_differences(case: Case, workbench: Workbench, image: str) -> Iterator
         yield from (str(one) for one in found)
 
 
-def reference_differences(
-    workbench: Workbench, image: str, reference: str
-) -> Iterator[Difference]:
+def reference_differences(workbench: Workbench, image: str, reference: str) -> Iterator[Difference]:
     """Where the image is not the reference."""
     yield from compare_config(workbench.config(image), workbench.config(reference))
     yield from compare(workbench.snapshot(image), workbench.snapshot(reference))

@@ -13,7 +13,7 @@ from .case import Case, Link, Things, tar
 from .snapshot import Snapshot
 from .workbench import Workbench, busybox
 
-SECRET = "not for images"
+SECRET = "not for images"  # noqa: S105 (there is nothing behind it)
 
 
 @pytest.fixture
@@ -148,13 +148,15 @@ WRITES = {
     "script": "RUN rm -rf /run && ln -s {outside} /run\nRUN <<EOF\n#!/bin/sh\ntrue\nEOF",
     "a link in a cache": "RUN --mount=type=cache,id=evil,target=/c ln -sfn {outside} /c/out\n"
     "RUN --mount=type=cache,id=evil,source=out,target=/c touch /c/new",
-    "a link in a cache, deeper": "RUN --mount=type=cache,id=evil2,target=/c ln -sfn {outside} /c/out\n"
-    "RUN --mount=type=cache,id=evil2,source=out/new,target=/c true",
+    "a link in a cache, deeper": "RUN --mount=type=cache,id=evil2,target=/c "
+    "ln -sfn {outside} /c/out\nRUN --mount=type=cache,id=evil2,source=out/new,target=/c true",
 }
 
 
 @pytest.mark.parametrize("how", WRITES)
-def test_nothing_outside_the_image_is_written(how: str, workbench: Workbench, outside: Path) -> None:
+def test_nothing_outside_the_image_is_written(
+    how: str, workbench: Workbench, outside: Path
+) -> None:
     evil = tar({"l": Link(str(outside)), "l/new": "1", "up/": "", "../../../new": "2"})
     context: Things = {"a": "1", "d/b": "2", "a.tar": tar({"new": "1"}), "evil.tar": evil}
     text = f"FROM bb\nRUN ln -s {outside} /link\n{WRITES[how].format(outside=outside)}\n"
@@ -182,4 +184,3 @@ def test_users_are_looked_up_in_the_image(workbench: Workbench, outside: Path) -
     (outside / "passwd").write_text("me:x:4242:4242::/:/bin/sh\n")
     text = f"FROM bb\nRUN ln -sf {outside}/passwd /etc/passwd\nCOPY --chown=me a /x"
     assert files(workbench, text, {"a": "1"}) == {}
-

@@ -32,9 +32,9 @@ from .snapshot import Facts, Snapshot, configuration, take
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Few applets, so that reading all files of an image is quick.
 _APPLETS = (
-    "sh ash cat chmod chown cp cut date dirname echo env false find grep head id ip ls ln mkdir "
-    "mkfifo mv printf pwd readlink rm rmdir sed sleep sort stat tail test touch tr true wc"
-).split()
+    "sh ash cat chmod chown cp cut date dirname echo env false find grep head id ip ls ln mkdir",
+    "mkfifo mv printf pwd readlink rm rmdir sed sleep sort stat tail test touch tr true wc",
+)
 _USERS: Things = {
     **{f"{name}/": "" for name in ("bin", "etc", "home", "root")},
     "tmp/": Dir(0o1777),
@@ -93,7 +93,7 @@ class Workbench:
     # --- bases
 
     def _add_bases(self) -> None:
-        """``bb``: busybox as images usually are; ``bare``: without configuration and mount points."""
+        """``bb``: busybox as images usually are; ``bare``: without configuration, mount points."""
         config = {"Cmd": ["/bin/sh"], "Env": [f"PATH={PATH}"]}
         files = tar({**_USERS, **busybox()})
         self._add_base("bb", [files, tar(_MOUNT_POINTS)], config)
@@ -215,7 +215,7 @@ def busybox() -> Things:
     program = shutil.which("busybox")
     if program is None:
         pytest.fail("these tests need a static busybox: install busybox-static")
-    links = {f"bin/{name}": Link("busybox") for name in _APPLETS}
+    links = {f"bin/{name}": Link("busybox") for name in " ".join(_APPLETS).split()}
     return {"bin/busybox": File(Path(program).read_bytes(), 0o755), **links}
 
 

@@ -35,8 +35,17 @@ def _evil(name: str, kind: bytes = tarfile.REGTYPE, linkname: str = "") -> tarfi
 CASES = (
     Case("ADD: a file", "FROM bb\nADD a /x/", {"a": "1"}),
     Case("ADD: a directory", "FROM bb\nADD d /x/", {"d/a": "1", "d/s/b": File("2", 0o600)}),
-    Case("ADD: an archive inside a directory stays", "FROM bb\nADD d /x/", {"d/a.tar": tar({"f": "1"})}),
-    Case("ADD: an archive is unpacked", "FROM bb\nADD a.tar /x/", {"a.tar": tar(_MEMBERS)}, tree=_INFO),
+    Case(
+        "ADD: an archive inside a directory stays",
+        "FROM bb\nADD d /x/",
+        {"d/a.tar": tar({"f": "1"})},
+    ),
+    Case(
+        "ADD: an archive is unpacked",
+        "FROM bb\nADD a.tar /x/",
+        {"a.tar": tar(_MEMBERS)},
+        tree=_INFO,
+    ),
     Case(
         "ADD: an archive to a place without a slash",
         "FROM bb\nADD a.tar /x",
@@ -66,7 +75,9 @@ CASES = (
         "FROM bb\nADD a.gz b.xz /x/",
         {"a.gz": gzip.compress(b"hello", mtime=1), "b.xz": lzma.compress(b"hello")},
     ),
-    Case("ADD: an archive and a file", "FROM bb\nADD a.tar f /x/", {"a.tar": tar(_MEMBERS), "f": "1"}),
+    Case(
+        "ADD: an archive and a file", "FROM bb\nADD a.tar f /x/", {"a.tar": tar(_MEMBERS), "f": "1"}
+    ),
     Case(
         "ADD: two archives",
         "FROM bb\nADD *.tar /x/",
@@ -94,11 +105,7 @@ CASES = (
     Case(
         "ADD: special files in an archive",
         "FROM bb\nADD a.tar /x/",
-        {
-            "a.tar": tar(
-                {"f": Special("fifo", 0o600), "n": Special("character", 0o666, (1, 3))}
-            )
-        },
+        {"a.tar": tar({"f": Special("fifo", 0o600), "n": Special("character", 0o666, (1, 3))})},
         as_root=True,
     ),
     Case(
@@ -128,8 +135,12 @@ CASES = (
         },
         since=None,
     ),
-    Case("ADD --chown and --chmod of a file", "FROM bb\nADD --chown=5:6 --chmod=700 a /x/", {"a": "1"},
-         differs={"/x mode": CHMOD_ON_THE_WAY}),
+    Case(
+        "ADD --chown and --chmod of a file",
+        "FROM bb\nADD --chown=5:6 --chmod=700 a /x/",
+        {"a": "1"},
+        differs={"/x mode": CHMOD_ON_THE_WAY},
+    ),
     Case(
         "ADD --unpack=false",
         "FROM bb\nADD --unpack=false a.tar /x/",

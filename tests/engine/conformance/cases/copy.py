@@ -76,14 +76,21 @@ CASES = (
     Case("into the working directory, with slash", "FROM bb\nWORKDIR /w\nCOPY a ./", {"a": "1"}),
     Case("without a working directory", "FROM bb\nCOPY a b", {"a": "1"}),
     Case("to the root", "FROM bb\nCOPY a /", {"a": "1"}),
-    Case("to scratch", "FROM scratch\nCOPY a /x/y/a", {"a": "1"}, base="scratch", differs=FROM_SCRATCH),
+    Case(
+        "to scratch",
+        "FROM scratch\nCOPY a /x/y/a",
+        {"a": "1"},
+        base="scratch",
+        differs=FROM_SCRATCH,
+    ),
     Case("dots in the destination", "FROM bb\nCOPY a /x/../y/./a", {"a": "1"}),
     Case("a destination with variables", "FROM bb\nENV D=/srv\nCOPY a $D/${D}/", {"a": "1"}),
     Case("a source with variables", "FROM bb\nARG V=a\nCOPY $V.txt /x/", {"a.txt": "1"}),
     Case("JSON form with spaces", 'FROM bb\nCOPY ["a b", "/x y/"]', {"a b": "1"}),
     Case("the keyword in small letters", "from bb\ncopy a /a", {"a": "1"}),
-    Case("a dash-dash ends flags", "FROM bb\nCOPY -- a /a", {"a": "1"}, since=None,
-         tree={"/a": "1"}),
+    Case(
+        "a dash-dash ends flags", "FROM bb\nCOPY -- a /a", {"a": "1"}, since=None, tree={"/a": "1"}
+    ),
     # --- links
     Case("a link as the source is followed", "FROM bb\nCOPY l /x", {"a": "1", "l": Link("a")}),
     Case(
@@ -186,8 +193,12 @@ CASES = (
         {"a": "1"},
     ),
     Case("--chmod octal", "FROM bb\nCOPY --chmod=640 a /x", {"a": File("1", 0o755)}),
-    Case("--chmod octal of a directory", "FROM bb\nCOPY --chmod=0750 d /x/", _TREE,
-         differs={"/x mode": CHMOD_ON_THE_WAY}),
+    Case(
+        "--chmod octal of a directory",
+        "FROM bb\nCOPY --chmod=0750 d /x/",
+        _TREE,
+        differs={"/x mode": CHMOD_ON_THE_WAY},
+    ),
     Case("--chmod with setuid", "FROM bb\nCOPY --chmod=4755 a /x", {"a": "1"}),
     Case("--chmod and --chown", "FROM bb\nCOPY --chmod=600 --chown=3:4 a /x", {"a": "1"}),
     Case(
@@ -208,7 +219,12 @@ CASES = (
         base="scratch",
         differs=FROM_SCRATCH,
     ),
-    Case("--from an image", "FROM scratch\nCOPY --from=bb /etc/passwd /p", base="scratch", differs=FROM_SCRATCH),
+    Case(
+        "--from an image",
+        "FROM scratch\nCOPY --from=bb /etc/passwd /p",
+        base="scratch",
+        differs=FROM_SCRATCH,
+    ),
     Case(
         "--from is rooted in the stage",
         "FROM bb AS one\nRUN echo x > /f\nFROM bb\nCOPY --from=one ../../f f /x/",
@@ -308,8 +324,14 @@ CASES = (
         "--parents",
         "FROM bb\nCOPY --parents x/a.txt y/z /d/",
         {"x/a.txt": "1", "x/b": "2", "y/z/c": "3"},
-        tree={"/d/": "", "/d/x/": "", "/d/x/a.txt": "1", "/d/y/": "", "/d/y/z/": "",
-              "/d/y/z/c": "3"},
+        tree={
+            "/d/": "",
+            "/d/x/": "",
+            "/d/x/a.txt": "1",
+            "/d/y/": "",
+            "/d/y/z/": "",
+            "/d/y/z/c": "3",
+        },
         since=None,
     ),
     Case(

@@ -49,10 +49,18 @@ CASES = (
     _case("an indented hash is a pattern", " #a\n.dockerignore\n"),
     _case("a question mark and a set", "?.md\n[d-f]/a\n.dockerignore"),
     _case("nothing", ""),
-    _case("dots in a pattern", "./d/../a\n.dockerignore", since=None,
-          **_left("b.md", "d/", "d/a", "d/b.md", "d/e/", "d/e/a", "d/e/b.md", "f/", "f/a", ".hidden")),
-    _case("CR LF and a byte order mark", "\ufeffa\r\n.dockerignore\r\n", since=None,
-          **_left("b.md", "d/", "d/a", "d/b.md", "d/e/", "d/e/a", "d/e/b.md", "f/", "f/a", ".hidden")),
+    _case(
+        "dots in a pattern",
+        "./d/../a\n.dockerignore",
+        since=None,
+        **_left("b.md", "d/", "d/a", "d/b.md", "d/e/", "d/e/a", "d/e/b.md", "f/", "f/a", ".hidden"),
+    ),
+    _case(
+        "CR LF and a byte order mark",
+        "\ufeffa\r\n.dockerignore\r\n",
+        since=None,
+        **_left("b.md", "d/", "d/a", "d/b.md", "d/e/", "d/e/a", "d/e/b.md", "f/", "f/a", ".hidden"),
+    ),
     Case(
         "ignore: the file of the Dockerfile wins",
         "FROM bb\nCOPY . /x/",

@@ -14,7 +14,9 @@ CASES = (
     Case("a keyword split over lines", "FROM bb\nEN\\\nV A=1\nRU\\\nN echo x > /f"),
     Case("a word split over lines", 'FROM bb\nENV A="x\\\ny" B=1\nRUN echo "a\\\nb" > /f'),
     Case("a flag split over lines", "FROM bb\nCOPY --cho\\\nwn=5:6 a /a", {"a": "1"}),
-    Case("white space of the next line is kept", "FROM bb\nENV A=a\\\n   B=b\nRUN echo x\\\n y > /f"),
+    Case(
+        "white space of the next line is kept", "FROM bb\nENV A=a\\\n   B=b\nRUN echo x\\\n y > /f"
+    ),
     Case("a continuation that ends the file", "FROM bb\nRUN echo a > /f \\"),
     Case("a backslash before spaces continues", "FROM bb\nRUN echo a \\  \t\n  b > /f"),
     Case(
@@ -57,8 +59,11 @@ CASES = (
         "# escape=`\n# escape=\\\nFROM bb",
         fails="only one escape parser directive can be used",
     ),
-    Case("escape of nothing known", "# escape=x\nFROM bb",
-         fails="invalid escape token 'x' does not match ` or \\"),
+    Case(
+        "escape of nothing known",
+        "# escape=x\nFROM bb",
+        fails="invalid escape token 'x' does not match ` or \\",
+    ),
     Case("no instruction", "# only a comment\n", fails="file with no instructions"),
     Case("nothing", b"", fails="the Dockerfile cannot be empty"),
     Case("no stage", "ARG A=1\n", fails="dockerfile contains no stages to build"),
@@ -72,10 +77,16 @@ CASES = (
         "FROM bb\nFRUN true",
         fails="unknown instruction: FRUN (did you mean RUN?)",
     ),
-    Case("an unknown flag", "FROM bb\nCOPY --chwn=1 a b",
-         fails="unknown flag: --chwn (did you mean chown?)"),
-    Case("a flag twice", "FROM bb\nCOPY --chown=1 --chown=2 a b",
-         fails="duplicate flag specified: --chown"),
+    Case(
+        "an unknown flag",
+        "FROM bb\nCOPY --chwn=1 a b",
+        fails="unknown flag: --chwn (did you mean chown?)",
+    ),
+    Case(
+        "a flag twice",
+        "FROM bb\nCOPY --chown=1 --chown=2 a b",
+        fails="duplicate flag specified: --chown",
+    ),
     Case(
         "a flag after an argument is an argument",
         "FROM bb\nCOPY a --chown=1 /x/",

@@ -33,23 +33,53 @@ _ODD: Things = {
 CASES = (
     Case("names: a directory of odd ones", "FROM bb\nCOPY d /x/", _ODD),
     Case("names: the whole context", "FROM bb\nADD . /x/", _ODD),
-    Case("names: --from a stage", "FROM bb AS one\nCOPY d /d\nFROM bb\nCOPY --from=one /d /e/", _ODD),
+    Case(
+        "names: --from a stage", "FROM bb AS one\nCOPY d /d\nFROM bb\nCOPY --from=one /d /e/", _ODD
+    ),
     Case("names: a leading dash", "FROM bb\nCOPY ./-rf /x/-rf", {"-rf": "1"}),
     Case("names: a dash by JSON", 'FROM bb\nCOPY ["-x", "/x/"]', {"-x": "1"}),
-    Case("names: an escaped star in a pattern", "FROM bb\nCOPY a\\\\*[b] /x/", {"a*b": "1", "axb": "2"},
-         tree={"/x/": "", "/x/a*b": "1"}, since=None),
-    Case("names: an escaped star alone is no pattern", "FROM bb\nCOPY a\\\\*b /x/", {"a*b": "1"},
-         fails='"/a\\*b": not found'),
-    Case("names: a set that stands for a bracket", "FROM bb\nCOPY [[]x] /x/", {"[x]": "1", "x": "2"},
-         tree={"/x/": "", "/x/[x]": "1"}, since=None),
-    Case("names: a bracket is a pattern", "FROM bb\nCOPY [x] /x/", {"[x]": "1", "x": "2"},
-         tree={"/x/": "", "/x/x": "2"}, since=None),
+    Case(
+        "names: an escaped star in a pattern",
+        "FROM bb\nCOPY a\\\\*[b] /x/",
+        {"a*b": "1", "axb": "2"},
+        tree={"/x/": "", "/x/a*b": "1"},
+        since=None,
+    ),
+    Case(
+        "names: an escaped star alone is no pattern",
+        "FROM bb\nCOPY a\\\\*b /x/",
+        {"a*b": "1"},
+        fails='"/a\\*b": not found',
+    ),
+    Case(
+        "names: a set that stands for a bracket",
+        "FROM bb\nCOPY [[]x] /x/",
+        {"[x]": "1", "x": "2"},
+        tree={"/x/": "", "/x/[x]": "1"},
+        since=None,
+    ),
+    Case(
+        "names: a bracket is a pattern",
+        "FROM bb\nCOPY [x] /x/",
+        {"[x]": "1", "x": "2"},
+        tree={"/x/": "", "/x/x": "2"},
+        since=None,
+    ),
     Case("names: unicode in the Dockerfile", "FROM bb\nCOPY é /ü/", {"é": "1"}),
     Case("names: a newline by JSON", 'FROM bb\nCOPY ["a\\nb", "/x/"]', {"a\nb": "1"}),
-    Case("names: quotes by JSON", r'''FROM bb
-COPY ["a\\\"b", "c\\'d", "/x/"]''', {'a"b': "1", "c'd": "2"},
-         tree={"/x/": "", '/x/a"b': "1", "/x/c'd": "2"}, since=None),
-    Case("names: a destination with odd characters", 'FROM bb\nCOPY ["a", "/x y/*[z]/a b"]', {"a": "1"}),
+    Case(
+        "names: quotes by JSON",
+        r"""FROM bb
+COPY ["a\\\"b", "c\\'d", "/x/"]""",
+        {'a"b': "1", "c'd": "2"},
+        tree={"/x/": "", '/x/a"b': "1", "/x/c'd": "2"},
+        since=None,
+    ),
+    Case(
+        "names: a destination with odd characters",
+        'FROM bb\nCOPY ["a", "/x y/*[z]/a b"]',
+        {"a": "1"},
+    ),
     Case("names: long paths", "FROM bb\nCOPY . /x/", {"/".join(["p" * 100] * 12): "1"}),
     Case("names: many files", "FROM bb\nCOPY . /x/", {f"f{one}": str(one) for one in range(300)}),
 )

@@ -31,10 +31,15 @@ CASES = (
     Case("text is not expanded by the builder", "FROM bb\nENV A=1\nRUN A=2; echo $A '$A' > /f"),
     Case("deletes", "FROM bb\nRUN rm /etc/group && rm -r /home"),
     Case("replaces a directory by a file", "FROM bb\nRUN rm -r /home && echo x > /home"),
-    Case("a directory emptied and filled", "FROM bb\nRUN rm -r /home && mkdir /home && touch /home/x"),
+    Case(
+        "a directory emptied and filled", "FROM bb\nRUN rm -r /home && mkdir /home && touch /home/x"
+    ),
     Case("changes a mode only", "FROM bb\nRUN chmod 600 /etc/passwd && chown app /home"),
-    Case("links, FIFOs, times", "FROM bb\nRUN ln -s x /l && echo 1 > /a && ln /a /b && mkfifo /p "
-         "&& touch -d @1000000000 /a"),
+    Case(
+        "links, FIFOs, times",
+        "FROM bb\nRUN ln -s x /l && echo 1 > /a && ln /a /b && mkfifo /p "
+        "&& touch -d @1000000000 /a",
+    ),
     Case("setuid and sticky", "FROM bb\nRUN echo 1 > /a && chmod 4755 /a && mkdir -m 1777 /t"),
     Case(
         "a command that fails",
@@ -59,8 +64,10 @@ CASES = (
     ),
     Case("runs in the working directory", "FROM bb\nWORKDIR /a/b\nRUN pwd > f"),
     Case("the working directory of a user", "FROM bb\nUSER app\nWORKDIR /w\nRUN touch f"),
-    Case("nothing of the host's environment", "FROM bb\nRUN env | cut -d= -f1 | grep -v HOSTNAME "
-         "| sort > /f"),
+    Case(
+        "nothing of the host's environment",
+        "FROM bb\nRUN env | cut -d= -f1 | grep -v HOSTNAME | sort > /f",
+    ),
     Case(
         "on an image without configuration and mount points",
         "FROM bare\nRUN echo x > /f",
@@ -84,8 +91,11 @@ CASES = (
         config={"Cmd": ["/bin/ash", "-xc", "x"], "Shell": ["/bin/ash", "-xc"]},
         since=None,
     ),
-    Case("SHELL needs JSON", "FROM bb\nSHELL sh -c", fails="SHELL requires the arguments to be in "
-         "JSON form"),
+    Case(
+        "SHELL needs JSON",
+        "FROM bb\nSHELL sh -c",
+        fails="SHELL requires the arguments to be in JSON form",
+    ),
     # --- here-documents
     Case(
         "a script",
@@ -154,7 +164,9 @@ CASES = (
     Case(
         "a space after the dash is no here-document",
         "FROM bb\nRUN echo <<- EOF > /f || touch /g\nENV A=1\n",
-        config={"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "A=1"]},
+        config={
+            "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "A=1"]
+        },
         since=None,
     ),
     Case(
@@ -211,8 +223,7 @@ CASES = (
     ),
     Case(
         "bind: writes are thrown away",
-        "FROM bb\nRUN --mount=target=/tmp,rw echo x > /tmp/a && cat /tmp/a > /f\n"
-        "COPY a /g",
+        "FROM bb\nRUN --mount=target=/tmp,rw echo x > /tmp/a && cat /tmp/a > /f\nCOPY a /g",
         {"a": "hello"},
         tree={"/f": "x\n", "/g": "hello"},
         since=None,
