@@ -70,6 +70,7 @@ class MountPreparer:
         environment: the process environment.
         process: runs a program where every file and owner of the engine is within reach, which
             for an ordinary user is not where we are.
+        check: called again and again while a cache is locked; raises to give up.
     """
 
     def __init__(
@@ -82,7 +83,9 @@ class MountPreparer:
         ssh: Mapping[str, str],
         environment: Mapping[str, str],
         process: Callable[[Sequence[str]], Completed],
+        check: Callable[[], None],
     ) -> None:
+        self._check = check
         self._process = process
         self._scratch = scratch
         self._caches = caches
@@ -147,32 +150,42 @@ class MountPreparer:
         source = self._inside(directory, mount.source) if mount.from_ is None else directory
         prepared.volumes.append(Volume(source, mount.target, readonly=mount.readonly))
 
-    @staticmethod
-    def _lock_cache(prepared: PreparedMounts, directory: Path, private: bool) -> Path:
+    def _lock_cache(self, prepared: PreparedMounts, directory: Path, private: bool) -> Path:
         """Lock a cache; a private one that is taken is replaced by the next free copy."""
         directory.parent.mkdir(parents=True, exist_ok=True)
         for number in range(1000):
             chosen = directory.with_name(f"{directory.name}-{number}") if number else directory
             lock = filelock.FileLock(f"{chosen}.lock", thread_local=False)
             with contextlib.suppress(filelock.Timeout):
-                lock.acquire(timeout=0 if private else -1)
+                self._acquire(lock, wait=not private)
                 prepared.undo.callback(lock.release)
                 return chosen
         raise UsageError(f"more than 1000 users of the private cache mount {directory.name}")
 
+    def _acquire(self, lock: filelock.BaseFileLock, *, wait: bool) -> None:
+        if not wait:
+            lock.acquire(timeout=0)
+        while not lock.is_locked:
+            self._check()
+            with contextlib.suppress(filelock.Timeout):
+                lock.acquire(timeout=0.2)
+
     def _create_cache(self, directory: Path, mount: CacheMount) -> None:
-        fresh = directory.with_name(f"{directory.name}.new-{os.getpid()}-{self._next()}")
-        fresh.parent.mkdir(parents=True, exist_ok=True)
-        if mount.from_ is not None:
-            self._do("cp", "--archive", self._source_path(mount.from_, mount.source), fresh)
-        else:
-            fresh.mkdir()
-        self._do("chmod", f"{mount.mode:o}", fresh)
-        self._own(fresh, mount.uid, mount.gid)
-        try:
-            fresh.rename(directory)
-        except OSError:  # another build was faster
+        """Make a cache that all who want it find whole; one left half-made is done over."""
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        # Not by renaming alone: that replaces an empty directory, which a RUN may use already.
+        with filelock.FileLock(f"{directory}.making", thread_local=False):
+            if directory.exists():
+                return
+            fresh = directory.with_name(f"{directory.name}.new")
             self._do("rm", "-rf", fresh)
+            if mount.from_ is not None:
+                self._do("cp", "--archive", self._source_path(mount.from_, mount.source), fresh)
+            else:
+                fresh.mkdir()
+            self._do("chmod", f"{mount.mode:o}", fresh)
+            self._own(fresh, mount.uid, mount.gid)
+            fresh.rename(directory)
 
     def _inside(self, directory: Path, source: str) -> Path:
         """A directory of a cache, made if need be; links a RUN left in it lead nowhere else."""

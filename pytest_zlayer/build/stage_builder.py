@@ -84,6 +84,7 @@ class StageBuilder:
             ssh=job.plan.spec.ssh,
             environment=job.options.environment,
             process=job.engine.process,
+            check=job.check,
         )
 
     @property
@@ -182,7 +183,7 @@ class StageBuilder:
         if is_root and self._root_user is not None:
             return self._root_user
         try:
-            found = lookup_user(user or "0", self.tree.rootfs())
+            found = lookup_user(user or "0", self.tree.files())
         except ZlayerError:
             return user  # the engine says what is wrong with it
         numeric = user if found.groups else f"{found.uid}:{found.gid}"
@@ -207,7 +208,7 @@ class StageBuilder:
 
     def _workdir_entries(self, operation: WorkdirOperation) -> tuple[LayerEntry, ...]:
         with self._job.slot():
-            target = self.tree.rootfs()
+            target = self.tree.files()
             owner = resolve_owner(operation.user or None, target)
             return make_directory(operation.path, target, owner=owner, now=int(self._job.now()))
 
@@ -219,7 +220,7 @@ class StageBuilder:
             text = f"warning: {warning}"
             self._emit(OutputLine, number=step.number, stream="stderr", text=text)
         with self._job.slot():
-            target = self.tree.rootfs()
+            target = self.tree.files()
             owner = resolve_owner(operation.chown, target)
             return layout(selection, operation, target, owner=owner, now=int(self._job.now()))
 
