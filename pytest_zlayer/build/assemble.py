@@ -221,7 +221,7 @@ def write_layout(
     Layers without a blob must be in the store the layout is imported into, where they are found by
     their diff id; so putting a configuration on existing layers copies no data.
     """
-    manifest_type, config_type, layer_type = _MEDIA_TYPES[image_format]
+    whole_type, config_type, layer_type = _MEDIA_TYPES[image_format]
     blobs = directory / "blobs" / "sha256"
     blobs.mkdir(parents=True)
     for layer in layers:
@@ -231,21 +231,35 @@ def write_layout(
                 target.hardlink_to(layer.blob)
     manifest = {
         "schemaVersion": 2,
-        "mediaType": manifest_type,
+        "mediaType": whole_type,
         "config": {"mediaType": config_type, **_write_blob(blobs, config)},
         "layers": [
             {"mediaType": layer_type, "digest": layer.diff_id, "size": layer.size}
             for layer in layers
         ],
     }
-    descriptor = {"mediaType": manifest_type, **_write_blob(blobs, manifest)}
+    descriptor = {"mediaType": whole_type, **_write_blob(blobs, manifest)}
     index = {"schemaVersion": 2, "manifests": [descriptor]}
     (directory / "index.json").write_text(json.dumps(index))
     (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
 
 
+def image_id(config: Mapping[str, Any]) -> str:
+    """The id an image with this configuration has: the digest of its JSON, 64 hex digits."""
+    return hashlib.sha256(_encoded(config)).hexdigest()
+
+
+def manifest_type(image_format: ImageFormat) -> str:
+    """The media type of manifests of this format."""
+    return _MEDIA_TYPES[image_format][0]
+
+
+def _encoded(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
 def _write_blob(blobs: Path, content: Mapping[str, Any]) -> dict[str, Any]:
-    data = json.dumps(content, separators=(",", ":")).encode()
+    data = _encoded(content)
     digest = hashlib.sha256(data).hexdigest()
     (blobs / digest).write_bytes(data)
     return {"digest": f"sha256:{digest}", "size": len(data)}

@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pytest_zlayer.build.assemble import (
     Chain,
     HistoryEntry,
     config_json,
+    image_id,
+    manifest_type,
     natural_format,
     read_chain,
     timestamp_text,
@@ -22,10 +25,13 @@ from pytest_zlayer.build.assemble import (
 )
 from pytest_zlayer.build.image import BuildResult, StepResult
 from pytest_zlayer.build.job import Job
+from pytest_zlayer.build.retry import Interrupted
 from pytest_zlayer.build.sources import Sources, host_path
+from pytest_zlayer.build.spec import ImageFormat
 from pytest_zlayer.build.stage_builder import StageBuilder, cached_result, deepest_cached
 from pytest_zlayer.build.steps import StagePlan, Step
 from pytest_zlayer.build.tree import KEY_MARK, Head
+from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.rootfs import Rootfs
 from pytest_zlayer.dockerfile.config import ImageConfig
 from pytest_zlayer.dockerfile.operations import (
@@ -70,11 +76,19 @@ class ImageBuilder:
         """
         try:
             return self._stage(self.target)
-        except BaseException:
+        except BaseException as error:
             self._job.stop.set()
+            self._settle()
+            if isinstance(error, Interrupted) and (cause := self._first_failure()) is not None:
+                raise cause from None
             raise
         finally:
             self._settle()
+
+    def _first_failure(self) -> BaseException | None:
+        """Why a stage failed; the others were interrupted only because of that."""
+        failures = (future.exception() for future in list(self._futures.values()))
+        return next((one for one in failures if one and not isinstance(one, Interrupted)), None)
 
     def close(self) -> None:
         """End for good: stages cannot be built any more."""
@@ -193,15 +207,28 @@ class ImageBuilder:
         created = max((one.created for one in chain.history), default=timestamp_text(0))
         if job.source_date_epoch is not None:
             created = timestamp_text(job.source_date_epoch)
-        image_format = spec.format or natural_format(config)
-        directory = job.fresh_path("layout")
         content = config_json(config, chain, created=created)
-        write_layout(directory, content, chain.layers, image_format)
-        image = job.engine.import_layout(directory, name)
-        shutil.rmtree(directory)
+        image = self._store(content, chain, spec.format or natural_format(config), name)
         if spec.squash and index == self.target:
             job.engine.remove_images(squashed)
         return image
+
+    def _store(
+        self, content: Mapping[str, Any], chain: Chain, image_format: ImageFormat, name: str
+    ) -> str:
+        """Give ``name`` to the image with this configuration; it is made unless it is there."""
+        engine, known = self._job.engine, image_id(content)
+        if any(one.id == known for one in engine.images()):
+            with contextlib.suppress(EngineError):  # gone at this moment
+                record = engine.inspect_image(known)
+                if record.manifest.get("mediaType") == manifest_type(image_format):
+                    engine.tag(known, name)
+                    return known
+        directory = self._job.fresh_path("layout")
+        write_layout(directory, content, chain.layers, image_format)
+        made = engine.import_layout(directory, name)
+        shutil.rmtree(directory)
+        return made
 
     def final_config(self, index: int) -> ImageConfig:
         """The configuration of a finished stage with the declaration's labels and platform."""

@@ -33,13 +33,18 @@ class MountedImages:
                 self._trees[image_id] = self._engine.mount(self._containers[image_id])
             return self._trees[image_id]
 
-    def offer(self, image_id: str, container: str) -> None:
-        """Take over a container whose files are those of the image just committed from it."""
+    def offer(self, image_id: str, container: str, files: Rootfs | None) -> None:
+        """Take over a container with the files of the image just committed from it.
+
+        ``files`` are those of the container if it is mounted.
+        """
         with self._guard:
             if image_id in self._containers:
                 self._spare.append(container)
-            else:
-                self._containers[image_id] = container
+                return
+            self._containers[image_id] = container
+            if files is not None:
+                self._trees[image_id] = files
 
     def discard(self, container: str) -> None:
         """Take over a container that is only to be removed."""

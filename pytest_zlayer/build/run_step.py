@@ -17,6 +17,7 @@ from pytest_zlayer.build.stubs import ENGINE_MOUNTS, missing, refuse_links
 from pytest_zlayer.build.tree import SCRATCH, StageTree
 from pytest_zlayer.buildah.disks import full_disk
 from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.buildah.rootfs import Rootfs
 from pytest_zlayer.dockerfile.dispatch import proxy_args
 from pytest_zlayer.dockerfile.operations import RunOperation
 from pytest_zlayer.dockerfile.secret_names import looks_secret
@@ -153,24 +154,30 @@ class RunStep:
                 with mounts.undo:
                     points = self._mount_points(mounts)
                     self._execute(container, mounts)
-                self._remove_mount_points(container, points)
-                self._tree.commit(container, self._step)
+                files = self._remove_mount_points(container, points)
+                self._tree.commit(container, files, self._step)
             except BaseException:
                 self._left = container
                 raise
 
     def _mount_points(self, mounts: PreparedMounts) -> tuple[str, ...]:
         """Put the mounts where they belong; the mount points the image does not have yet."""
-        rootfs = self._tree.rootfs()
+        rootfs = self._tree.files()
         refuse_links(rootfs)
         mounts.follow_links(rootfs)
         return missing(rootfs, [*ENGINE_MOUNTS, *mounts.targets])
 
-    def _remove_mount_points(self, container: str, points: tuple[str, ...]) -> None:
-        """Take away the mount points that were not there before, unless something is in them."""
-        if points:
-            engine = self._job.engine
-            engine.remove_empty(engine.mount(container), points)
+    def _remove_mount_points(self, container: str, points: tuple[str, ...]) -> Rootfs | None:
+        """Take away the mount points that were not there before, unless something is in them.
+
+        The files of the container if it had to be mounted for that.
+        """
+        if not points:
+            return None
+        engine = self._job.engine
+        files = engine.mount(container)
+        engine.remove_empty(files, points)
+        return files
 
     def _keep_left(self) -> None:
         """Let the container of the last failed attempt be kept if that is wanted."""

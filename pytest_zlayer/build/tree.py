@@ -56,6 +56,7 @@ class StageTree:
         self._job = job
         self._head = head
         self._base = base
+        self._below: Rootfs | None = None  # the files of the head's image, if known without it
 
     @property
     def head(self) -> Head:
@@ -63,10 +64,17 @@ class StageTree:
         return self._head
 
     def rootfs(self) -> Rootfs:
-        """The stage's files as they are now, pending layers included."""
+        """The stage's files as they are now; once flushed they lie in a directory."""
         self.make_runnable()
-        image, pending = self._head.image, self._head.pending
-        base = EmptyRootfs() if image is None else self._job.views.rootfs(image)
+        image = self._head.image
+        return self._with_pending(EmptyRootfs() if image is None else self._job.views.rootfs(image))
+
+    def files(self) -> Rootfs:
+        """The same for looking things up: after a flush no container has to be made for it."""
+        return self.rootfs() if self._below is None else self._with_pending(self._below)
+
+    def _with_pending(self, base: Rootfs) -> Rootfs:
+        pending = self._head.pending
         return LayeredRootfs(base, [one.entries for one in pending]) if pending else base
 
     def new_container(self) -> str:
@@ -76,6 +84,7 @@ class StageTree:
     def adopt(self, step: Step, image: str) -> None:
         """Go on from ``image``, the cached layer of ``step``."""
         self._head = Head(image=image)
+        self._below = None
         self._job.adopted.append((step.key, image))
         self._job.cache.touch(step.key)
 
@@ -92,6 +101,7 @@ class StageTree:
         pending = self._head.pending
         if not pending:
             return
+        self._below = self.files()
         created = timestamp_text(self._job.now())
         chain = self.chain()
         for one in pending:
@@ -113,16 +123,20 @@ class StageTree:
             self._job.adopted.append((key, known))
             self._job.cache.touch(key)
 
-    def commit(self, container: str, step: Step) -> None:
-        """Make what ran in ``container`` the layer of ``step``; the container is taken over."""
+    def commit(self, container: str, files: Rootfs | None, step: Step) -> None:
+        """Make what ran in ``container`` the layer of ``step``; the container is taken over.
+
+        ``files`` are those of the container if it is mounted.
+        """
         image = self._job.engine.commit(
             container,
             name=self._job.layer_name(step.key),
             timestamp=self._job.source_date_epoch,
         )
         self._job.layer_added(step.key)
-        self._job.views.offer(image, container)
+        self._job.views.offer(image, container, files)
         self._head = Head(image)
+        self._below = None
 
     def chain(self) -> Chain:
         """Layers and history of the head's image as the store has them, pending ones left out."""
