@@ -216,6 +216,7 @@ class Ground:
             "TMPDIR": str(self.storage.tmpdir),
             "XDG_CACHE_HOME": str(self.folder / "user-cache"),
             "PYTHONPATH": "",
+            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTEST_DEBUG_TEMPROOT": str(self.folder),  # where pytest keeps its own directories
             "ZLAYER_BUILDAH": self.storage.binary,
             "ZLAYER_ROOT": str(self.storage.root),

@@ -72,7 +72,7 @@ def test_killed_builder_hands_over_to_one_that_waits(
     runs = [ground.start("--zlayer-progress=plain") for _ in range(3)]
     wait_until(lambda: processes(ground.nap, "/busybox"), "the RUN")
     wait_until(lambda: sum("waiting for" in run.output() for run in runs) == 2, "two that wait")
-    [inside] = processes(ground.nap, "/busybox")
+    inside = processes(ground.nap, "/busybox")[0]
     [builder] = [run for run in runs if descends_from(inside, run.process.pid)]
     builder.process.send_signal(number)
     builder.wait()
@@ -137,13 +137,16 @@ time.sleep(600)
 def test_stopped_process_that_holds_a_lock_is_named_in_time(ground: Ground) -> None:
     lock = ground.storage.root / "overlay-images" / "images.lock"
     argv = [sys.executable, "-c", HOLD, str(lock)]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        with building(ground.storage) as builds:
-            with stopped(holder.pid), pytest.raises(EngineTimeout) as caught:
-                builds.session.engine._commander.output(["images"], timeout=1.0)
-            holder.kill()
-            assert builds.build(TEXT).path("/third").exists()
+    with building(ground.storage) as builds:
+        engine = builds.session.engine
+        with subprocess.Popen(argv, stdout=subprocess.PIPE) as holder:
+            assert holder.stdout is not None
+            holder.stdout.readline()
+            try:
+                with stopped(holder.pid), pytest.raises(EngineTimeout) as caught:
+                    engine._commander.output(["images"], timeout=1.0)
+            finally:
+                holder.kill()
+        assert builds.build(TEXT).path("/third").exists()
     assert caught.value.message == "buildah images did not end within 1 s and was ended"
     assert f"process {holder.pid} " in str(caught.value.hint)

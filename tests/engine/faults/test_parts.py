@@ -60,7 +60,7 @@ def test_worker_is_killed_while_it_builds_and_another_builds_on(ground: Ground) 
     text = f"FROM {BUSYBOX}\nRUN --mount=type=cache,target=/c {once}\n"
     ground.project(test_it=WORKERS.format(text=text, action="pass"))
     run = ground.start("-n2", "--zlayer-prebuild=off")
-    [inside] = run.wait_inside(ground.nap)
+    inside = run.wait_inside(ground.nap)[0]
     [builder] = [pid for pid in run.workers() if descends_from(inside, pid)]
     os.kill(builder, signal.SIGKILL)
     assert "1 failed, 3 passed" in run.end(1)

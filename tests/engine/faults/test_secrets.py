@@ -21,6 +21,7 @@ CANARIES = {
     "hidden": "canary-variable-90ff",
     "registry": "canary-registry-3e3e",
     "proxy": "canary-proxy-1b2c",
+    "argument": "canary-argument-4e4e",
     "other": "canary-environment-0d0d",
 }
 
@@ -28,14 +29,16 @@ TEST = f"""
 import pytest
 
 TEXT = '''FROM {BUSYBOX}
+ARG TOKEN
 RUN --mount=type=secret,id=file,required --mount=type=secret,id=env,required \\\\
     --mount=type=secret,id=hidden,env=HIDDEN,required \\\\
-    wc -c /run/secrets/file /run/secrets/env && test ${{{{#HIDDEN}}}} -gt 9 && sleep 0.4
+    test $TOKEN && wc -c /run/secrets/file /run/secrets/env && test ${{{{#HIDDEN}}}} -gt 9 && sleep 0.4
 RUN --mount=type=secret,id=file cp /run/secrets/file /tmp/f; {{action}}
 '''
 
 @pytest.mark.image(
-    text=TEXT, secrets={{{{"file": "secret.txt", "env": "env:SECRET", "hidden": "env:HIDDEN"}}}}
+    text=TEXT, secrets={{{{"file": "secret.txt", "env": "env:SECRET", "hidden": "env:HIDDEN"}}}},
+    build_args={{{{"TOKEN": "{CANARIES["argument"]}"}}}},
 )
 def test_it(zlayer_image):
     assert not zlayer_image.path("/run/secrets").exists()
@@ -72,7 +75,12 @@ def files_with_canaries(ground: Ground) -> list[str]:
     """Files of the storage, of TMPDIR, logs and reports that hold one."""
     ours = [value.encode() for value in CANARIES.values()]
     ours += [base64.b64encode(f"me:{CANARIES['registry']}".encode())]
-    given = {ground.folder / "project" / "secret.txt", ground.folder / "auth.json"}
+    # What declares the build argument holds it, of course.
+    given = {
+        ground.folder / "project" / "test_it.py",
+        ground.folder / "project" / "secret.txt",
+        ground.folder / "auth.json",
+    }
     found = []
     for path in ground.folder.rglob("*"):
         if path.is_file() and not path.is_symlink() and path not in given:
