@@ -186,6 +186,14 @@ OPTIONS: tuple[Option, ...] = (
         field="step_timeout",
     ),
     Option(
+        name="transfer-timeout",
+        help="seconds one attempt of a pull or push may take (0: no limit)",
+        convert=to_limit,
+        default=600.0,
+        metavar="S",
+        field="transfer_timeout",
+    ),
+    Option(
         name="pull",
         help="when base images are pulled: missing, newer, always or never",
         convert=one_of(PULL_CHOICES),

@@ -298,7 +298,7 @@ class ImageMaker:
         def pull(reference: str, mode: PullMode, platform: str | None) -> str:
             key = "pull-" + hashlib.sha256(reference.encode()).hexdigest()[:32]
 
-            def once(timeout: float) -> str:
+            def once(timeout: float | None) -> str:
                 return self._workshop.engine.pull(
                     reference, policy=mode, platform=platform, timeout=timeout
                 )

@@ -35,7 +35,7 @@ class ManifestLists:
             self._add(name, str(image))
 
     def _add(self, name: str, source: str) -> None:
-        def once(_: float) -> None:
+        def once(_: float | None) -> None:
             self._workshop.engine.manifest_add(name, source)
 
         self._workshop.transfers.do(once, "add", source, name)
@@ -45,7 +45,7 @@ class ManifestLists:
         return tuple(self._push(name, one, authfile) for one in destinations or (name,))
 
     def _push(self, name: str, destination: str, authfile: Path | None) -> str:
-        def once(timeout: float) -> str:
+        def once(timeout: float | None) -> str:
             target = f"docker://{destination.removeprefix('docker://')}"
             engine = self._workshop.engine
             return engine.manifest_push(name, target, timeout=timeout, authfile=authfile)

@@ -44,7 +44,7 @@ class BuildOptions:
         cache_mounts: targets mounted as caches in every RUN.
         cache_max_age: seconds after which an unused cached layer is removed.
         cache_max_size: bytes the layer cache may hold.
-        transfer_timeout: seconds one attempt of a pull or push may take.
+        transfer_timeout: seconds one attempt of a pull or push may take; ``None``: no limit.
         transfer_retry: how often a pull or push that failed for a reason that may pass (network,
             internal error of the registry) is tried again.
         authfile: registry credentials file, or ``None`` (the user's).
@@ -79,7 +79,7 @@ class BuildOptions:
     cache_mounts: tuple[str, ...] = ()
     cache_max_age: float = 14 * 86400.0
     cache_max_size: int = 10 * 1024**3
-    transfer_timeout: float = 600.0
+    transfer_timeout: float | None = 600.0
     transfer_retry: RetryPolicy = TRANSFERS
     authfile: Path | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)

@@ -121,7 +121,7 @@ class ImageStore:
         return tuple(self._push(image, one, authfile) for one in destinations)
 
     def _push(self, image: Image, destination: str, authfile: Path | None) -> str:
-        def once(timeout: float) -> str:
+        def once(timeout: float | None) -> str:
             target = f"docker://{destination.removeprefix('docker://')}"
             push = self.engine.manifest_push if image.is_manifest_list else self.engine.push
             source = image.name if image.is_manifest_list else image.id

@@ -26,7 +26,7 @@ class Transfers:
 
     Args:
         policy: how often a failure that may pass is tried again.
-        limit: seconds one attempt of a pull or push may take.
+        limit: seconds one attempt of a pull or push may take; ``None``: any.
         tell: receives a ``StepRetry`` before each further attempt.
         stop: set when the session ends.
     """
@@ -34,7 +34,7 @@ class Transfers:
     def __init__(
         self,
         policy: RetryPolicy,
-        limit: float,
+        limit: float | None,
         *,
         tell: Callable[[Event], None],
         stop: threading.Event,
@@ -46,7 +46,7 @@ class Transfers:
 
     def do(
         self,
-        action: Callable[[float], T],
+        action: Callable[[float | None], T],
         verb: str,
         reference: str,
         image: str,
@@ -71,8 +71,7 @@ class Transfers:
 
         def attempt(_: int) -> T:
             nonlocal seconds
-            if deadline is not None:
-                seconds = max(min(self._limit, deadline - time.monotonic()), _AT_LEAST)
+            seconds = self._time_for(deadline)
             return action(seconds)
 
         try:
@@ -93,6 +92,13 @@ class Transfers:
                 raise
             message = f"cannot {verb} {reference}: {error.failure.message}"
             raise _again(error, message, error.failure.hint) from error
+
+    def _time_for(self, deadline: float | None) -> float | None:
+        """Seconds the next attempt may take."""
+        if deadline is None:
+            return self._limit
+        left = max(deadline - time.monotonic(), _AT_LEAST)
+        return left if self._limit is None else min(left, self._limit)
 
     def _retry(
         self, text: str, image: str, error: BaseException, attempt: int, pause: float

@@ -32,6 +32,7 @@ _SETTINGS = (
     "retry-max-delay",
     "timeout",
     "step-timeout",
+    "transfer-timeout",
     "pull",
     "registry",
     "authfile",

@@ -18,6 +18,7 @@ VALUES = {
     "retry-max-total": ("90", 90.0),
     "timeout": ("60", 60.0),
     "step-timeout": ("30", 30.0),
+    "transfer-timeout": ("90", 90.0),
     "pull": ("never", "never"),
     "registry": ("registry.example", "registry.example"),
     "authfile": ("/auth.json", Path("/auth.json")),
