@@ -107,7 +107,6 @@ CASES = (
             "config WorkingDir": "BuildKit says / where there is no base image",
             "/etc* kind": "BuildKit leaves no mount points of its own behind",
             "/run* kind": "BuildKit leaves no mount points of its own behind",
-            "/ mode": "buildah makes the root of a container from nothing 0555",
         },
     ),
     # --- ONBUILD
@@ -122,9 +121,6 @@ CASES = (
         "ONBUILD of a base image",
         "FROM onbuild\nRUN echo after >> /log\nCOPY b /b",
         {"a": "A", "b": "B"},
-        differs={
-            "config WorkingDir": "buildah 1.28 runs triggers at the end of the base, as we do"
-        },
     ),
     Case(
         "ONBUILD of a base image comes first",
