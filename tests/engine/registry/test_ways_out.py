@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import stat
 import subprocess
@@ -63,6 +64,20 @@ def test_a_manifest_list_is_saved_with_all_its_images(
             for one in ("linux/amd64", "linux/arm64")
         ]
     assert marks == ["amd64", "arm64"]
+
+
+@pytest.mark.parametrize("form", [form for form in FORMATS if form != "docker-archive"])
+def test_a_saved_manifest_list_holds_the_foreign_image_too(
+    builds: Builds, own_storage: Storage, tmp_path: Path, form: SaveFormat
+) -> None:
+    image = builds.build(
+        "FROM scratch\nARG TARGETARCH\nENV MARK=$TARGETARCH\nCOPY <<x /x\nx\n",
+        platform="linux/amd64,linux/arm64",
+    )
+    place = image.save(tmp_path / "both", form)
+    own_storage.buildah("pull", "--quiet", "--platform", "linux/arm64", f"{form}:{place}")
+    (pulled,) = json.loads(own_storage.buildah("images", "--json"))
+    assert "MARK=arm64" in own_storage.buildah("inspect", "--type", "image", pulled["id"])
 
 
 def test_a_docker_archive_holds_one_image_only(builds: Builds, tmp_path: Path) -> None:
