@@ -185,7 +185,8 @@ _SIGNATURES = (
     ),
     _signature(
         "permanent",
-        r"max depth exceeded",
+        # The second is what the kernel makes of a list of layers that is too long for it.
+        r"max depth exceeded|mountfrom re-exec output: invalid argument",
         "the image has more than the 128 layers the storage can mount",
         "squash it, or join RUN instructions",
     ),

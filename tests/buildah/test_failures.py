@@ -197,6 +197,11 @@ SIGNATURES = [
         "the image has more than the 128 layers the storage can mount",
         "max depth exceeded",
     ),
+    (
+        "permanent",
+        "the image has more than the 128 layers the storage can mount",
+        "mountfrom re-exec output: invalid argument: error: exit status 1",
+    ),
     ("absent", "no such image there", "manifest unknown"),
     ("permanent", "the registry asks for a login", "unauthorized: authentication required"),
     (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 import pytest
@@ -53,13 +52,16 @@ def test_special_files_of_a_context(ground: Ground, tmp_path: Path) -> None:
     with building(ground.storage) as builds:
         image = builds.build(f"FROM {BUSYBOX}\nCOPY dir /dir\n", context)
         assert image.path("/dir/setuid").stat().mode & 0o7777 == 0o6755
-        assert stat.S_ISFIFO(image.path("/dir/fifo").stat().mode) or True
+        assert image.path("/dir/fifo").stat().kind == "fifo"
 
 
 def test_more_layers_than_the_storage_can_mount(ground: Ground) -> None:
     steps = "".join(f"WORKDIR /d{number}\n" for number in range(127))
-    with building(ground.storage, cache="session") as builds:
-        with pytest.raises(ZlayerError) as caught:
-            builds.build(f"FROM {BUSYBOX}\n{steps}RUN true\nRUN touch /end\n").run(["true"])
+    text = f"FROM {BUSYBOX}\n{steps}RUN true\nRUN touch /end\n"
+    with (
+        building(ground.storage, cache="session") as builds,
+        pytest.raises(ZlayerError) as caught,
+    ):
+        builds.build(text).run(["true"])
     assert "more than the 128 layers" in str(caught.value)
     assert "squash it, or join RUN instructions" in str(caught.value)
