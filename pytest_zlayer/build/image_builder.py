@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import threading
 import time
@@ -19,7 +20,6 @@ from pytest_zlayer.build.assemble import (
     image_id,
     manifest_type,
     natural_format,
-    read_chain,
     timestamp_text,
     write_layout,
 )
@@ -28,6 +28,7 @@ from pytest_zlayer.build.job import Job
 from pytest_zlayer.build.retry import Interrupted
 from pytest_zlayer.build.sources import Sources, host_path
 from pytest_zlayer.build.spec import ImageFormat
+from pytest_zlayer.build.squash import merge_layers
 from pytest_zlayer.build.stage_builder import StageBuilder, cached_result, deepest_cached
 from pytest_zlayer.build.steps import StagePlan, Step
 from pytest_zlayer.build.tree import KEY_MARK, Head
@@ -187,31 +188,31 @@ class ImageBuilder:
     def pretty_chain(self, index: int) -> Chain:
         """Layers of a finished stage with a history that names every instruction."""
         plan = self._plans[index]
-        builder = self._stage(index)
-        raw = builder.tree.chain()
-        base = Chain()
-        if plan.base is not None:
-            base = plan.base.chain
-        elif plan.base_stage is not None:
+        base = Chain() if plan.base is None else plan.base.chain
+        if plan.base_stage is not None:
             base = self.pretty_chain(plan.base_stage)
+        raw = self._stage(index).tree.chain()
         return tell_history(base, raw, plan.steps, timestamp_text(self._job.now()))
+
+    def _base_chain(self, index: int) -> Chain:
+        """Layers and history of the base image under a stage and the stages it stands on."""
+        plan = self._plans[index]
+        if plan.base_stage is not None:
+            return self._base_chain(plan.base_stage)
+        return Chain() if plan.base is None else plan.base.chain
 
     def assemble(self, index: int, name: str) -> str:
         """Put the image of a finished stage into the store under ``name``; its id."""
         job, spec = self._job, self._job.plan.spec
         chain = self.pretty_chain(index)
         config = self.final_config(index)
-        squashed = f"{name}-squashed"
         if spec.squash and index == self.target:
-            chain = self._squash(index, chain, squashed)
+            chain = self._squash(index, chain)
         created = max((one.created for one in chain.history), default=timestamp_text(0))
         if job.source_date_epoch is not None:
             created = timestamp_text(job.source_date_epoch)
         content = config_json(config, chain, created=created)
-        image = self._store(content, chain, spec.format or natural_format(config), name)
-        if spec.squash and index == self.target:
-            job.engine.remove_images(squashed)
-        return image
+        return self._store(content, chain, spec.format or natural_format(config), name)
 
     def _store(
         self, content: Mapping[str, Any], chain: Chain, image_format: ImageFormat, name: str
@@ -242,18 +243,21 @@ class ImageBuilder:
             variant=config.variant or platform.variant,
         )
 
-    def _squash(self, index: int, chain: Chain, name: str) -> Chain:
-        """One layer that holds all files; the history stays, marked as having made no layers."""
-        engine, tree = self._job.engine, self._stage(index).tree
-        container = tree.new_container()
-        self._job.views.discard(container)
-        image = engine.commit(
-            container, name=name, squash=True, timestamp=self._job.source_date_epoch
-        )
-        record = engine.inspect_image(image)
-        flat = read_chain(record.manifest, record.config)
-        told = tuple(replace(entry, empty=True) for entry in chain.history[:-1])
-        return Chain(flat.layers, (*told, replace(chain.history[-1], empty=False)))
+    def _squash(self, index: int, chain: Chain) -> Chain:
+        """One layer for all that is new; the history stays, most of it without layers."""
+        base = self._base_chain(index)
+        image = self._stage(index).tree.head.image
+        new = chain.layers[len(base.layers) :]
+        if image is None or len(new) < 2:
+            return chain
+        directory = self._job.fresh_path("squash")
+        self._job.engine.push(image, f"dir:{directory}")
+        manifest = json.loads((directory / "manifest.json").read_bytes())
+        blobs = [directory / one["digest"].partition(":")[2] for one in manifest["layers"]]
+        layer = merge_layers(blobs[len(base.layers) :], directory / "merged")
+        told = [replace(entry, empty=True) for entry in chain.history[len(base.history) :]]
+        told[-1] = replace(told[-1], empty=False)
+        return Chain((*base.layers, layer), (*base.history, *told))
 
 
 def _sources_of(steps: tuple[Step, ...]) -> list[int]:

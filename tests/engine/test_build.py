@@ -155,13 +155,19 @@ def test_tags_name_the_image(builds: Builds, storage: Storage, context: Path) ->
     assert set(tags) <= set(storage.image_names())
 
 
-def test_squash_leaves_one_layer(builds: Builds) -> None:
-    text = f"FROM {BUSYBOX}\nRUN echo 1 > /one\nRUN rm /one; echo 2 > /two\n"
+def test_squash_leaves_one_layer_on_those_of_the_base(builds: Builds) -> None:
+    text = (
+        f"FROM {BUSYBOX}\nRUN echo 1 > /one; ln /one /uno\n"
+        "RUN rm /one /etc/group; echo 2 > /two\nCMD x\n"
+    )
     image = builds.build(text, squash=True)
 
-    assert len(image.layers) == 1
-    assert image.path("/two").exists()
+    assert len(image.layers) == 2
+    assert image.path("/two").read_text() == "2\n"
+    assert image.path("/uno").read_text() == "1\n"
     assert not image.path("/one").exists()
+    assert not image.path("/etc/group").exists()
+    assert [entry.empty for entry in image.history[-3:]] == [True, True, False]
 
 
 def test_the_format_is_docker_only_where_oci_would_lose_something(builds: Builds) -> None:
