@@ -272,7 +272,8 @@ class BuildSession:
             self._maker.keep_stages()
             for name in (tag for image, _ in self._maker.images for tag in image.tags):
                 engine.unregister_image(name)
-            kept += [keep_image(engine, image) for image, _ in self._maker.images]
+            each = {image.id: image for image, _ in reversed(self._maker.images)}
+            kept += [keep_image(engine, image) for image in reversed(each.values())]
         if keep != "none":
             kept += [
                 keep_container(engine, one.name, one.label) for one in self._maker.kept_containers
