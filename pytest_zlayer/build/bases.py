@@ -143,7 +143,8 @@ class BaseImages:
         wanted = _Wanted.read(platform)
         tried = list(candidates(reference, self._registry))
         only_here = reference.domain == LOCAL_DOMAIN
-        local = self._local(tried, reference) if only_here or mode in ("missing", "never") else None
+        looked_up = only_here or mode in ("missing", "never")
+        local = self._local(tried, reference, wanted) if looked_up else None
         if local is not None and wanted.fits(local):
             return local
         if only_here or mode == "never":
@@ -173,14 +174,24 @@ class BaseImages:
             hint=f"names under {LOCAL_DOMAIN}/ are never pulled: build or import it first",
         )
 
-    def _local(self, tried: list[str], reference: Reference) -> BaseImage | None:
+    def _local(self, tried: list[str], reference: Reference, wanted: _Wanted) -> BaseImage | None:
         names = list(tried)
         if not reference.explicit_domain:  # images built here carry localhost/
             names.append(f"{LOCAL_DOMAIN}/{_short(reference)}")
         for name in names:
             with contextlib.suppress(ImageNotKnown):
-                return base_from_record(self._engine.inspect_image(name))
+                found = base_from_record(self._engine.inspect_image(name))
+                return found if wanted.fits(found) else self._of_list(name, wanted) or found
         return None
+
+    def _of_list(self, name: str, wanted: _Wanted) -> BaseImage | None:
+        """The image for the platform when ``name`` is a manifest list of the store."""
+        try:
+            image_id = self._engine.pull(name, policy="never", platform=wanted.platform.short)
+            found = base_from_record(self._engine.inspect_image(image_id))
+        except EngineError:
+            return None
+        return found if wanted.fits(found) else None
 
     def _pull_first(self, tried: list[str], mode: PullMode, wanted: _Wanted) -> BaseImage:
         missing: EngineError | None = None

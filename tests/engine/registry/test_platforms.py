@@ -101,3 +101,13 @@ def test_several_platforms_are_built_each_from_its_own_base(builds: Builds, base
     )
     marks = {name: one.config.env["MARK"] for name, one in image.platforms.items()}
     assert marks == {"linux/amd64": "linux/amd64", "linux/arm64": "linux/arm64"}
+
+
+@pytest.mark.parametrize("platform", BOTH)
+def test_a_manifest_list_built_here_is_a_base_for_each_of_its_platforms(
+    builds: Builds, name: str, platform: str
+) -> None:
+    text = "FROM scratch\nARG TARGETARCH\nENV MARK=linux/$TARGETARCH\nCOPY <<x /x\nx\n"
+    builds.build(text, platform="linux/amd64,linux/arm64", tags=(f"localhost/{name}:1",))
+    image = builds.build(f"FROM {name}:1\nENV B=1\n", platform=platform)
+    assert image.config.env["MARK"] == platform

@@ -105,6 +105,16 @@ def test_an_image_that_is_nowhere_may_be_a_stage_with_a_typo(builds: Builds) -> 
     )
 
 
+@pytest.mark.parametrize("fault", [401, 403, "drop"])
+def test_a_registry_that_gives_no_answer_may_be_a_typo_too(
+    builds: Builds, hub: Proxy, fault: int | str
+) -> None:
+    hub.always = fault
+    with pytest.raises(ZlayerError) as caught:
+        builds.build("FROM scratch AS builder\nENV A=1\nFROM biulder\nENV B=1\n")
+    assert caught.value.message.splitlines()[-1] == "hint: did you mean builder?"
+
+
 def test_a_digest_is_kept(builds: Builds, registry: Registry, name: str) -> None:
     old = registry.put_image(f"hub/library/{name}:1", mark="old")
     registry.put_image(f"hub/library/{name}:1", mark="new")
