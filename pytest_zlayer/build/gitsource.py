@@ -9,19 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
-from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from pytest_zlayer.build.copy_error import CopyError
 from pytest_zlayer.build.remotes import Fetched
-from pytest_zlayer.build.trees import clean, follow, look
+from pytest_zlayer.build.trees import follow, look
 from pytest_zlayer.buildah.rootfs import LocalRootfs
+from pytest_zlayer.dockerfile.dispatch_sources import parse_git_source as parse_reference
 
-_SCP_STYLE = re.compile(r"([^@]+@[^:]+:.*?)(?:\?(.*?))?(?:#(.*))?", re.DOTALL)
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _HEX = re.compile(r"[0-9a-f]+")
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-_FLAGS = frozenset({"keep-git-dir", "submodules", "fetch-by-commit"})
 # Nothing may ask a question, and no hook or configuration of the user's template may run.
 _GIT_ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
@@ -94,105 +90,29 @@ def parse_git_source(
     Raises:
         CopyError: BuildKit's text.
     """
-    remote, query, fragment = _split(source)
-    ref, _, subdir = fragment.partition(":")
-    subdir = clean(subdir)[1:]
-    found = _Query(query)
-    ref = found.reference(ref)
-    subdir = found.agreed("subdir", subdir)
-    commit = found.text("checksum") or found.text("commit")
-    if checksum and commit and checksum != commit:
-        raise CopyError(f'checksum mismatch "{checksum}" != "{commit}"')
-    keep = found.flag("keep-git-dir")
+    try:
+        found = parse_reference(source)
+    except ValueError as problem:
+        raise CopyError(str(problem)) from problem
+    if found is None:
+        raise CopyError(f"invalid git reference: {source}")
+    if checksum and found.checksum and checksum != found.checksum:
+        raise CopyError(f'checksum mismatch "{checksum}" != "{found.checksum}"')
+    keep = found.keep_git_dir
     if keep is not None and keep_git_dir is not None and keep != keep_git_dir:
         raise CopyError("inconsistent keep-git-dir configuration")
-    wanted = commit or checksum
+    wanted = found.checksum or checksum
     if wanted and not _HEX.fullmatch(wanted):
         raise CopyError(f"invalid checksum {wanted} for Git URL, expected hex commit hash")
     return GitSource(
-        remote=remote,
-        ref=ref,
-        subdir=subdir,
+        remote=found.remote,
+        ref=found.ref,
+        subdir=found.subdir,
         checksum=wanted,
         keep_git_dir=bool(keep_git_dir if keep is None else keep),
-        submodules=found.flag("submodules") is not False,
-        mtime=found.mtime(),
+        submodules=found.submodules is not False,
+        mtime="commit" if found.mtime == "commit" else "checkout",
     )
-
-
-def _split(source: str) -> tuple[str, str, str]:
-    """Remote, query and fragment."""
-    if "://" not in source:
-        match = _SCP_STYLE.fullmatch(source)
-        if match is None:
-            raise CopyError(f"invalid git reference: {source}")
-        return match[1], match[2] or "", match[3] or ""
-    parts = urlsplit(source)
-    return urlunsplit(parts._replace(query="", fragment="")), parts.query, parts.fragment
-
-
-class _Query:
-    """The ``?key=value`` part of a git reference."""
-
-    _KEYS = (
-        *("ref", "tag", "branch", "subdir", "checksum", "commit"),
-        *("keep-git-dir", "submodules", "mtime", "fetch-by-commit"),
-    )
-
-    def __init__(self, query: str) -> None:
-        self._values: dict[str, str] = {}
-        for key, values in parse_qs(query, keep_blank_values=True).items():
-            if len(values) > 1:
-                raise CopyError(f'query "{key}" has multiple values')
-            if not values[0] and key not in _FLAGS:
-                raise CopyError(f'query "{key}" has no value')
-            if key not in self._KEYS:
-                raise CopyError(f'unexpected query "{key}"')
-            self._values[key] = values[0]
-
-    def text(self, key: str) -> str:
-        return self._values.get(key, "")
-
-    def agreed(self, key: str, value: str) -> str:
-        """The value of a key that may also stand elsewhere."""
-        own = self.text(key)
-        if own and value and own != value:
-            raise CopyError(f'{key} conflicts: "{value}" vs "{own}"')
-        return own or value
-
-    def reference(self, ref: str) -> str:
-        ref = self.agreed("ref", ref)
-        tag, branch = _prefixed(self.text("tag"), "tags"), _prefixed(self.text("branch"), "heads")
-        if tag and branch:
-            raise CopyError("branch conflicts with tag")
-        named = tag or branch
-        if named and ref and ref != named:
-            raise CopyError(f'ref conflicts: "{ref}" vs "{named}"')
-        return named or ref
-
-    def flag(self, key: str) -> bool | None:
-        if key not in self._values:
-            return None
-        value = self._values[key]
-        if value and value not in _TRUE | _FALSE:
-            raise CopyError(f'invalid {key} value: "{value}"')
-        return value not in _FALSE
-
-    def mtime(self) -> Literal["checkout", "commit"]:
-        match self.text("mtime"):
-            case "" | "checkout":
-                return "checkout"
-            case "commit":
-                return "commit"
-            case other:
-                raise CopyError(
-                    f'invalid mtime value: "{other}" (must be "checkout" or "commit")'
-                )
-
-
-def _prefixed(name: str, kind: str) -> str:
-    prefix = f"refs/{kind}/"
-    return name if not name or name.startswith(prefix) else prefix + name
 
 
 # --- checking out -------------------------------------------------------------------------------

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pytest_zlayer.buildah.rootfs import Rootfs
+from pytest_zlayer.dockerfile.dispatch_sources import is_git, is_url
 
 RemoteKind = Literal["path", "http", "git"]
 
-_SCP_STYLE = re.compile(r"[A-Za-z0-9_-]+@[A-Za-z0-9.-]+:.*", re.DOTALL)
-
 
 def remote_kind(source: str) -> RemoteKind:
-    """What a source is: a path, a URL to download, or a git repository to clone.
-
-    An http(s) URL is a git repository when its path ends with ``.git``.
-    """
-    scheme, separator, _ = source.partition("://")
-    if not separator:
-        return "git" if _SCP_STYLE.fullmatch(source) else "path"
-    scheme = scheme.lower()
-    if scheme in ("git", "ssh"):
-        return "git"
-    if scheme not in ("http", "https"):
-        return "path"
-    try:
-        path = urlsplit(source).path
-    except ValueError:
-        path = ""
-    return "git" if path.endswith(".git") else "http"
+    """What a source is: a path, a URL to download, or a git repository to clone."""
+    if is_url(source):
+        return "http"
+    return "git" if is_git(source) else "path"
 
 
 @dataclass(frozen=True, slots=True)

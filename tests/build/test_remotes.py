@@ -16,7 +16,7 @@ from pytest_zlayer.build.remotes import remote_kind
         ("github.com/moby/buildkit", "path"),
         ("a:b", "path"),
         ("http://example.com/x", "http"),
-        ("HTTPS://example.com/x.tar.gz", "http"),
+        ("HTTPS://example.com/x.tar.gz", "path"),
         ("https://example.com/x.git/file", "http"),
         ("https://example.com/x.git", "git"),
         ("https://example.com/x.git#main:sub", "git"),
