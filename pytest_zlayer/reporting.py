@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.pending import PendingLines
 from pytest_zlayer.progress import PREFIX, Detail, ProgressLines, printable
 from pytest_zlayer.settings import Settings
 
@@ -42,7 +43,7 @@ class Reporter:
         self._lock = threading.RLock()
         self._progress = ProgressLines(_detail(config, settings))
         self._status = settings["progress"] in {"auto", "live"} and _is_terminal()
-        self._pending: deque[str] = deque()
+        self._pending = PendingLines()
         self._unannounced: deque[StepRetry] = deque()
         self._waiting = 0
         self._transient = False
@@ -89,16 +90,14 @@ class Reporter:
                     self._clear_status()
                 else:
                     self._begin_line(terminal)
-                while self._pending:
-                    terminal.write_line(self._pending.popleft())
+                for line in self._pending.take():
+                    terminal.write_line(line)
                 terminal.flush()
 
     def take_lines(self) -> list[str]:
         """The lines that wait, for a process that has no terminal of its own."""
         with self._lock:
-            lines = list(self._pending)
-            self._pending.clear()
-            return lines
+            return self._pending.take()
 
     def show(self, lines: list[str]) -> None:
         """Show lines that another process sent."""
