@@ -196,6 +196,7 @@ class Ground:
         folder: where projects and their output go.
         nap: ``sleep`` with a number of seconds that no other process sleeps.
         before: what was there.
+        prefix: command that pytest is started by.
     """
 
     storage: Storage
@@ -203,6 +204,7 @@ class Ground:
     nap: str = field(default_factory=lambda: f"sleep {random.randrange(100_000, 900_000)}")
     before: Count = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
+    prefix: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.before = count(self.storage)
@@ -236,7 +238,7 @@ class Ground:
         argv = [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest"]
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*argv, "-p", "no:cacheprovider", *args],
+                [*self.prefix, *argv, "-p", "no:cacheprovider", *args],
                 cwd=self.folder / "project",
                 env={**self.environment, **environment},
                 stdin=subprocess.DEVNULL,
