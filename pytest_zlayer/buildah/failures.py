@@ -250,7 +250,12 @@ _SIGNATURES = (
         "the image name has no registry",
         "write it in full, or set --zlayer-registry",
     ),
-    _signature("transient", r"layer not known", "a layer vanished while it was in use"),
+    _signature(
+        "transient",
+        r"layer not known",
+        "a layer vanished while it was in use",
+        "if it stays so the storage is damaged: remove the image, or the whole storage",
+    ),
     _signature("transient", r"container not known", "the working container is gone"),
     _signature("permanent", r"image not known|no such image|not found in local", "no such image"),
     _signature("permanent", r"image is in use|image used by", "the image is in use by a container"),

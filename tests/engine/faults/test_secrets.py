@@ -32,7 +32,8 @@ TEXT = '''FROM {BUSYBOX}
 ARG TOKEN
 RUN --mount=type=secret,id=file,required --mount=type=secret,id=env,required \\\\
     --mount=type=secret,id=hidden,env=HIDDEN,required \\\\
-    test $TOKEN && wc -c /run/secrets/file /run/secrets/env && test ${{{{#HIDDEN}}}} -gt 9 && sleep 0.4
+    test $TOKEN && wc -c /run/secrets/file /run/secrets/env && \\\\
+    test ${{{{#HIDDEN}}}} -gt 9 && sleep 0.4
 RUN --mount=type=secret,id=file cp /run/secrets/file /tmp/f; {{action}}
 '''
 
