@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from pytest_zlayer.buildah.failures import Failure, disk_full
 from pytest_zlayer.errors import ZlayerError
@@ -48,12 +49,22 @@ class MachineError(ZlayerError):
     """The machine refused what a build needs: a disk is full, a file cannot be read or written."""
 
 
-def machine_trouble(error: OSError, place: Path) -> Failure:
+def machine_trouble(error: OSError, place: str) -> Failure:
     """What an error of the operating system means that came while working in ``place``."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return disk_full([str(error.filename or place)])
     where = "" if error.filename is None else f": {error.filename}"
     return Failure("environment", f"{error.strerror or error}{where}")
+
+
+@contextmanager
+def machine_errors_told(doing: str) -> Iterator[None]:
+    """Raise ``MachineError`` for every error of the operating system in a ``with`` block."""
+    try:
+        yield
+    except OSError as error:
+        trouble = machine_trouble(error, "the temporary directory or the storage")
+        raise MachineError(f"{doing} failed: {trouble.message}", hint=trouble.hint) from error
 
 
 class BuildError(ZlayerError):

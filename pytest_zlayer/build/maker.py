@@ -14,7 +14,7 @@ from pytest_zlayer.build.base_finder import BaseFinder
 from pytest_zlayer.build.bases import BaseImages
 from pytest_zlayer.build.copying import Fetch
 from pytest_zlayer.build.events import Event, Pulling
-from pytest_zlayer.build.failures import BuildError, MachineError, machine_trouble
+from pytest_zlayer.build.failures import BuildError
 from pytest_zlayer.build.fetch import Fetcher, redact
 from pytest_zlayer.build.image import BuildResult, Image
 from pytest_zlayer.build.image_builder import ImageBuilder
@@ -89,15 +89,7 @@ class ImageMaker:
         Raises:
             BuildError, DockerfileError, UsageError, EngineError: what stopped it.
         """
-        try:
-            return self._make_from_sound_layers(plan, graph, build_id)
-        except OSError as error:
-            trouble = machine_trouble(error, self._workshop.scratch)
-            message = f"building {plan.label} failed: {trouble.message}"
-            raise MachineError(message, hint=trouble.hint) from error
-
-    def _make_from_sound_layers(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> Image:
-        """Build, and again without the cached layers that turn out to be damaged."""
+        # Again without the cached layers that turn out to be damaged.
         for number in itertools.count():
             job = self._job(plan, graph, f"{build_id}-again-{number}" if number else build_id)
             try:

@@ -20,7 +20,7 @@ from pytest_zlayer.build.events import (
     StepRetry,
     Waiting,
 )
-from pytest_zlayer.build.failures import BuildError
+from pytest_zlayer.build.failures import BuildError, machine_errors_told
 from pytest_zlayer.build.image import Image
 from pytest_zlayer.build.keeping import Kept, keep_container, keep_image
 from pytest_zlayer.build.maker import ImageMaker
@@ -188,15 +188,16 @@ class BuildSession:
         if not self._workshop.opened:
             self._stop.set()
             return
-        try:
-            self._keep(failed)
-            self._stop.set()
-            self._maker.close()
-            self._workshop.store.close()
-            self._remove()
-            self._tidy_cache()
-        finally:
-            self._workshop.close()
+        with machine_errors_told("removing what this run has made"):
+            try:
+                self._keep(failed)
+                self._stop.set()
+                self._maker.close()
+                self._workshop.store.close()
+                self._remove()
+                self._tidy_cache()
+            finally:
+                self._workshop.close()
 
     def _end_ahead(self) -> None:
         """Images nobody waits for any more are not finished."""
@@ -228,17 +229,14 @@ class BuildSession:
     def _build(self, plan: BuildPlan) -> Image:
         self._hooks.before_build(plan.spec)
         build_id = self._build_id()
-        self._workshop.scratch.exists()  # opens the engine before anything is announced
+        with machine_errors_told(f"building {plan.label}"):
+            self._workshop.scratch.exists()  # opens the engine before anything is announced
         started = time.monotonic()
         stages = plan.stage_labels()
         self._tell(BuildStarted(build_id=build_id, image=plan.label, stages=stages))
         try:
-            if plan.platforms:
-                image = self._maker.make_list(plan, build_id)
-            elif plan.graph is None:
-                image = self._maker.ready(plan, plan.spec.ref or "", build_id)
-            else:
-                image = self._maker.make(plan, plan.graph, build_id)
+            with machine_errors_told(f"building {plan.label}"):
+                image = self._make(plan, build_id)
         except BaseException as error:
             message = str(error) or type(error).__name__
             self._tell(
@@ -263,6 +261,13 @@ class BuildSession:
         )
         self._hooks.image_built(plan.spec, image)
         return image
+
+    def _make(self, plan: BuildPlan, build_id: str) -> Image:
+        if plan.platforms:
+            return self._maker.make_list(plan, build_id)
+        if plan.graph is None:
+            return self._maker.ready(plan, plan.spec.ref or "", build_id)
+        return self._maker.make(plan, plan.graph, build_id)
 
     def _keep(self, failed: bool) -> None:
         """Give what is to stay a name that no session ends."""

@@ -138,7 +138,7 @@ class StageBuilder:
             else:
                 self._compose(step, operation)
         except OSError as error:
-            trouble = machine_trouble(error, self._job.scratch)
+            trouble = machine_trouble(error, str(self._job.scratch))
             raise self._failure(step, trouble.message, hint=trouble.hint) from error
         seconds = time.monotonic() - started
         self._record(step, cached=cached, attempts=attempts, seconds=seconds)
