@@ -96,14 +96,19 @@ class LayerCache:
             container = self._engine.from_image(image_id)
             self._engine.mount(container)
         except EngineError:
-            with contextlib.suppress(EngineError):
-                self._engine.remove_images(cache_name(key))
-            return True
+            return self._drop(key)
         finally:
             if container is not None:
                 with contextlib.suppress(EngineError):
                     self._engine.remove_containers(container)
         return False
+
+    def _drop(self, key: str) -> bool:
+        """Remove a cached layer; ``False`` when that cannot be done: then it was not to blame."""
+        try:
+            return not self._engine.remove_images(cache_name(key))
+        except EngineError:
+            return False
 
     def touch(self, key: str) -> None:
         """Note that ``key`` was used now."""

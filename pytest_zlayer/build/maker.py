@@ -90,14 +90,16 @@ class ImageMaker:
             BuildError, DockerfileError, UsageError, EngineError: what stopped it.
         """
         # Again without the cached layers that turn out to be damaged.
+        dropped: set[str] = set()
         for number in itertools.count():
             job = self._job(plan, graph, f"{build_id}-again-{number}" if number else build_id)
             try:
                 return self._make(job, graph)
             except ZlayerError as error:
-                # Each round drops a layer, so this comes to an end.
-                if not self._drop_unusable(job, error):
+                damaged = self._drop_unusable(job, error)
+                if damaged <= dropped:
                     raise
+                dropped |= damaged
         raise AssertionError  # pragma: no cover (counting has no end)
 
     def make_list(self, plan: BuildPlan, build_id: str) -> Image:
@@ -134,13 +136,12 @@ class ImageMaker:
     def _new_name(self) -> str:
         return self._workshop.prefix + str(self._workshop.next_number())
 
-    def _drop_unusable(self, job: Job, error: ZlayerError) -> bool:
-        """Drop the cached layers that have become unusable; whether there were any."""
+    def _drop_unusable(self, job: Job, error: ZlayerError) -> set[str]:
+        """Drop the cached layers that have become unusable; their keys."""
         trouble = error if isinstance(error, EngineError) else error.__cause__
         if not isinstance(trouble, EngineError) or trouble.failure.kind == "interrupted":
-            return False
-        dropped = [key for key, image in job.adopted if job.cache.drop_if_unusable(key, image)]
-        return bool(dropped)
+            return set()
+        return {key for key, image in job.adopted if job.cache.drop_if_unusable(key, image)}
 
     def _make(self, job: Job, graph: StageGraph) -> Image:
         builder = self._builder(job, graph)
