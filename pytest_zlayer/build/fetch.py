@@ -154,9 +154,7 @@ def download(
     except (URLError, http.client.HTTPException, OSError, ValueError) as error:
         raise FetchError(f"{shown}: {_reason(error)}", transient=_may_pass(error)) from error
     if expected and found != expected:
-        raise FetchError(
-            f"digest mismatch for {shown}: {algorithm}:{found} (expected: {checksum})"
-        )
+        raise FetchError(f"digest mismatch for {shown}: {algorithm}:{found} (expected: {checksum})")
     return Fetched(
         LocalRootfs(directory), f"/{place.name}", False, file_name(url), _nanoseconds(modified)
     )

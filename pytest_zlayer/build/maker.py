@@ -254,8 +254,7 @@ class ImageMaker:
 
     def _job(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> Job:
         workshop, spec = self._workshop, plan.spec
-        scratch = workshop.scratch / build_id
-        scratch.mkdir(parents=True)
+        scratch = workshop.new_scratch(build_id)
         return Job(
             build_id=build_id,
             plan=plan,

@@ -197,9 +197,7 @@ class _Selector:
         base = "/" + "/".join(names[:fixed])
         resolved = self._follow(base)
         if self._presence.lstat(resolved) is None:
-            raise CopyError(
-                f"lstat {resolved}: no such file or directory", hint=self._hint(base)
-            )
+            raise CopyError(f"lstat {resolved}: no such file or directory", hint=self._hint(base))
         try:
             return list(self._glob(resolved, names[fixed:]))
         except ValueError as error:
@@ -311,9 +309,7 @@ class _Selector:
             gid=0,
             mtime_ns=fetched.mtime_ns,
         )
-        source = Source(
-            text, fetched.name, fetched.rootfs, (Walked("", fetched.place, entry),)
-        )
+        source = Source(text, fetched.name, fetched.rootfs, (Walked("", fetched.place, entry),))
         return self._with_archive(source) if self._operation.unpack else source
 
 

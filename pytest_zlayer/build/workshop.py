@@ -16,6 +16,7 @@ from pytest_zlayer.build.options import BuildOptions
 from pytest_zlayer.build.places import cache_directory, remove_old_logs
 from pytest_zlayer.build.store import ImageStore
 from pytest_zlayer.build.transfers import Transfers
+from pytest_zlayer.buildah.errors import EngineUnusable
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
@@ -79,7 +80,13 @@ class Workshop:
     def scratch(self) -> Path:
         """Private directory, removed at the end."""
         path: Path = self.engine.tmpdir / "zlayer"
-        path.mkdir(parents=True, exist_ok=True)
+        _make(path)
+        return path
+
+    def new_scratch(self, name: str) -> Path:
+        """A directory of this name in ``scratch``."""
+        path = self.scratch / name
+        _make(path)
         return path
 
     @cached_property
@@ -120,3 +127,13 @@ class Workshop:
             remove_old_logs(logs, _LOG_AGE)
             shutil.rmtree(self.scratch, ignore_errors=True)
             self._engine.close()
+
+
+def _make(path: Path) -> None:
+    """Make a directory, but none above it: where those are gone, nobody would remove them again."""
+    try:
+        path.mkdir()
+    except FileNotFoundError:
+        raise EngineUnusable(
+            "the process that runs buildah for this session has ended, and removed its files"
+        ) from None

@@ -65,9 +65,7 @@ def test_configuration_is_read_back(engine: Engine, busybox: str) -> None:
     assert record.digest.startswith("sha256:")
 
 
-def test_docker_only_configuration_survives(
-    engine: Engine, add_image: Callable[..., str]
-) -> None:
+def test_docker_only_configuration_survives(engine: Engine, add_image: Callable[..., str]) -> None:
     name = add_image("localhost/test/docker:1", {"Shell": ["/bin/ash", "-c"], "OnBuild": ["RUN x"]})
     assert engine.inspect_image(name).config["config"]["OnBuild"] == ["RUN x"]
 
@@ -268,5 +266,3 @@ def test_other_program_that_is_not_there(engine: Engine) -> None:
     with pytest.raises(EngineError) as caught:
         engine.process(["no-such-program"])
     assert str(caught.value) == "no-such-program cannot be started: No such file or directory"
-
-

@@ -153,9 +153,7 @@ def test_manifest_list_is_pushed_with_its_images(
     plain.remove_images(identifier)
 
 
-def test_manifest_list_that_cannot_be_pushed_is_an_error(
-    plain: Engine, busybox: str
-) -> None:
+def test_manifest_list_that_cannot_be_pushed_is_an_error(plain: Engine, busybox: str) -> None:
     plain.manifest_create("localhost/test/multi:2", busybox)
     with pytest.raises(EngineError) as caught:
         plain.manifest_push("localhost/test/multi:2", f"127.0.0.1:{free_port()}/test/multi:2")

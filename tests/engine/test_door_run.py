@@ -138,9 +138,7 @@ def test_unknown_user_is_an_error_of_the_engine(box: Box) -> None:
     assert caught.value.message.startswith("the image has no such user: ")
 
 
-def test_background_process_is_gone_when_the_command_has_ended(
-    box: Box, storage: Storage
-) -> None:
+def test_background_process_is_gone_when_the_command_has_ended(box: Box, storage: Storage) -> None:
     box.sh("setsid sleep 600 & sleep 601 & true")
     assert not [line for line in storage.processes() if "sleep" in line]
 
@@ -199,7 +197,11 @@ def test_output_is_neither_lost_nor_kept(box: Box) -> None:
     count = []
     done = box.engine.run(
         box.container,
-        ["sh", "-c", "head -c 50000000 /dev/zero | tr '\\0' 'x' | fold -w 99; head -c 999 /dev/urandom"],  # noqa: E501
+        [
+            "sh",
+            "-c",
+            "head -c 50000000 /dev/zero | tr '\\0' 'x' | fold -w 99; head -c 999 /dev/urandom",
+        ],
         user="0:0",
         stdout=counter,
         on_line=lambda *_: count.append(1) if len(count) < 10 else None,
