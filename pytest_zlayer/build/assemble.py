@@ -223,7 +223,8 @@ def write_layout(
     """
     whole_type, config_type, layer_type = _MEDIA_TYPES[image_format]
     blobs = directory / "blobs" / "sha256"
-    blobs.mkdir(parents=True)
+    for made in (directory, blobs.parent, blobs):  # but nothing above: it may be gone for good
+        made.mkdir(exist_ok=True)
     for layer in layers:
         if layer.blob is not None:
             target = blobs / layer.diff_id.removeprefix("sha256:")

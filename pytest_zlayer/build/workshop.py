@@ -21,6 +21,7 @@ from pytest_zlayer.buildah.errors import EngineUnusable
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
 
+_SCRATCH = "zlayer"
 _LOG_AGE = 7 * 86400.0  # seconds the logs of failed builds stay
 
 
@@ -79,7 +80,7 @@ class Workshop:
     @cached_property
     def scratch(self) -> Path:
         """Private directory, removed at the end."""
-        path: Path = self.engine.tmpdir / "zlayer"
+        path: Path = self.engine.tmpdir / _SCRATCH
         _make(path)
         return path
 
@@ -125,7 +126,7 @@ class Workshop:
                 self.cache.close()
             logs = cache_directory(self.options.environment) / "logs"
             remove_old_logs(logs, _LOG_AGE)
-            shutil.rmtree(self.scratch, ignore_errors=True)
+            shutil.rmtree(self._engine.tmpdir / _SCRATCH, ignore_errors=True)
             self._engine.close()
 
 

@@ -12,10 +12,10 @@ import threading
 import pytest
 
 from pytest_zlayer.build.failures import BuildError
-from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from tests.engine.building import building
 from tests.engine.conftest import BUSYBOX
-from tests.engine.faults.ground import Ground, descends_from, processes, wait_until
+from tests.engine.faults.ground import BUILT, Ground, descends_from, processes, wait_until
 
 WORKERS = """
 import os, signal, subprocess
@@ -179,3 +179,13 @@ def _build_and_remove(ground: Ground, number: int) -> str:
     except (EngineError, BuildError) as error:
         return error.message
     return ""
+
+
+def test_nothing_is_made_where_a_dead_agent_has_removed_its_files(ground: Ground) -> None:
+    ended = "the process that runs buildah for this session has ended"
+    with pytest.raises(EngineUnusable, match=ended), building(ground.storage) as builds:
+        agent = builds.session.engine._client.pid
+        os.kill(agent, signal.SIGTERM)
+        wait_until(lambda: not ground.storage.temporary_files(), "the agent's clean-up")
+        with pytest.raises(EngineUnusable, match=ended):
+            builds.build(BUILT)
