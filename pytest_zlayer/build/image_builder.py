@@ -150,7 +150,7 @@ class ImageBuilder:
     def _build_stage(self, index: int) -> StageBuilder:
         plan = self._plans[index]
         cached = deepest_cached(self._job, plan)
-        remaining = plan.steps if cached is None else plan.steps[cached + 1 :]
+        remaining = plan.steps if cached is None else plan.steps[cached[0] + 1 :]
         for needed in _sources_of(remaining):
             self._start(needed)
         head = Head()

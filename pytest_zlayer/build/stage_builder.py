@@ -113,12 +113,10 @@ class StageBuilder:
     def _adopt_cached(self) -> int:
         """Take over the deepest cached step; the number of steps that need not run."""
         steps = self.plan.steps
-        position = deepest_cached(self._job, self.plan)
-        if position is None:
+        found = deepest_cached(self._job, self.plan)
+        if found is None:
             return 0
-        image = self._job.cache.find(steps[position].key)
-        if image is None:
-            return 0
+        position, image = found
         self.tree.adopt(steps[position], image)
         for step in steps[: position + 1]:
             self._record(step, cached=True)
@@ -241,14 +239,8 @@ class StageBuilder:
         attempts = 0 if cached else attempts
         fields = self._fields(step)
         self._results.append(
-            StepResult(
-                stage=self.plan.label,
-                number=step.number,
-                text=step.text,
-                line=step.instruction.span.line,
-                cached=cached,
-                attempts=attempts,
-                seconds=seconds,
+            replace(
+                cached_result(self.plan, step), cached=cached, attempts=attempts, seconds=seconds
             )
         )
         self._emit(StepComplete, **fields, cached=cached, attempts=attempts, seconds=seconds)
@@ -308,14 +300,13 @@ def cached_result(plan: StagePlan, step: Step) -> StepResult:
     )
 
 
-def deepest_cached(job: Job, plan: StagePlan) -> int | None:
-    """Position of the last step whose layer is in the cache, or ``None``."""
-    if job.plan.spec.no_cache:
-        return None
+def deepest_cached(job: Job, plan: StagePlan) -> tuple[int, str] | None:
+    """Position and image of the last step whose layer is in the cache, or ``None``."""
     for position in range(len(plan.steps) - 1, -1, -1):
         step = plan.steps[position]
-        if step.makes_layer and job.cache.find(step.key) is not None:
-            return position
+        image = job.cached(step.key) if step.makes_layer else None
+        if image is not None:
+            return position, image
     return None
 
 
