@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,12 +16,16 @@ from typing import Any
 
 import filelock
 
-from pytest_zlayer.build.assemble import read_chain
+from pytest_zlayer.build.assemble import config_json, read_chain, write_layout
 from pytest_zlayer.build.leases import Lease
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.dockerfile.config import ImageConfig
 
 REPOSITORY = "localhost/zlayer/cache"
+_PREFIX = f"{REPOSITORY}:"
+KEY_MARK = "zlayer:"  # comment of a layer we composed: tells later which steps made one
+_PART = "part-"  # tag of an image that has the layers of a key, and more on top
 
 
 def key_of(*parts: Any) -> str:
@@ -41,14 +47,41 @@ def cache_name(key: str) -> str:
     return f"{REPOSITORY}:{key}"
 
 
+def part_name(key: str) -> str:
+    """A further name of an image that has the layer of ``key`` below others."""
+    return f"{REPOSITORY}:{_PART}{key}"
+
+
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """One cached layer: key, image, last use (seconds since the epoch), size in bytes."""
+    """One cached image with the layers of one or more steps on top of each other.
+
+    Attributes:
+        key: of its topmost layer.
+        image_id: the image.
+        used: its last use, seconds since the epoch.
+        size: bytes.
+        parts: keys of layers below that have no image of their own.
+        whole: whether it is called by its key, not only by those of its parts.
+    """
 
     key: str
     image_id: str
     used: float
     size: int
+    parts: tuple[str, ...] = ()
+    whole: bool = True
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.parts, self.key) if self.whole else self.parts
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it is called; what it is found by comes last."""
+        names = tuple(map(part_name, self.parts))
+        return (*names, cache_name(self.key)) if self.whole else names
 
 
 class LayerCache:
@@ -66,6 +99,7 @@ class LayerCache:
         self._engine = engine
         self._directory = directory
         self._known: dict[str, str] = {}
+        self._parts: dict[str, str] = {}
         self._seen: object | None = None
         self._additions = directory / f"added-{session}"
         self._guard = threading.Lock()
@@ -75,13 +109,48 @@ class LayerCache:
         self._lease = Lease(directory / "leases", session)
 
     def find(self, key: str) -> str | None:
-        """The id of the image cached under ``key``, or ``None``."""
+        """The id of the image cached under ``key``, or ``None``.
+
+        Where its layer lies below others in an image, an image that ends with it is made first.
+        """
         with self._guard:
-            version = self._engine.images_version()
-            if version is None or version != self._seen:
-                self._seen = version
-                self._known = {entry.key: entry.image_id for entry in self.entries()}
-            return self._known.get(key)
+            self._look()
+            known, larger = self._known.get(key), self._parts.get(key)
+        if known is None and larger is not None:
+            with contextlib.suppress(EngineError):  # gone meanwhile
+                known = self._cut(key, larger)
+        return known
+
+    def has(self, key: str) -> bool:
+        """Whether :meth:`find` would find something."""
+        with self._guard:
+            self._look()
+            return key in self._known or key in self._parts
+
+    def _look(self) -> None:
+        version = self._engine.images_version()
+        if version is None or version != self._seen:
+            self._seen = version
+            entries = self.entries()
+            self._known = {entry.key: entry.image_id for entry in entries if entry.whole}
+            self._parts = {part: entry.image_id for entry in entries for part in entry.parts}
+
+    def _cut(self, key: str, larger: str) -> str | None:
+        """Make the image that ends with the layer of ``key`` out of one that goes on."""
+        record = self._engine.inspect_image(larger)
+        chain = read_chain(record.manifest, record.config).up_to(KEY_MARK + key)
+        if chain is None:
+            return None
+        fields = {name: record.config.get(name, "") for name in ("architecture", "os", "variant")}
+        content = config_json(ImageConfig(**fields), chain, created=chain.history[-1].created)
+        directory = Path(tempfile.mkdtemp(prefix="part-", dir=self._engine.tmpdir))
+        try:
+            write_layout(directory, content, chain.layers, "oci")
+            image = self._engine.import_layout(directory, cache_name(key))
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+        self.add(key)
+        return image
 
     def add(self, key: str) -> None:
         """Note that this session has put the layer of ``key`` into the store."""
@@ -90,7 +159,7 @@ class LayerCache:
         self.touch(key)
 
     def drop_if_unusable(self, key: str, image_id: str) -> bool:
-        """Remove a cached layer that no container can be made from; whether it was removed."""
+        """Remove a cached image that no container can be made from; whether it was removed."""
         container = None
         try:
             container = self._engine.from_image(image_id)
@@ -104,9 +173,12 @@ class LayerCache:
         return False
 
     def _drop(self, key: str) -> bool:
-        """Remove a cached layer; ``False`` when that cannot be done: then it was not to blame."""
+        """Remove a cached image; ``False`` when that cannot be done: then it was not to blame."""
+        names = [entry.names for entry in self.entries() if key in entry.keys] or [
+            (cache_name(key),)
+        ]
         try:
-            return not self._engine.remove_images(cache_name(key))
+            return not any(self._engine.remove_images(*one) for one in names)
         except EngineError:
             return False
 
@@ -119,7 +191,7 @@ class LayerCache:
     def touch_known(self, keys: Iterable[str]) -> None:
         """Note that those of ``keys`` that are cached were used now."""
         for key in set(keys):
-            if self.find(key) is not None:
+            if self.has(key):
                 self.touch(key)
 
     @contextlib.contextmanager
@@ -148,14 +220,15 @@ class LayerCache:
             lock.release()
 
     def entries(self) -> list[CacheEntry]:
-        """All cached layers, least recently used first."""
-        prefix = f"{REPOSITORY}:"
-        found = [
-            CacheEntry(name.removeprefix(prefix), image.id, self._used(name), image.size)
-            for image in self._engine.images()
-            for name in image.names
-            if name.startswith(prefix)
-        ]
+        """All cached images, least recently used first."""
+        found = []
+        for image in self._engine.images():
+            tags = [name.rpartition(":")[2] for name in image.names if name.startswith(_PREFIX)]
+            parts = tuple(tag.removeprefix(_PART) for tag in tags if tag.startswith(_PART))
+            whole = [tag for tag in tags if not tag.startswith(_PART)]
+            for key in whole or parts[:1]:
+                used = max(self._used(one) for one in (key, *parts))
+                found.append(CacheEntry(key, image.id, used, image.size, parts, bool(whole)))
         return sorted(found, key=lambda entry: entry.used)
 
     def shrink(self, max_age: float, max_size: int) -> list[CacheEntry]:
@@ -202,7 +275,7 @@ class LayerCache:
         added = set(self._additions.read_text(encoding="ascii").split())
         if self._lease.alone():
             for entry in self.entries():
-                if entry.key in added:
+                if added.intersection(entry.keys):
                     self.remove(entry)
         self._additions.unlink(missing_ok=True)
 
@@ -214,14 +287,15 @@ class LayerCache:
         """Remove one entry; ``False`` when a container or a build still uses it."""
         lock = filelock.FileLock(self._directory / "locks" / f"{entry.key}.lock")
         with contextlib.suppress(filelock.Timeout), lock.acquire(timeout=0):
-            if self._engine.remove_images(cache_name(entry.key)):
+            if self._engine.remove_images(*entry.names):
                 return False
-            (self._directory / "used" / entry.key).unlink(missing_ok=True)
+            for key in entry.keys:
+                (self._directory / "used" / key).unlink(missing_ok=True)
             return True
         return False
 
-    def _used(self, name: str) -> float:
-        stamp = self._directory / "used" / name.rpartition(":")[2]
+    def _used(self, key: str) -> float:
+        stamp = self._directory / "used" / key
         try:
             return stamp.stat().st_mtime
         except FileNotFoundError:

@@ -23,6 +23,7 @@ from pytest_zlayer.build.assemble import (
     timestamp_text,
     write_layout,
 )
+from pytest_zlayer.build.cache import KEY_MARK
 from pytest_zlayer.build.image import BuildResult, StepResult
 from pytest_zlayer.build.job import Job
 from pytest_zlayer.build.retry import Interrupted
@@ -31,7 +32,7 @@ from pytest_zlayer.build.spec import ImageFormat
 from pytest_zlayer.build.squash import merge_layers
 from pytest_zlayer.build.stage_builder import StageBuilder, cached_result, deepest_cached
 from pytest_zlayer.build.steps import StagePlan, Step
-from pytest_zlayer.build.tree import KEY_MARK, Head
+from pytest_zlayer.build.tree import Head
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.rootfs import Rootfs
 from pytest_zlayer.dockerfile.config import ImageConfig
@@ -165,6 +166,8 @@ class ImageBuilder:
             stage_plan=self._plans.__getitem__,
             source_rootfs=self._rootfs,
             source_path=self._path,
+            # The layers of the target reach the store with the final image too.
+            shared=index != self.target or not self._job.plan.spec.no_cache,
         )
         try:
             builder.build()
@@ -204,15 +207,21 @@ class ImageBuilder:
     def assemble(self, index: int, name: str) -> str:
         """Put the image of a finished stage into the store under ``name``; its id."""
         job, spec = self._job, self._job.plan.spec
+        tree = self._stage(index).tree
+        squash = spec.squash and index == self.target
+        if squash:
+            tree.flush()
         chain = self.pretty_chain(index)
         config = self.final_config(index)
-        if spec.squash and index == self.target:
+        if squash:
             chain = self._squash(index, chain)
         created = max((one.created for one in chain.history), default=timestamp_text(0))
         if job.source_date_epoch is not None:
             created = timestamp_text(job.source_date_epoch)
         content = config_json(config, chain, created=created)
-        return self._store(content, chain, spec.format or natural_format(config), name)
+        image = self._store(content, chain, spec.format or natural_format(config), name)
+        tree.stored(image)
+        return image
 
     def _store(
         self, content: Mapping[str, Any], chain: Chain, image_format: ImageFormat, name: str

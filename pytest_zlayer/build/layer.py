@@ -20,7 +20,9 @@ from pytest_zlayer.build.copy_error import CopyError
 from pytest_zlayer.build.trees import clean, follow, join, look, sort_key
 from pytest_zlayer.buildah.rootfs import Entry, EntryKind, Rootfs
 
-LayerKind = Literal["file", "directory", "symlink", "hardlink", "character", "block", "fifo"]
+LayerKind = Literal[
+    "file", "directory", "symlink", "hardlink", "character", "block", "fifo", "whiteout"
+]
 
 _NO_XATTRS: Mapping[str, bytes] = MappingProxyType({})
 _CHUNK = 1 << 20
@@ -39,7 +41,8 @@ class LayerEntry:
 
     Attributes:
         path: absolute path in the image; odd bytes as surrogate escapes.
-        kind: what it is; a ``hardlink`` names in ``target`` a ``file`` of the same layer.
+        kind: what it is; a ``hardlink`` names in ``target`` another entry of the same layer, a
+            ``whiteout`` says that what lower layers have there is gone.
         mode: permission bits with setuid, setgid and sticky (``0o7777``).
         uid, gid: owner.
         mtime_ns: nanoseconds since the epoch; the layer keeps whole seconds.
@@ -130,6 +133,10 @@ def _write_entry(output: _HashingFile, entry: LayerEntry, timestamp: int | None)
             f"{entry.path}: names that begin with {WHITEOUT!r} cannot be stored in an image layer",
             hint="such a name tells whoever unpacks the layer to delete a file; rename the file",
         )
+    if entry.kind == "whiteout":
+        path = join(posixpath.dirname(entry.path), WHITEOUT + name)
+        output.write(_header(LayerEntry(path, "file", 0), timestamp))
+        return
     output.write(_header(entry, timestamp))
     if entry.kind == "file" and entry.content is not None:
         _write_content(output, entry, entry.content)
@@ -163,11 +170,12 @@ _TYPES: Mapping[LayerKind, bytes] = {
     "character": tarfile.CHRTYPE,
     "block": tarfile.BLKTYPE,
     "fifo": tarfile.FIFOTYPE,
+    "whiteout": tarfile.REGTYPE,
 }
 
 
 def _header(entry: LayerEntry, timestamp: int | None) -> bytes:
-    info = tarfile.TarInfo(entry.path[1:])
+    info = tarfile.TarInfo(entry.path[1:] or ".")
     info.type = _TYPES[entry.kind]
     info.mode = entry.mode
     info.uid, info.gid = entry.uid, entry.gid

@@ -34,22 +34,32 @@ class MountedImages:
             return self._trees[image_id]
 
     def offer(self, image_id: str, container: str, files: Rootfs | None) -> None:
-        """Take over a container with the files of the image just committed from it.
+        """Read the image just committed from a container that is held through that container.
 
         ``files`` are those of the container if it is mounted.
         """
         with self._guard:
             if image_id in self._containers:
-                self._spare.append(container)
                 return
+            self._spare.remove(container)
             self._containers[image_id] = container
             if files is not None:
                 self._trees[image_id] = files
 
-    def discard(self, container: str) -> None:
-        """Take over a container that is only to be removed."""
+    def hold(self, container: str) -> None:
+        """Take over a container that is only to be removed at the end."""
         with self._guard:
             self._spare.append(container)
+
+    def holds(self, container: str) -> bool:
+        """Whether a container taken over is still there."""
+        with self._guard:
+            return container in self._spare
+
+    def release(self, container: str) -> None:
+        """Give a container back: somebody else removes it."""
+        with self._guard:
+            self._spare.remove(container)
 
     def close(self) -> None:
         """Remove all containers, in one go."""

@@ -13,11 +13,10 @@ from pytest_zlayer.build.output import StepOutput
 from pytest_zlayer.build.policy import RetryPolicy
 from pytest_zlayer.build.retry import with_retries
 from pytest_zlayer.build.steps import Step
-from pytest_zlayer.build.stubs import ENGINE_MOUNTS, missing, refuse_links
+from pytest_zlayer.build.stubs import ENGINE_MOUNTS, existing_parents, missing, refuse_links
 from pytest_zlayer.build.tree import SCRATCH, StageTree
 from pytest_zlayer.buildah.disks import full_disk
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.buildah.rootfs import Rootfs
 from pytest_zlayer.dockerfile.dispatch import proxy_args
 from pytest_zlayer.dockerfile.operations import RunOperation
 from pytest_zlayer.dockerfile.secret_names import looks_secret
@@ -85,7 +84,6 @@ class RunStep:
             BuildError: the last attempt failed.
         """
         policy = self._policy
-        repeat = self._repeat_command()
         try:
             with_retries(
                 self._attempt,
@@ -105,15 +103,13 @@ class RunStep:
             )
         except StepFailed as failed:
             self._keep_left()
-            raise self._to_error(failed, repeat) from None
+            raise self._to_error(failed, self._repeat_command()) from None
         except EngineError as error:
             self._job.check()  # an interruption is no failure of the step
             self._keep_left()
             tail = error.stderr[-TAIL_LINES:]
             trouble = StepFailed(error.message, None, tail, hint=error.hint)
-            raise self._to_error(trouble, repeat) from error
-        finally:
-            self._discard_left()
+            raise self._to_error(trouble, self._repeat_command()) from error
         return self._attempts
 
     def _to_error(self, failed: StepFailed, repeat: str | None = None) -> BuildError:
@@ -146,18 +142,19 @@ class RunStep:
 
     def _run_and_commit(self) -> None:
         self._job.check()
-        self._discard_left()
         with self._job.slot():
-            container = self._tree.new_container()
+            container = self._tree.open()
             try:
                 mounts = self._mounts.prepare(self._operation, self._job.engine.isolation)
                 with mounts.undo:
                     points = self._mount_points(mounts)
+                    restored = existing_parents(self._tree.files(), points)
                     self._execute(container, mounts)
-                files = self._remove_mount_points(container, points)
-                self._tree.commit(container, files, self._step)
+                self._tree.remove_empty(points)
+                self._tree.take(self._step, restored)
             except BaseException:
                 self._left = container
+                self._tree.abandon()
                 raise
 
     def _mount_points(self, mounts: PreparedMounts) -> tuple[str, ...]:
@@ -167,28 +164,10 @@ class RunStep:
         mounts.follow_links(rootfs)
         return missing(rootfs, [*ENGINE_MOUNTS, *mounts.targets])
 
-    def _remove_mount_points(self, container: str, points: tuple[str, ...]) -> Rootfs | None:
-        """Take away the mount points that were not there before, unless something is in them.
-
-        The files of the container if it had to be mounted for that.
-        """
-        if not points:
-            return None
-        engine = self._job.engine
-        files = engine.mount(container)
-        engine.remove_empty(files, points)
-        return files
-
     def _keep_left(self) -> None:
         """Let the container of the last failed attempt be kept if that is wanted."""
         if self._left is not None and self._job.keep_container(self._left, self._step.text):
-            self._left = None
-
-    def _discard_left(self) -> None:
-        """Have the container of a failed attempt removed."""
-        if self._left is not None:
-            self._job.views.discard(self._left)
-            self._left = None
+            self._job.views.release(self._left)
 
     def _execute(self, container: str, mounts: PreparedMounts) -> None:
         operation = self._operation
@@ -239,6 +218,7 @@ class RunStep:
 
         Values that look like secrets are left for people to fill in.
         """
+        self._tree.save(at_once=False)  # that state has to be in the store
         operation = self._operation
         env = [
             f"--env={name}=***" if looks_secret(name) else f"--env={name}={value}"

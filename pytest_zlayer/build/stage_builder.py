@@ -57,6 +57,7 @@ class StageBuilder:
         stage_plan: the plan of another stage.
         source_rootfs: the files of another stage, image or context, for COPY --from.
         source_path: the same as a host path, for mounts.
+        shared: whether others may want the stage's layers: they reach the store with its end.
     """
 
     def __init__(
@@ -68,8 +69,10 @@ class StageBuilder:
         stage_plan: Callable[[int], StagePlan],
         source_rootfs: Callable[[SourceRef], Rootfs],
         source_path: Callable[[SourceRef, str], Path],
+        shared: bool,
     ) -> None:
         self.plan = plan
+        self._shared = shared
         self.tree = StageTree(job, base, plan.base)
         self._job = job
         self._stage_plan = stage_plan
@@ -104,10 +107,15 @@ class StageBuilder:
         plan = self.plan
         base = plan.base.id[:12] if plan.base else SCRATCH
         self._emit(StageStarted, base=base, steps=len(plan.steps), index=plan.index)
-        for step in plan.steps[self._adopt_cached() :]:
-            self._job.check()
-            self._perform(step)
-        self.tree.flush()
+        try:
+            for step in plan.steps[self._adopt_cached() :]:
+                self._job.check()
+                self._perform(step)
+            if self._shared:
+                self.tree.flush()
+        except BaseException as error:
+            self.tree.save(at_once=not isinstance(error, BuildError))
+            raise
         self._emit(StageComplete, index=plan.index, seconds=time.monotonic() - started)
 
     def _adopt_cached(self) -> int:
@@ -151,14 +159,15 @@ class StageBuilder:
                 f"its programs are for {architecture}, which this machine cannot execute",
                 hint="register an emulator (qemu-user-static), or only COPY in this stage",
             )
-        with job.cache.lock(step.key, lambda: self._waiting(step), job.check):
+        with contextlib.ExitStack() as stack:
+            lock = job.cache.lock(step.key, lambda: self._waiting(step), job.check)
+            stack.enter_context(lock)
             image = job.cached(step.key)
             if image is not None:
                 self.tree.adopt(step, image)
                 return True, 0
+            self.tree.open()
             user = self._numeric_user(operation.user)
-            self.tree.flush()
-            self.tree.make_runnable()
             run = RunStep(
                 job,
                 self.tree,
@@ -169,7 +178,9 @@ class StageBuilder:
                 failure=self._failure,
                 emit=self._emit,
             )
-            return False, run.execute()
+            attempts = run.execute()
+            self.tree.guard(step.key, stack.pop_all())
+            return False, attempts
 
     def _numeric_user(self, user: str) -> str:
         """``uid:gid`` when that is all the user is: look-ups by the engine cost 50 ms a RUN.
@@ -194,6 +205,8 @@ class StageBuilder:
 
     def _compose(self, step: Step, operation: CopyOperation | WorkdirOperation) -> None:
         """Put the layer of a COPY, ADD or WORKDIR on the tree."""
+        if any(isinstance(one.operation, RunOperation) for one in self.plan.steps[step.number :]):
+            self.tree.expect_run()
         try:
             if isinstance(operation, WorkdirOperation):
                 entries = self._workdir_entries(operation)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable
 
-from pytest_zlayer.buildah.rootfs import Rootfs
+from pytest_zlayer.buildah.rootfs import Entry, Rootfs
 from pytest_zlayer.errors import UsageError
 
 # What buildah mounts in every RUN. BuildKit leaves none of it in an image either.
@@ -45,6 +45,12 @@ def missing(rootfs: Rootfs, targets: Iterable[str]) -> tuple[str, ...]:
             found.add(path)
             path = posixpath.dirname(path)
     return tuple(sorted(found, key=lambda one: one.count("/"), reverse=True))
+
+
+def existing_parents(rootfs: Rootfs, points: Iterable[str]) -> dict[str, Entry]:
+    """The directories that get such mount points, as they are before."""
+    parents = {posixpath.dirname(point) for point in points}.difference(points)
+    return {path: rootfs.lstat(path) for path in parents if _is_there(rootfs, path)}
 
 
 def _resolved(rootfs: Rootfs, target: str) -> str:

@@ -12,7 +12,9 @@ from typing import Any
 from packaging.version import Version
 
 from pytest_zlayer.buildah import arguments, images, opening, running, transfer
+from pytest_zlayer.buildah.agent.changes import upper_of
 from pytest_zlayer.buildah.arguments import Network, PullPolicy, Tmpfs, Volume
+from pytest_zlayer.buildah.changes import AgentChanges, LocalChanges
 from pytest_zlayer.buildah.client import AgentClient
 from pytest_zlayer.buildah.commands import LAYERS, Commander
 from pytest_zlayer.buildah.environment import engine_environment, proxy_environment
@@ -270,6 +272,22 @@ class Engine:
     def _ask_about(self, question: str, root: str, path: str) -> tuple[Any, Sequence[int]]:
         return self._client.ask(question, root=root, path=path)
 
+    def changes(self, tree: LocalRootfs | AgentRootfs) -> LocalChanges | AgentChanges | None:
+        """What the container mounted at ``tree`` has changed on its image.
+
+        ``None`` where the storage keeps that in a way that only buildah understands.
+        """
+        root = tree.root
+        if self.storage.driver != "overlay":
+            return None
+        if not self.rootless:
+            found = upper_of(str(root))
+            return LocalChanges(root, Path(found)) if found else None
+        found = self._client.ask("upper", root=str(root))[0]
+        if not found:
+            return None
+        return AgentChanges(root, Path(found), self._client.ask, self.process)
+
     def unmount(self, container: str) -> None:
         """Undoes :meth:`mount`."""
         self._commander.repeatable(["umount", arguments.container(container)])
@@ -343,13 +361,13 @@ class Engine:
         words = ["inspect", "--type", "image", name]
         return parse_image(self._commander.repeatable(words))
 
-    def import_layout(self, directory: Path, name: str) -> str:
-        """Puts the image of an OCI layout directory into the store under this name; its id.
+    def import_layout(self, directory: Path, *names: str) -> str:
+        """Puts the image of an OCI layout directory into the store under these names; its id.
 
         Blobs of layers that the store has already need not be there.
         """
         with Unnamed(self._note) as note:
-            found = images.import_layout(self._commander, directory, name, self.tmpdir, note)
+            found = images.import_layout(self._commander, directory, names, self.tmpdir, note)
         if not found.has_triggers:
             self._without_triggers.add(found.id)
         return found.id

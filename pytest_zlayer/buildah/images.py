@@ -118,17 +118,17 @@ def _remove_twins(commander: Commander, identifier: str) -> None:
 def import_layout(
     commander: Commander,
     layout: Path,
-    name: str,
+    names: Sequence[str],
     tmpdir: Path,
     expect: Callable[[str], None],
 ) -> Imported:
-    """Puts the image of an OCI layout into the store under exactly this name.
+    """Puts the image of an OCI layout into the store under exactly these names.
 
     buildah names what it pulls from a layout after the path, each version in its own way, but
     leaves what it pulls from a plain directory (``dir:``) without a name. So the layout's blobs
     are linked into such a directory, and the image is named afterwards.
     """
-    arguments.image(name)
+    named = [arguments.image(name) for name in names]
     blobs = layout / "blobs" / "sha256"
     index = json.loads((layout / "index.json").read_bytes())
     manifest = blobs / _hex(index["manifests"][0]["digest"])
@@ -146,7 +146,7 @@ def import_layout(
         shutil.rmtree(plain, ignore_errors=True)
     if not arguments.is_image_id(identifier):
         raise EngineError(Failure("permanent", f"buildah pull printed {identifier!r}"))
-    commander.repeatable(["tag", identifier, name])
+    commander.repeatable(["tag", identifier, *named])
     document = json.loads(config.read_bytes())
     return Imported(identifier, bool((document.get("config") or {}).get("OnBuild")))
 

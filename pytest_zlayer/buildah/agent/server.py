@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .changes import scan, upper_of
 from .cleaning import Leavings, clean, remove_tree
 from .jobs import GRACE, Command, supervise
 from .journal import Journal
@@ -50,6 +51,8 @@ class Server:
             "open": lambda message, _: (None, [Tree(message["root"]).open(message["path"])]),
             "xattrs": _xattrs,
             "remove empty": _remove_empty,
+            "upper": lambda message, _: (upper_of(message["root"]), ()),
+            "scan": lambda message, _: (scan(message["root"]), ()),
         }
 
     def serve(self) -> None:
@@ -232,6 +235,11 @@ def main(arguments: Sequence[str]) -> int:
         from .prepare import prepare
 
         return prepare(arguments[1:])
+    if arguments[:1] == ["unpack"]:
+        from .unpack import unpack
+
+        unpack(*arguments[1:])
+        return 0
     if arguments[:1] == ["sweep"]:
         from .sweeping import sweep
 
