@@ -25,6 +25,7 @@ from pytest_zlayer.dockerfile.config import ImageConfig
 REPOSITORY = "localhost/zlayer/cache"
 _PREFIX = f"{REPOSITORY}:"
 KEY_MARK = "zlayer:"  # comment of a layer we composed: tells later which steps made one
+_SHORT = 0.3  # seconds
 _PART = "part-"  # tag of an image that has the layers of a key, and more on top
 
 
@@ -100,6 +101,7 @@ class LayerCache:
         self._directory = directory
         self._known: dict[str, str] = {}
         self._parts: dict[str, str] = {}
+        self._promised: dict[str, Callable[[], None]] = {}
         self._seen: object | None = None
         self._additions = directory / f"added-{session}"
         self._guard = threading.Lock()
@@ -111,8 +113,16 @@ class LayerCache:
     def find(self, key: str) -> str | None:
         """The id of the image cached under ``key``, or ``None``.
 
-        Where its layer lies below others in an image, an image that ends with it is made first.
+        Where its layer lies below others in an image, an image that ends with it is made first;
+        where this process is going to put it into the store anyway, that is done now.
         """
+        deliver = self._promised.get(key)
+        if deliver is not None:
+            deliver()
+        return self.find_stored(key)
+
+    def find_stored(self, key: str) -> str | None:
+        """The same for what is in the store already."""
         with self._guard:
             self._look()
             known, larger = self._known.get(key), self._parts.get(key)
@@ -125,7 +135,7 @@ class LayerCache:
         """Whether :meth:`find` would find something."""
         with self._guard:
             self._look()
-            return key in self._known or key in self._parts
+            return key in self._known or key in self._parts or key in self._promised
 
     def _look(self) -> None:
         version = self._engine.images_version()
@@ -157,6 +167,17 @@ class LayerCache:
         with self._guard, self._additions.open("a", encoding="ascii") as additions:
             additions.write(f"{key}\n")
         self.touch(key)
+
+    def promise(self, keys: Iterable[str], deliver: Callable[[], None]) -> None:
+        """Note that ``deliver`` will bring these layers, which are finished, into the store."""
+        with self._guard:
+            self._promised.update(dict.fromkeys(keys, deliver))
+
+    def fulfil(self, keys: Iterable[str]) -> None:
+        """Take promises back: they have been kept, or cannot be."""
+        with self._guard:
+            for key in keys:
+                self._promised.pop(key, None)
 
     def drop_if_unusable(self, key: str, image_id: str) -> bool:
         """Remove a cached image that no container can be made from; whether it was removed."""
@@ -207,7 +228,8 @@ class LayerCache:
             self._directory / "locks" / f"{key}.lock", thread_local=False, is_singleton=False
         )
         try:
-            lock.acquire(timeout=0)
+            # What another build is just putting into the store is not worth a message.
+            lock.acquire(timeout=_SHORT, poll_interval=0.01)
         except filelock.Timeout:
             waiting()
             while not lock.is_locked:

@@ -94,7 +94,14 @@ class ImageBuilder:
 
     def close(self) -> None:
         """End for good: stages cannot be built any more."""
+        self.publish()
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def publish(self) -> None:
+        """Have the layers of all finished stages in the cache."""
+        for future in list(self._futures.values()):
+            if future.done() and future.exception() is None:
+                future.result().tree.close()
 
     def result(self) -> BuildResult:
         """Steps, time and log of the build."""
@@ -166,8 +173,8 @@ class ImageBuilder:
             stage_plan=self._plans.__getitem__,
             source_rootfs=self._rootfs,
             source_path=self._path,
-            # The layers of the target reach the store with the final image too.
-            shared=index != self.target or not self._job.plan.spec.no_cache,
+            wanted=any(one.base_stage == index for one in self._plans.values()),
+            alone=index == self.target,
         )
         try:
             builder.build()

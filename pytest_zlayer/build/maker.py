@@ -161,6 +161,7 @@ class ImageMaker:
         builder = self._builder(job, graph)
         try:
             builder.build()
+            builder.publish()
         finally:
             job.log.close(keep=False)
             job.views.close()

@@ -148,7 +148,7 @@ class RunStep:
                 mounts = self._mounts.prepare(self._operation, self._job.engine.isolation)
                 with mounts.undo:
                     points = self._mount_points(mounts)
-                    restored = existing_parents(self._tree.files(), points)
+                    restored = existing_parents(self._tree.rootfs(), points)
                     self._execute(container, mounts)
                 self._tree.remove_empty(points)
                 self._tree.take(self._step, restored)
@@ -159,7 +159,7 @@ class RunStep:
 
     def _mount_points(self, mounts: PreparedMounts) -> tuple[str, ...]:
         """Put the mounts where they belong; the mount points the image does not have yet."""
-        rootfs = self._tree.files()
+        rootfs = self._tree.rootfs()
         refuse_links(rootfs)
         mounts.follow_links(rootfs)
         return missing(rootfs, [*ENGINE_MOUNTS, *mounts.targets])

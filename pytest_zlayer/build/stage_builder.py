@@ -57,7 +57,8 @@ class StageBuilder:
         stage_plan: the plan of another stage.
         source_rootfs: the files of another stage, image or context, for COPY --from.
         source_path: the same as a host path, for mounts.
-        shared: whether others may want the stage's layers: they reach the store with its end.
+        wanted: whether another stage is built from it.
+        alone: whether its layers reach the store with the final image first.
     """
 
     def __init__(
@@ -69,10 +70,12 @@ class StageBuilder:
         stage_plan: Callable[[int], StagePlan],
         source_rootfs: Callable[[SourceRef], Rootfs],
         source_path: Callable[[SourceRef, str], Path],
-        shared: bool,
+        wanted: bool,
+        alone: bool,
     ) -> None:
         self.plan = plan
-        self._shared = shared
+        self._wanted = wanted
+        self._alone = alone
         self.tree = StageTree(job, base, plan.base)
         self._job = job
         self._stage_plan = stage_plan
@@ -111,8 +114,7 @@ class StageBuilder:
             for step in plan.steps[self._adopt_cached() :]:
                 self._job.check()
                 self._perform(step)
-            if self._shared:
-                self.tree.flush()
+            self.tree.finish(wanted=self._wanted, alone=self._alone)
         except BaseException as error:
             self.tree.save(at_once=not isinstance(error, BuildError))
             raise
@@ -192,7 +194,7 @@ class StageBuilder:
         if is_root and self._root_user is not None:
             return self._root_user
         try:
-            found = lookup_user(user or "0", self.tree.files())
+            found = lookup_user(user or "0", self.tree.rootfs())
         except ZlayerError:
             return user  # the engine says what is wrong with it
         numeric = user if found.groups else f"{found.uid}:{found.gid}"
@@ -219,7 +221,7 @@ class StageBuilder:
 
     def _workdir_entries(self, operation: WorkdirOperation) -> tuple[LayerEntry, ...]:
         with self._job.slot():
-            target = self.tree.files()
+            target = self.tree.rootfs()
             owner = resolve_owner(operation.user or None, target)
             return make_directory(operation.path, target, owner=owner, now=int(self._job.now()))
 
@@ -231,7 +233,7 @@ class StageBuilder:
             text = f"warning: {warning}"
             self._emit(OutputLine, number=step.number, stream="stderr", text=text)
         with self._job.slot():
-            target = self.tree.files()
+            target = self.tree.rootfs()
             owner = resolve_owner(operation.chown, target)
             return layout(selection, operation, target, owner=owner, now=int(self._job.now()))
 

@@ -98,9 +98,9 @@ class StageTree:
         self._job = job
         self._head = head
         self._base = base
-        self._below: Rootfs | None = None  # the files of the head's image, if known without it
         self._live: _Live | None = None
         self._tells_changes = job.engine.storage.driver == "overlay"  # until a container shows it
+        self._finished = False
         self._locks = _Locks()
         self._timer: threading.Timer | None = None
         self._guard = threading.RLock()  # of the head and the locks, against the timer
@@ -115,15 +115,11 @@ class StageTree:
         live = self._living()
         if live is not None:
             return live.files
+        if any(one.entries is None for one in self._head.pending):
+            self.flush()  # only the store can put such a layer on what lies below it
         self.make_runnable()
         image = self._head.image
         return self._with_pending(EmptyRootfs() if image is None else self._job.views.rootfs(image))
-
-    def files(self) -> Rootfs:
-        """The same for looking things up: after a flush no container has to be made for it."""
-        if self._below is None or self._living() is not None:
-            return self.rootfs()
-        return self._with_pending(self._below)
 
     def _with_pending(self, base: Rootfs) -> Rootfs:
         layers = [one.entries for one in self._head.pending if one.entries is not None]
@@ -199,7 +195,7 @@ class StageTree:
         self._job.layer_added(step.key)
         self._job.views.offer(image, live.container, live.files)
         with self._guard:
-            self._head, self._live, self._below = Head(image), None, None
+            self._head, self._live = Head(image), None
             self._locks.release()
 
     def guard(self, key: str, lock: contextlib.ExitStack) -> None:
@@ -220,7 +216,7 @@ class StageTree:
         for one in self._head.pending:  # they are in that image
             _remove_blob(one.layer)
         self._head = Head(image=image)
-        self._below = self._live = None
+        self._live = None
         self._job.adopted.append((step.key, image))
         self._job.cache.touch(step.key)
 
@@ -270,18 +266,40 @@ class StageTree:
         """Bring pending layers into the store, as the cached layer of the last of them."""
         with self._guard:
             self._stop_timer()
-            if self._head.pending:
-                if self._living() is None:
-                    self._below = self.files()
-                self._import(self.chain(), [one.step.key for one in self._head.pending])
+            keys = [one.step.key for one in self._head.pending]
+            if keys:
+                self._import(self.chain(), keys)
             self._locks.release()
+            self._job.cache.fulfil(keys)
+
+    def finish(self, *, wanted: bool, alone: bool) -> None:
+        """The stage has all its layers.
+
+        Args:
+            wanted: another stage stands on it, and needs its image.
+            alone: the layers reach the store with the final image first.
+        """
+        self._finished = True
+        if wanted:
+            self.flush()
+        elif not alone:
+            self._flush_soon(0.0)
 
     def stored(self, image: str) -> None:
         """Note that the layers still pending are in the store now, as those of ``image``."""
         with self._guard:
-            if self._head.pending:
+            if self._job.plan.spec.no_cache and self._head.pending:
                 self._settle(image, self.chain())
-            self._locks.release()
+            pending = []
+            for one in self._head.pending:
+                _remove_blob(one.layer)
+                pending.append(replace(one, layer=replace(one.layer, blob=None)))
+            self._head = replace(self._head, pending=tuple(pending))
+            self._flush_soon(0.0)
+
+    def close(self) -> None:
+        """Bring what is finished into the store: the session ends."""
+        self.save(at_once=True)
 
     def save(self, *, at_once: bool) -> None:
         """Keep what is finished of a stage that has failed; ``at_once``: only if that is quick."""
@@ -295,17 +313,31 @@ class StageTree:
                 return  # the failure that brought us here is what counts
             finally:
                 self._locks.release()
+                self._job.cache.fulfil(one.step.key for one in self._head.pending)
 
-    def _flush_soon(self) -> None:
-        if self._timer is None and not self._job.plan.spec.no_cache:
-            self._timer = threading.Timer(_GATHERING, self._flush_in_passing)
-            self._timer.daemon = True
-            self._timer.start()
+    def _flush_soon(self, seconds: float = _GATHERING) -> None:
+        with self._guard:
+            if self._job.plan.spec.no_cache or not self._head.pending:
+                return
+            if self._finished:
+                keys = [one.step.key for one in self._head.pending]
+                self._job.cache.promise(keys, self._flush_in_passing)
+                self._stop_timer()
+            if self._timer is None:
+                self._timer = threading.Timer(seconds, self._flush_in_passing)
+                self._timer.daemon = True
+                self._timer.start()
 
     def _flush_in_passing(self) -> None:
-        with self._guard, contextlib.suppress(EngineError, Interrupted, OSError):
-            if self._timer is not None:
-                self.flush()  # what does not succeed now is tried again, and told, at the end
+        with self._guard:
+            if self._timer is None:
+                return
+            if self._finished:
+                self.save(at_once=False)
+                return
+            # What does not succeed now is tried again, and told, when the stage goes on.
+            with contextlib.suppress(EngineError, Interrupted, OSError):
+                self.flush()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -332,7 +364,7 @@ class StageTree:
         with contextlib.ExitStack() as stack:
             if key not in self._locks.held:
                 stack.enter_context(job.cache.lock(key, lambda: None, job.check))
-            image = job.cached(key)
+            image = None if job.plan.spec.no_cache else job.cache.find_stored(key)
             if image is None:
                 image = self._import_new(chain, keys)
             else:  # another process has made it meanwhile; times may differ, files do not
