@@ -7,7 +7,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -211,8 +211,8 @@ class ImageBuilder:
             return self._base_chain(plan.base_stage)
         return Chain() if plan.base is None else plan.base.chain
 
-    def assemble(self, index: int, name: str) -> str:
-        """Put the image of a finished stage into the store under ``name``; its id."""
+    def assemble(self, index: int, names: Callable[[str], Sequence[str]]) -> str:
+        """Put the image of a finished stage into the store; its id, from which ``names`` come."""
         job, spec = self._job, self._job.plan.spec
         tree = self._stage(index).tree
         squash = spec.squash and index == self.target
@@ -226,24 +226,29 @@ class ImageBuilder:
         if job.source_date_epoch is not None:
             created = timestamp_text(job.source_date_epoch)
         content = config_json(config, chain, created=created)
-        image = self._store(content, chain, spec.format or natural_format(config), name)
+        image = self._store(content, chain, spec.format or natural_format(config), names)
         tree.stored(image)
         return image
 
     def _store(
-        self, content: Mapping[str, Any], chain: Chain, image_format: ImageFormat, name: str
+        self,
+        content: Mapping[str, Any],
+        chain: Chain,
+        image_format: ImageFormat,
+        names: Callable[[str], Sequence[str]],
     ) -> str:
-        """Give ``name`` to the image with this configuration; it is made unless it is there."""
+        """Give names to the image with this configuration; it is made unless it is there."""
         engine, known = self._job.engine, image_id(content)
+        given = names(known)
         if any(one.id == known for one in engine.images()):
             with contextlib.suppress(EngineError):  # gone at this moment
                 record = engine.inspect_image(known)
                 if record.manifest.get("mediaType") == manifest_type(image_format):
-                    engine.tag(known, name)
+                    engine.tag(known, *given)
                     return known
         directory = self._job.fresh_path("layout")
         write_layout(directory, content, chain.layers, image_format)
-        made = engine.import_layout(directory, name)
+        made = engine.import_layout(directory, *given)
         shutil.rmtree(directory)
         return made
 

@@ -34,6 +34,11 @@ class Kept:
     command: str
 
 
+def own_name(image_id: str) -> str:
+    """What an image is called that was built to stay and got no name."""
+    return f"{KEPT_REPOSITORY}:built-{image_id[:12]}"
+
+
 def keep_image(engine: Engine, image: Image) -> Kept:
     """Give an image a name that outlives the session."""
     name = f"{KEPT_REPOSITORY}:{_stem(image.label)}-{image.short_id}"

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from pytest_zlayer.build.fetch import Fetcher, redact
 from pytest_zlayer.build.image import BuildResult, Image
 from pytest_zlayer.build.image_builder import ImageBuilder
 from pytest_zlayer.build.job import BuildLog, Job
+from pytest_zlayer.build.keeping import own_name
 from pytest_zlayer.build.mounted import MountedImages
 from pytest_zlayer.build.places import cache_directory
 from pytest_zlayer.build.plan import BuildPlan
@@ -83,8 +84,15 @@ class ImageMaker:
         base = bases.get(ref, plan.spec.pull or "missing", plan.spec.platform)
         return Image(base.id, ref, plan.label, (ref,), BuildResult(), self._workshop.store)
 
-    def make(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> Image:
+    def make(
+        self, plan: BuildPlan, graph: StageGraph, build_id: str, *, stays: bool = False
+    ) -> Image:
         """Build the image of ``plan``.
+
+        Args:
+            plan, graph: what to build.
+            build_id: told with each event.
+            stays: it outlives the session.
 
         Raises:
             BuildError, DockerfileError, UsageError, EngineError: what stopped it.
@@ -94,7 +102,7 @@ class ImageMaker:
         for number in itertools.count():
             job = self._job(plan, graph, f"{build_id}-again-{number}" if number else build_id)
             try:
-                return self._make(job, graph)
+                return self._make(job, graph, stays=stays)
             except ZlayerError as error:
                 damaged = self._drop_unusable(job, error)
                 if damaged <= dropped:
@@ -111,14 +119,19 @@ class ImageMaker:
                 alone = replace(one, spec=replace(one.spec, tags=()))
                 made = self.make(alone, one.graph, f"{build_id}-{number}")
                 images[str(one.graph.platform)] = made
+        stays = self._workshop.options.stay
         name = plan.spec.tags[0] if plan.spec.tags else self._new_name()
-        engine.register_image(name)
+        if not stays:
+            engine.register_image(name)
         list_id = engine.manifest_create(name)
         for made in images.values():
             engine.manifest_add(name, made.name)
         for tag in plan.spec.tags[1:]:
-            engine.register_image(tag)
+            if not stays:
+                engine.register_image(tag)
             engine.tag(name, tag)
+        if stays and not plan.spec.tags:
+            engine.tag(name, own_name(list_id))
         steps = tuple(step for made in images.values() for step in made.build.steps)
         seconds = sum(made.build.seconds for made in images.values())
         image = Image(
@@ -130,7 +143,7 @@ class ImageMaker:
             self._workshop.store,
             platforms=images,
         )
-        self.images.append((image, plan.spec.tags or (name,)))
+        self.images.append((image, () if stays and plan.spec.tags else plan.spec.tags or (name,)))
         return image
 
     def _new_name(self) -> str:
@@ -143,12 +156,12 @@ class ImageMaker:
             return set()
         return {key for key, image in job.adopted if job.cache.drop_if_unusable(key, image)}
 
-    def _make(self, job: Job, graph: StageGraph) -> Image:
+    def _make(self, job: Job, graph: StageGraph, *, stays: bool) -> Image:
         builder = self._builder(job, graph)
         succeeded = False
         try:
             builder.build()
-            image = self._finish(job, builder)
+            image = self._finish(job, builder, stays=stays)
             succeeded = True
             return image
         finally:
@@ -220,23 +233,25 @@ class ImageMaker:
 
         return fetch
 
-    def _finish(self, job: Job, builder: ImageBuilder) -> Image:
+    def _finish(self, job: Job, builder: ImageBuilder, *, stays: bool) -> Image:
         plan = job.plan
-        name = self._new_name()
-        image_id = builder.assemble(builder.target, name)
-        for tag in plan.spec.tags:
-            self._workshop.engine.register_image(tag)
-        self._workshop.engine.tag(image_id, *plan.spec.tags)
+        given = () if stays else (self._new_name(), *plan.spec.tags)
+        if not stays:
+            for tag in plan.spec.tags:
+                self._workshop.engine.register_image(tag)
+        image_id = builder.assemble(
+            builder.target, lambda made: given or plan.spec.tags or (own_name(made),)
+        )
         image = Image(
             id=image_id,
-            name=plan.spec.tags[0] if plan.spec.tags else f"{name}:latest",
+            name=_shown(plan.spec.tags, given) or own_name(image_id),
             label=plan.label,
             tags=plan.spec.tags,
             build=builder.result(),
             _store=self._workshop.store,
             _stage=_StageImages(self, job, builder).get,
         )
-        self.images.append((image, (name, *plan.spec.tags)))
+        self.images.append((image, given))
         self._finished.append((job, builder))
         return image
 
@@ -244,7 +259,7 @@ class ImageMaker:
         """The image of one stage of a finished build."""
         name = self._new_name()
         try:
-            image_id = builder.assemble(index, name)
+            image_id = builder.assemble(index, lambda _: (name,))
         finally:
             job.views.close()
         label = f"{job.plan.label}#{stage}"
@@ -333,6 +348,11 @@ class ImageMaker:
             return False
         self.kept_containers.append(KeptContainer(name, plan.label, step))
         return True
+
+
+def _shown(tags: Sequence[str], given: Sequence[str]) -> str:
+    """What an image goes by: a tag of the user's, or the first name of ours."""
+    return tags[0] if tags else f"{given[0]}:latest" if given else ""
 
 
 class _StageImages:

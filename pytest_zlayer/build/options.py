@@ -50,6 +50,7 @@ class BuildOptions:
         authfile: registry credentials file, or ``None`` (the user's).
         environment: the process environment this session may read (proxies, SSH_AUTH_SOCK,
             SOURCE_DATE_EPOCH, XDG directories); read once at the edge.
+        stay: images stay in the store under their tags; one without gets a name of its own.
         session_id: set to share one session between processes (xdist workers); ``None``: new.
         worker: short name of this process within the session (``main``, ``gw0``).
     """
@@ -83,5 +84,6 @@ class BuildOptions:
     transfer_retry: RetryPolicy = TRANSFERS
     authfile: Path | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    stay: bool = False
     session_id: str | None = None
     worker: str = "main"

@@ -68,6 +68,7 @@ class BuildSession:
         options: the settings.
         listener: receives every event, from any thread, one at a time.
         hooks: what the surroundings decide.
+        engine: one whose opening has begun already, for the ``session_id`` of the options.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class BuildSession:
         *,
         listener: Callable[[Event], None] | None = None,
         hooks: BuildHooks | None = None,
+        engine: Future[Engine] | None = None,
     ) -> None:
         self.options = options
         self.id = options.session_id or secrets.token_hex(6)
@@ -89,7 +91,7 @@ class BuildSession:
         self._closed = False
         self._guard = threading.RLock()
         self._listening = threading.Lock()
-        self._workshop = Workshop(options, self.id, tell=self._tell, stop=self._stop)
+        self._workshop = Workshop(options, self.id, tell=self._tell, stop=self._stop, engine=engine)
         jobs = options.jobs or os.cpu_count() or 1
         self._maker = ImageMaker(
             self._workshop,
@@ -187,6 +189,7 @@ class BuildSession:
         self._end_ahead()
         if not self._workshop.opened:
             self._stop.set()
+            self._workshop.close()
             return
         with machine_errors_told("removing what this run has made"):
             try:
@@ -267,7 +270,7 @@ class BuildSession:
             return self._maker.make_list(plan, build_id)
         if plan.graph is None:
             return self._maker.ready(plan, plan.spec.ref or "", build_id)
-        return self._maker.make(plan, plan.graph, build_id)
+        return self._maker.make(plan, plan.graph, build_id, stays=self.options.stay)
 
     def _keep(self, failed: bool) -> None:
         """Give what is to stay a name that no session ends."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_zlayer.build.cache import LayerCache
 from pytest_zlayer.build.digests import Digests
 from pytest_zlayer.build.events import Event
+from pytest_zlayer.build.opening import open_engine
 from pytest_zlayer.build.options import BuildOptions
 from pytest_zlayer.build.places import cache_directory, remove_old_logs
 from pytest_zlayer.build.store import ImageStore
@@ -26,7 +28,15 @@ _LOG_AGE = 7 * 86400.0  # seconds the logs of failed builds stay
 
 
 class Workshop:
-    """What all builds of one process share. Safe for several threads."""
+    """What all builds of one process share. Safe for several threads.
+
+    Args:
+        options: the settings.
+        session_id: whose containers and images these are.
+        tell: receives events.
+        stop: set when the session ends.
+        engine: one whose opening has begun already.
+    """
 
     def __init__(
         self,
@@ -35,8 +45,10 @@ class Workshop:
         *,
         tell: Callable[[Event], None] = lambda _: None,
         stop: threading.Event | None = None,
+        engine: Future[Engine] | None = None,
     ) -> None:
         self.options = options
+        self._begun = engine
         self._tell = tell
         self._stop = stop or threading.Event()
         self.session_id = session_id
@@ -59,23 +71,11 @@ class Workshop:
         """The engine. Raises ``EngineMissing``, ``EngineUnusable``."""
         with self._guard:
             if self._engine is None:
-                self._engine = self._open()
+                begun = self._begun
+                self._engine = (
+                    begun.result() if begun else open_engine(self.options, self.session_id)
+                )
             return self._engine
-
-    def _open(self) -> Engine:
-        from pytest_zlayer.buildah.engine import Engine
-
-        options = self.options
-        return Engine.open(
-            buildah=options.buildah,
-            environment=options.environment,
-            root=options.root,
-            runroot=options.runroot,
-            isolation=options.isolation,
-            session=self.session_id,
-            worker=options.worker,
-            authfile=options.authfile,
-        )
 
     @cached_property
     def scratch(self) -> Path:
@@ -121,6 +121,8 @@ class Workshop:
 
     def close(self) -> None:
         """Remove the scratch space and close the engine."""
+        if self._engine is None and self._begun is not None and self._begun.exception() is None:
+            self._begun.result().close()
         if self._engine is not None:
             if "cache" in self.__dict__:
                 self.cache.close()

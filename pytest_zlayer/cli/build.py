@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,13 +110,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def spec_of(arguments: argparse.Namespace, settings: Settings) -> ImageSpec:
-    """The image the command line declares; its tags are given when it is built.
+    """The image the command line declares.
 
     Raises:
         UsageError: arguments that cannot mean anything.
     """
     args, values = source_arguments(arguments)
     values |= {
+        "tags": tuple(arguments.tag),
         "labels": dict(_pair("--label", one) for one in arguments.label),
         "secrets": dict(_secret(one, settings.environment) for one in arguments.secret),
         "ssh": dict(_agent(one) for one in arguments.ssh),
@@ -127,9 +130,15 @@ def spec_of(arguments: argparse.Namespace, settings: Settings) -> ImageSpec:
 
 
 def _session(settings: Settings) -> BuildSession:
+    from pytest_zlayer.build.opening import begin_opening
+
+    session_id = secrets.token_hex(6)
+    options = replace(settings.build_options(), stay=True, session_id=session_id)
+    # The engine takes its time to open, and what comes now to be loaded.
+    engine = begin_opening(options, session_id)
     from pytest_zlayer.build.session import BuildSession
 
-    return BuildSession(settings.build_options(), listener=_listener(settings["progress"]))
+    return BuildSession(options, listener=_listener(settings["progress"]), engine=engine)
 
 
 def _listener(progress: str) -> Callable[[Event], None]:
@@ -144,18 +153,10 @@ def _listener(progress: str) -> Callable[[Event], None]:
 
 
 def _finish(image: Image, arguments: argparse.Namespace) -> None:
-    # The session removes its own names at the end; these are not among them.
-    image.tag(*(arguments.tag or [_own_name(image)]))
     if arguments.push:
         image.push(*arguments.tag)
     if arguments.iidfile is not None:
         arguments.iidfile.write_text(f"sha256:{image.id}", encoding="utf-8")
-
-
-def _own_name(image: Image) -> str:
-    from pytest_zlayer.build.keeping import KEPT_REPOSITORY
-
-    return f"{KEPT_REPOSITORY}:built-{image.short_id}"
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:
