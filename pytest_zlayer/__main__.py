@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from pytest_zlayer.cli import main
+from pytest_zlayer.cli import run_program
 
-sys.exit(main())
+sys.exit(run_program())

@@ -26,9 +26,8 @@ from urllib.request import (
     UnknownHandler,
 )
 
-from pytest_zlayer.build.copy_error import CopyError
 from pytest_zlayer.build.gitsource import Process, check_out, parse_git_source
-from pytest_zlayer.build.remotes import Fetched, remote_kind
+from pytest_zlayer.build.remotes import Fetched, RemoteError, remote_kind
 from pytest_zlayer.buildah.rootfs import LocalRootfs
 from pytest_zlayer.dockerfile.operations import CopyOperation
 
@@ -37,12 +36,8 @@ _CHUNK = 1 << 20
 _RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-class FetchError(CopyError):
-    """A remote source could not be had; ``transient`` tells whether trying again may help."""
-
-    def __init__(self, message: str, *, hint: str | None = None, transient: bool = False) -> None:
-        super().__init__(message, hint=hint)
-        self.transient = transient
+class FetchError(RemoteError):
+    """A URL could not be had."""
 
 
 class Fetcher:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from pytest_zlayer.build.copy_error import CopyError
-from pytest_zlayer.build.remotes import Fetched
+from pytest_zlayer.build.remotes import Fetched, RemoteError
 from pytest_zlayer.build.trees import follow, look
 from pytest_zlayer.buildah.rootfs import LocalRootfs
 from pytest_zlayer.dockerfile.dispatch_sources import parse_git_source as parse_reference
@@ -51,12 +51,8 @@ class Process(Protocol):
     ) -> Ended: ...
 
 
-class GitError(CopyError):
-    """A git source could not be had; ``transient`` tells whether trying again may help."""
-
-    def __init__(self, message: str, *, hint: str | None = None, transient: bool = False) -> None:
-        super().__init__(message, hint=hint)
-        self.transient = transient
+class GitError(RemoteError):
+    """A git source could not be had."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import threading
@@ -9,13 +10,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_zlayer.build.base_finder import BaseFinder
 from pytest_zlayer.build.bases import BaseImages
 from pytest_zlayer.build.copying import Fetch
 from pytest_zlayer.build.events import Event, Pulling
 from pytest_zlayer.build.failures import BuildError
-from pytest_zlayer.build.fetch import Fetcher, redact
 from pytest_zlayer.build.image import BuildResult, Image
 from pytest_zlayer.build.image_builder import ImageBuilder
 from pytest_zlayer.build.job import BuildLog, Job
@@ -33,6 +34,9 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.dockerfile.operations import CopyOperation
 from pytest_zlayer.dockerfile.stages import StageGraph
 from pytest_zlayer.errors import UsageError, ZlayerError
+
+if TYPE_CHECKING:
+    from pytest_zlayer.build.fetch import Fetcher
 
 _EPOCH_NAME = "SOURCE_DATE_EPOCH"
 
@@ -221,14 +225,23 @@ class ImageMaker:
         return builder
 
     def _fetcher(self, job: Job) -> Fetch:
-        directory = job.fresh_path("fetched")
-        directory.mkdir()
-        process = self._workshop.engine.process
-        fetcher = Fetcher(directory, process=process, environment=job.options.environment)
+        """Gets URLs and git sources; what that takes is loaded with the first of them."""
+
+        @functools.cache
+        def fetcher() -> Fetcher:
+            from pytest_zlayer.build.fetch import Fetcher
+
+            directory = job.fresh_path("fetched")
+            directory.mkdir()
+            process = self._workshop.engine.process
+            return Fetcher(directory, process=process, environment=job.options.environment)
 
         def fetch(source: str, operation: CopyOperation) -> Fetched:
+            from pytest_zlayer.build.fetch import redact
+
+            get = fetcher()
             return self._workshop.transfers.do(
-                lambda _: fetcher(source, operation), "fetch", redact(source), job.plan.label
+                lambda _: get(source, operation), "fetch", redact(source), job.plan.label
             )
 
         return fetch

@@ -1,14 +1,23 @@
-"""Telling URLs and git references among the sources of ADD from paths."""
+"""Sources of ADD that lie elsewhere: telling them from paths, what they come down to, why not."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+from pytest_zlayer.build.copy_error import CopyError
 from pytest_zlayer.buildah.rootfs import Rootfs
 from pytest_zlayer.dockerfile.dispatch_sources import is_git, is_url
 
 RemoteKind = Literal["path", "http", "git"]
+
+
+class RemoteError(CopyError):
+    """A remote source could not be had; ``transient`` tells whether trying again may help."""
+
+    def __init__(self, message: str, *, hint: str | None = None, transient: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.transient = transient
 
 
 def remote_kind(source: str) -> RemoteKind:

@@ -9,9 +9,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from pytest_zlayer.build.events import Event, StepRetry
-from pytest_zlayer.build.fetch import FetchError
-from pytest_zlayer.build.gitsource import GitError
 from pytest_zlayer.build.policy import RetryPolicy
+from pytest_zlayer.build.remotes import RemoteError
 from pytest_zlayer.build.retry import with_retries
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout
 from pytest_zlayer.buildah.failures import Failure
@@ -64,7 +63,7 @@ class Transfers:
 
         Raises:
             EngineError: the last attempt's, with a sentence that names ``reference``.
-            FetchError, GitError: the last attempt's.
+            RemoteError: the last attempt's.
             Interrupted: the session ended during a pause.
         """
         seconds = self._limit
@@ -120,7 +119,7 @@ class Transfers:
 def _may_pass(error: BaseException) -> bool:
     if isinstance(error, EngineError):
         return error.failure.kind == "transient"
-    return isinstance(error, (FetchError, GitError)) and error.transient
+    return isinstance(error, RemoteError) and error.transient
 
 
 def _again(error: EngineError, message: str, hint: str | None) -> EngineError:
