@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_zlayer.build.contents import TreeContent
 from pytest_zlayer.build.layer import LayerEntry, LayerKind
@@ -48,8 +48,20 @@ def difference(
         *_written(before, after, replaced, files),
         *_deleted(before, after, replaced),
     ]
-    entries.sort(key=lambda one: sort_key(one.path))
-    return tuple(_without_restored(entries, restored))
+    told = list(_without_restored(entries, restored))
+    told += _parents(told, after)
+    return tuple(sorted(told, key=lambda one: sort_key(one.path)))
+
+
+def _parents(entries: Sequence[LayerEntry], after: Mapping[str, Change]) -> Iterator[LayerEntry]:
+    """The directories in which something has changed: a layer without them loses what they are."""
+    known = {one.path for one in entries} | {"/"}
+    for one in entries:
+        path = posixpath.dirname(one.path)
+        while path not in known:
+            known.add(path)
+            yield _entry(after[path], {}, False, None)
+            path = posixpath.dirname(path)
 
 
 def _within(path: str, directories: set[str]) -> bool:
@@ -95,7 +107,9 @@ def _same(known: Change, one: Change) -> bool:
     )
 
 
-def _entry(one: Change, first: dict[int, str], opaque: bool, files: Rootfs) -> LayerEntry:
+def _entry(
+    one: Change, first: dict[int, str], opaque: bool, files: Rootfs | None
+) -> LayerEntry:
     kind = _KINDS[stat.S_IFMT(one.mode)]
     target = one.target
     content = None
@@ -103,7 +117,7 @@ def _entry(one: Change, first: dict[int, str], opaque: bool, files: Rootfs) -> L
         other = first.setdefault(one.inode, one.path)
         if other != one.path:
             kind, target = "hardlink", other
-    if kind == "file":
+    if kind == "file" and files is not None:
         content = TreeContent(files, one.path, one.size)
     is_device = kind in ("character", "block")
     return LayerEntry(

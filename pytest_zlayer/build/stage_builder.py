@@ -145,6 +145,8 @@ class StageBuilder:
                 cached, attempts = self._run(step, operation)
             else:
                 self._compose(step, operation)
+        except CopyError as error:
+            raise self._failure(step, error.message, hint=error.hint) from error
         except OSError as error:
             trouble = machine_trouble(error, str(self._job.scratch))
             raise self._failure(step, trouble.message, hint=trouble.hint) from error
@@ -209,15 +211,12 @@ class StageBuilder:
         """Put the layer of a COPY, ADD or WORKDIR on the tree."""
         if any(isinstance(one.operation, RunOperation) for one in self.plan.steps[step.number :]):
             self.tree.expect_run()
-        try:
-            if isinstance(operation, WorkdirOperation):
-                entries = self._workdir_entries(operation)
-            else:
-                entries = self._copy_entries(step, operation)
-            if entries or isinstance(operation, CopyOperation):  # else: a WORKDIR that exists
-                self.tree.put(step, entries)
-        except CopyError as error:
-            raise self._failure(step, error.message, hint=error.hint) from error
+        if isinstance(operation, WorkdirOperation):
+            entries = self._workdir_entries(operation)
+        else:
+            entries = self._copy_entries(step, operation)
+        if entries or isinstance(operation, CopyOperation):  # else: a WORKDIR that exists
+            self.tree.put(step, entries)
 
     def _workdir_entries(self, operation: WorkdirOperation) -> tuple[LayerEntry, ...]:
         with self._job.slot():
