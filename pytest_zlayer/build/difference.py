@@ -107,9 +107,7 @@ def _same(known: Change, one: Change) -> bool:
     )
 
 
-def _entry(
-    one: Change, first: dict[int, str], opaque: bool, files: Rootfs | None
-) -> LayerEntry:
+def _entry(one: Change, first: dict[int, str], opaque: bool, files: Rootfs | None) -> LayerEntry:
     kind = _KINDS[stat.S_IFMT(one.mode)]
     target = one.target
     content = None

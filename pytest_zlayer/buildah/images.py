@@ -21,8 +21,10 @@ from pytest_zlayer.buildah.failures import (
     says_is_list,
     says_not_known,
 )
+from pytest_zlayer.buildah.index import is_list
 from pytest_zlayer.buildah.probe import Features
 from pytest_zlayer.buildah.records import parse_images
+from pytest_zlayer.buildah.storage import storage_of
 
 # What lies in the store has been let in already; /etc/containers/policy.json may not even exist.
 _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'
@@ -178,6 +180,12 @@ def _names(commander: Commander, identifier: str) -> tuple[str, ...]:
 
 def remove(commander: Commander, references: Sequence[str]) -> tuple[str, ...]:
     """``buildah rmi``; what is in use is left, and returned."""
+    # Given a list, ``rmi`` may remove the image that the list has for this machine instead.
+    storage = storage_of(commander.options)
+    lists = [one for one in references if storage is not None and is_list(storage, one)]
+    for one in lists:
+        _remove_list(commander, one)
+    references = [one for one in references if one not in lists]
     if not references:
         return ()
     done = commander.call(["rmi", *map(arguments.image, references)])
@@ -187,7 +195,7 @@ def remove(commander: Commander, references: Sequence[str]) -> tuple[str, ...]:
         # One call for all is quick; after any failure each says for itself how it stands.
         return tuple(left for one in references for left in remove(commander, [one]))
     if says_is_list(done.stderr_tail):
-        commander.output(["manifest", "rm", arguments.image(references[0])])
+        _remove_list(commander, references[0])
         return ()
     if says_has_names(done.stderr_tail):
         return tuple(references) if remove(commander, _names(commander, references[0])) else ()
@@ -196,3 +204,10 @@ def remove(commander: Commander, references: Sequence[str]) -> tuple[str, ...]:
     if says_in_use(done.stderr_tail):
         return tuple(references)
     raise commander.failed(done)
+
+
+def _remove_list(commander: Commander, name: str) -> None:
+    """Takes a name from a manifest list, and removes the list with its last one."""
+    done = commander.call(["manifest", "rm", arguments.image(name)])
+    if done.exit_code != 0 and not says_not_known(done.stderr_tail):
+        raise commander.failed(done)

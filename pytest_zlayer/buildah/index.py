@@ -57,6 +57,16 @@ def read_images(storage: StorageInfo) -> tuple[ImageSummary, ...] | None:
         return None
 
 
+def is_list(storage: StorageInfo, reference: str) -> bool:
+    """Whether a name or full id is that of a manifest list, as far as the records tell."""
+    images = _directory(storage, "images")
+    try:
+        entry = next(one for one in _json(images / "images.json") if _is(one, reference))
+        return "manifests" in _json(images / entry["id"] / "manifest")
+    except (*_UNREADABLE, StopIteration):
+        return False
+
+
 def images_version(storage: StorageInfo) -> object | None:
     """A value that changes with every change of the images, or ``None`` if there is none."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,16 @@ class StorageInfo:
     def container_file(self, container_id: str) -> Path:
         """The directory where buildah keeps what it knows of a working container."""
         return self.root / f"{self.driver}-containers" / container_id / "userdata"
+
+
+def storage_of(options: Sequence[str]) -> StorageInfo | None:
+    """The storage that global options name, ``None`` when they leave it to buildah."""
+    named = dict(zip(options[::2], options[1::2], strict=False))
+    try:
+        root, runroot = Path(named["--root"]), Path(named["--runroot"])
+        return StorageInfo(root, runroot, named["--storage-driver"])
+    except KeyError:
+        return None
 
 
 def parse_info(output: str) -> StorageInfo:

@@ -159,6 +159,7 @@ def test_manifest_list_that_cannot_be_pushed_is_an_error(plain: Engine, busybox:
         plain.manifest_push("localhost/test/multi:2", f"127.0.0.1:{free_port()}/test/multi:2")
     plain.remove_images("localhost/test/multi:2")
     assert not plain.exists("localhost/test/multi:2")
+    assert plain.exists(busybox)
     assert caught.value.failure.kind == "transient"
 
 

@@ -60,7 +60,7 @@ def test_disk_of_the_storage_is_full(small_disk: Ground, isolation: str) -> None
     small_disk.project(test_it=small_disk.building("RUN head -c 80000000 /dev/zero > /big; true"))
     said = report(small_disk.pytest(f"--zlayer-isolation={isolation}", code=1))
     assert "the disk is full: no space left in " in said
-    assert str(storage.root) in said
+    assert str(storage.root.parent) in said
     assert "\nhint: free some space there\n" in said
 
 
@@ -69,11 +69,8 @@ def test_temporary_directory_is_full(ground: Ground) -> None:
     ground.project(test_it=ground.building(step))
     with mounted(ground.storage.tmpdir, "size=20m"):
         said = report(ground.pytest(code=1))
-    assert (
-        "buildah could not write a layer, most likely because a disk was full; free now: " in said
-    )
-    assert f" MB in {ground.storage.tmpdir}" in said
-    assert "\nhint: free some space: a commit needs twice the size of its layer in TMPDIR" in said
+    assert f"the disk is full: no space left in {ground.storage.tmpdir}" in said
+    assert "\nhint: free some space there\n" in said
 
 
 def test_composed_layer_finds_the_temporary_directory_full(ground: Ground) -> None:
