@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from pytest_zlayer.build.failures import BuildError
 from pytest_zlayer.build.housekeeping import list_store, prune
-from pytest_zlayer.build.session import BuildSession
+from pytest_zlayer.build.session import BuildSession, SessionClosed
 from pytest_zlayer.build.spec import ImageSpec
 from tests.engine.building import building, make_options, write_files
 from tests.engine.conftest import BUSYBOX, Storage, add_busybox
@@ -220,3 +221,56 @@ def test_a_cached_layer_that_is_damaged_is_rebuilt(cached: Storage, context: Pat
         image = builds.build(TEXT.replace("CMD", "RUN cat /count > /twice\nCMD"), context)
 
         assert image.path("/twice").read_text() == "2 /all\n"
+
+
+def test_steps_put_into_the_store_together_are_found_one_by_one(
+    own_storage: Storage, tmp_path: Path
+) -> None:
+    add_busybox(own_storage, tmp_path / "busybox")
+    text = f"FROM {BUSYBOX}\nRUN echo 1 > /one\nRUN echo 2 > /two\nRUN echo 3 > /three\n"
+    with building(own_storage) as builds:
+        builds.build(text)
+    with building(own_storage) as builds:
+        image = builds.build(text.replace("echo 2", "echo two"))
+        assert builds.executed() == ["RUN echo two > /two", "RUN echo 3 > /three"]
+        assert image.path("/one").read_text() == "1\n"
+        assert image.path("/two").read_text() == "two\n"
+    prune(make_options(own_storage), cache=True)
+    assert own_storage.image_names() == [BUSYBOX]
+
+
+def test_layer_below_others_can_be_the_last_of_an_image(
+    own_storage: Storage, tmp_path: Path
+) -> None:
+    add_busybox(own_storage, tmp_path / "busybox")
+    text = f"FROM {BUSYBOX}\nRUN echo 1 > /one\nRUN echo 2 > /two\n"
+    with building(own_storage) as builds:
+        builds.build(text)
+    with building(own_storage) as builds:
+        image = builds.build(text.replace("RUN echo 2 > /two\n", ""))
+        assert builds.executed() == []
+        assert image.path("/one").exists()
+        assert not image.path("/two").exists()
+        assert len(image.layers) == 2
+
+
+def test_finished_step_is_in_the_store_while_the_next_one_runs(
+    own_storage: Storage, tmp_path: Path
+) -> None:
+    add_busybox(own_storage, tmp_path / "busybox")
+    text = f"FROM {BUSYBOX}\nRUN echo 1 > /one\nRUN sleep 600\n"
+    with building(own_storage) as builds, ThreadPoolExecutor() as pool:
+        running = pool.submit(builds.build, text)
+        while not cached_names(own_storage):
+            assert not running.done()
+            time.sleep(0.05)
+        builds.session.interrupt()
+        with pytest.raises(SessionClosed):
+            running.result()
+    with building(own_storage) as builds:
+        builds.build(text.replace("RUN sleep 600", "RUN true"))
+        assert builds.executed() == ["RUN true"]
+
+
+def cached_names(storage: Storage) -> list[str]:
+    return [name for name in storage.image_names() if name.startswith("localhost/zlayer/cache:")]
