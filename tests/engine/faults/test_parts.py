@@ -137,7 +137,7 @@ def _remove_half_of_the_container(ground: Ground) -> None:
     _kill_all(_mine(ground, "run"))
 
 
-VERBS = ("from", "commit", "pull", "tag", "rm", "rmi", "mount")
+VERBS = ("from", "pull", "tag", "rm", "rmi", "mount")
 
 
 @pytest.mark.parametrize("verb", VERBS)
