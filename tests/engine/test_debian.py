@@ -16,7 +16,8 @@ from pytest_zlayer.build.image import Image
 from tests.engine.building import building, write_files
 from tests.engine.conftest import Storage
 
-pytestmark = pytest.mark.network
+# Their image takes a minute: one worker builds it.
+pytestmark = [pytest.mark.network, pytest.mark.xdist_group("debian")]
 
 DOCKERFILE = """\
 FROM scratch AS debian
