@@ -27,7 +27,8 @@ def add_verbs(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "lint",
         help="run the build checks on Dockerfiles (needs no buildah)",
-        description="Exit codes: 0 nothing that is an error, 1 a finding is an error "
+        description="A Dockerfile that cannot be built is checked up to what is wrong with it. "
+        "Exit codes: 0 nothing that is an error, 1 a finding is an error "
         "(# check=error=true), 2 a Dockerfile cannot be built.",
     )
     parser.add_argument("files", metavar="FILE", nargs="+", help="Dockerfiles (-: stdin)")
@@ -98,22 +99,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(file: str, target: str | None, settings: Settings) -> Report:
-    from pytest_zlayer.dockerfile import DockerfileError, parse
-    from pytest_zlayer.dockerfile.checks import examine
+    from pytest_zlayer.dockerfile.checks import examine_text
+    from pytest_zlayer.dockerfile.parser import decoded
 
     source, shown = read_source(file)
-    try:
-        dockerfile = parse(source, filename=shown)
-    except DockerfileError as error:
-        return Report(shown, "", (), error)
-    found = examine(
-        dockerfile,
+    found = examine_text(
+        source,
+        filename=shown,
         build_args=settings["build-arg"],
         target=target,
         ignore=_ignore_rules(file),
         **_platform(settings),
     )
-    return Report(shown, dockerfile.text, found.findings, found.error)
+    return Report(shown, decoded(source), found.findings, found.error)
 
 
 def _ignore_rules(file: str) -> IgnoreRules | None:

@@ -102,15 +102,19 @@ def _read_bool(value: str, part: str) -> bool:
         ) from None
 
 
-def options_of(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> CheckOptions:
+def options_of(directive: str | None, build_args: Mapping[str, str]) -> CheckOptions:
     """The options for the whole file: the build argument if there is one, else the directive.
+
+    Args:
+        directive: what ``# check=`` says, if it is there.
+        build_args: values for ARG.
 
     Raises:
         ValueError: BuildKit's message.
     """
     text = build_args.get(OVERRIDE)
     if text is None:
-        text = (dockerfile.check or "").partition(" ")[0]
+        text = directive or ""
     try:
         return parse_check_options(text)
     except ValueError as problem:
@@ -122,7 +126,7 @@ def check_option_problem(
 ) -> Diagnostic | None:
     """What is wrong with the options for the whole file, at the directive's line."""
     try:
-        options_of(dockerfile, build_args)
+        options_of(dockerfile.check, build_args)
     except ValueError as problem:
         return Diagnostic(str(problem), _directive_span(dockerfile.text))
     return None

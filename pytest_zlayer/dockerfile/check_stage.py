@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from pytest_zlayer.dockerfile.check_rules import Reporter, spot
 from pytest_zlayer.dockerfile.instructions import (
-    AnyInstruction,
     Arg,
     Dockerfile,
     From,
-    Maintainer,
+    Instruction,
     Stage,
 )
 from pytest_zlayer.dockerfile.platforms import Platform
@@ -22,48 +21,53 @@ from pytest_zlayer.dockerfile.stage_bases import read_platform
 from pytest_zlayer.dockerfile.suggest import suggest
 
 _RESERVED = frozenset({"context", "scratch"})
+# The words of FROM image AS name.
+_NAMED = 3
 
 
-def check_continuations(dockerfile: Dockerfile, reporter: Reporter) -> None:
+def check_continuations(instructions: Iterable[Instruction], reporter: Reporter) -> None:
     """NoEmptyContinuation, at the last line of the continued instruction."""
-    for instruction in dockerfile.instructions:
+    for instruction in instructions:
         if instruction.empty_continuation:
             span = _last_line(instruction)
             reporter.report("NoEmptyContinuation", "Empty continuation line", span)
 
 
-def _last_line(instruction: AnyInstruction) -> Span:
+def _last_line(instruction: Instruction) -> Span:
     # Here-documents follow the logical line: each is its body and a terminator.
     bodies = sum(one.content.count("\n") + 1 for one in instruction.heredocs)
     end = instruction.span.end_line - bodies
     return Span(end, 1, end, instruction.span.end_column if not bodies else 2)
 
 
-def check_instructions(dockerfile: Dockerfile, reporter: Reporter) -> None:
-    """Rules that look at one instruction as it is written."""
-    for instruction in dockerfile.instructions:
+def check_instructions(instructions: Iterable[Instruction], reporter: Reporter) -> None:
+    """Rules that look at one instruction as it is written; it may be one that was refused."""
+    for instruction in instructions:
         scoped = reporter.scoped(instruction.comments)
-        match instruction:
-            case Maintainer():
+        # BuildKit applies these two before it finds out whether the instruction makes sense.
+        match instruction.name or instruction.keyword.upper():
+            case "MAINTAINER":
                 message = "Maintainer instruction is deprecated in favor of using label"
                 scoped.report("MaintainerDeprecated", message, instruction.span)
-            case From():
+            case "FROM":
                 _check_from_casing(instruction, scoped)
-                if instruction.stage_name:
-                    _check_description(instruction, [instruction.stage_name], scoped)
+        match instruction:
+            case From(stage_name=str(name)):
+                _check_description(instruction, [name], scoped)
             case Arg():
                 names = [one.name.value for one in instruction.declarations]
                 _check_description(instruction, names, scoped)
 
 
-def _check_from_casing(instruction: From, reporter: Reporter) -> None:
-    name = instruction.stage_word
-    if name is None:
+def _check_from_casing(instruction: Instruction, reporter: Reporter) -> None:
+    words = instruction.args
+    if len(words) < _NAMED:
         return
-    if name.value != name.value.lower():
+    name = words[2]
+    if len(words) == _NAMED and name.value != name.value.lower():
         message = f"Stage name '{name.value}' should be lowercase"
         reporter.report("StageNameCasing", message, spot(instruction, name.span))
-    keyword, joint = instruction.keyword, instruction.args[1]
+    keyword, joint = instruction.keyword, words[1]
     if not _same_case(keyword, joint.value):
         message = f"'{joint.value}' and '{keyword}' keywords' casing do not match"
         reporter.report("FromAsCasing", message, spot(instruction, joint.span))

@@ -6,6 +6,7 @@ import platform as host
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from pytest_zlayer.dockerfile.broken import BrokenDockerfile
 from pytest_zlayer.dockerfile.check_options import CheckOptions, options_of
 from pytest_zlayer.dockerfile.check_rules import RULES, Finding, Reporter
 from pytest_zlayer.dockerfile.check_stage import (
@@ -24,12 +25,13 @@ from pytest_zlayer.dockerfile.dispatch_words import WordReader, expand_instructi
 from pytest_zlayer.dockerfile.errors import DockerfileError
 from pytest_zlayer.dockerfile.ignore import IgnoreRules
 from pytest_zlayer.dockerfile.instructions import AnyInstruction, Dockerfile
+from pytest_zlayer.dockerfile.parser import read
 from pytest_zlayer.dockerfile.platforms import Platform, host_platform
 from pytest_zlayer.dockerfile.scope import NOTHING, automatic_args, global_scope
 from pytest_zlayer.dockerfile.stage_graph import StageGraph
 from pytest_zlayer.dockerfile.stages import link_stages
 
-__all__ = ["RULES", "CheckReport", "Finding", "check", "examine"]
+__all__ = ["RULES", "CheckReport", "Finding", "check", "examine", "examine_text"]
 
 _NO_BASES: Mapping[str, ImageConfig] = {}
 
@@ -95,11 +97,7 @@ def examine(
     """
     native = build_platform or platform or host_platform(host.machine())
     wanted = platform or native
-    try:
-        reporter = Reporter(options_of(dockerfile, build_args))
-    except ValueError:
-        # Told by link_stages, which knows the place; BuildKit checks nothing then.
-        reporter = Reporter(CheckOptions(skip_all=True))
+    reporter = _reporter(dockerfile.check, build_args)
     _check_written(dockerfile, build_args, target, (wanted, native), reporter)
     try:
         graph = link_stages(
@@ -117,6 +115,60 @@ def examine(
     return CheckReport(tuple(reporter.findings))
 
 
+def examine_text(
+    text: str | bytes,
+    *,
+    filename: str | None = None,
+    build_args: Mapping[str, str] = NOTHING,
+    target: str | None = None,
+    platform: Platform | None = None,
+    build_platform: Platform | None = None,
+    contexts: Collection[str] = (),
+    ignore: IgnoreRules | None = None,
+    bases: Mapping[str, ImageConfig] = _NO_BASES,
+) -> CheckReport:
+    """As ``examine``, for a Dockerfile that need not make sense; raises nothing.
+
+    Empty continuation lines are found in the whole file then, all else up to the first
+    instruction that is wrong; nothing is found in a file that cannot be cut into instructions.
+
+    Args:
+        text, filename: as for ``parse``.
+        build_args, target, platform, build_platform, contexts, ignore, bases: as for ``examine``.
+    """
+    try:
+        found = read(text, filename=filename)
+    except DockerfileError as error:
+        return CheckReport((), error)
+    if isinstance(found, BrokenDockerfile):
+        return _examine_broken(found, build_args)
+    return examine(
+        found,
+        build_args=build_args,
+        target=target,
+        platform=platform,
+        build_platform=build_platform,
+        contexts=contexts,
+        ignore=ignore,
+        bases=bases,
+    )
+
+
+def _examine_broken(broken: BrokenDockerfile, build_args: Mapping[str, str]) -> CheckReport:
+    reporter = _reporter(broken.check, build_args)
+    check_continuations(broken.lines, reporter)
+    check_instructions(broken.instructions, reporter)
+    return CheckReport(tuple(reporter.findings), broken.error)
+
+
+def _reporter(directive: str | None, build_args: Mapping[str, str]) -> Reporter:
+    try:
+        return Reporter(options_of(directive, build_args))
+    except ValueError:
+        # Told by link_stages, which knows the place; BuildKit checks nothing then.
+        return Reporter(CheckOptions(skip_all=True))
+
+
 def _check_written(
     dockerfile: Dockerfile,
     build_args: Mapping[str, str],
@@ -125,8 +177,8 @@ def _check_written(
     reporter: Reporter,
 ) -> None:
     """The rules that need no stage graph, in BuildKit's order."""
-    check_continuations(dockerfile, reporter)
-    check_instructions(dockerfile, reporter)
+    check_continuations(dockerfile.instructions, reporter)
+    check_instructions(dockerfile.instructions, reporter)
     if not dockerfile.stages:
         return
     check_stage_names(dockerfile.stages, reporter)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import io
 import os
-import re
 import stat
 import sys
 import tempfile
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _PLACES = (_PACKAGE / "grammar", _PACKAGE.parent / "grammar")
+# The number is that of what the file holds: another one makes every older file a foreign one.
 _MAGIC = b"pytest-zlayer grammar 1\n"
 _DIGEST_SIZE = hashlib.sha256().digest_size
 
@@ -86,19 +85,8 @@ def _key(text: str, options: Mapping[str, object]) -> str:
         repr(sorted((name, str(value)) for name, value in options.items())),
         lark.__version__,
         sys.version,
-        _own_version(),
     )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-
-
-def _own_version() -> str:
-    try:
-        metadata = importlib.metadata.distribution("pytest-zlayer").read_text("METADATA") or ""
-    except importlib.metadata.PackageNotFoundError:
-        return "0"
-    # Reading all of it as a mail message, as importlib.metadata does, takes a millisecond.
-    found = re.search(r"^Version: *(\S+)", metadata, re.MULTILINE)
-    return found[1] if found else "0"
 
 
 def _compiled(text: str, options: Mapping[str, object], file: Path) -> Lark:

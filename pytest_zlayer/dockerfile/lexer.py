@@ -33,7 +33,8 @@ class DockerfileLexer(Lexer):
 
     def __init__(self, conf: LexerConf) -> None:
         self._terminals = {one.name: one.pattern.to_regexp() for one in conf.terminals}
-        self._patterns = {"\\": Patterns(self._terminals, "\\")}
+        # Compiled when met: Lark makes a lexer too, which never cuts anything.
+        self._patterns: dict[str, Patterns] = {}
 
     def lex(self, lexer_state: Any, parser_state: Any) -> Iterator[Token]:  # noqa: ARG002
         """The tokens of ``lexer_state.text``: lines that are cut already."""
@@ -49,7 +50,7 @@ class DockerfileLexer(Lexer):
         return builder_directives(text, self.patterns("\\").directive)
 
     def patterns(self, escape: str) -> Patterns:
-        """The regular expressions for an escape character; the rare one is compiled when met."""
+        """The regular expressions for an escape character."""
         if escape not in self._patterns:
             self._patterns[escape] = Patterns(self._terminals, escape)
         return self._patterns[escape]

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from pytest_zlayer.dockerfile.broken import BrokenDockerfile
 from pytest_zlayer.dockerfile.builder import build
 from pytest_zlayer.dockerfile.errors import Diagnostic, DockerfileError
 from pytest_zlayer.dockerfile.flags import InstructionError
 from pytest_zlayer.dockerfile.grammar import load_grammar
-from pytest_zlayer.dockerfile.instructions import AnyInstruction, Arg, Dockerfile, From, Stage
+from pytest_zlayer.dockerfile.instructions import (
+    AnyInstruction,
+    Arg,
+    Dockerfile,
+    From,
+    Instruction,
+    Stage,
+)
 from pytest_zlayer.dockerfile.lexeme import Lexeme
 from pytest_zlayer.dockerfile.lexer import DockerfileLexer, Scan
+from pytest_zlayer.dockerfile.parts import split_parts
 from pytest_zlayer.dockerfile.refusals import refusal
 from pytest_zlayer.dockerfile.source import Span
 
@@ -35,8 +44,19 @@ def parse(text: str | bytes, *, filename: str | None = None) -> Dockerfile:
             phase ``instruction`` when one of them makes no sense. It holds all errors of that
             phase.
     """
-    source = decoded(text)
-    return Parser.shared().parse(source, filename)
+    found = read(text, filename=filename)
+    if isinstance(found, BrokenDockerfile):
+        raise found.error
+    return found
+
+
+def read(text: str | bytes, *, filename: str | None = None) -> Dockerfile | BrokenDockerfile:
+    """As :func:`parse`, but an error of phase ``instruction`` comes with what could be read.
+
+    Raises:
+        DockerfileError: in phase ``parse``: there are no instructions to speak of.
+    """
+    return Parser.shared().read(decoded(text), filename)
 
 
 def decoded(text: str | bytes) -> str:
@@ -59,21 +79,22 @@ class Parser:
         """The parser of this process; the grammar is loaded at the first call."""
         return cls(load_grammar("dockerfile", start=("start", "line"), lexer=DockerfileLexer))
 
-    def parse(self, text: str, filename: str | None) -> Dockerfile:
-        """``parse`` for decoded text."""
+    def read(self, text: str, filename: str | None) -> Dockerfile | BrokenDockerfile:
+        """``read`` for decoded text."""
         scan = self._scan(text, filename)
-        instructions = self._instructions(scan, text, filename)
-        stages = _stages(instructions)
         directives = self._lexer.builder_directives(text)
+        instructions = self._instructions(scan, text)
+        if instructions is None:
+            return self._broken(scan, text, filename, _check(directives))
         return Dockerfile(
             text=text,
             filename=filename,
             escape=scan.reader.escape,
             syntax=directives.get("syntax"),
-            check=directives.get("check", "").split(" ")[0] or None,
+            check=_check(directives),
             instructions=instructions,
             global_args=_global_args(instructions),
-            stages=stages,
+            stages=_stages(instructions),
         )
 
     def parse_one(self, text: str, escape: str) -> AnyInstruction:
@@ -102,35 +123,46 @@ class Parser:
             raise _error(scan.errors, "parse", text, filename)
         return scan
 
-    def _instructions(
-        self, scan: Scan, text: str, filename: str | None
-    ) -> tuple[AnyInstruction, ...]:
+    def _instructions(self, scan: Scan, text: str) -> tuple[AnyInstruction, ...] | None:
+        """All instructions; ``None`` when one of them or their order is wrong."""
         from lark import UnexpectedToken
 
         try:
             tree = self._grammar.parse(cast(Any, scan.lines), start="start")
             return tuple([build(tokens, text) for tokens in _leaves(tree)])
         except (UnexpectedToken, InstructionError):
-            raise _error(self._errors(scan, text), "instruction", text, filename) from None
+            return None
 
-    def _errors(self, scan: Scan, text: str) -> list[Diagnostic]:
-        """What is wrong with each line, and with their order."""
+    def _broken(
+        self, scan: Scan, text: str, filename: str | None, check: str | None
+    ) -> BrokenDockerfile:
+        """Look at each line by itself: what it is, what is wrong with it and with their order."""
+        instructions: list[Instruction] = []
         errors: list[Diagnostic] = []
+        reached = 0
         in_stage = False
         for tokens in scan.lines:
             keyword = tokens[0]
             lines = (keyword.logical.first, keyword.logical.last)
             in_stage = in_stage or keyword.type == "FROM"
             try:
-                self._one(tokens, text)
+                instructions.append(self._one(tokens, text))
             except InstructionError as error:
+                instructions.append(Instruction(**split_parts(tokens, text).common()))
                 errors.append(Diagnostic(error.message, error.span, error.hint, lines))
-                continue
-            if not in_stage and keyword.type != "ARG":
-                message = "no build stage in current context"
-                errors.append(Diagnostic(message, keyword.word.span, _FROM_FIRST, lines))
-                in_stage = True
-        return errors
+            else:
+                if not in_stage and keyword.type != "ARG":
+                    message = "no build stage in current context"
+                    errors.append(Diagnostic(message, keyword.word.span, _FROM_FIRST, lines))
+                    in_stage = True
+            if errors and not reached:
+                reached = len(instructions)
+        return BrokenDockerfile(
+            check=check,
+            lines=tuple(instructions),
+            instructions=tuple(instructions[:reached]),
+            error=_error(errors, "instruction", text, filename),
+        )
 
     def _one(self, tokens: Sequence[Lexeme], text: str) -> AnyInstruction:
         from lark import UnexpectedToken
@@ -151,6 +183,10 @@ def _error(
     found: Iterable[Diagnostic], phase: Any, text: str, filename: str | None
 ) -> DockerfileError:
     return DockerfileError(found, phase=phase, text=text, filename=filename)
+
+
+def _check(directives: Mapping[str, str]) -> str | None:
+    return directives.get("check", "").split(" ")[0] or None
 
 
 def _leaves(tree: Any) -> Iterator[list[Lexeme]]:

@@ -43,6 +43,43 @@ def test_a_file_that_cannot_be_built_ends_with_2(run):
     )
 
 
+def test_a_broken_file_shows_its_findings_and_then_the_errors(run):
+    Path("bad").write_text(
+        "# check=error=true\nFROM scratch as b\nMAINTAINER\nRUN a \\\n\n  b\nRUNN x\n"
+    )
+    done = run("lint", "bad")
+    assert done.code == 2
+    assert done.out == (
+        "bad:6:1: error: NoEmptyContinuation: Empty continuation line\n"
+        "    6 |   b\n"
+        "      | ^~~\n"
+        "bad:2:14: error: FromAsCasing: 'as' and 'FROM' keywords' casing do not match\n"
+        "    2 | FROM scratch as b\n"
+        "      |              ^~\n"
+        "bad:3:1: error: MaintainerDeprecated: Maintainer instruction is deprecated in favor of"
+        " using label\n"
+        "    3 | MAINTAINER\n"
+        "      | ^~~~~~~~~~\n"
+        "bad:3:1: MAINTAINER requires exactly one argument\n"
+        "    3 | MAINTAINER\n"
+        "      | ^~~~~~~~~~\n"
+        "bad:7:1: unknown instruction: RUNN (did you mean RUN?)\n"
+        "    7 | RUNN x\n"
+        "      | ^~~~\n"
+        "3 findings and 2 errors in 1 file\n"
+    )
+
+
+def test_json_holds_findings_and_errors_of_a_broken_file(run):
+    Path("bad").write_text("FROM scratch\nMAINTAINER\n")
+    done = run("lint", "--json", "bad")
+    [bad] = json.loads(done.out)
+    assert done.code == 2
+    assert [(one["name"], one["line"]) for one in bad["findings"]] == [("MaintainerDeprecated", 2)]
+    message = "MAINTAINER requires exactly one argument"
+    assert bad["errors"] == [{"message": message, "line": 2, "column": 1}]
+
+
 def test_json_holds_findings_and_errors_of_each_file(run):
     Path("good").write_text("FROM scratch\nMAINTAINER me\n")
     Path("bad").write_text("FROM scratch\nRUNN x\n")

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from pytest_zlayer.dockerfile.checks import RULES, CheckReport, Finding, check, examine
+from pytest_zlayer.dockerfile.checks import (
+    RULES,
+    CheckReport,
+    Finding,
+    check,
+    examine,
+    examine_text,
+)
 from pytest_zlayer.dockerfile.config import ImageConfig
 from pytest_zlayer.dockerfile.ignore import IgnoreRules
 from pytest_zlayer.dockerfile.parser import parse
@@ -497,6 +504,79 @@ def test_wrong_options_are_an_error_and_nothing_is_checked():
     assert outcome.error.diagnostics[0].message == (
         'failed to parse check options: invalid check option "x"'
     )
+
+
+# Files that cannot be read to their end
+
+
+def broken(*lines: str, **options: Any) -> list[str]:
+    """``Rule line`` of every finding in a file that must be wrong."""
+    outcome = examine_text("\n".join(lines) + "\n", **options)
+    assert outcome.error is not None
+    assert outcome.error.phase == "instruction"
+    return [f"{one.name} {one.span.line}" for one in outcome.findings]
+
+
+def test_a_file_is_checked_up_to_the_instruction_that_is_wrong():
+    assert broken("FROM a as b", "RUNN x", "MAINTAINER me") == ["FromAsCasing 1"]
+
+
+def test_all_errors_are_told_even_if_the_search_ends_at_the_first():
+    outcome = examine_text("FROM a\nFOO x\nMAINTAINER\nBAR y\n", filename="f")
+    assert outcome.findings == ()
+    assert outcome.error is not None
+    assert [one.span.line for one in outcome.error.diagnostics] == [2, 3, 4]
+    assert outcome.error.filename == "f"
+
+
+def test_a_continuation_is_checked_wherever_it_stands():
+    assert broken("RUNN x", "FROM a", "RUN b \\", "", " c") == ["NoEmptyContinuation 5"]
+
+
+def test_the_wrong_instruction_is_checked_itself():
+    assert broken("FROM a", "MAINTAINER") == ["MaintainerDeprecated 2"]
+    assert broken("FROM a as b c") == ["FromAsCasing 1"]
+    assert broken("FROM a as B", "FROM a as 1B") == [
+        "StageNameCasing 1",
+        "FromAsCasing 1",
+        "StageNameCasing 2",
+        "FromAsCasing 2",
+    ]
+
+
+def test_an_instruction_outside_of_a_stage_is_checked():
+    assert broken("MAINTAINER me", "MAINTAINER you", "FROM a") == ["MaintainerDeprecated 1"]
+
+
+def test_descriptions_are_checked_up_to_the_wrong_instruction():
+    lines = ("# check=experimental=all", "# x", "ARG a", "FOO", "# y", "ARG b")
+    assert broken(*lines) == ["InvalidDefinitionDescription 3"]
+
+
+def test_a_broken_file_has_its_options():
+    wrong = ("FROM a as b", "MAINTAINER")
+    assert broken("# check=skip=FromAsCasing", *wrong) == ["MaintainerDeprecated 3"]
+    assert broken(wrong[0], "# check=skip=MaintainerDeprecated", wrong[1]) == ["FromAsCasing 1"]
+    assert broken(*wrong, build_args={"BUILDKIT_DOCKERFILE_CHECK": "skip=all"}) == []
+    assert broken("# check=x", *wrong) == []
+
+
+def test_findings_of_a_broken_file_may_be_errors_too():
+    outcome = examine_text("# check=error=true\nFROM a as b\nFOO\n")
+    assert [one.is_error for one in outcome.findings] == [True]
+    assert outcome.error is not None
+
+
+def test_what_cannot_be_cut_into_instructions_is_not_checked():
+    outcome = examine_text("FROM a as b\nMAINTAINER me\nENV x\n")
+    assert outcome.findings == ()
+    assert outcome.error is not None
+    assert outcome.error.phase == "parse"
+
+
+def test_a_text_that_makes_sense_is_examined_whole():
+    text = "FROM a as b\nWORKDIR x\n"
+    assert examine_text(text, build_platform=AMD) == examine(parse(text), build_platform=AMD)
 
 
 def test_a_fine_file_has_no_findings():
