@@ -63,7 +63,7 @@ class Workbench:
     """One storage with the base image ``bb``, one session that builds in it."""
 
     def __init__(self, storage: Storage, directory: Path) -> None:
-        self._storage = storage
+        self.storage = storage
         self._directory = directory
         self._count = 0
         self._snapshots: dict[str, Snapshot] = {}
@@ -110,7 +110,7 @@ class Workbench:
         place = self._directory / "onbuild"
         place.mkdir()
         (place / "Dockerfile").write_text(_TRIGGERS)
-        self._storage.buildah("build", "--format=docker", "--tag=localhost/onbuild", str(place))
+        self.storage.buildah("build", "--format=docker", "--tag=localhost/onbuild", str(place))
 
     # --- building
 
@@ -165,7 +165,7 @@ class Workbench:
             value = things if isinstance(things, str) else place / f"named-{name}"
             words.append(f"--build-context={name}={value}")
         try:
-            self._storage.buildah(*words, str(place / "context"))
+            self.storage.buildah(*words, str(place / "context"))
         except subprocess.CalledProcessError as error:
             raise ReferenceFailed(error.stderr) from None
         return (place / "id").read_text().strip().removeprefix("sha256:")
