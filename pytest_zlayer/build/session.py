@@ -30,6 +30,7 @@ from pytest_zlayer.build.plan import BuildPlan, make_plan
 from pytest_zlayer.build.retry import Interrupted
 from pytest_zlayer.build.spec import ImageSpec
 from pytest_zlayer.build.workshop import Workshop
+from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.errors import ZlayerError
 
 if TYPE_CHECKING:
@@ -59,6 +60,13 @@ class BuildHooks:
 
 class SessionClosed(ZlayerError):
     """A build was asked of a session that has ended, or the session ended under a build."""
+
+
+def _was_interrupted(error: BaseException) -> bool:
+    """Whether a build ended because it was told to, wherever that met it."""
+    if isinstance(error, EngineError):
+        return error.failure.kind == "interrupted"
+    return isinstance(error, Interrupted)
 
 
 class BuildSession:
@@ -250,7 +258,7 @@ class BuildSession:
                     seconds=time.monotonic() - started,
                 )
             )
-            if isinstance(error, Interrupted):
+            if _was_interrupted(error):
                 raise SessionClosed(f"building {plan.label} was interrupted") from None
             raise
         self._tell(

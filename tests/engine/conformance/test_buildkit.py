@@ -33,12 +33,16 @@ def test_image_is_what_buildkit_builds(
             workbench.build(case, place)
         said = str(refused.value)
         if reason(caught.value) not in said:
-            pytest.fail(f"OURS {reason(caught.value)} THEIRS {said.splitlines()[-1]}", pytrace=False)
+            pytest.fail(
+                f"OURS {reason(caught.value)} THEIRS {said.splitlines()[-1]}", pytrace=False
+            )
         return
     image = workbench.build(case, place).id
     try:
         reference = buildkit.build(case, place)
     except BuildKitFailed as error:
-        pytest.fail("BuildKit failed: " + "\n".join(str(error).strip().splitlines()[-3:]), pytrace=False)
+        pytest.fail(
+            "BuildKit failed: " + "\n".join(str(error).strip().splitlines()[-3:]), pytrace=False
+        )
     found = list(reference_differences(workbench, image, reference))
     fail_if_any("what BuildKit builds", map(str, found))
