@@ -143,7 +143,7 @@ def import_layout(
         for blob in blobs.iterdir():
             (plain / blob.name).symlink_to(blob.absolute())
         words = ["pull", "--quiet", *own_policy(tmpdir), f"dir:{plain}"]
-        identifier = commander.output(words, timeout=LAYERS).strip()
+        identifier = commander.repeatable(words, timeout=LAYERS).strip()
     finally:
         shutil.rmtree(plain, ignore_errors=True)
     if not arguments.is_image_id(identifier):
