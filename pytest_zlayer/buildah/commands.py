@@ -41,13 +41,23 @@ class Commander:
         *,
         timeout: float | None = BOOKKEEPING,
         env: Mapping[str, str] | None = None,
+        leaves: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> Completed:
-        """Runs buildah; only an overrun of the time limit is an error."""
+        """Runs buildah; only an overrun of the time limit is an error.
+
+        Args:
+            leaves: what the command may leave in the store when it does not succeed; see
+                :mod:`pytest_zlayer.buildah.traces`.
+        """
         request = Request(
             argv=self.argv(words), env={**self.env, **(env or {})}, timeout=timeout, **more
         )
-        return self.finish(request)
+        noted = self.runner.note_traces(leaves) if leaves else None
+        done = self.finish(request)
+        if noted is not None and done.exit_code == 0:
+            self.runner.drop_traces(noted)
+        return done
 
     def finish(self, request: Request) -> Completed:
         """Runs a request; only an overrun of the time limit is an error."""

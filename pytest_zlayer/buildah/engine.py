@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import secrets
 import threading
@@ -48,6 +49,9 @@ __all__ = [
     "Volume",
 ]
 
+# The exit status of a buildah that has failed by itself.
+_FAILED = 125
+
 
 class Engine:
     """buildah on this machine, opened for one process of one session.
@@ -84,6 +88,8 @@ class Engine:
         self._probing = threading.Lock()
         self._numbers = itertools.count(1)
         self._closed = False
+        # Commits that were begun and not seen to succeed.
+        self._commits: dict[str, list[str]] = {}
         # Ids only: a name may mean another image next time.
         self._without_triggers: set[str] = set()
 
@@ -250,14 +256,26 @@ class Engine:
 
         ``timestamp`` (seconds since the epoch) makes the result independent of the clock.
         """
+        options = images.commit_options(
+            self.features, self.tmpdir, squash=squash, timestamp=timestamp, format=format
+        )
         # Noted first: what a commit leaves when it is cut off can only be removed by another one.
-        self._note({"commit": container})
-        identifier = images.commit(
-            self._commander, self.features, container, name=name, squash=squash,
-            timestamp=timestamp, format=format, timeout=timeout,
-        )  # fmt: skip
-        self._note({"drop commit": container})
+        self._note({"commit": container, "options": options})
+        self._commits[container] = options
+        try:
+            identifier = images.commit(
+                self._commander, container, options, name=name, timeout=timeout
+            )
+        except EngineError as error:
+            if error.exit_code == _FAILED:  # it ended by itself, and left nothing
+                self._forget_commit(container)
+            raise
+        self._forget_commit(container)
         return identifier
+
+    def _forget_commit(self, container: str) -> None:
+        self._commits.pop(container, None)
+        self._note({"drop commit": container})
 
     def mount(self, container: str) -> LocalRootfs | AgentRootfs:
         """The files of a working container."""
@@ -317,8 +335,13 @@ class Engine:
         """Removes containers; one that is gone already counts as removed."""
         if not names:
             return
-        words = ["rm", *map(arguments.container, names)]
-        done = self._commander.call(words)
+        for name in names:
+            if name in self._commits:
+                # Without its container nobody could undo what the commit has left.
+                with contextlib.suppress(EngineError):
+                    images.undo_commit(self._commander, name, self._commits[name])
+                    self._forget_commit(name)
+        done = running.remove(self._commander, names)
         if done.exit_code == 0:
             return
         if not says_not_known(done.stderr_tail):
@@ -372,7 +395,7 @@ class Engine:
             self._without_triggers.add(found.id)
         return found.id
 
-    def _note(self, line: Mapping[str, str]) -> None:
+    def _note(self, line: Mapping[str, Any]) -> None:
         self._client.ask("note", line=dict(line))
 
     def register_image(self, name: str) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pytest_zlayer.buildah import arguments
+from pytest_zlayer.buildah import arguments, traces
 from pytest_zlayer.buildah.agent.cleaning import unnamed_twins
+from pytest_zlayer.buildah.agent.layers import Records, Unreadable
 from pytest_zlayer.buildah.commands import LAYERS, Commander
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import (
@@ -29,6 +32,9 @@ from pytest_zlayer.buildah.storage import storage_of
 # What lies in the store has been let in already; /etc/containers/policy.json may not even exist.
 _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'
 
+# Seconds that making a layer once more may take, only to remove it.
+_UNDOING = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Imported:
@@ -41,7 +47,7 @@ class Imported:
 class Unnamed:
     """Remembers an image while it is in the store and has no name yet."""
 
-    def __init__(self, note: Callable[[Mapping[str, str]], None]) -> None:
+    def __init__(self, note: Callable[[Mapping[str, Any]], None]) -> None:
         self._note = note
         self._identifier = ""
 
@@ -65,27 +71,35 @@ def own_policy(directory: Path) -> list[str]:
     return ["--signature-policy", str(file)]
 
 
-def commit(
-    commander: Commander,
+def commit_options(
     features: Features,
-    container: str,
+    tmpdir: Path,
     *,
-    name: str | None,
     squash: bool,
     timestamp: int | None,
     format: str,  # noqa: A002 (the word of the command line)
-    timeout: float | None,
-) -> str:
-    """``buildah commit``, believed only when an id comes and no error was logged."""
-    words = ["commit", "--quiet", "--format", format]
-    words += own_policy(Path(commander.env["TMPDIR"]))
+) -> list[str]:
+    """The options of ``buildah commit``; with the same ones the same layer comes of it."""
+    words = ["--quiet", "--format", format, *own_policy(tmpdir)]
     if features.commit_identity_label:
         words.append("--identity-label=false")
     if squash:
         words.append("--squash")
     if timestamp is not None:
         words += ["--timestamp", str(timestamp)]
-    words.append(arguments.container(container))
+    return words
+
+
+def commit(
+    commander: Commander,
+    container: str,
+    options: Sequence[str],
+    *,
+    name: str | None = None,
+    timeout: float | None = LAYERS,
+) -> str:
+    """``buildah commit``, believed only when an id comes and no error was logged."""
+    words = ["commit", *options, arguments.container(container)]
     if name is not None:
         words.append(arguments.image(name))
     done = commander.call(words, timeout=timeout)
@@ -112,9 +126,19 @@ def commit(
 
 def _remove_twins(commander: Commander, identifier: str) -> None:
     """Removes what earlier tries of a commit have stored without getting to name it."""
-    named = dict(zip(commander.options[::2], commander.options[1::2], strict=False))
-    file = Path(named["--root"]) / f"{named['--storage-driver']}-images" / "images.json"
-    remove(commander, unnamed_twins(json.loads(file.read_bytes()), identifier))
+    with contextlib.suppress(Unreadable):
+        images = Records.named_by(commander.options).all("images")
+        remove(commander, unnamed_twins(images, identifier))
+
+
+def undo_commit(commander: Commander, container: str, options: Sequence[str]) -> None:
+    """Removes what a commit that was cut off may have left, while its container is still there.
+
+    Nothing but the same commit takes over a layer that was left; with that image it goes.
+    """
+    identifier = commit(commander, container, options, timeout=_UNDOING)
+    _remove_twins(commander, identifier)
+    remove(commander, [identifier])
 
 
 def import_layout(
@@ -135,6 +159,7 @@ def import_layout(
     index = json.loads((layout / "index.json").read_bytes())
     manifest = blobs / _hex(index["manifests"][0]["digest"])
     config = blobs / _hex(json.loads(manifest.read_bytes())["config"]["digest"])
+    document = json.loads(config.read_bytes())
     expect(config.name)
     plain = Path(tempfile.mkdtemp(prefix="import-", dir=tmpdir))
     try:
@@ -143,13 +168,15 @@ def import_layout(
         for blob in blobs.iterdir():
             (plain / blob.name).symlink_to(blob.absolute())
         words = ["pull", "--quiet", *own_policy(tmpdir), f"dir:{plain}"]
-        identifier = commander.repeatable(words, timeout=LAYERS).strip()
+        # Somebody who cleans up may take away a layer that we have just found to be there.
+        identifier = commander.repeatable(
+            words, timeout=LAYERS, leaves=traces.of_import(document)
+        ).strip()
     finally:
         shutil.rmtree(plain, ignore_errors=True)
     if not arguments.is_image_id(identifier):
         raise EngineError(Failure("permanent", f"buildah pull printed {identifier!r}"))
     commander.repeatable(["tag", identifier, *named])
-    document = json.loads(config.read_bytes())
     return Imported(identifier, bool((document.get("config") or {}).get("OnBuild")))
 
 
@@ -164,18 +191,26 @@ def untag(commander: Commander, image: str, name: str) -> None:
     others, and removes the image with the last one.
     """
     wanted = arguments.image(image)
-    listed = parse_images(commander.output(["images", "--json", "--no-trunc"]))
-    for found in listed:
-        if name in found.names and (found.id == wanted or wanted in found.names):
-            if len(found.names) < 2:
+    for identifier, names in _listed(commander):
+        if name in names and (identifier == wanted or wanted in names):
+            if len(names) < 2:
                 raise EngineError(Failure("permanent", f"{name} is the only name of its image"))
             remove(commander, [name])
 
 
 def _names(commander: Commander, identifier: str) -> tuple[str, ...]:
-    listed = parse_images(commander.output(["images", "--json", "--no-trunc"]))
     wanted = arguments.image(identifier)
-    return next((one.names for one in listed if one.id.startswith(wanted)), ())
+    return next((names for one, names in _listed(commander) if one.startswith(wanted)), ())
+
+
+def _listed(commander: Commander) -> list[tuple[str, tuple[str, ...]]]:
+    """Ids and names of all images. buildah's own listing fails when one of them is broken."""
+    try:
+        found = Records.named_by(commander.options).all("images")
+        return [(one["id"], tuple(one.get("names") or ())) for one in found]
+    except Unreadable:
+        listed = parse_images(commander.output(["images", "--json", "--no-trunc"]))
+        return [(one.id, one.names) for one in listed]
 
 
 def remove(commander: Commander, references: Sequence[str]) -> tuple[str, ...]:
@@ -188,7 +223,8 @@ def remove(commander: Commander, references: Sequence[str]) -> tuple[str, ...]:
     references = [one for one in references if one not in lists]
     if not references:
         return ()
-    done = commander.call(["rmi", *map(arguments.image, references)])
+    leaves = traces.of_removed_images(commander.options, references)
+    done = commander.call(["rmi", *map(arguments.image, references)], leaves=leaves)
     if done.exit_code == 0:
         return ()
     if len(references) > 1:

@@ -16,6 +16,7 @@ from pytest_zlayer.buildah.commands import Commander
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from pytest_zlayer.buildah.probe import Memory
 from pytest_zlayer.buildah.process import Completed, Request
+from pytest_zlayer.buildah.traces import of_from, of_removed_containers
 
 KINDS = ("oci", "rootless", "chroot")
 _RUNTIMES = ("crun", "runc")
@@ -115,7 +116,8 @@ def _try_all(
                 return candidate
             attempts.append(f"  {candidate}: {problem}")
     finally:
-        commander.call(["rm", container])
+        traces = of_removed_containers(commander.options, [container])
+        commander.call(["rm", container], leaves=traces)
     raise EngineUnusable(_verdict(wanted, attempts), hint=_advice(wanted, rootless=rootless))
 
 
@@ -127,7 +129,8 @@ def _make_container(commander: Commander, name: str, program: bytes, tmpdir: Pat
     file = tmpdir / "exit-zero"
     file.write_bytes(program)
     file.chmod(0o755)
-    commander.output(["from", "--name", name, "scratch"])
+    traces = of_from(commander.options, "scratch")
+    commander.output(["from", "--name", name, "scratch"], leaves=traces)
     commander.output(["copy", name, str(file), "/exit-zero"])
 
 

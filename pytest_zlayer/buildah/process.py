@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import selectors
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pytest_zlayer.buildah.client import AgentClient
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
@@ -93,6 +94,7 @@ class Runner:
     def __init__(self, client: AgentClient) -> None:
         self._client = client
         self._running: dict[int, _Running] = {}
+        self._numbers = itertools.count(1)
 
     def run(self, request: Request) -> Completed:
         """Runs a command to its end, whatever its status.
@@ -114,6 +116,16 @@ class Runner:
                 raise
             finally:
                 del self._running[key]
+
+    def note_traces(self, traces: Mapping[str, Any]) -> str:
+        """Notes what a command may leave in the store, before it is given; a key for that."""
+        key = str(next(self._numbers))
+        self._client.ask("note", line={"traces": key, **traces})
+        return key
+
+    def drop_traces(self, key: str) -> None:
+        """The command has succeeded: nothing was left."""
+        self._client.ask("note", line={"drop traces": key})
 
     def interrupt(self) -> None:
         """Ends all commands now running. May be called from a signal handler."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_zlayer.buildah import arguments
+from pytest_zlayer.buildah import arguments, traces
 from pytest_zlayer.buildah.agent.prepare import PREPARATION
 from pytest_zlayer.buildah.arguments import Network, Tmpfs, Volume
 from pytest_zlayer.buildah.commands import Commander
@@ -52,16 +52,23 @@ def from_image(commander: Commander, name: str, image: str, platform: str | None
         "from", "--quiet", "--pull=never", "--http-proxy=false",
         "--name", name, *arguments.platform_options(platform), wanted,
     ]  # fmt: skip
+    leaves = traces.of_from(commander.options, wanted)
     try:
-        printed = commander.output(words)
+        printed = commander.output(words, leaves=leaves)
     except EngineError as error:
         if error.failure.kind not in ("crash", "transient"):
             raise
-        commander.call(["rm", name])
-        printed = commander.output(words)
+        remove(commander, [name])
+        printed = commander.output(words, leaves=leaves)
     if printed.strip() != name:
         raise EngineError(Failure("permanent", f"buildah from printed {printed.strip()!r}"))
     return name
+
+
+def remove(commander: Commander, names: Sequence[str]) -> Completed:
+    """``buildah rm``."""
+    words = ["rm", *map(arguments.container, names)]
+    return commander.call(words, leaves=traces.of_removed_containers(commander.options, names))
 
 
 def run(

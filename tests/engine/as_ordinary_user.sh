@@ -2,14 +2,15 @@
 # Runs a command as an ordinary user with subordinate ids, without adding one to this machine:
 # the files that make a user one are covered in a mount namespace of our own.
 #
-#   as_ordinary_user.sh DIRECTORY PYTHON_PREFIX COMMAND...
+#   as_ordinary_user.sh DIRECTORY REACHABLE COMMAND...
 #
-# DIRECTORY becomes the user's home; PYTHON_PREFIX is made reachable even below /root.
+# DIRECTORY becomes the user's home; REACHABLE are directories, separated by colons, that are made
+# reachable even below /root: the prefix of the Python, the repository.
 set -eu
-home=$1 prefix=$2
+home=$1 reachable=$2
 shift 2
 if [ "${ORDINARY_USER_NAMESPACE:-}" != made ]; then
-    ORDINARY_USER_NAMESPACE=made exec unshare --mount --propagation private "$0" "$home" "$prefix" "$@"
+    ORDINARY_USER_NAMESPACE=made exec unshare --mount --propagation private "$0" "$home" "$reachable" "$@"
 fi
 unset ORDINARY_USER_NAMESPACE
 uid=54321
@@ -26,15 +27,31 @@ echo "ordinary:700000:65536" >> "$files/subgid"
 for name in passwd group subuid subgid; do
     mount --bind "$files/$name" "/etc/$name"
 done
-case $prefix in
-/root/*)
-    mkdir -p "$files/prefix"
-    mount --bind "$prefix" "$files/prefix"
-    mount -t tmpfs -o mode=0755 tmpfs /root
-    mkdir -p "$prefix"
-    mount --bind "$files/prefix" "$prefix"
-    ;;
+number=0
+old_ifs=$IFS IFS=:
+for directory in $reachable; do
+    number=$((number + 1))
+    case $directory in
+    /root/*)
+        mkdir -p "$files/$number"
+        mount --bind "$directory" "$files/$number"
+        ;;
+    esac
+done
+case :$reachable in
+*:/root/*) mount -t tmpfs -o mode=0755 tmpfs /root ;;
 esac
+number=0
+for directory in $reachable; do
+    number=$((number + 1))
+    case $directory in
+    /root/*)
+        mkdir -p "$directory"
+        mount --bind "$files/$number" "$directory"
+        ;;
+    esac
+done
+IFS=$old_ifs
 chown "$uid:$uid" "$home"
 cd "$home"
 exec setpriv --reuid "$uid" --regid "$uid" --clear-groups --inh-caps=-all --bounding-set=+all \

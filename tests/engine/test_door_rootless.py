@@ -1,7 +1,7 @@
 """The door for an ordinary user: its tests once more, in a user namespace.
 
 Run as an ordinary user with subordinate ids, all other tests do that by themselves. By hand:
-``tests/engine/as_ordinary_user.sh HOME PYTHON_PREFIX python -m pytest tests/engine``.
+``tests/engine/as_ordinary_user.sh HOME PYTHON_PREFIX:REPOSITORY python -m pytest tests/engine``.
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ def home(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.skipif(os.geteuid() != 0, reason="this is an ordinary user already")
 def test_door_works_for_an_ordinary_user(home: Path) -> None:
     files = [str(HERE / f"test_door_{name}.py") for name in ("run", "images", "crash")]
+    # Where the interpreter, the environment around it and the repository may lie below /root.
+    reachable = ":".join(dict.fromkeys([sys.base_prefix, str(TOP), sys.prefix]))
     done = subprocess.run(
         [
-            str(HERE / "as_ordinary_user.sh"), str(home), sys.base_prefix,
+            str(HERE / "as_ordinary_user.sh"), str(home), reachable,
             "env", "PYTHONDONTWRITEBYTECODE=1", f"PYTHONPATH={TOP}",
             sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
             "-c", str(TOP / "pyproject.toml"), "--rootdir", str(TOP),

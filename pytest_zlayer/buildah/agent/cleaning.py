@@ -6,10 +6,11 @@ import json
 import os
 import signal
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .layers import Record, Records, Traces, Unreadable, give_up_one
 from .processes import all_processes, kill
 
 # Seconds one clean-up command may take: a lock held by a stopped process must not hold us too.
@@ -27,7 +28,9 @@ class Leavings:
         tmpdir: its private directory.
         images: names of its temporary images; a name ending in ``/`` stands for all below it.
         ids: images that may have been stored and not yet named.
-        commits: containers that were being committed.
+        commits: containers that were being committed, and the options of that.
+        traces: what commands that were not seen to succeed may have left, each under a key.
+        record: writes a line to the journal.
         runtimes: OCI runtimes whose state lies in ``tmpdir/runtime``.
     """
 
@@ -37,7 +40,9 @@ class Leavings:
     tmpdir: str
     images: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
-    commits: list[str] = field(default_factory=list)
+    commits: dict[str, Sequence[str]] = field(default_factory=dict)
+    traces: dict[str, Traces] = field(default_factory=dict)
+    record: Callable[[Record], None] = lambda _: None
     runtimes: Sequence[str] = ("crun", "runc")
 
 
@@ -49,6 +54,7 @@ def clean(left: Leavings) -> list[str]:
     _finish_commits(left)
     problems += _remove_containers(left)
     problems += _remove_images(left)
+    problems += _remove_layers(left)
     remove_tree(left.tmpdir)
     return problems
 
@@ -88,15 +94,26 @@ def _finish_commits(left: Leavings) -> None:
     A commit that was cut off may leave a layer that no command shows or removes. The same commit
     takes it over, and with that image it goes.
     """
-    policy = os.path.join(left.tmpdir, "policy.json")
-    options = ["--signature-policy", policy] if os.path.exists(policy) else []
-    for container in left.commits:
-        code, output, _ = _call(left, [*left.buildah, "commit", "--quiet", *options, container])
+    for container, options in left.commits.items():
+        words = [*left.buildah, "commit", *_usable(options), container]
+        code, output, _ = _call(left, words)
+        if code < 0:
+            code, output, _ = _call(left, words)
         if code == 0 and output.strip():
             identifier = output.split()[-1]
             twins = unnamed_twins(_recorded(left, "images") or [], identifier)
+            _expect(left, images=[identifier])
             for one in (identifier, *twins):
                 _remove(left, "rmi", one)
+
+
+def _usable(options: Sequence[str]) -> list[str]:
+    """The options of a commit, without a signature policy that is gone already."""
+    policy = "--signature-policy"
+    at = options.index(policy) if policy in options else len(options)
+    if options[at:] and not os.path.exists(options[at + 1]):
+        return [*options[:at], *options[at + 2 :]]
+    return list(options)
 
 
 def unnamed_twins(images: Sequence[dict[str, Any]], identifier: str) -> list[str]:
@@ -126,6 +143,7 @@ def _remove_containers(left: Leavings) -> list[str]:
         for one in found
         if any(name.startswith(left.prefix) for name in one.get("names") or ())
     ]
+    _expect(left, containers=ours)
     return [problem for one in ours for problem in _remove(left, "rm", one)]
 
 
@@ -139,7 +157,42 @@ def _remove_images(left: Leavings) -> list[str]:
             return [f"images could not be listed: {error.strip()}"]
         found = _items(output)
     targets = list(_matching(left, found))
+    _expect(left, images=targets)
     return [problem for one in targets for problem in _remove(left, "rmi", one)]
+
+
+def _expect(left: Leavings, images: Sequence[str] = (), containers: Sequence[str] = ()) -> None:
+    """Notes what layers may be left if removing these is cut off."""
+    try:
+        records = Records.named_by(left.buildah[1:])
+        layers = [*records.layers_of(containers), *records.chains_of(images)]
+    except Unreadable:
+        return
+    if layers:
+        line = {"traces": f"clean-{len(left.traces)}", "layers": layers}
+        left.record(line)
+        note_traces(left, line)
+
+
+def note_traces(left: Leavings, line: Record) -> None:
+    """Adds what a command may leave: a line of the journal with ``traces``."""
+    left.traces[line["traces"]] = Traces(
+        line.get("layers") or (), line.get("above"), line.get("since") or 0.0
+    )
+
+
+def _remove_layers(left: Leavings) -> list[str]:
+    """Has the storage delete the layers that killed commands have left, topmost first."""
+    traces = list(left.traces.values())
+    try:
+        while traces and (layer := give_up_one(left.buildah[1:], traces)):
+            # Any command opens the storage, and with that the layer goes.
+            code, _, error = _call(left, [*left.buildah, "containers", "--quiet"])
+            if code != 0:
+                return [f"layer {layer} could not be removed: {error.strip()}"]
+    except (Unreadable, OSError) as error:
+        return [f"layers could not be looked through: {error}"]
+    return []
 
 
 def _recorded(left: Leavings, kind: str) -> list[dict[str, Any]] | None:
@@ -147,24 +200,11 @@ def _recorded(left: Leavings, kind: str) -> list[dict[str, Any]] | None:
 
     Read directly they cost nothing; ``buildah images`` measures every image of the storage first.
     """
-    options = dict(zip(left.buildah[1::2], left.buildah[2::2], strict=False))
     try:
-        folder = f"{options['--storage-driver']}-{kind}"
-        # Newer versions keep working containers where a reboot loses them.
-        places = [
-            os.path.join(options["--root"], folder, f"{kind}.json"),
-            os.path.join(options["--runroot"], folder, f"{kind}.json"),
-            os.path.join(options["--runroot"], folder, f"volatile-{kind}.json"),
-        ]
-        found = [one for place in places if os.path.exists(place) for one in _read(place)]
-    except (OSError, ValueError, KeyError):
+        records = Records.named_by(left.buildah[1:])
+        return records.all(kind) if records.files(kind) else None
+    except Unreadable:
         return None
-    return found if all(isinstance(one.get("id"), str) for one in found) else None
-
-
-def _read(place: str) -> list[dict[str, Any]]:
-    with open(place, "rb") as file:
-        return [dict(one) for one in json.load(file) or ()]
 
 
 def _matching(left: Leavings, images: list[dict[str, Any]]) -> Iterator[str]:

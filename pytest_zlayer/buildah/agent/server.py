@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .changes import scan, upper_of
-from .cleaning import Leavings, clean, remove_tree
+from .cleaning import Leavings, clean, note_traces, remove_tree
 from .jobs import GRACE, Command, supervise
 from .journal import Journal
 from .processes import (
@@ -121,6 +121,7 @@ class Server:
         self._leavings.env = dict(message["env"])
         self._leavings.images.append(message["images"])
         self._journal = Journal.create(message["journal"], message["session"])
+        self._leavings.record = self._journal.add
         return None, ()
 
     def _note(self, message: Message, _: list[int]) -> Answer:
@@ -199,11 +200,15 @@ def note(left: Leavings, line: dict[str, Any]) -> None:
         case {"id": str(identifier)}:
             left.ids.append(identifier)
         case {"commit": str(container)}:
-            left.commits.append(container)
+            left.commits[container] = line.get("options") or ["--quiet"]
         case {"drop commit": str(container)}:
-            left.commits = [one for one in left.commits if one != container]
+            left.commits.pop(container, None)
         case {"drop id": str(identifier)}:
             left.ids = [one for one in left.ids if one != identifier]
+        case {"traces": str()}:
+            note_traces(left, line)
+        case {"drop traces": str(key)}:
+            left.traces.pop(key, None)
 
 
 def _xattrs(message: Message, _: list[int]) -> Answer:

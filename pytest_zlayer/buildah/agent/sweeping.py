@@ -51,6 +51,7 @@ def _sweep(path: str, buildah: list[str], env: dict[str, str]) -> None:
     if not _is_ours(session):
         return
     left = Leavings(buildah=buildah, env=env, prefix=session["prefix"], tmpdir=session["tmpdir"])
+    left.record = journal.add
     left.images.append(session["images"])
     for line in additions:
         note(left, line)
