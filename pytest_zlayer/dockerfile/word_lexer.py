@@ -12,18 +12,21 @@ from lark.common import LexerConf
 from lark.lexer import Lexer
 
 _ITEMS = ("ESCAPED", "LAST_ESCAPE", "SINGLE", "UNCLOSED_SINGLE", "QUOTE")
-_DOLLARS = ("OPEN", "VARIABLE", "DOLLAR")
 _OPERATORS = ("CONDITION", "TRIM", "REPLACE", "UNSUPPORTED")
 
 # What is looked for, in this order, in each place of a word.
 _TERMINALS: Mapping[str, tuple[str, ...]] = {
-    "word": ("TEXT", *_ITEMS, *_DOLLARS),
-    "argument": ("ARGUMENT_TEXT", *_ITEMS, *_DOLLARS, "CLOSE"),
-    "pattern": ("PATTERN_TEXT", *_ITEMS, *_DOLLARS, "SLASH"),
-    "quotes": ("QUOTED_TEXT", "QUOTED_ESCAPE", "KEPT_ESCAPE", "QUOTE", *_DOLLARS),
-    "opened": ("BAD_NAME", "NAME", *_OPERATORS),
-    "named": ("CLOSE", *_OPERATORS),
+    "word": ("TEXT", *_ITEMS),
+    "argument": ("ARGUMENT_TEXT", *_ITEMS, "CLOSE"),
+    "pattern": ("PATTERN_TEXT", *_ITEMS, "SLASH"),
+    "quotes": ("QUOTED_TEXT", "QUOTED_ESCAPE", "KEPT_ESCAPE", "QUOTE"),
+    "opened": ("BAD_NAME", "NAME"),
+    "named": ("CLOSE",),
+    "operator": _OPERATORS,
+    "dollar": ("OPEN", "VARIABLE", "DOLLAR"),
 }
+# What is looked for when nothing of it is found: several places share it, for compiling takes long.
+_OTHERWISE = {"opened": "operator", "named": "operator"}
 _ENTERS = {"OPEN": "opened", "QUOTE": "quotes"}
 _BECOMES = {
     "NAME": "named",
@@ -50,7 +53,7 @@ class WordLexer(Lexer):
 
     def __init__(self, conf: LexerConf) -> None:
         self._regexes = {one.name: one.pattern.to_regexp() for one in conf.terminals}
-        self._dialects: dict[tuple[str, bool], dict[str, re.Pattern[str]]] = {}
+        self._dialects: dict[tuple[str, bool], _Places] = {}
 
     def lex(self, lexer_state: Any, parser_state: Any) -> Iterator[Token]:  # noqa: ARG002
         """The tokens of ``lexer_state.text``."""
@@ -59,23 +62,36 @@ class WordLexer(Lexer):
         text = source.text
         stack = ["word"]
         position = 0
-        while match := places[stack[-1]].match(text, position):
+        while match := (
+            places[(place := stack[-1])].match(text, position)
+            or places[_OTHERWISE.get(place, "dollar")].match(text, position)
+        ):
             kind = match.lastgroup or ""
-            if stack[-1] == "opened" and kind in _OPERATORS:
+            if place == "opened" and kind in _OPERATORS:
                 yield Token("NAME", "", start_pos=position)
             yield Token(kind, match[0], start_pos=position)
             position = match.end()
             _move(stack, kind)
 
-    def _places(self, escape: str, *, quotes: bool) -> dict[str, re.Pattern[str]]:
+    def _places(self, escape: str, *, quotes: bool) -> _Places:
         dialect = (escape, quotes)
         if dialect not in self._dialects:
             regexes = {name: _adapted(one, *dialect) for name, one in self._regexes.items()}
-            self._dialects[dialect] = {
-                place: re.compile("|".join(f"(?P<{name}>{regexes[name]})" for name in names))
-                for place, names in _TERMINALS.items()
-            }
+            self._dialects[dialect] = _Places(regexes)
         return self._dialects[dialect]
+
+
+class _Places(dict[str, re.Pattern[str]]):
+    """The regular expression of each place, for one dialect; compiled when it is met."""
+
+    def __init__(self, regexes: Mapping[str, str]) -> None:
+        super().__init__()
+        self._regexes = regexes
+
+    def __missing__(self, place: str) -> re.Pattern[str]:
+        pieces = [f"(?P<{name}>{self._regexes[name]})" for name in _TERMINALS[place]]
+        pattern = self[place] = re.compile("|".join(pieces))
+        return pattern
 
 
 def _move(stack: list[str], kind: str) -> None:
