@@ -1,4 +1,4 @@
-"""The reference itself: BuildKit, in the Docker daemon that ``scripts/buildkit-conformance`` runs."""
+"""The reference itself: BuildKit, in the daemon that ``scripts/buildkit-conformance`` runs."""
 
 from __future__ import annotations
 
