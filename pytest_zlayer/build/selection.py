@@ -19,6 +19,7 @@ from pytest_zlayer.buildah.rootfs import Entry, LocalRootfs, Rootfs
 from pytest_zlayer.dockerfile.ignore import IgnoreRules
 from pytest_zlayer.dockerfile.operations import CopyOperation, InlineFile
 from pytest_zlayer.dockerfile.pathmatch import go_match
+from pytest_zlayer.dockerfile.quoting import go_quote
 from pytest_zlayer.dockerfile.suggest import suggest
 
 Fetch = Callable[[str, CopyOperation], Fetched]
@@ -220,7 +221,7 @@ class _Selector:
         resolved = self._follow(path)
         entry = self._presence.lstat(resolved)
         if entry is None:
-            raise CopyError(f'"{path}": not found', hint=self._hint(path))
+            raise CopyError(f"{go_quote(path)}: not found", hint=self._hint(path))
         name = posixpath.basename(path)
         if entry.kind != "directory" and self._exclude and self._exclude.excludes(name):
             return  # as the reference says; BuildKit itself forgets files matched directly
@@ -241,7 +242,7 @@ class _Selector:
             if required and not any(len(source.nodes) > 1 for source in found):
                 wanted = join(clean(base), pattern)
                 if not (self._exclude and self._presence.lstat(self._follow(wanted))):
-                    raise CopyError(f'"{wanted}": not found', hint=self._hint(wanted))
+                    raise CopyError(f"{go_quote(wanted)}: not found", hint=self._hint(wanted))
             yield from found
 
     def _with_archive(self, source: Source) -> Source:

@@ -148,6 +148,8 @@ class Case:
         since: the first buildah whose result counts; ``None``: there is none, the case says it all.
         differs: where buildah's result is another one, and why ours is right: ``config Cmd``,
             ``/srv/a mode`` or a glob of it, to the reason.
+        buildkit: the same for BuildKit's result; ``build``: one side refuses, ``message``: both do,
+            in other words.
         as_root: it takes a real root (device nodes, owners of the files in the context).
     """
 
@@ -165,6 +167,7 @@ class Case:
     fails: str | None = None
     since: str | None = "1.28"
     differs: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    buildkit: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     as_root: bool = False
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -34,6 +35,9 @@ insecure = true
 """
 
 Sessions = Callable[..., AbstractContextManager[Builds]]
+
+# What needs a daemon of Docker is not even shown without one.
+collect_ignore = [] if "ZLAYER_TEST_DOCKER" in os.environ else ["test_docker.py"]
 
 
 @pytest.fixture(scope="session")

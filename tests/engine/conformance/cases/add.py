@@ -7,7 +7,14 @@ import lzma
 import tarfile
 
 from ..case import Case, Dir, File, Hard, Link, Special, tar
-from .reasons import CHMOD_ON_THE_WAY
+from .reasons import (
+    ATTRIBUTES,
+    CHMOD_ON_THE_WAY,
+    NEWER_ADD_CHOWN,
+    NEWER_CHMOD_ON_THE_WAY,
+    NEWER_FLAG,
+    NEWER_WORDS,
+)
 
 _MEMBERS = {
     "d/": Dir(0o750, "5:6"),
@@ -114,6 +121,7 @@ CASES = (
         {"a.tar": tar({"a": File("1", xattrs={"user.colour": b"blue"})})},
         tree={"/x/": "", "/x/a": File("1", xattrs={"user.colour": b"blue"})},
         since=None,
+        buildkit=ATTRIBUTES,
     ),
     Case(
         "ADD: long and odd names in an archive",
@@ -121,7 +129,7 @@ CASES = (
         {"a.tar": tar({"n" * 150 + "/" + "m" * 200: "1", "é ü\n": "2", "-rf": "3", "*": "4"})},
     ),
     Case(
-        "ADD --chown does not reach into archives",
+        "ADD --chown reaches into archives",
         "FROM bb\nADD --chown=app a.tar f /x/",
         {"a.tar": tar(_MEMBERS), "f": "1"},
         tree={
@@ -134,12 +142,14 @@ CASES = (
             "/x/f": File("1", owner="1000:1000"),
         },
         since=None,
+        buildkit=NEWER_ADD_CHOWN,
     ),
     Case(
         "ADD --chown and --chmod of a file",
         "FROM bb\nADD --chown=5:6 --chmod=700 a /x/",
         {"a": "1"},
         differs={"/x mode": CHMOD_ON_THE_WAY},
+        buildkit=NEWER_CHMOD_ON_THE_WAY,
     ),
     Case(
         "ADD --unpack=false",
@@ -147,6 +157,7 @@ CASES = (
         {"a.tar": tar({"f": "1"})},
         tree={"/x/": "", "/x/a.tar": tar({"f": "1"})},
         since=None,
+        buildkit=NEWER_FLAG,
     ),
     Case(
         "ADD --exclude",
@@ -154,6 +165,7 @@ CASES = (
         {"d/a": "1", "d/b": "2"},
         tree={"/x/": "", "/x/a": "1"},
         since=None,
+        buildkit=NEWER_FLAG,
     ),
     Case(
         "ADD --link",
@@ -174,6 +186,7 @@ CASES = (
         "FROM bb\nADD --checksum=sha256:" + "0" * 64 + " a /x/",
         {"a": "1"},
         fails="checksum requires HTTP(S) or Git sources",
+        buildkit=NEWER_WORDS,
     ),
     # --- archives that try to get out
     Case(
@@ -188,5 +201,6 @@ CASES = (
         {"a.tar": tar([_evil("l", tarfile.SYMTYPE, "/etc"), _evil("l/f")])},
         tree={"/x/": "", "/x/l": Link("/etc"), "/x/etc/": "", "/x/etc/f": ""},
         since=None,
+        buildkit={"build": "BuildKit does not create the directory the link leads to"},
     ),
 )

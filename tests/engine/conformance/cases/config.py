@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..case import Case, Dir, Link
-from .reasons import SHELL_KEPT, WORKDIR_CREATED
+from .reasons import NEWER_WORDS, SHELL_KEPT, WORKDIR_CREATED
 
 CASES = (
     # --- ENV
@@ -134,11 +134,17 @@ CASES = (
         config={"ExposedPorts": {"80/tcp": {}}},
         since=None,
     ),
-    Case("EXPOSE of no port", "FROM bb\nEXPOSE x", fails="invalid containerPort: x"),
+    Case(
+        "EXPOSE of no port",
+        "FROM bb\nEXPOSE x",
+        fails="invalid containerPort: x",
+        buildkit=NEWER_WORDS,
+    ),
     Case(
         "EXPOSE of no protocol",
         "FROM bb\nEXPOSE 80/foo",
         fails='invalid port: "80/foo": invalid proto: foo',
+        buildkit=NEWER_WORDS,
     ),
     # --- USER, WORKDIR, VOLUME, STOPSIGNAL
     Case("USER", "FROM bb\nUSER app:extra"),

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from ..case import LONG_AGO, Case, Dir, File, Hard, Link, Special
-from .reasons import CHMOD_ON_THE_WAY, FROM_SCRATCH, LINK_FOLLOWED, SET_ID
+from .reasons import (
+    ATTRIBUTES,
+    CHMOD_ON_THE_WAY,
+    FROM_SCRATCH,
+    LINK_FOLLOWED,
+    NEWER_CHECK,
+    NEWER_CHMOD_ON_THE_WAY,
+    NEWER_FLAG,
+    NEWER_WORDS,
+    OWN_PATH,
+    SET_ID,
+)
 
 _TREE = {
     "d/a": "a",
@@ -165,12 +176,19 @@ CASES = (
         "FROM bb\nCOPY d /x/",
         {"d/n": Special("character", 0o666, (1, 3)), "d/b": Special("block", 0o600, (7, 0))},
         as_root=True,
+        buildkit={"/x/b kind": "BuildKit makes every device node of a context a character device"},
     ),
-    Case("sockets are left out", "FROM bb\nCOPY d /x/", {"d/s": Special("socket"), "d/a": "1"}),
+    Case(
+        "sockets are left out",
+        "FROM bb\nCOPY d /x/",
+        {"d/s": Special("socket"), "d/a": "1"},
+        buildkit={"/x/s kind": "BuildKit makes an empty file of it, which is of no use to anybody"},
+    ),
     Case(
         "extended attributes",
         "FROM bb\nCOPY . /x/",
         {"a": File("1", xattrs={"user.colour": b"blue"})},
+        buildkit=ATTRIBUTES,
     ),
     # --- --chown, --chmod, --from
     Case("--chown by ids", "FROM bb\nCOPY --chown=12:34 d /x/", _TREE),
@@ -185,6 +203,9 @@ CASES = (
         "FROM bb\nCOPY --chown=nobody a /x/",
         {"a": "1"},
         fails="can't find uid for user nobody: no such user: nobody",
+        buildkit={
+            "build": "BuildKit gives it to root; its documentation says that the build fails"
+        },
     ),
     Case(
         "USER does not own what is copied",
@@ -197,6 +218,7 @@ CASES = (
         "FROM bb\nCOPY --chmod=0750 d /x/",
         _TREE,
         differs={"/x mode": CHMOD_ON_THE_WAY},
+        buildkit=NEWER_CHMOD_ON_THE_WAY,
     ),
     Case("--chmod with setuid", "FROM bb\nCOPY --chmod=4755 a /x", {"a": "1"}),
     Case("--chmod and --chown", "FROM bb\nCOPY --chmod=600 --chown=3:4 a /x", {"a": "1"}),
@@ -245,12 +267,14 @@ CASES = (
         "FROM bb\nCOPY d /etc/passwd",
         _TREE,
         fails="cannot copy to non-directory: /etc/passwd",
+        buildkit=OWN_PATH,
     ),
     Case(
         "a file below a file",
         "FROM bb\nCOPY a /etc/passwd/x",
         {"a": "1"},
         fails="mkdir /etc/passwd: not a directory",
+        buildkit=OWN_PATH,
     ),
     Case(
         "two sources to one file: the last stays",
@@ -277,6 +301,7 @@ CASES = (
         "FROM bb AS one\nFROM bb\nARG S=one\nCOPY --from=$S / /x/",
         fails="variable expansion is not supported for --from, define a new stage with FROM "
         "using ARG from global scope as a workaround",
+        buildkit=NEWER_WORDS,
     ),
     Case(
         "a stage number that is not there",
@@ -288,6 +313,7 @@ CASES = (
         "FROM bb\nCOPY --chmod=999 a /x",
         {"a": "1"},
         fails="invalid chmod parameter: '999'. it should be octal string and between 0 and 07777",
+        buildkit=NEWER_CHECK,
     ),
     # --- what old buildahs do not know
     Case(
@@ -296,6 +322,7 @@ CASES = (
         {"d/": Dir(0o777), "d/f": File("1", 0o666), "d/x": File("2", 0o775)},
         tree={"/x/": "", "/x/f": File("1", 0o646), "/x/x": File("2", 0o755)},
         since=None,
+        buildkit={"/x* mode": "newer BuildKits know symbolic modes; that one keeps the mode"},
     ),
     Case(
         "--chmod symbolic go=u",
@@ -303,6 +330,7 @@ CASES = (
         {"a": File("1", 0o640)},
         tree={"/x": File("1", 0o666)},
         since=None,
+        buildkit={"/x* mode": "newer BuildKits know symbolic modes; that one keeps the mode"},
     ),
     Case(
         "--exclude",
@@ -310,6 +338,7 @@ CASES = (
         {"d/a": "a", "d/b.md": "b", "d/sub/c": "c", "d/other/e.md": "e"},
         tree={"/x/": "", "/x/a": "a", "/x/other/": "", "/x/other/e.md": "e"},
         since=None,
+        buildkit=NEWER_FLAG,
     ),
     Case(
         "--exclude with an exception",
@@ -317,6 +346,7 @@ CASES = (
         {"d/b.md": "b", "d/keep.md": "k", "d/s/c.md": "c", "d/s/d": "d"},
         tree={"/x/": "", "/x/keep.md": "k", "/x/s/": "", "/x/s/d": "d"},
         since=None,
+        buildkit=NEWER_FLAG,
     ),
     Case(
         "--parents",
@@ -331,6 +361,7 @@ CASES = (
             "/d/y/z/c": "3",
         },
         since=None,
+        buildkit=NEWER_FLAG,
     ),
     Case(
         "--parents with a pivot",
@@ -338,6 +369,7 @@ CASES = (
         {"x/y/a.txt": "1", "x/y/b.txt": "2", "x/y/c": "3"},
         tree={"/d/": "", "/d/y/": "", "/d/y/a.txt": "1", "/d/y/b.txt": "2"},
         since=None,
+        buildkit=NEWER_FLAG,
     ),
     Case(
         "--parents keeps the modes of parents",
@@ -345,6 +377,7 @@ CASES = (
         {"p/": Dir(0o711), "p/q/": Dir(0o700), "p/q/a": "1"},
         tree={"/d/": "", "/d/p/": Dir(0o711), "/d/p/q/": Dir(0o700), "/d/p/q/a": "1"},
         since=None,
+        buildkit=NEWER_FLAG,
     ),
     Case(
         "--parents with a double star",
@@ -352,6 +385,7 @@ CASES = (
         {"x/y/a.txt": "1", "b.txt": "2", "x/c": "3", "z/d": "4"},
         tree={"/d/": "", "/d/x/": "", "/d/x/y/": "", "/d/x/y/a.txt": "1", "/d/b.txt": "2"},
         since=None,
+        buildkit=NEWER_FLAG,
     ),
     Case(
         "--link",

@@ -113,6 +113,7 @@ CASES = (
         "FROM bb\nARG A=1 B=$A\nENV C=$B",
         config={"Env": [_PATH, "C=1"]},
         since=None,
+        buildkit={"config Env": "in newer BuildKits one ARG sees those before it"},
     ),
     Case("ENV after ARG wins", "FROM bb\nARG A=arg\nENV A=env\nRUN echo $A > /f"),
     Case(

@@ -49,7 +49,7 @@ CASES = (
         "names: an escaped star alone is no pattern",
         "FROM bb\nCOPY a\\\\*b /x/",
         {"a*b": "1"},
-        fails='"/a\\*b": not found',
+        fails='"/a\\\\*b": not found',
     ),
     Case(
         "names: a set that stands for a bracket",
@@ -66,7 +66,12 @@ CASES = (
         since=None,
     ),
     Case("names: unicode in the Dockerfile", "FROM bb\nCOPY é /ü/", {"é": "1"}),
-    Case("names: a newline by JSON", 'FROM bb\nCOPY ["a\\nb", "/x/"]', {"a\nb": "1"}),
+    Case(
+        "names: a newline by JSON",
+        'FROM bb\nCOPY ["a\\nb", "/x/"]',
+        {"a\nb": "1"},
+        buildkit={"build": "BuildKit cannot ask its client for such a name"},
+    ),
     Case(
         "names: quotes by JSON",
         r"""FROM bb

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..case import ISOLATION, Case, Dir, File
-from .reasons import MOUNT_POINT
+from .reasons import MOUNT_POINT, NEWER_CHECK, NEWER_WORDS, OWN_WORDS
 
 CASES = (
     # --- forms
@@ -21,6 +21,7 @@ CASES = (
         'FROM bb\nRUN ["touch", "/a"] junk || touch /f',
         tree={"/f": ""},
         since=None,
+        buildkit={"/? kind": "newer BuildKits take it for the shell form too"},
     ),
     Case(
         "a number in JSON",
@@ -45,6 +46,7 @@ CASES = (
         "a command that fails",
         "FROM bb\nRUN exit 3",
         fails="the command exited with 3",
+        buildkit=OWN_WORDS,
     ),
     # --- environment, user, directory
     Case("sees ENV and ARG", "FROM bb\nARG A=1\nENV B=2\nRUN echo $A $B > /f"),
@@ -118,6 +120,7 @@ CASES = (
         "FROM bb\nRUN <<EOF\n#!/bin/busybox ash\necho $0 > /f\nEOF\n",
         tree={"/f": f"/{'run' if ISOLATION == 'chroot' else 'dev'}/pipes/EOF\n"},
         since=None,
+        buildkit={"/f content": "with chroot isolation /dev is not the container's own"},
     ),
     Case(
         "a script with a shebang, as a user",
@@ -153,11 +156,13 @@ CASES = (
         "a shift is a here-document",
         "FROM bb\nRUN echo $((1 << 2))\nENV A=1\n",
         fails="unterminated heredoc",
+        buildkit=NEWER_CHECK,
     ),
     Case(
         "an odd quote hides a here-document",
         "FROM bb\nRUN it's <<EOF\nENV A=1\n",
         fails="the command exited with 2",
+        buildkit=OWN_WORDS,
     ),
     Case(
         "a space after the dash is no here-document",
@@ -190,6 +195,7 @@ CASES = (
         "--security of nothing known",
         "FROM bb\nRUN --security=some true",
         fails='security "some" is not valid',
+        buildkit=NEWER_WORDS,
     ),
     # --- mounts
     Case(
@@ -354,6 +360,7 @@ CASES = (
         secrets={"key": "s3cret"},
         tree={"/f": "6\n"},
         since=None,
+        buildkit={"build": "newer BuildKits know env"},
     ),
     Case(
         "secret: not given, not required",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..case import Case, Dir, File
+from .reasons import NEWER_WORDS
 
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -36,6 +37,7 @@ CASES = (
         "FROM bb AS one\nFROM bb",
         target="on",
         fails='target stage "on" could not be found (did you mean one?)',
+        buildkit=NEWER_WORDS,
     ),
     Case("a stage nobody needs is not run", "FROM bb AS no\nRUN exit 1\nFROM bb\nENV A=1"),
     Case(
@@ -158,6 +160,7 @@ CASES = (
         "FROM bb AS one\nONBUILD COPY --from=src /s /t\nFROM bb AS src\nRUN echo s > /s\nFROM one",
         tree={"/t": "s\n"},
         since=None,
+        buildkit={"build": "newer BuildKits find any stage above"},
     ),
     Case(
         "ONBUILD of nothing known is stored",
