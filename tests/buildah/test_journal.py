@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.buildah.agent.cleaning import Leavings, _matching, remove_tree, unnamed_twins
+from pytest_zlayer.buildah.agent.cleaning import Leavings, _ours, remove_tree, unnamed_twins
 from pytest_zlayer.buildah.agent.journal import Journal
 from pytest_zlayer.buildah.agent.server import note
 
@@ -68,7 +68,8 @@ def test_only_images_of_the_session_match() -> None:
         {"id": "sha256:77", "names": None},
         {"id": "sha256:78", "names": []},
     ]
-    assert list(_matching(left, images)) == ["localhost/a:1", "localhost/s/x:latest", "77"]
+    found = [name for image in images for name in _ours(left, image)]
+    assert found == ["localhost/a:1", "localhost/s/x:latest", "77"]
 
 
 def test_tree_is_removed_with_what_cannot_be_listed(tmp_path: Path) -> None:

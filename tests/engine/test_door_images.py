@@ -266,3 +266,14 @@ def test_other_program_that_is_not_there(engine: Engine) -> None:
     with pytest.raises(EngineError) as caught:
         engine.process(["no-such-program"])
     assert str(caught.value) == "no-such-program cannot be started: No such file or directory"
+
+
+def test_list_of_a_dead_session_goes_and_the_images_in_it_stay(
+    storage: Storage, busybox: str
+) -> None:
+    engine = storage.open()
+    name = f"{engine.temporary_images}list"
+    engine.manifest_create(name, busybox)
+    engine.close()
+    assert busybox in storage.image_names()
+    assert not [one for one in storage.image_names() if one.startswith(name)]

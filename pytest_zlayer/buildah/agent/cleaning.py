@@ -156,9 +156,23 @@ def _remove_images(left: Leavings) -> list[str]:
         if code != 0:
             return [f"images could not be listed: {error.strip()}"]
         found = _items(output)
-    targets = list(_matching(left, found))
-    _expect(left, images=targets)
-    return [problem for one in targets for problem in _remove(left, "rmi", one)]
+    targets = [(name, _is_list(left, image)) for image in found for name in _ours(left, image)]
+    _expect(left, images=[name for name, _ in targets])
+    return [
+        problem
+        for name, is_list in targets
+        # Given a list, rmi may remove the image that the list has for this machine instead.
+        for problem in _remove(left, "manifest rm" if is_list else "rmi", name)
+    ]
+
+
+def _is_list(left: Leavings, image: dict[str, Any]) -> bool:
+    try:
+        folder = Records.named_by(left.buildah[1:]).folder("images")
+        with open(os.path.join(folder, str(image["id"]), "manifest"), "rb") as file:
+            return "manifests" in json.load(file)
+    except (Unreadable, OSError, ValueError, TypeError):
+        return False
 
 
 def _expect(left: Leavings, images: Sequence[str] = (), containers: Sequence[str] = ()) -> None:
@@ -207,14 +221,14 @@ def _recorded(left: Leavings, kind: str) -> list[dict[str, Any]] | None:
         return None
 
 
-def _matching(left: Leavings, images: list[dict[str, Any]]) -> Iterator[str]:
+def _ours(left: Leavings, image: dict[str, Any]) -> Iterator[str]:
+    """The names of ours that an image has, or its id if it is to get one and has none."""
     folders = tuple(name for name in left.images if name.endswith("/"))
-    for image in images:
-        names = image.get("names") or []
-        yield from (name for name in names if name in left.images or name.startswith(folders))
-        identifier = str(image["id"]).rpartition(":")[2]
-        if not names and identifier in left.ids:
-            yield identifier
+    names = image.get("names") or []
+    yield from (name for name in names if name in left.images or name.startswith(folders))
+    identifier = str(image["id"]).rpartition(":")[2]
+    if not names and identifier in left.ids:
+        yield identifier
 
 
 def _items(output: str) -> list[dict[str, Any]]:
@@ -225,7 +239,7 @@ def _items(output: str) -> list[dict[str, Any]]:
 
 
 def _remove(left: Leavings, verb: str, target: str) -> list[str]:
-    code, _, error = _call(left, [*left.buildah, verb, target])
+    code, _, error = _call(left, [*left.buildah, *verb.split(), target])
     if code == 0 or "not known" in error:
         return []
     return [f"buildah {verb} {target}: {error.strip()}"]
