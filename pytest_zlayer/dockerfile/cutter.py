@@ -22,6 +22,17 @@ _ELEMENT = re.compile(r'"(?:[^"\\]+|\\.)*"')
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+def _upper(keyword: str) -> str:
+    """A keyword in capitals; one with a letter that no keyword has stays as it is.
+
+    Go folds letter by letter: a dotted capital I is an i and the Kelvin sign a k, but a long s is
+    no s.
+    """
+    if not keyword.isascii():
+        keyword = keyword.replace("\u0130", "i").replace("\u212a", "k")
+    return keyword.upper() if keyword.isascii() else keyword
+
+
 class Cutter:
     """Cuts one logical line; takes the bodies of its here-documents from the reader."""
 
@@ -81,7 +92,7 @@ class Cutter:
         """Cut the keyword and its flags; gives the name and where the arguments begin."""
         found = self._patterns.word.match(self._text, start, stop)
         end = found.end() if found else start
-        name = self._text[start:end].lower().upper()
+        name = _upper(self._text[start:end])
         known = name if name in _FORMS else "UNKNOWN"
         keyword = self._add(_trigger_kind(name) if trigger else known, start, end)
         keyword.logical, keyword.json = self._line, False

@@ -242,3 +242,14 @@ def probe(line: str) -> tuple[str, ...]:
 )
 def test_healthchecks(line: str, test: tuple[str, ...]) -> None:
     assert probe(line) == test
+
+
+@pytest.mark.parametrize("keyword", ["u\u017fer", "ma\u0131ntainer"])
+def test_keyword_with_a_letter_that_only_looks_like_one(keyword: str) -> None:
+    with pytest.raises(DockerfileError, match="unknown instruction"):
+        parse(f"FROM a\n{keyword} b\n")
+
+
+def test_keyword_with_a_letter_that_go_folds() -> None:
+    dockerfile = parse("FROM a\nMA\u0130NTAINER b\nWOR\u212aDIR /b\n")
+    assert [one.name for one in dockerfile.instructions] == ["FROM", "MAINTAINER", "WORKDIR"]
