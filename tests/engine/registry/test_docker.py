@@ -33,10 +33,9 @@ CMD ["echo $MARK; pwd; stat -c '%a %u %g' /x; cat /x"]
 
 
 class Docker:
-    """The daemon, and what was loaded into it."""
+    """The daemon that is the client's current context, and what was loaded into it."""
 
     def __init__(self) -> None:
-        self.environment = {"DOCKER_HOST": f"unix://{os.environ['ZLAYER_TEST_DOCKER']}"}
         self._loaded: list[str] = []
 
     def load(self, image: Image) -> str:
@@ -44,9 +43,8 @@ class Docker:
         return self._loaded[-1]
 
     def __call__(self, *words: str) -> str:
-        environment = {**os.environ, **self.environment}
         argv = ["docker", *words]
-        done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -64,12 +62,6 @@ def docker() -> Iterator[Docker]:
     made = Docker()
     yield made
     made.forget()
-
-
-@pytest.fixture
-def builds(session: Sessions, docker: Docker) -> Iterator[Builds]:
-    with session(environment=docker.environment) as found:
-        yield found
 
 
 @pytest.fixture
@@ -116,3 +108,16 @@ def test_an_image_without_tags_can_be_run_by_its_name(
 def test_loading_it_again_is_harmless(builds: Builds, docker: Docker, context: Path) -> None:
     image = builds.build(TEXT, context)
     assert docker.load(image) == docker.load(image)
+
+
+@pytest.mark.xfail(strict=True, reason="commands beside buildah get few variables, this not")
+def test_the_daemon_is_the_one_of_docker_host(
+    session: Sessions, context: Path, tmp_path: Path
+) -> None:
+    host = f"unix://{os.environ['ZLAYER_TEST_DOCKER']}"
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    (plain / "config.json").write_text("{}", encoding="ascii")
+    environment = {"DOCKER_CONFIG": str(plain), "DOCKER_HOST": host}
+    with session(environment=environment) as builds:
+        assert builds.build(TEXT, context).load_into("docker")
