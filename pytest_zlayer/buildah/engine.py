@@ -18,7 +18,11 @@ from pytest_zlayer.buildah.arguments import Network, PullPolicy, Tmpfs, Volume
 from pytest_zlayer.buildah.changes import AgentChanges, LocalChanges
 from pytest_zlayer.buildah.client import AgentClient
 from pytest_zlayer.buildah.commands import LAYERS, Commander
-from pytest_zlayer.buildah.environment import engine_environment, proxy_environment
+from pytest_zlayer.buildah.environment import (
+    engine_environment,
+    other_engines,
+    proxy_environment,
+)
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable, ImageNotKnown
 from pytest_zlayer.buildah.failures import Failure, says_not_known
 from pytest_zlayer.buildah.images import Unnamed
@@ -516,10 +520,15 @@ class Engine:
     ) -> Completed:
         """Runs any other program under the same agent, whatever its exit status.
 
-        It gets the same few variables as buildah, the proxies, and ``env`` on top.
+        It gets the same few variables as buildah, the proxies, what other engines are found by,
+        and ``env`` on top.
         """
-        base = engine_environment(self._environment, self.tmpdir)
-        whole = {**base, **proxy_environment(self._environment), **(env or {})}
+        whole = {
+            **engine_environment(self._environment, self.tmpdir),
+            **proxy_environment(self._environment),
+            **other_engines(self._environment),
+            **(env or {}),
+        }
         return self._runner.run(
             Request(
                 argv=argv, env=whole, cwd=cwd, timeout=timeout, on_line=on_line, stdin=stdin,

@@ -34,6 +34,18 @@ def engine_environment(
     return kept
 
 
+# Where the other engines are that images are handed to.
+_ENGINES = (
+    "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH",
+    "CONTAINER_HOST", "CONTAINER_CONNECTION",
+)  # fmt: skip
+
+
+def other_engines(environment: Mapping[str, str]) -> dict[str, str]:
+    """What docker and podman are found by, for commands beside buildah."""
+    return {name: environment[name] for name in _ENGINES if name in environment}
+
+
 def proxy_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """What commands that talk to a registry need on top."""
     return {name: value for name, value in environment.items() if name.lower() in _PROXIES}

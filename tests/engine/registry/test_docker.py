@@ -110,7 +110,6 @@ def test_loading_it_again_is_harmless(builds: Builds, docker: Docker, context: P
     assert docker.load(image) == docker.load(image)
 
 
-@pytest.mark.xfail(strict=True, reason="commands beside buildah get few variables, this not")
 def test_the_daemon_is_the_one_of_docker_host(
     session: Sessions, context: Path, tmp_path: Path
 ) -> None:
