@@ -94,7 +94,7 @@ def test_the_wheel_declares_plugin_and_command(wheel: Path, names: list[str]) ->
     with zipfile.ZipFile(wheel) as archive:
         declared = archive.read(entry_points).decode()
     assert "[pytest11]\nzlayer = pytest_zlayer.plugin" in declared
-    assert "[console_scripts]\npytest-zlayer = pytest_zlayer.cli:main" in declared
+    assert "[console_scripts]\npytest-zlayer = pytest_zlayer.cli:run_program" in declared
 
 
 @pytest.fixture(scope="module")
