@@ -6,21 +6,14 @@ import os
 import posixpath
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 from pytest_zlayer.build.contents import TreeContent
 from pytest_zlayer.build.layer import LayerEntry, LayerKind
 from pytest_zlayer.build.trees import sort_key
 from pytest_zlayer.buildah.changes import Change
-from pytest_zlayer.buildah.rootfs import Entry, Rootfs
+from pytest_zlayer.buildah.rootfs import KINDS, Entry, Rootfs
 
-_KINDS: Mapping[int, LayerKind] = {
-    stat.S_IFREG: "file",
-    stat.S_IFDIR: "directory",
-    stat.S_IFLNK: "symlink",
-    stat.S_IFCHR: "character",
-    stat.S_IFBLK: "block",
-    stat.S_IFIFO: "fifo",
-}
 _NONE: Mapping[str, Entry] = {}
 
 
@@ -87,7 +80,7 @@ def _written(
             continue
         if _is_whiteout(one):
             yield LayerEntry(path, "whiteout", 0)
-        elif stat.S_IFMT(one.mode) in _KINDS:  # sockets belong to processes that are gone
+        elif not stat.S_ISSOCK(one.mode):  # sockets belong to processes that are gone
             yield _entry(one, first, path in replaced, files)
 
 
@@ -108,7 +101,7 @@ def _same(known: Change, one: Change) -> bool:
 
 
 def _entry(one: Change, first: dict[int, str], opaque: bool, files: Rootfs | None) -> LayerEntry:
-    kind = _KINDS[stat.S_IFMT(one.mode)]
+    kind = cast(LayerKind, KINDS[stat.S_IFMT(one.mode)])
     target = one.target
     content = None
     if kind != "directory":

@@ -13,20 +13,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pytest_zlayer.build.trees import Found, clean, components
-from pytest_zlayer.buildah.rootfs import Entry, EntryKind, LocalRootfs
+from pytest_zlayer.buildah.rootfs import KINDS, Entry, LocalRootfs
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK a pipe put in the place of a file would hold us up for ever.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_KINDS: Mapping[int, EntryKind] = {
-    stat.S_IFREG: "file",
-    stat.S_IFDIR: "directory",
-    stat.S_IFLNK: "symlink",
-    stat.S_IFCHR: "character",
-    stat.S_IFBLK: "block",
-    stat.S_IFIFO: "fifo",
-    stat.S_IFSOCK: "socket",
-}
 
 
 class OpenDirectories:
@@ -161,7 +152,7 @@ class DiskTree:
         return descriptor
 
     def _found(self, name: str, status: os.stat_result, directory: int) -> Found:
-        kind = _KINDS[stat.S_IFMT(status.st_mode)]
+        kind = KINDS[stat.S_IFMT(status.st_mode)]
         device = None
         if kind in ("character", "block"):
             device = os.major(status.st_rdev), os.minor(status.st_rdev)

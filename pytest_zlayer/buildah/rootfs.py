@@ -14,7 +14,8 @@ from pytest_zlayer.buildah.agent.tree import Tree
 
 EntryKind = Literal["file", "directory", "symlink", "character", "block", "fifo", "socket"]
 
-_KINDS: dict[int, EntryKind] = {
+# By the type bits of a mode.
+KINDS: Mapping[int, EntryKind] = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "directory",
     stat.S_IFLNK: "symlink",
@@ -159,7 +160,7 @@ def _exists(rootfs: Rootfs, path: str) -> bool:
 
 def _entry(found: Sequence[Any]) -> Entry:
     mode, uid, gid, size, mtime_ns, rdev, dev, ino, nlink, target = found
-    kind = _KINDS[stat.S_IFMT(mode)]
+    kind = KINDS[stat.S_IFMT(mode)]
     is_device = kind in ("character", "block")
     return Entry(
         kind=kind,

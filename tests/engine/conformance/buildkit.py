@@ -10,7 +10,7 @@ from pathlib import Path
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from .case import Case
-from .workbench import Workbench
+from .workbench import Workbench, wishes
 
 # Seconds; a daemon that panicked is started again at once.
 _PATIENCE = 30
@@ -44,12 +44,7 @@ class BuildKit:
         file = context / case.place if case.place else place / "Dockerfile"
         words = ["--network=host", "--progress=plain", "--provenance=false", f"--file={file}"]
         words += [f"--output=type=docker,dest={archive}"]
-        words += [f"--build-arg={name}={value}" for name, value in case.args.items()]
-        words += [f"--secret=id={name},src={place}/secret-{name}" for name in case.secrets]
-        words += [f"--target={case.target}"] if case.target else []
-        for name, things in case.contexts.items():
-            value = things if isinstance(things, str) else place / f"named-{name}"
-            words.append(f"--build-context={name}={value}")
+        words += wishes(case, place)
         self._docker("buildx", "build", *words, str(context))
         identifier = self._storage.buildah("pull", "--quiet", f"docker-archive:{archive}")
         archive.unlink()

@@ -158,12 +158,7 @@ class Workbench:
             "build", "--layers", "--format", "docker", "--isolation", ISOLATION, "--pull-never",
             "--quiet", "--iidfile", str(place / "id"), "--file", str(file),
         ]  # fmt: skip
-        words += [f"--build-arg={name}={value}" for name, value in case.args.items()]
-        words += [f"--secret=id={name},src={place}/secret-{name}" for name in case.secrets]
-        words += [f"--target={case.target}"] if case.target else []
-        for name, things in case.contexts.items():
-            value = things if isinstance(things, str) else place / f"named-{name}"
-            words.append(f"--build-context={name}={value}")
+        words += wishes(case, place)
         try:
             self.storage.buildah(*words, str(place / "context"))
         except subprocess.CalledProcessError as error:
@@ -208,6 +203,17 @@ class Workbench:
         config = config_json(bare, chain, created=record.config["created"])
         write_layout(directory, config, chain.layers, "oci")
         return self.engine.import_layout(directory, f"localhost/files:{self._count}")
+
+
+def wishes(case: Case, place: Path) -> list[str]:
+    """What a case asks for, in the words of the command lines of both references."""
+    words = [f"--build-arg={name}={value}" for name, value in case.args.items()]
+    words += [f"--secret=id={name},src={place}/secret-{name}" for name in case.secrets]
+    words += [f"--target={case.target}"] if case.target else []
+    for name, things in case.contexts.items():
+        value = things if isinstance(things, str) else place / f"named-{name}"
+        words.append(f"--build-context={name}={value}")
+    return words
 
 
 def busybox() -> Things:
