@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if STATE in config.stash:
-        state_of(config).close(failed=True)
+        state_of(config).close(failed=True, hurry=True)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -84,9 +84,10 @@ def pytest_runtest_makereport(
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitCode) -> None:
     state = state_of(session.config)
-    state.close(failed=session.testsfailed > 0)
+    stopped = exitstatus == pytest.ExitCode.INTERRUPTED or session.shouldstop or session.shouldfail
+    state.close(failed=session.testsfailed > 0, hurry=bool(stopped))
     if state.signal is not None:
         session.exitstatus = 128 + state.signal
     workers.hand_over(state)

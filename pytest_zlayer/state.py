@@ -79,12 +79,15 @@ class State:
         """The signal that ended the run, if one did."""
         return self._signals.received
 
-    def close(self, *, failed: bool = False) -> None:
-        """Remove what the session made, except what is to be kept; trouble is told at the end."""
+    def close(self, *, failed: bool = False, hurry: bool = False) -> None:
+        """Remove what the session made, except what is to be kept; trouble is told at the end.
+
+        See ``BuildSession.close``.
+        """
         session, self._session = self._session, None
         try:
             if session is not None:
-                session.close(failed=failed)
+                session.close(failed=failed, hurry=hurry)
                 self.reporter.kept.extend(_kept_record(one) for one in session.kept)
         except ZlayerError as error:
             self.reporter.problems.append(str(error))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
 from pytest_zlayer.build.spec import ImageSpec
+
+_LOOKING = 0.1  # seconds
 
 
 class Ahead:
@@ -50,6 +53,11 @@ class Ahead:
         """Begin nothing more."""
         self._stopped = True
         self._queue.clear()
+
+    def join_while(self, worth: Callable[[], bool]) -> None:
+        """Wait for what was begun as long as that is ``worth`` it."""
+        while self.busy and worth():
+            time.sleep(_LOOKING)
 
     def join(self) -> None:
         """Wait for what was begun."""

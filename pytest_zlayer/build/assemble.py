@@ -81,13 +81,10 @@ class Chain:
         """The chain with one more layer on top."""
         return Chain((*self.layers, layer), (*self.history, entry))
 
-    def up_to(self, comment: str) -> Chain | None:
-        """The chain that ends with the layer that has this comment, ``None`` if there is none."""
-        for position, entry in enumerate(self.history):
-            if entry.comment == comment and not entry.empty:
-                history = self.history[: position + 1]
-                return Chain(self.layers[: sum(not one.empty for one in history)], history)
-        return None
+    def lowest(self, count: int) -> Chain:
+        """The chain that ends with the layer number ``count``."""
+        ends = [place for place, entry in enumerate(self.history, 1) if not entry.empty]
+        return Chain(self.layers[:count], self.history[: ends[count - 1]] if count else ())
 
     def note(self, entry: HistoryEntry) -> Chain:
         """The chain with one more line of history that made no layer."""

@@ -5,28 +5,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import shutil
-import tempfile
+import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
-
-from pytest_zlayer.build.assemble import config_json, read_chain, write_layout
+from pytest_zlayer.build.assemble import read_chain
+from pytest_zlayer.build.keylocks import KeyLocks
 from pytest_zlayer.build.leases import Lease
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.dockerfile.config import ImageConfig
 
 REPOSITORY = "localhost/zlayer/cache"
 _PREFIX = f"{REPOSITORY}:"
-KEY_MARK = "zlayer:"  # comment of a layer we composed: tells later which steps made one
-_SHORT = 0.3  # seconds
-_PART = "part-"  # tag of an image that has the layers of a key, and more on top
+_PART = re.compile("part-([0-9a-f]{64})\\.([0-9]+)")
 
 
 def key_of(*parts: Any) -> str:
@@ -48,9 +43,25 @@ def cache_name(key: str) -> str:
     return f"{REPOSITORY}:{key}"
 
 
-def part_name(key: str) -> str:
-    """A further name of an image that has the layer of ``key`` below others."""
-    return f"{REPOSITORY}:{_PART}{key}"
+def part_name(key: str, count: int) -> str:
+    """A further name of an image whose ``count`` lowest layers are those of ``key``."""
+    return f"{REPOSITORY}:part-{key}.{count}"
+
+
+@dataclass(frozen=True, slots=True)
+class CachedLayers:
+    """Where the layers of a key are.
+
+    Attributes:
+        key: what they were made from.
+        image: id of an image.
+        count: how many of its lowest layers they are. ``None``: they are all it has, without any
+            configuration, so that containers can be made of it.
+    """
+
+    key: str
+    image: str
+    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +69,38 @@ class CacheEntry:
     """One cached image with the layers of one or more steps on top of each other.
 
     Attributes:
-        key: of its topmost layer.
+        key: of its topmost layer, or of any that is found in it.
         image_id: the image.
         used: its last use, seconds since the epoch.
         size: bytes.
-        parts: keys of layers below that have no image of their own.
-        whole: whether it is called by its key, not only by those of its parts.
+        parts: keys of layers found in it, and how many of its layers each means.
+        whole: whether it is called by ``key`` itself: then it has these layers and no more.
     """
 
     key: str
     image_id: str
     used: float
     size: int
-    parts: tuple[str, ...] = ()
+    parts: Mapping[str, int] = field(default_factory=dict)
     whole: bool = True
 
     @property
     def keys(self) -> tuple[str, ...]:
         """All of them."""
-        return (*self.parts, self.key) if self.whole else self.parts
+        return (*self.parts, self.key) if self.whole else tuple(self.parts)
 
     @property
     def names(self) -> tuple[str, ...]:
         """What it is called; what it is found by comes last."""
-        names = tuple(map(part_name, self.parts))
+        names = tuple(part_name(key, count) for key, count in self.parts.items())
         return (*names, cache_name(self.key)) if self.whole else names
+
+    def layers(self) -> Iterator[CachedLayers]:
+        """What is found in it."""
+        for key, count in self.parts.items():
+            yield CachedLayers(key, self.image_id, count)
+        if self.whole:
+            yield CachedLayers(self.key, self.image_id)
 
 
 class LayerCache:
@@ -99,68 +117,47 @@ class LayerCache:
     def __init__(self, engine: Engine, directory: Path, session: str) -> None:
         self._engine = engine
         self._directory = directory
-        self._known: dict[str, str] = {}
-        self._parts: dict[str, str] = {}
+        self._known: dict[str, CachedLayers] = {}
         self._promised: dict[str, Callable[[], None]] = {}
         self._seen: object | None = None
         self._additions = directory / f"added-{session}"
         self._guard = threading.Lock()
         self.mounts_directory = directory / "mounts"
+        self.locks = KeyLocks(directory / "locks")
         for part in ("locks", "used", "mounts"):
             (directory / part).mkdir(parents=True, exist_ok=True)
         self._lease = Lease(directory / "leases", session)
 
-    def find(self, key: str) -> str | None:
-        """The id of the image cached under ``key``, or ``None``.
+    def find(self, key: str) -> CachedLayers | None:
+        """Where the layers of ``key`` are, or ``None``.
 
-        Where its layer lies below others in an image, an image that ends with it is made first;
-        where this process is going to put it into the store anyway, that is done now.
+        Where this process is going to put them into the store anyway, that is done now.
         """
         deliver = self._promised.get(key)
         if deliver is not None:
             deliver()
         return self.find_stored(key)
 
-    def find_stored(self, key: str) -> str | None:
+    def find_stored(self, key: str) -> CachedLayers | None:
         """The same for what is in the store already."""
         with self._guard:
             self._look()
-            known, larger = self._known.get(key), self._parts.get(key)
-        if known is None and larger is not None:
-            with contextlib.suppress(EngineError):  # gone meanwhile
-                known = self._cut(key, larger)
-        return known
+            return self._known.get(key)
 
     def has(self, key: str) -> bool:
         """Whether :meth:`find` would find something."""
         with self._guard:
             self._look()
-            return key in self._known or key in self._parts or key in self._promised
+            return key in self._known or key in self._promised
 
     def _look(self) -> None:
         version = self._engine.images_version()
         if version is None or version != self._seen:
             self._seen = version
-            entries = self.entries()
-            self._known = {entry.key: entry.image_id for entry in entries if entry.whole}
-            self._parts = {part: entry.image_id for entry in entries for part in entry.parts}
-
-    def _cut(self, key: str, larger: str) -> str | None:
-        """Make the image that ends with the layer of ``key`` out of one that goes on."""
-        record = self._engine.inspect_image(larger)
-        chain = read_chain(record.manifest, record.config).up_to(KEY_MARK + key)
-        if chain is None:
-            return None
-        fields = {name: record.config.get(name, "") for name in ("architecture", "os", "variant")}
-        content = config_json(ImageConfig(**fields), chain, created=chain.history[-1].created)
-        directory = Path(tempfile.mkdtemp(prefix="part-", dir=self._engine.tmpdir))
-        try:
-            write_layout(directory, content, chain.layers, "oci")
-            image = self._engine.import_layout(directory, cache_name(key))
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
-        self.add(key)
-        return image
+            found = [one for entry in self.entries() for one in entry.layers()]
+            # An image of these layers alone is better than one that has more.
+            found.sort(key=lambda one: one.count is None)
+            self._known = {one.key: one for one in found}
 
     def add(self, key: str) -> None:
         """Note that this session has put the layer of ``key`` into the store."""
@@ -179,14 +176,14 @@ class LayerCache:
             for key in keys:
                 self._promised.pop(key, None)
 
-    def drop_if_unusable(self, key: str, image_id: str) -> bool:
+    def drop_if_unusable(self, layers: CachedLayers) -> bool:
         """Remove a cached image that no container can be made from; whether it was removed."""
         container = None
         try:
-            container = self._engine.from_image(image_id)
+            container = self._engine.from_image(layers.image)
             self._engine.mount(container)
         except EngineError:
-            return self._drop(key)
+            return self._drop(layers.key)
         finally:
             if container is not None:
                 with contextlib.suppress(EngineError):
@@ -215,40 +212,15 @@ class LayerCache:
             if self.has(key):
                 self.touch(key)
 
-    @contextlib.contextmanager
-    def lock(
-        self, key: str, waiting: Callable[[], None], check: Callable[[], None]
-    ) -> Iterator[None]:
-        """Hold ``key`` against all other threads and processes.
-
-        ``waiting`` is called once if it is taken, ``check`` again and again meanwhile: it raises to
-        give up. The lock is the operating system's, so it ends with its holder, however that ends.
-        """
-        lock = filelock.FileLock(
-            self._directory / "locks" / f"{key}.lock", thread_local=False, is_singleton=False
-        )
-        try:
-            # What another build is just putting into the store is not worth a message.
-            lock.acquire(timeout=_SHORT, poll_interval=0.01)
-        except filelock.Timeout:
-            waiting()
-            while not lock.is_locked:
-                check()
-                with contextlib.suppress(filelock.Timeout):
-                    lock.acquire(timeout=0.2, poll_interval=0.02)
-        try:
-            yield
-        finally:
-            lock.release()
-
     def entries(self) -> list[CacheEntry]:
         """All cached images, least recently used first."""
         found = []
         for image in self._engine.images():
             tags = [name.rpartition(":")[2] for name in image.names if name.startswith(_PREFIX)]
-            parts = tuple(tag.removeprefix(_PART) for tag in tags if tag.startswith(_PART))
-            whole = [tag for tag in tags if not tag.startswith(_PART)]
-            for key in whole or parts[:1]:
+            matched = {tag: _PART.fullmatch(tag) for tag in tags}
+            parts = {match[1]: int(match[2]) for match in matched.values() if match}
+            whole = [tag for tag in tags if not matched[tag]]
+            for key in whole or list(parts)[:1]:
                 used = max(self._used(one) for one in (key, *parts))
                 found.append(CacheEntry(key, image.id, used, image.size, parts, bool(whole)))
         return sorted(found, key=lambda entry: entry.used)
@@ -307,14 +279,12 @@ class LayerCache:
 
     def remove(self, entry: CacheEntry) -> bool:
         """Remove one entry; ``False`` when a container or a build still uses it."""
-        lock = filelock.FileLock(self._directory / "locks" / f"{entry.key}.lock")
-        with contextlib.suppress(filelock.Timeout), lock.acquire(timeout=0):
-            if self._engine.remove_images(*entry.names):
+        with self.locks.hold_if_free(entry.key) as free:
+            if not free or self._engine.remove_images(*entry.names):
                 return False
             for key in entry.keys:
                 (self._directory / "used" / key).unlink(missing_ok=True)
             return True
-        return False
 
     def _used(self, key: str) -> float:
         stamp = self._directory / "used" / key

@@ -23,7 +23,6 @@ from pytest_zlayer.build.assemble import (
     timestamp_text,
     write_layout,
 )
-from pytest_zlayer.build.cache import KEY_MARK
 from pytest_zlayer.build.image import BuildResult, StepResult
 from pytest_zlayer.build.job import Job
 from pytest_zlayer.build.retry import Interrupted
@@ -32,7 +31,7 @@ from pytest_zlayer.build.spec import ImageFormat
 from pytest_zlayer.build.squash import merge_layers
 from pytest_zlayer.build.stage_builder import StageBuilder, cached_result, deepest_cached
 from pytest_zlayer.build.steps import StagePlan, Step
-from pytest_zlayer.build.tree import Head
+from pytest_zlayer.build.tree import Head, StageTree
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.rootfs import Rootfs
 from pytest_zlayer.dockerfile.config import ImageConfig
@@ -42,6 +41,7 @@ from pytest_zlayer.dockerfile.operations import (
     CopyOperation,
     RunOperation,
     SourceRef,
+    WorkdirOperation,
 )
 from pytest_zlayer.dockerfile.stages import StageGraph, stage_label
 from pytest_zlayer.errors import UsageError
@@ -66,6 +66,7 @@ class ImageBuilder:
         self.target = graph.target
         self._sources = sources
         self._futures: dict[int, Future[StageBuilder]] = {}
+        self._heirs: dict[int, int | None] = {}
         self._guard = threading.Lock()
         self._pool = ThreadPoolExecutor(max_workers=max(len(plans), 1), thread_name_prefix="stage")
         self._started = time.monotonic()
@@ -94,14 +95,14 @@ class ImageBuilder:
 
     def close(self) -> None:
         """End for good: stages cannot be built any more."""
-        self.publish()
+        self.publish(at_once=True)
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def publish(self) -> None:
-        """Have the layers of all finished stages in the cache."""
+    def publish(self, *, at_once: bool) -> None:
+        """Have the layers of all finished stages in the cache; ``at_once``: if that is quick."""
         for future in list(self._futures.values()):
             if future.done() and future.exception() is None:
-                future.result().tree.close()
+                future.result().tree.save(at_once=at_once)
 
     def result(self) -> BuildResult:
         """Steps, time and log of the build."""
@@ -161,18 +162,14 @@ class ImageBuilder:
         remaining = plan.steps if cached is None else plan.steps[cached[0] + 1 :]
         for needed in _sources_of(remaining):
             self._start(needed)
-        head = Head()
-        if plan.base is not None:
-            head = Head(plan.base.id, plan.base.chain)
-        elif plan.base_stage is not None and cached is None:
-            head = self._stage(plan.base_stage).tree.head
         builder = StageBuilder(
             self._job,
             plan,
-            head,
+            self._ground(plan, cached=cached is not None),
             stage_plan=self._plans.__getitem__,
             source_rootfs=self._rootfs,
             source_path=self._path,
+            heir=self._heir(index) is not None,
             wanted=any(one.base_stage == index for one in self._plans.values()),
             alone=index == self.target,
         )
@@ -182,6 +179,30 @@ class ImageBuilder:
             self._job.stop.set()
             raise
         return builder
+
+    def _ground(self, plan: StagePlan, *, cached: bool) -> StageTree:
+        """What a stage grows on: nothing, its base image, or the stage it is built from."""
+        if plan.base is not None:
+            return StageTree(self._job, Head(plan.base.id, plan.base.chain), plan.base)
+        if plan.base_stage is None or cached:
+            return StageTree(self._job, Head(), None)
+        parent = self._stage(plan.base_stage).tree
+        if self._heir(plan.base_stage) == plan.index:
+            return StageTree(self._job, Head(), None, parent=parent)
+        return StageTree(self._job, parent.stored_head(), None)
+
+    def _heir(self, index: int) -> int | None:
+        """The stage that goes on in the container of another one, before its image is there.
+
+        The earlier ones are more likely to be waited for. Nobody else may read its files then.
+        """
+        if index not in self._heirs:
+            read = any(index in _sources_of(plan.steps) for plan in self._plans.values())
+            above = [plan for plan in self._plans.values() if plan.base_stage == index]
+            above = [one for one in above if deepest_cached(self._job, one) is None]
+            # Several threads may get here; the first answer counts.
+            self._heirs.setdefault(index, None if read or not above else above[0].index)
+        return self._heirs[index]
 
     def _rootfs(self, source: SourceRef) -> Rootfs:
         if source.kind == "stage":
@@ -226,7 +247,9 @@ class ImageBuilder:
         if job.source_date_epoch is not None:
             created = timestamp_text(job.source_date_epoch)
         content = config_json(config, chain, created=created)
-        image = self._store(content, chain, spec.format or natural_format(config), names)
+        image_format = spec.format or natural_format(config)
+        parts = () if squash else tree.part_names()
+        image = self._store(content, chain, image_format, lambda made: (*names(made), *parts))
         tree.stored(image)
         return image
 
@@ -305,29 +328,22 @@ def tell_history(base: Chain, raw: Chain, steps: tuple[Step, ...], now: str) -> 
     """The history of a stage, one entry an instruction, in docker's manner.
 
     ``raw`` is what the store knows: which layers there are on top of ``base``, when they were made,
-    and (in the comments of composed layers) which steps made one.
+    and what was done for each.
     """
     made = [entry for entry in raw.history if not entry.empty][len(base.layers) :]
-    composed = {entry.comment.removeprefix(KEY_MARK) for entry in made}
     layers = list(raw.layers[len(base.layers) :])
-    created = [entry.created for entry in made]
     chain, latest = base, max((entry.created for entry in base.history), default=now)
     for step in steps:
-        text = history_text(step)
-        if layers and _made_layer(step, composed):
-            latest = created.pop(0)
-            chain = chain.add(layers.pop(0), HistoryEntry(text, latest))
+        if made and _made_layer(step, made[0]):
+            latest = made.pop(0).created
+            chain = chain.add(layers.pop(0), HistoryEntry(step.history, latest))
         else:
-            chain = chain.note(HistoryEntry(text, latest))
+            chain = chain.note(HistoryEntry(step.history, latest))
     return chain
 
 
-def _made_layer(step: Step, composed: set[str]) -> bool:
-    return isinstance(step.operation, RunOperation) or (step.key in composed and step.makes_layer)
-
-
-def history_text(step: Step) -> str:
-    """What the history says of a step: the instruction, RUN with the command that was executed."""
-    if isinstance(step.operation, RunOperation):
-        return "RUN " + " ".join(step.operation.argv)
-    return str(step.instruction)
+def _made_layer(step: Step, entry: HistoryEntry) -> bool:
+    """Whether the next layer is that of ``step``: of the others, only a WORKDIR may need none."""
+    if isinstance(step.operation, WorkdirOperation):
+        return entry.created_by == step.history
+    return step.makes_layer

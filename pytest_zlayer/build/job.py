@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pytest_zlayer.build.bases import BaseImages
-from pytest_zlayer.build.cache import LayerCache, cache_name
+from pytest_zlayer.build.cache import CachedLayers, LayerCache, cache_name
 from pytest_zlayer.build.digests import Digests
 from pytest_zlayer.build.events import BuildEvent, Event
 from pytest_zlayer.build.mounted import MountedImages
@@ -87,7 +87,7 @@ class Job:
         slots: bounds the steps that run side by side in the whole session.
         stop: set when the session ends early or another stage of this build failed.
         deadline: ``time.monotonic()`` value at which the build has taken too long, or ``None``.
-        adopted: cached layers this build has taken over: key and image.
+        adopted: cached layers this build has taken over.
         source_date_epoch: seconds since the epoch that every time in the image is set to.
         may_retry: asks the retry hook: ``(step text, attempt, error) -> bool | None``.
         keep_container: takes over a failed step's container; false when it is not wanted.
@@ -111,7 +111,7 @@ class Job:
     platform: Platform
     deadline: float | None = None
     source_date_epoch: int | None = None
-    adopted: list[tuple[str, str]] = field(default_factory=list)
+    adopted: list[CachedLayers] = field(default_factory=list)
     _count: int = 0
     _paused: float = 0.0
     _guard: threading.Lock = field(default_factory=threading.Lock)
@@ -152,8 +152,8 @@ class Job:
         known = [limit for limit in limits if limit is not None]
         return min(known) if known else None
 
-    def cached(self, key: str) -> str | None:
-        """The image cached under ``key``, unless this build is to use none."""
+    def cached(self, key: str) -> CachedLayers | None:
+        """The layers cached under ``key``, unless this build is to use none."""
         return None if self.plan.spec.no_cache else self.cache.find(key)
 
     def layer_name(self, key: str) -> str:

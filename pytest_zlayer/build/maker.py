@@ -158,7 +158,10 @@ class ImageMaker:
         trouble = error if isinstance(error, EngineError) else error.__cause__
         if not isinstance(trouble, EngineError) or trouble.failure.kind == "interrupted":
             return set()
-        return {key for key, image in job.adopted if job.cache.drop_if_unusable(key, image)}
+        # Nobody is to read on from them, nor to keep them from being removed.
+        self._workshop.mounted.forget(one.image for one in job.adopted)
+        self._workshop.mounted.remove()
+        return {one.key for one in job.adopted if job.cache.drop_if_unusable(one)}
 
     def _make(self, job: Job, graph: StageGraph, *, stays: bool) -> Image:
         builder = self._builder(job, graph)
@@ -178,7 +181,7 @@ class ImageMaker:
         builder = self._builder(job, graph)
         try:
             builder.build()
-            builder.publish()
+            builder.publish(at_once=False)
         finally:
             job.log.close(keep=False)
             job.views.close()
@@ -290,7 +293,7 @@ class ImageMaker:
             options=workshop.options,
             engine=workshop.engine,
             cache=workshop.cache,
-            views=MountedImages(workshop.engine),
+            views=MountedImages(workshop.engine, workshop.mounted),
             bases=self._bases(plan, build_id),
             digests=workshop.digests,
             scratch=scratch,
@@ -324,7 +327,7 @@ class ImageMaker:
                     reference, policy=mode, platform=platform, timeout=timeout
                 )
 
-            with self._workshop.cache.lock(key, lambda: None, check):
+            with self._workshop.cache.locks.hold(key, lambda: None, check):
                 return self._workshop.transfers.do(
                     once, "pull", reference, plan.label, deadline=deadline
                 )

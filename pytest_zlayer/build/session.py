@@ -184,17 +184,18 @@ class BuildSession:
         if self._workshop.opened:
             self._workshop.engine.interrupt()
 
-    def close(self, failed: bool = False) -> None:
+    def close(self, failed: bool = False, *, hurry: bool = False) -> None:
         """Remove what this session made, or keep what the options ask for; idempotent.
 
         Args:
             failed: some test failed (``keep="failed"`` then keeps).
+            hurry: a build in the background ends even if another process waits for its layers.
         """
         with self._guard:
             if self._closed:
                 return
             self._closed = True
-        self._end_ahead()
+        self._end_ahead(hurry)
         if not self._workshop.opened:
             self._stop.set()
             self._workshop.close()
@@ -205,19 +206,25 @@ class BuildSession:
                 self._stop.set()
                 self._maker.close()
                 self._workshop.store.close()
+                self._workshop.mounted.close()
                 self._remove()
                 self._tidy_cache()
             finally:
                 self._workshop.close()
 
-    def _end_ahead(self) -> None:
+    def _end_ahead(self, hurry: bool) -> None:
         """Images nobody waits for any more are not finished."""
         self._ahead.stop()
+        if not hurry:
+            self._ahead.join_while(self._others_wait)
         if self._ahead.busy:
             self._stop.set()
             if self._workshop.opened:
                 self._workshop.engine.interrupt()
             self._ahead.join()
+
+    def _others_wait(self) -> bool:
+        return self._workshop.opened and self._workshop.cache.locks.others_wait()
 
     def _tell(self, event: Event) -> None:
         with self._listening:

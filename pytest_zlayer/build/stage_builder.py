@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pytest_zlayer.build.cache import CachedLayers
 from pytest_zlayer.build.copying import (
     CopyError,
     Selection,
@@ -35,7 +36,7 @@ from pytest_zlayer.build.layer import LayerEntry
 from pytest_zlayer.build.mounts import MountPreparer
 from pytest_zlayer.build.run_step import RunStep
 from pytest_zlayer.build.steps import StagePlan, Step
-from pytest_zlayer.build.tree import SCRATCH, Head, StageTree
+from pytest_zlayer.build.tree import SCRATCH, StageTree
 from pytest_zlayer.buildah.rootfs import Rootfs
 from pytest_zlayer.dockerfile.operations import (
     CopyOperation,
@@ -53,10 +54,11 @@ class StageBuilder:
     Args:
         job: what all stages of the build share.
         plan: the stage's steps.
-        base: the head the stage starts from.
+        tree: what the stage grows on.
         stage_plan: the plan of another stage.
         source_rootfs: the files of another stage, image or context, for COPY --from.
         source_path: the same as a host path, for mounts.
+        heir: whether another stage goes on in its container.
         wanted: whether another stage is built from it.
         alone: whether its layers reach the store with the final image first.
     """
@@ -65,18 +67,20 @@ class StageBuilder:
         self,
         job: Job,
         plan: StagePlan,
-        base: Head,
+        tree: StageTree,
         *,
         stage_plan: Callable[[int], StagePlan],
         source_rootfs: Callable[[SourceRef], Rootfs],
         source_path: Callable[[SourceRef, str], Path],
+        heir: bool,
         wanted: bool,
         alone: bool,
     ) -> None:
         self.plan = plan
+        self.tree = tree
+        self._heir = heir
         self._wanted = wanted
         self._alone = alone
-        self.tree = StageTree(job, base, plan.base)
         self._job = job
         self._stage_plan = stage_plan
         self._source_rootfs = source_rootfs
@@ -114,7 +118,7 @@ class StageBuilder:
             for step in plan.steps[self._adopt_cached() :]:
                 self._job.check()
                 self._perform(step)
-            self.tree.finish(wanted=self._wanted, alone=self._alone)
+            self.tree.finish(heir=self._heir, wanted=self._wanted, alone=self._alone)
         except BaseException as error:
             self.tree.save(at_once=not isinstance(error, BuildError))
             raise
@@ -126,8 +130,8 @@ class StageBuilder:
         found = deepest_cached(self._job, self.plan)
         if found is None:
             return 0
-        position, image = found
-        self.tree.adopt(steps[position], image)
+        position, layers = found
+        self.tree.adopt(layers)
         for step in steps[: position + 1]:
             self._record(step, cached=True)
         return position + 1
@@ -164,11 +168,11 @@ class StageBuilder:
                 hint="register an emulator (qemu-user-static), or only COPY in this stage",
             )
         with contextlib.ExitStack() as stack:
-            lock = job.cache.lock(step.key, lambda: self._waiting(step), job.check)
+            lock = job.cache.locks.hold(step.key, lambda: self._waiting(step), job.check)
             stack.enter_context(lock)
-            image = job.cached(step.key)
-            if image is not None:
-                self.tree.adopt(step, image)
+            layers = job.cached(step.key)
+            if layers is not None:
+                self.tree.adopt(layers)
                 return True, 0
             self.tree.open()
             user = self._numeric_user(operation.user)
@@ -314,13 +318,13 @@ def cached_result(plan: StagePlan, step: Step) -> StepResult:
     )
 
 
-def deepest_cached(job: Job, plan: StagePlan) -> tuple[int, str] | None:
-    """Position and image of the last step whose layer is in the cache, or ``None``."""
+def deepest_cached(job: Job, plan: StagePlan) -> tuple[int, CachedLayers] | None:
+    """Position of the last step whose layer is in the cache, and where; or ``None``."""
     for position in range(len(plan.steps) - 1, -1, -1):
         step = plan.steps[position]
-        image = job.cached(step.key) if step.makes_layer else None
-        if image is not None:
-            return position, image
+        layers = job.cached(step.key) if step.makes_layer else None
+        if layers is not None:
+            return position, layers
     return None
 
 

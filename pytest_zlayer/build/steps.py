@@ -67,6 +67,16 @@ class Step:
         """The step on one line, shortened."""
         return one_line(str(self.instruction))
 
+    @property
+    def history(self) -> str:
+        """What the history of an image says of it: what was done, not how it was written."""
+        match self.operation:
+            case RunOperation(argv=argv):
+                return "RUN " + " ".join(argv)
+            case WorkdirOperation(path=path):
+                return f"WORKDIR {path}"
+        return str(self.instruction)
+
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:

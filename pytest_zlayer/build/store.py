@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_zlayer.build.assemble import Chain, config_json, read_chain, read_config, write_layout
 from pytest_zlayer.build.container import Container
 from pytest_zlayer.build.handing import load_into, save
-from pytest_zlayer.build.mounted import MountedImages
+from pytest_zlayer.build.mounted import MountedImages, SharedImages
 from pytest_zlayer.build.transfers import Transfers
 from pytest_zlayer.buildah.errors import EngineTimeout
 from pytest_zlayer.buildah.failures import Failure
@@ -45,6 +45,7 @@ class ImageStore:
         scratch: private directory of the session.
         prefix: names of temporary images begin with it.
         transfers: does the pushes.
+        mounted: mounts images.
     """
 
     def __init__(
@@ -53,9 +54,10 @@ class ImageStore:
         scratch: Path,
         prefix: str,
         transfers: Transfers,
+        mounted: SharedImages,
     ) -> None:
         self.engine = engine
-        self._mounted = MountedImages(engine)
+        self._mounted = MountedImages(engine, mounted)
         self._scratch = scratch
         self._prefix = prefix
         self._facts: dict[str, ImageFacts] = {}

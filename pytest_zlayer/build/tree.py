@@ -18,7 +18,7 @@ from pytest_zlayer.build.assemble import (
     write_layout,
 )
 from pytest_zlayer.build.bases import BaseImage
-from pytest_zlayer.build.cache import KEY_MARK, key_of, part_name
+from pytest_zlayer.build.cache import CachedLayers, key_of, part_name
 from pytest_zlayer.build.difference import difference
 from pytest_zlayer.build.job import Job
 from pytest_zlayer.build.layer import LayeredRootfs, LayerEntry, write_layer
@@ -35,8 +35,9 @@ SCRATCH = "scratch"
 # Seconds a finished RUN may wait for more to be put into the store with it: that costs as much for
 # one layer as for several.
 _GATHERING = 0.5
-# Bytes that are still brought into the store when somebody wants the build to end at once.
-_PARTING = 100_000_000
+# Bytes that are still brought into the store when somebody wants the build to end at once, and
+# that a container may hold which is kept only because somebody may read its files.
+_LITTLE = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,15 @@ class PendingLayer:
 class Head:
     """How far a stage has come.
 
-    ``image`` is ``None`` for an empty file system; ``chain`` (of that image, without the pending
-    layers) is ``None`` until it was asked for.
+    ``image`` is ``None`` for an empty file system. Where it has more than the layers of the stage,
+    or a configuration, ``part`` says how many of its layers count. ``chain`` (of the layers in the
+    store, without the pending ones) is ``None`` until it was asked for.
     """
 
     image: str | None = None
     chain: Chain | None = None
     pending: tuple[PendingLayer, ...] = ()
+    part: CachedLayers | None = None
 
 
 @dataclass(slots=True)
@@ -66,13 +69,14 @@ class _Live:
     """The working container of a stage: all layers are on it, pending ones too.
 
     ``changes`` is ``None`` where only buildah can tell what a RUN has changed; ``state`` is the
-    last look at them, ``None`` when they have changed since.
+    last look at them, ``None`` when they have changed since; ``size``: bytes written to it.
     """
 
     container: str
     files: LocalRootfs | AgentRootfs
     changes: LocalChanges | AgentChanges | None
     state: Mapping[str, Change] | None = None
+    size: int = 0
 
 
 @dataclass(slots=True)
@@ -94,10 +98,13 @@ class StageTree:
     that is killed, and others who want the same layers do not wait for long.
     """
 
-    def __init__(self, job: Job, head: Head, base: BaseImage | None) -> None:
+    def __init__(
+        self, job: Job, head: Head, base: BaseImage | None, *, parent: StageTree | None = None
+    ) -> None:
         self._job = job
         self._head = head
         self._base = base
+        self._parent = parent  # until its layers are needed from the store
         self._live: _Live | None = None
         self._tells_changes = job.engine.storage.driver == "overlay"  # until a container shows it
         self._finished = False
@@ -107,8 +114,18 @@ class StageTree:
 
     @property
     def head(self) -> Head:
-        """Where the stage stands."""
-        return self._head
+        """Where the stage stands, with all that it stands on in the store."""
+        with self._guard:
+            if self._parent is not None:
+                parent, self._parent = self._parent, None
+                self._head = replace(parent.stored_head(), pending=self._head.pending)
+            return self._head
+
+    def stored_head(self) -> Head:
+        """Where the stage stands, with all its layers in the store."""
+        with self._guard:
+            self.flush()
+            return self.head
 
     def rootfs(self) -> Rootfs:
         """The stage's files as they are now; once flushed they lie in a directory."""
@@ -117,9 +134,16 @@ class StageTree:
             return live.files
         if any(one.entries is None for one in self._head.pending):
             self.flush()  # only the store can put such a layer on what lies below it
-        self.make_runnable()
-        image = self._head.image
+        image = self._readable()
         return self._with_pending(EmptyRootfs() if image is None else self._job.views.rootfs(image))
+
+    def _readable(self) -> str | None:
+        """The image of which the files can be read, without the pending layers."""
+        part = self.head.part
+        if part is not None and self._job.views.has_only(part.image, part.count):
+            return part.image
+        self.make_runnable()
+        return self.head.image
 
     def _with_pending(self, base: Rootfs) -> Rootfs:
         layers = [one.entries for one in self._head.pending if one.entries is not None]
@@ -133,7 +157,7 @@ class StageTree:
         if live is None:
             self.flush()
             self.make_runnable()
-            live = self._live = self._new_live()
+            live = self._live = self._new_live(self.head.image or SCRATCH)
         if live.changes is not None and live.state is None:
             live.state = live.changes.scan()
         return live.container
@@ -143,9 +167,9 @@ class StageTree:
         if self._living() is None and self._tells_changes:
             self.open()
 
-    def _new_live(self) -> _Live:
+    def _new_live(self, image: str) -> _Live:
         engine = self._job.engine
-        container = engine.from_image(self._head.image or SCRATCH)
+        container = engine.from_image(image)
         self._job.views.hold(container)
         files = engine.mount(container)
         changes = engine.changes(files)
@@ -154,9 +178,16 @@ class StageTree:
 
     def _living(self) -> _Live | None:
         """The container, unless it was removed with the others at the end of the build."""
+        if self._live is None and self._parent is not None:
+            self._live = self._parent.give_container()
         if self._live is not None and not self._job.views.holds(self._live.container):
             self._live = None
         return self._live
+
+    def give_container(self) -> _Live | None:
+        """Let somebody else go on with the container, if there is one."""
+        live, self._live = self._living(), None
+        return live
 
     def remove_empty(self, paths: Sequence[str]) -> None:
         """Take away those of these files and directories of the container that are empty."""
@@ -182,7 +213,7 @@ class StageTree:
             return
         before, live.state = live.state, live.changes.scan()
         entries = difference(before, live.state, live.changes.files, restored=restored)
-        self._add(step, entries, composed=False)
+        live.size += self._add(step, entries, composed=False).size
         self._flush_soon()
 
     def _commit(self, live: _Live, step: Step) -> None:
@@ -195,7 +226,7 @@ class StageTree:
         self._job.layer_added(step.key)
         self._job.views.offer(image, live.container, live.files)
         with self._guard:
-            self._head, self._live = Head(image), None
+            self._head, self._live, self._parent = Head(image), None, None
             self._locks.release()
 
     def guard(self, key: str, lock: contextlib.ExitStack) -> None:
@@ -209,16 +240,19 @@ class StageTree:
 
     # -- layers -------------------------------------------------------------------------------
 
-    def adopt(self, step: Step, image: str) -> None:
-        """Go on from ``image``, the cached layer of ``step``."""
+    def adopt(self, layers: CachedLayers) -> None:
+        """Go on from cached layers."""
         if self._locks.held:
             self.flush()
         for one in self._head.pending:  # they are in that image
             _remove_blob(one.layer)
-        self._head = Head(image=image)
-        self._live = None
-        self._job.adopted.append((step.key, image))
-        self._job.cache.touch(step.key)
+        part = None if layers.count is None else layers
+        self._head, self._live, self._parent = Head(layers.image, part=part), None, None
+        self._adopted(layers)
+
+    def _adopted(self, layers: CachedLayers) -> None:
+        self._job.adopted.append(layers)
+        self._job.cache.touch(layers.key)
 
     def put(self, step: Step, entries: tuple[LayerEntry, ...]) -> None:
         """Put a layer of ``entries`` on top; it reaches the store with the next ``flush``."""
@@ -229,6 +263,7 @@ class StageTree:
         if live is not None and live.changes is not None and layer.blob is not None:
             live.changes.apply(layer.blob)
             live.state = None
+            live.size += layer.size
 
     def _add(self, step: Step, entries: tuple[LayerEntry, ...], *, composed: bool) -> Layer:
         directory = self._job.fresh_path("layer")
@@ -246,18 +281,20 @@ class StageTree:
             chain = self._stored_chain()
             created = timestamp_text(self._job.now())
             for one in self._head.pending:
-                entry = HistoryEntry(one.step.text, created, comment=KEY_MARK + one.step.key)
-                chain = chain.add(one.layer, entry)
+                chain = chain.add(one.layer, HistoryEntry(one.step.history, created))
             return chain
 
     def _stored_chain(self) -> Chain:
-        chain = self._head.chain
+        head = self.head
+        chain = head.chain
         if chain is None:
             chain = Chain()
-            if self._head.image is not None:
-                record = self._job.engine.inspect_image(self._head.image)
+            if head.image is not None:
+                record = self._job.engine.inspect_image(head.image)
                 chain = read_chain(record.manifest, record.config)
-            self._head = replace(self._head, chain=chain)
+            if head.part is not None and head.part.count is not None:
+                chain = chain.lowest(head.part.count)
+            self._head = replace(head, chain=chain)
         return chain
 
     # -- the store ----------------------------------------------------------------------------
@@ -272,42 +309,56 @@ class StageTree:
             self._locks.release()
             self._job.cache.fulfil(keys)
 
-    def finish(self, *, wanted: bool, alone: bool) -> None:
+    def finish(self, *, heir: bool, wanted: bool, alone: bool) -> None:
         """The stage has all its layers.
 
         Args:
-            wanted: another stage stands on it, and needs its image.
+            heir: a stage that stands on it goes on in its container, and needs no image.
+            wanted: a stage that stands on it needs its image.
             alone: the layers reach the store with the final image first.
         """
         self._finished = True
-        if wanted:
+        if wanted and not (heir and self._living()):
             self.flush()
         elif not alone:
-            self._flush_soon(0.0)
+            self._flush_soon(0.0, wanted=wanted)
+
+    def part_names(self) -> tuple[str, ...]:
+        """What an image with all layers of the stage is called, so that others find them there."""
+        with self._guard:
+            if self._job.plan.spec.no_cache or not self._head.pending:
+                return ()
+            return self._part_names([one.step.key for one in self._head.pending])
+
+    def _part_names(self, keys: Sequence[str]) -> tuple[str, ...]:
+        below = len(self._stored_chain().layers)
+        return tuple(part_name(key, count) for count, key in enumerate(keys, below + 1))
 
     def stored(self, image: str) -> None:
-        """Note that the layers still pending are in the store now, as those of ``image``."""
+        """Note that all layers are in ``image``, which has the names that it was to have."""
         with self._guard:
-            if self._job.plan.spec.no_cache and self._head.pending:
-                self._settle(image, self.chain())
-            pending = []
-            for one in self._head.pending:
-                _remove_blob(one.layer)
-                pending.append(replace(one, layer=replace(one.layer, blob=None)))
-            self._head = replace(self._head, pending=tuple(pending))
-            self._flush_soon(0.0)
-
-    def close(self) -> None:
-        """Bring what is finished into the store: the session ends."""
-        self.save(at_once=True)
+            self._stop_timer()
+            if keys := [one.step.key for one in self._head.pending]:
+                chain = self.chain()
+                self._settle(image, chain, CachedLayers(keys[-1], image, len(chain.layers)))
+                self._job.layer_added(keys[-1])
+                self._job.cache.fulfil(keys)
+                self._locks.release()
+        live = self._living()
+        if live is not None and live.changes is not None and live.size <= _LITTLE:
+            self._live = None
+            self._job.views.offer(image, live.container, live.files)
 
     def save(self, *, at_once: bool) -> None:
-        """Keep what is finished of a stage that has failed; ``at_once``: only if that is quick."""
+        """Bring what is finished into the store, as far as possible.
+
+        ``at_once``: somebody waits for the end of the build; only if it is quick.
+        """
         with self._guard:
             self._stop_timer()
             try:
                 size = sum(one.layer.size for one in self._head.pending)
-                if not at_once or (size <= _PARTING and not self._job.plan.spec.no_cache):
+                if not at_once or (size <= _LITTLE and not self._job.plan.spec.no_cache):
                     self.flush()
             except (ZlayerError, Interrupted, OSError):
                 return  # the failure that brought us here is what counts
@@ -315,9 +366,9 @@ class StageTree:
                 self._locks.release()
                 self._job.cache.fulfil(one.step.key for one in self._head.pending)
 
-    def _flush_soon(self, seconds: float = _GATHERING) -> None:
+    def _flush_soon(self, seconds: float = _GATHERING, *, wanted: bool = False) -> None:
         with self._guard:
-            if self._job.plan.spec.no_cache or not self._head.pending:
+            if not self._head.pending or (self._job.plan.spec.no_cache and not wanted):
                 return
             if self._finished:
                 keys = [one.step.key for one in self._head.pending]
@@ -345,44 +396,49 @@ class StageTree:
             self._timer = None
 
     def make_runnable(self) -> None:
-        """Go on from a bare twin of a base image that the engine must make no container of."""
-        base = self._base
-        if base is None or base.runnable or self._head.image != base.id:
-            return
-        key = key_of("bare", base.id)
-        known = self._job.cached(key)
-        if known is None:
-            self._import(base.chain, [key])
+        """Go on from an image without configuration, if it must be another for that."""
+        head, base = self.head, self._base
+        if head.part is not None:
+            self._make_bare(head.part.key)
+        elif base is not None and not base.runnable and head.image == base.id:
+            self._make_bare(key_of("bare", base.id))
+
+    def _make_bare(self, key: str) -> None:
+        """Go on from an image that has the layers in the store and nothing else."""
+        found = self._job.cached(key)
+        chain, pending = self._stored_chain(), self._head.pending
+        if found is not None and found.count is None:
+            self._adopted(found)
+            self._head = Head(found.image, chain, pending)
         else:
-            self._head = Head(known, base.chain, self._head.pending)
-            self._job.adopted.append((key, known))
-            self._job.cache.touch(key)
+            self._import(chain, [key])
+            self._head = replace(self._head, pending=pending)
 
     def _import(self, chain: Chain, keys: list[str]) -> None:
         """Make an image of ``chain`` with a bare configuration, cached under ``keys``: the head."""
         job, key = self._job, keys[-1]
         with contextlib.ExitStack() as stack:
             if key not in self._locks.held:
-                stack.enter_context(job.cache.lock(key, lambda: None, job.check))
-            image = None if job.plan.spec.no_cache else job.cache.find_stored(key)
-            if image is None:
-                image = self._import_new(chain, keys)
-            else:  # another process has made it meanwhile; times may differ, files do not
-                chain = Chain()
-        self._settle(image, chain)
+                stack.enter_context(job.cache.locks.hold(key, lambda: None, job.check))
+            found = None if job.plan.spec.no_cache else job.cache.find_stored(key)
+            if found is not None and found.count is None:
+                # Another process has made it meanwhile; times may differ, files do not.
+                self._settle(found.image, Chain())
+            else:
+                self._settle(self._import_new(chain, keys), chain)
 
-    def _settle(self, image: str, chain: Chain) -> None:
+    def _settle(self, image: str, chain: Chain, part: CachedLayers | None = None) -> None:
         """Go on from ``image``, which has all layers of ``chain``."""
         for one in self._head.pending:
             _remove_blob(one.layer)
         layers = tuple(Layer(one.diff_id, one.size) for one in chain.layers)
-        self._head = Head(image, Chain(layers, chain.history) if layers else None)
+        self._head = Head(image, Chain(layers, chain.history) if layers else None, part=part)
 
     def _import_new(self, chain: Chain, keys: list[str]) -> str:
         job = self._job
         names = [job.layer_name(keys[-1])]
         if not job.plan.spec.no_cache:
-            names += [part_name(key) for key in keys[:-1]]
+            names += self._part_names(keys)[:-1]
         directory = job.fresh_path("layout")
         bare = ImageConfig(
             architecture=job.platform.architecture,

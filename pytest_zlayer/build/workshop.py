@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_zlayer.build.cache import LayerCache
 from pytest_zlayer.build.digests import Digests
 from pytest_zlayer.build.events import Event
+from pytest_zlayer.build.mounted import SharedImages
 from pytest_zlayer.build.opening import open_engine
 from pytest_zlayer.build.options import BuildOptions
 from pytest_zlayer.build.places import cache_directory, remove_old_logs
@@ -101,7 +102,12 @@ class Workshop:
     @cached_property
     def store(self) -> ImageStore:
         """The images in the store."""
-        return ImageStore(self.engine, self.scratch, self.prefix, self.transfers)
+        return ImageStore(self.engine, self.scratch, self.prefix, self.transfers, self.mounted)
+
+    @cached_property
+    def mounted(self) -> SharedImages:
+        """The images mounted for reading."""
+        return SharedImages(self.engine)
 
     @cached_property
     def cache(self) -> LayerCache:

@@ -42,16 +42,22 @@ class Commander:
         timeout: float | None = BOOKKEEPING,
         env: Mapping[str, str] | None = None,
         leaves: Mapping[str, Any] | None = None,
+        brief: bool = True,
         **more: Any,
     ) -> Completed:
         """Runs buildah; only an overrun of the time limit is an error.
 
         Args:
+            brief: it has to do with nothing but the storage; see :class:`Request`.
             leaves: what the command may leave in the store when it does not succeed; see
                 :mod:`pytest_zlayer.buildah.traces`.
         """
         request = Request(
-            argv=self.argv(words), env={**self.env, **(env or {})}, timeout=timeout, **more
+            argv=self.argv(words),
+            env={**self.env, **(env or {})},
+            timeout=timeout,
+            brief=brief,
+            **more,
         )
         noted = self.runner.note_traces(leaves) if leaves else None
         done = self.finish(request)

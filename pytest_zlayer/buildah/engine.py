@@ -412,8 +412,11 @@ class Engine:
 
     def tag(self, image: str, *names: str) -> None:
         """Gives an image further names."""
-        if names:
-            words = ["tag", arguments.image(image), *map(arguments.image, names)]
+        record = read_image(self.storage, image)
+        known = {one.removesuffix(":latest") for one in record.names} if record else set()
+        wanted = [one for one in names if one.removesuffix(":latest") not in known]
+        if wanted:
+            words = ["tag", arguments.image(image), *map(arguments.image, wanted)]
             self._commander.repeatable(words)
 
     def untag(self, image: str, name: str) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import selectors
 import socket
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,6 +23,8 @@ from pytest_zlayer.buildah.output import Holdback, LineSink, LineSplitter, Tail
 _CHUNK = 64 * 1024
 _TAIL_LINES = 200
 _TAIL_CHARACTERS = 256 * 1024
+# Seconds a brief command goes on for after an interruption; it may wait for a lock.
+_PATIENCE = 10.0
 # Seconds a killed command may take to be gone; only one in an uninterruptible sleep takes longer.
 _ENDING = 15.0
 
@@ -73,6 +76,7 @@ class Request:
         stdout, stderr: get one stream each, as raw bytes.
         wrapped: ``argv`` is ``unshare``, and its child is what can be asked to end.
         hide_own_lines: leave out what buildah itself adds to the end of a failed RUN.
+        brief: it works on this machine's storage only: an interruption lets it come to its end.
     """
 
     argv: Sequence[str]
@@ -86,6 +90,7 @@ class Request:
     stderr: ByteSink | None = None
     wrapped: bool = False
     hide_own_lines: bool = False
+    brief: bool = False
 
 
 class Runner:
@@ -128,9 +133,21 @@ class Runner:
         self._client.ask("note", line={"drop traces": key})
 
     def interrupt(self) -> None:
-        """Ends all commands now running. May be called from a signal handler."""
-        for running in list(self._running.values()):
-            running.interrupt()
+        """Ends all commands now running. May be called from a signal handler.
+
+        Brief ones get a moment to end by themselves: what is finished is not to be lost.
+        """
+        running = list(self._running.values())
+        _interrupt([one for one in running if not one.request.brief])
+        if brief := [one for one in running if one.request.brief]:
+            timer = threading.Timer(_PATIENCE, _interrupt, [brief])
+            timer.daemon = True
+            timer.start()
+
+
+def _interrupt(commands: Sequence[_Running]) -> None:
+    for one in commands:
+        one.interrupt()
 
 
 class _Stream:

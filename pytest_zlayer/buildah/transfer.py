@@ -74,7 +74,7 @@ def _transfer(
             on_line(stream, line)
 
     try:
-        return commander.call(words, timeout=timeout, on_line=watch)
+        return commander.call(words, timeout=timeout, on_line=watch, brief=False)
     except _TriesAgain as again:
         said = (f"Error: {again}",)
         return Completed(tuple(commander.argv(words)), 125, (), said, seconds=0.0)
@@ -172,7 +172,7 @@ def _silent(commander: Commander, words: Sequence[str], timeout: float | None) -
     The reason stands only in the log of a second try.
     """
     talking = replace(commander, options=(*commander.options, "--log-level", "debug"))
-    done = talking.call(words, timeout=timeout)
+    done = talking.call(words, timeout=timeout, brief=False)
     return EngineError(of_debug_log(done.stderr_tail), command=arguments.masked(done.argv))
 
 
@@ -223,7 +223,7 @@ def manifest_add(commander: Commander, name: str, image: str, storage: StorageIn
         source = f"containers-storage:{arguments.image(image)}"
     storage.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(storage.state / "manifests.lock", timeout=BOOKKEEPING):
-        commander.output([*words, arguments.image(name), source])
+        commander.output([*words, arguments.image(name), source], brief=False)
 
 
 def check_pushed(

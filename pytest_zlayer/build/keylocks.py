@@ -1,0 +1,110 @@
+"""Locks of cache keys: one thread of one process builds a layer, all others wait for it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import filelock
+
+# Seconds of waiting that are not worth a message: another build is just putting it into the store.
+_SHORT = 0.3
+
+
+class KeyLocks:
+    """The locks of one store. They are the operating system's, so they end with their holder.
+
+    Args:
+        directory: where the files lie that are locked.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._held: set[str] = set()
+        self._waiting: Counter[str] = Counter()
+        self._guard = threading.Lock()
+
+    @contextlib.contextmanager
+    def hold(
+        self, key: str, waiting: Callable[[], None], check: Callable[[], None]
+    ) -> Iterator[None]:
+        """Hold ``key`` against all other threads and processes.
+
+        ``waiting`` is called once if it is taken, ``check`` again and again meanwhile: it raises to
+        give up.
+        """
+        lock = filelock.FileLock(self._file(key), thread_local=False, is_singleton=False)
+        try:
+            lock.acquire(timeout=_SHORT, poll_interval=0.01)
+        except filelock.Timeout:
+            waiting()
+            with self._telling(key):
+                while not lock.is_locked:
+                    check()
+                    with contextlib.suppress(filelock.Timeout):
+                        lock.acquire(timeout=0.2, poll_interval=0.02)
+        with self._guard:
+            self._held.add(key)
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._held.discard(key)
+            lock.release()
+
+    @contextlib.contextmanager
+    def hold_if_free(self, key: str) -> Iterator[bool]:
+        """Hold ``key`` unless somebody else does; whether it is held."""
+        lock = filelock.FileLock(self._file(key))
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def others_wait(self) -> bool:
+        """Whether another process waits for a key that this one holds."""
+        with self._guard:
+            held = [key for key in self._held if not self._waiting[key]]
+        return any(self._is_waited_for(key) for key in held)
+
+    def _file(self, key: str) -> Path:
+        return self._directory / f"{key}.lock"
+
+    def _queue(self, key: str) -> Path:
+        """A file that everybody who waits for ``key`` holds together."""
+        return self._directory / f"{key}.queue"
+
+    @contextlib.contextmanager
+    def _telling(self, key: str) -> Iterator[None]:
+        with self._queue(key).open("ab") as queue, self._here(key):
+            fcntl.flock(queue, fcntl.LOCK_SH)
+            yield
+
+    @contextlib.contextmanager
+    def _here(self, key: str) -> Iterator[None]:
+        with self._guard:
+            self._waiting[key] += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._waiting[key] -= 1
+
+    def _is_waited_for(self, key: str) -> bool:
+        try:
+            with self._queue(key).open("rb") as queue:
+                fcntl.flock(queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
