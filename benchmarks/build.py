@@ -20,12 +20,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
-from pytest_zlayer.build.context import DirectoryContext
-from pytest_zlayer.build.copying import select
 from pytest_zlayer.build.digests import Digests
 from pytest_zlayer.build.options import BuildOptions
 from pytest_zlayer.build.session import BuildSession
+from pytest_zlayer.build.sources import Sources
 from pytest_zlayer.build.spec import ImageSpec
 from pytest_zlayer.dockerfile.operations import CopyOperation
 
@@ -322,7 +322,6 @@ def digests(directory: Path) -> None:
 
 
 def _digest(context: Path, cache: Path) -> None:
-    files = DirectoryContext(context)
     operation = CopyOperation(
         instruction=None,  # type: ignore[arg-type]  # only read for messages
         kind="COPY",
@@ -330,7 +329,18 @@ def _digest(context: Path, cache: Path) -> None:
         files=(),
         destination="/",
     )
-    select(operation, files.rootfs(), ignore=files.ignore).digest(Digests(cache))
+    Sources(
+        ImageSpec(context=context),
+        base_image=_refuse,
+        mounted=None,  # type: ignore[arg-type]  # for images only
+        digests=Digests(cache),
+        scratch=lambda name: context / name,
+        fetch=_refuse,
+    ).select(operation)
+
+
+def _refuse(*_: object) -> NoReturn:
+    raise AssertionError("only local files are read")
 
 
 def _sum(context: Path) -> None:

@@ -164,7 +164,7 @@ def _digest(rootfs: Rootfs, node: Walked) -> str:
     xattrs: Mapping[str, bytes] = {}
     if node.entry.kind == "file":
         with rootfs.open(node.place) as file:
-            _feed(summary.update, file)
+            _feed(summary.update, file, node.entry.size)
             xattrs = _open_xattrs(file, rootfs, node.place)
     elif node.entry.kind == "directory":
         xattrs = rootfs.xattrs(node.place)
@@ -184,9 +184,12 @@ def _open_xattrs(file: BinaryIO, rootfs: Rootfs, place: str) -> Mapping[str, byt
         return rootfs.xattrs(place)
 
 
-def _feed(update: Callable[[bytes], None], file: BinaryIO) -> None:
-    while chunk := file.read(_CHUNK):
+def _feed(update: Callable[[bytes], None], file: BinaryIO, size: int) -> None:
+    """Read a file to its end, which is most likely where its ``size`` says."""
+    chunk = file.read(min(size + 1, _CHUNK))
+    while chunk:
         update(chunk)
+        chunk = file.read(_CHUNK) if len(chunk) != size else b""
 
 
 def _load(path: Path) -> dict[str, tuple[_Stat, str, int]]:
