@@ -18,6 +18,7 @@ from pytest_zlayer.build.mounted import MountedImages
 from pytest_zlayer.build.options import BuildOptions
 from pytest_zlayer.build.plan import BuildPlan
 from pytest_zlayer.build.retry import Interrupted
+from pytest_zlayer.build.slots import Slots
 from pytest_zlayer.dockerfile.platforms import Platform
 from pytest_zlayer.errors import ZlayerError
 
@@ -85,6 +86,7 @@ class Job:
         views: images of this build mounted for reading.
         scratch: private directory, removed when the build ends.
         slots: bounds the steps that run side by side in the whole session.
+        rank: how many builds of the session began before: those go first.
         stop: set when the session ends early or another stage of this build failed.
         deadline: ``time.monotonic()`` value at which the build has taken too long, or ``None``.
         adopted: cached layers this build has taken over.
@@ -104,7 +106,8 @@ class Job:
     scratch: Path
     log: BuildLog
     listener: Callable[[Event], None]
-    slots: threading.Semaphore
+    slots: Slots
+    rank: int
     stop: threading.Event
     may_retry: Callable[[str, int, BuildError], bool | None]
     keep_container: Callable[[str, str], bool]
@@ -186,9 +189,5 @@ class Job:
     @contextlib.contextmanager
     def slot(self) -> Iterator[None]:
         """Hold one of the session's slots for steps that run side by side."""
-        while not self.slots.acquire(timeout=0.2):
-            self.check()
-        try:
+        with self.slots.hold(self.rank, self.check):
             yield
-        finally:
-            self.slots.release()

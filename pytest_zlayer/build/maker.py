@@ -26,6 +26,7 @@ from pytest_zlayer.build.places import cache_directory
 from pytest_zlayer.build.plan import BuildPlan
 from pytest_zlayer.build.remotes import Fetched
 from pytest_zlayer.build.retry import Interrupted
+from pytest_zlayer.build.slots import Slots
 from pytest_zlayer.build.sources import Sources
 from pytest_zlayer.build.spec import PullMode
 from pytest_zlayer.build.steps import StagePlanner
@@ -76,7 +77,8 @@ class ImageMaker:
         self._resolve_base = resolve_base
         self._may_retry = may_retry
         self._stop = stop
-        self._slots = threading.BoundedSemaphore(jobs)
+        self._slots = Slots(jobs)
+        self._ranks = itertools.count()
         self._builders: list[tuple[ImageBuilder, Sources]] = []
         self._finished: list[tuple[Job, ImageBuilder]] = []
         self.images: list[tuple[Image, tuple[str, ...]]] = []
@@ -300,6 +302,7 @@ class ImageMaker:
             log=BuildLog(self._log_path(plan, build_id)),
             listener=self._tell,
             slots=self._slots,
+            rank=next(self._ranks),
             stop=_EitherEvent(self._stop),
             may_retry=self._may_retry,
             keep_container=lambda name, step: self._keep_container(plan, name, step),

@@ -109,7 +109,8 @@ class BuildSession:
             stop=self._stop,
             jobs=jobs,
         )
-        self._ahead = Ahead(jobs)
+        # Some wait for layers that others build; how much runs at once is bounded elsewhere.
+        self._ahead = Ahead(2 * jobs)
 
     @property
     def retries(self) -> tuple[StepRetry, ...]:

@@ -115,24 +115,27 @@ class StageBuilder:
         base = plan.base.id[:12] if plan.base else SCRATCH
         self._emit(StageStarted, base=base, steps=len(plan.steps), index=plan.index)
         try:
-            for step in plan.steps[self._adopt_cached() :]:
+            done = self._adopt_cached(0)
+            while done < len(plan.steps):
                 self._job.check()
-                self._perform(step)
+                self._perform(plan.steps[done])
+                done += 1
+                if self._results[-1].cached:  # somebody else has built it meanwhile, or more
+                    done = self._adopt_cached(done)
             self.tree.finish(heir=self._heir, wanted=self._wanted, alone=self._alone)
         except BaseException as error:
             self.tree.save(at_once=not isinstance(error, BuildError))
             raise
         self._emit(StageComplete, index=plan.index, seconds=time.monotonic() - started)
 
-    def _adopt_cached(self) -> int:
-        """Take over the deepest cached step; the number of steps that need not run."""
-        steps = self.plan.steps
-        found = deepest_cached(self._job, self.plan)
+    def _adopt_cached(self, done: int) -> int:
+        """Take over the deepest cached step after the first ``done``; how many are done then."""
+        found = deepest_cached(self._job, self.plan, done)
         if found is None:
-            return 0
+            return done
         position, layers = found
         self.tree.adopt(layers)
-        for step in steps[: position + 1]:
+        for step in self.plan.steps[done : position + 1]:
             self._record(step, cached=True)
         return position + 1
 
@@ -318,9 +321,12 @@ def cached_result(plan: StagePlan, step: Step) -> StepResult:
     )
 
 
-def deepest_cached(job: Job, plan: StagePlan) -> tuple[int, CachedLayers] | None:
-    """Position of the last step whose layer is in the cache, and where; or ``None``."""
-    for position in range(len(plan.steps) - 1, -1, -1):
+def deepest_cached(job: Job, plan: StagePlan, done: int = 0) -> tuple[int, CachedLayers] | None:
+    """Position of the last step whose layer is in the cache, and where; or ``None``.
+
+    The first ``done`` steps do not matter.
+    """
+    for position in range(len(plan.steps) - 1, done - 1, -1):
         step = plan.steps[position]
         layers = job.cached(step.key) if step.makes_layer else None
         if layers is not None:
