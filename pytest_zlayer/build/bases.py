@@ -34,22 +34,25 @@ class BaseImageError(ZlayerError):
 class BaseImage:
     """A base image in the store: id, typed configuration, layers and history.
 
-    ``runnable``: the engine can make containers of it and commit them without acting on its
-    configuration (ONBUILD, VOLUME) or stumbling over a history that leaves out layers.
+    ``whole``: its history tells of all layers, so that the engine can commit what is made of it.
     """
 
     id: str
     config: ImageConfig
     chain: Chain
-    runnable: bool = True
+    whole: bool = True
+
+    @property
+    def runnable(self) -> bool:
+        """Whether the engine can make containers of it without acting on its configuration."""
+        return not (self.config.onbuild or self.config.volumes)
 
 
 def base_from_record(record: ImageRecord) -> BaseImage:
     """The base image that an image of the store makes."""
     config, chain = read_config(record.config), read_chain(record.manifest, record.config)
     told = sum(not entry.get("empty_layer") for entry in record.config.get("history") or ())
-    runnable = not (config.onbuild or config.volumes) and told == len(chain.layers)
-    return BaseImage(record.id, config, chain, runnable)
+    return BaseImage(record.id, config, chain, whole=told == len(chain.layers))
 
 
 def candidates(reference: Reference, registry: str | None) -> Iterator[str]:

@@ -400,8 +400,11 @@ class StageTree:
         head, base = self.head, self._base
         if head.part is not None:
             self._make_bare(head.part.key)
-        elif base is not None and not base.runnable and head.image == base.id:
+        elif base is not None and head.image == base.id and not self._may_run(base):
             self._make_bare(key_of("bare", base.id))
+
+    def _may_run(self, base: BaseImage) -> bool:
+        return base.runnable and (base.whole or self._tells_changes)
 
     def _make_bare(self, key: str) -> None:
         """Go on from an image that has the layers in the store and nothing else."""

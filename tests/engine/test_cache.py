@@ -254,6 +254,62 @@ def test_layer_below_others_can_be_the_last_of_an_image(
         assert len(image.layers) == 2
 
 
+def test_configuration_of_an_image_stays_with_it(own_storage: Storage, tmp_path: Path) -> None:
+    """Its layers are taken from it; what they are to be built on has no ENV, VOLUME or ONBUILD."""
+    add_busybox(own_storage, tmp_path / "busybox")
+    first = f"FROM {BUSYBOX}\nRUN echo 1 > /one\n"
+    more = "ENV LEAK=1\nVOLUME /data\nUSER 1000\nONBUILD RUN touch /triggered\n"
+    with building(own_storage) as builds:
+        builds.build(first + more)
+        assert len(cached_names(own_storage)) == 1
+    with building(own_storage) as builds:
+        image = builds.build(f"{first}RUN env > /env; mkdir /data; echo stays > /data/file\n")
+        assert builds.executed() == ["RUN env > /env; mkdir /data; echo stays > /data/file"]
+        assert "LEAK" not in image.path("/env").read_text()
+        assert image.path("/data/file").read_text() == "stays\n"
+        assert not image.path("/triggered").exists()
+        assert image.path("/one").exists()
+
+
+def test_files_are_copied_from_the_image_that_was_built_of_a_stage(
+    own_storage: Storage, tmp_path: Path
+) -> None:
+    """No container is made for that: the one in which the stage was built is still there."""
+    add_busybox(own_storage, tmp_path / "busybox")
+    text = f"FROM {BUSYBOX} AS tools\nRUN echo tool > /tool\n"
+    with building(own_storage) as builds:
+        builds.build(text)
+        [container] = [one.name for one in builds.session.engine.containers()]
+        image = builds.build(f"{text}FROM scratch\nCOPY --from=tools /tool /\n")
+        assert [one.name for one in builds.session.engine.containers()] == [container]
+        assert image.path("/tool").read_text() == "tool\n"
+
+
+@pytest.mark.parametrize("variable", ["/new", "$WHERE"])
+def test_history_does_not_tell_what_came_from_the_cache(
+    own_storage: Storage, tmp_path: Path, variable: str
+) -> None:
+    """Some WORKDIRs make a layer and some do not; they may be written in another way, too."""
+    add_busybox(own_storage, tmp_path / "busybox")
+    text = (
+        f"FROM {BUSYBOX}\nARG WHERE=/new\nWORKDIR /tmp\nWORKDIR {{}}\nWORKDIR sub\nWORKDIR /tmp\n"
+        "RUN echo 1 > /one\nCMD {}\n"
+    )
+    with building(own_storage) as builds:
+        builds.build(text.format("/new", "first"))
+    with building(own_storage) as builds:
+        cached = builds.build(text.format(variable, "second"))
+        assert builds.executed() == []
+        fresh = builds.build(text.format(variable, "second"), no_cache=True, name="fresh")
+        told = []
+        for image in (cached, fresh):
+            history = builds.session.engine.inspect_image(image.id).config["history"]
+            told.append([(one["created_by"], "empty_layer" in one) for one in history])
+    assert told[0] == told[1]
+    empty = [made for made, nothing in told[0] if made.startswith("WORKDIR") and nothing]
+    assert empty == ["WORKDIR /tmp", "WORKDIR /tmp"]
+
+
 def test_finished_step_is_in_the_store_while_the_next_one_runs(
     own_storage: Storage, tmp_path: Path
 ) -> None:
@@ -261,8 +317,7 @@ def test_finished_step_is_in_the_store_while_the_next_one_runs(
     text = f"FROM {BUSYBOX}\nRUN echo 1 > /one\nRUN sleep 600\n"
     with building(own_storage) as builds, ThreadPoolExecutor() as pool:
         running = pool.submit(builds.build, text)
-        # One of them is the base image in a form that the engine can go on from.
-        while len(cached_names(own_storage)) < 2:
+        while not cached_names(own_storage):
             assert not running.done()
             time.sleep(0.05)
         builds.session.interrupt()

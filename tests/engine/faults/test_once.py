@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from pytest_zlayer.build.spec import ImageSpec
 from pytest_zlayer.buildah.errors import EngineTimeout
 from tests.engine.building import building
 from tests.engine.conftest import BUSYBOX
@@ -80,6 +81,30 @@ def test_killed_builder_hands_over_to_one_that_waits(
         if run is not builder:
             assert "1 passed" in run.end(0)
     assert executed(ground) == ["run", "run"]
+
+
+@pytest.mark.parametrize("hurry", [False, True], ids=["wait", "hurry"])
+def test_session_that_ends_finishes_what_another_process_waits_for(
+    ground: Ground, hurry: bool
+) -> None:
+    count = "--mount=type=cache,target=/c,id=counted echo run >> /c/runs"
+    step = f"RUN {count}; until test -e /c/go; do sleep 0.1; done; echo whole > /whole"
+    ground.project(test_it=ground.building(step))
+    text = f"FROM {BUSYBOX}\n{step}\n"
+    go = "RUN --mount=type=cache,target=/c,id=counted touch /c/go"
+    with building(ground.storage) as builds, building(ground.storage, cache="session") as others:
+        builds.session.prebuild([ImageSpec(text=text)])
+        wait_until(lambda: processes("until test -e /c/go", "/busybox"), "the RUN")
+        run = ground.start("--zlayer-progress=plain")
+        wait_until(lambda: "waiting for" in run.output(), "one that waits")
+        with ThreadPoolExecutor() as pool:
+            closing = pool.submit(builds.session.close, hurry=hurry)
+            if hurry:
+                closing.result()
+            others.build(f"FROM {BUSYBOX}\n{go}\n")
+            closing.result()
+        assert "1 passed" in run.end(0)
+    assert executed(ground) == (["run", "run"] if hurry else ["run"])
 
 
 def test_base_changes_its_tag_while_it_is_used(ground: Ground) -> None:
