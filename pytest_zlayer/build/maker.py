@@ -176,6 +176,8 @@ class ImageMaker:
         finally:
             job.log.close(keep=not succeeded or self._workshop.options.log_dir is not None)
             job.views.close()
+            if not succeeded:
+                self._workshop.mounted.remove()
 
     def warm(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> None:
         """Bring the layers of ``plan`` into the cache without making an image."""

@@ -21,11 +21,17 @@ _KEPT = 8
 _GATHERING = 1.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Mounted:
-    """An image in a container; ``readers``: how many count on it."""
+    """An image in a container; ``readers``: how many count on it.
 
-    container: str
+    ``built``: the container is the one in which the image was built. It may have what the image has
+    not, like sockets, and other times of directories: good enough to copy from.
+    """
+
+    image: str
+    container: str = ""
+    built: bool = False
     files: Future[Rootfs] = field(default_factory=Future)
     readers: int = 0
 
@@ -38,60 +44,69 @@ class SharedImages:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._images: dict[str, _Mounted] = {}  # those not read for longest come first
+        self._mounted: list[_Mounted] = []  # those not read for longest come first
         self._done: list[str] = []
         self._timer: threading.Timer | None = None
         self._guard = threading.Lock()
 
-    def take(self, image_id: str) -> Rootfs:
-        """The files of an image, until they are given back."""
+    def take(self, image: str, *, exact: bool) -> _Mounted:
+        """An image, mounted until it is given back; ``exact``: not as it was built."""
         with self._guard:
-            mounted = self._images.pop(image_id, None)
-            mine = mounted is None
-            if mounted is None:
-                mounted = _Mounted("")
+            fitting = [one for one in self._mounted if one.image == image]
+            fitting = [one for one in fitting if not (exact and one.built)]
+            mounted = fitting[0] if fitting else _Mounted(image)
             mounted.readers += 1
-            self._images[image_id] = mounted
-        if mine:
-            self._mount(image_id, mounted)
-        return mounted.files.result()
+            if fitting:
+                self._mounted.remove(mounted)
+            self._mounted.append(mounted)
+        if not fitting:
+            self._mount(mounted)
+        mounted.files.result()
+        return mounted
 
-    def _mount(self, image_id: str, mounted: _Mounted) -> None:
+    def _mount(self, mounted: _Mounted) -> None:
         try:
-            mounted.container = self._engine.from_image(image_id)
+            mounted.container = self._engine.from_image(mounted.image)
             files = self._engine.mount(mounted.container)
         except BaseException as error:  # noqa: BLE001 (raised where it is waited for)
             with self._guard:
-                del self._images[image_id]
+                self._mounted.remove(mounted)
             self.discard([mounted.container] if mounted.container else [])
             mounted.files.set_exception(error)
         else:
             mounted.files.set_result(files)
 
-    def give_back(self, image_ids: Iterable[str]) -> None:
+    def give_back(self, taken: Iterable[_Mounted]) -> None:
         """Undo a :meth:`take` of each of these."""
         with self._guard:
-            for image_id in image_ids:
-                self._images[image_id].readers -= 1
-            idle = [image_id for image_id, one in self._images.items() if not one.readers]
-        self.forget(idle[: max(len(idle) - _KEPT, 0)])
+            for one in taken:
+                one.readers -= 1
+            idle = [one for one in self._mounted if not one.readers]
+        self._remove_idle(idle[: max(len(idle) - _KEPT, 0)])
 
-    def offer(self, image_id: str, container: str, files: Rootfs) -> bool:
-        """Read an image from here on in ``container``; whether that was needed."""
-        with self._guard:
-            if image_id in self._images:
-                return False
-            mounted = self._images[image_id] = _Mounted(container)
+    def offer(self, image: str, container: str, files: Rootfs) -> bool:
+        """Let an image be read in the container in which it was built; whether that is needed."""
+        mounted = _Mounted(image, container, built=True)
         mounted.files.set_result(files)
-        return True
-
-    def forget(self, image_ids: Iterable[str]) -> None:
-        """Remove the containers of those of these images that nobody reads."""
         with self._guard:
-            idle = [one for one in image_ids if one in self._images]
-            idle = [one for one in idle if not self._images[one].readers]
-            containers = [self._images.pop(one).container for one in idle]
-        self.discard(containers)
+            needed = all(one.image != image for one in self._mounted)
+            if needed:
+                self._mounted.append(mounted)
+            return needed
+
+    def forget(self, images: Iterable[str]) -> None:
+        """Remove the containers of those of these images that nobody reads."""
+        wanted = set(images)
+        with self._guard:
+            found = [one for one in self._mounted if one.image in wanted]
+        self._remove_idle(found)
+
+    def _remove_idle(self, mounted: Iterable[_Mounted]) -> None:
+        with self._guard:
+            idle = [one for one in mounted if one in self._mounted and not one.readers]
+            for one in idle:
+                self._mounted.remove(one)
+        self.discard(one.container for one in idle)
 
     def discard(self, containers: Iterable[str]) -> None:
         """Have containers removed soon."""
@@ -120,8 +135,8 @@ class SharedImages:
     def close(self) -> None:
         """Remove all containers, in one go."""
         with self._guard:
-            self._done += [one.container for one in self._images.values()]
-            self._images.clear()
+            self._done += [one.container for one in self._mounted]
+            self._mounted.clear()
         self.remove()
 
 
@@ -129,21 +144,27 @@ class MountedImages:
     """What one build reads, and the containers it works in, until it is over.
 
     Safe for several threads.
+
+    Args:
+        engine: the engine.
+        shared: where images are mounted.
+        exact: whether images are to look exactly as everybody else gets them.
     """
 
-    def __init__(self, engine: Engine, shared: SharedImages) -> None:
+    def __init__(self, engine: Engine, shared: SharedImages, *, exact: bool = False) -> None:
         self._engine = engine
         self._shared = shared
-        self._trees: dict[str, Rootfs] = {}
+        self._exact = exact
+        self._taken: dict[str, _Mounted] = {}
         self._held: list[str] = []
         self._guard = threading.Lock()
 
     def rootfs(self, image_id: str) -> Rootfs:
         """The files of an image."""
         with self._guard:
-            if image_id not in self._trees:
-                self._trees[image_id] = self._shared.take(image_id)
-            return self._trees[image_id]
+            if image_id not in self._taken:
+                self._taken[image_id] = self._shared.take(image_id, exact=self._exact)
+            return self._taken[image_id].files.result()
 
     def has_only(self, image_id: str, layers: int | None) -> bool:
         """Whether an image has so many layers and no more, and its files can be read."""
@@ -176,7 +197,7 @@ class MountedImages:
         """The build is over."""
         with self._guard:
             held, self._held = self._held, []
-            images = list(self._trees)
-            self._trees.clear()
-        self._shared.give_back(images)
+            taken = list(self._taken.values())
+            self._taken.clear()
+        self._shared.give_back(taken)
         self._shared.discard(held)

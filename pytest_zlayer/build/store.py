@@ -57,7 +57,7 @@ class ImageStore:
         mounted: SharedImages,
     ) -> None:
         self.engine = engine
-        self._mounted = MountedImages(engine, mounted)
+        self._mounted = MountedImages(engine, mounted, exact=True)
         self._scratch = scratch
         self._prefix = prefix
         self._facts: dict[str, ImageFacts] = {}
