@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_zlayer.buildah import arguments, traces
-from pytest_zlayer.buildah.agent.cleaning import unnamed_twins
+from pytest_zlayer.buildah.agent.cleaning import LIST_IMAGES, unnamed_twins
 from pytest_zlayer.buildah.agent.layers import Records, Unreadable
 from pytest_zlayer.buildah.commands import LAYERS, Commander
 from pytest_zlayer.buildah.errors import EngineError
@@ -209,7 +209,7 @@ def _listed(commander: Commander) -> list[tuple[str, tuple[str, ...]]]:
         found = Records.named_by(commander.options).all("images")
         return [(one["id"], tuple(one.get("names") or ())) for one in found]
     except Unreadable:
-        listed = parse_images(commander.output(["images", "--json", "--no-trunc"]))
+        listed = parse_images(commander.output(LIST_IMAGES))
         return [(one.id, one.names) for one in listed]
 
 
