@@ -417,8 +417,7 @@ class Engine:
         known = {one.removesuffix(":latest") for one in record.names} if record else set()
         wanted = [one for one in names if one.removesuffix(":latest") not in known]
         if wanted:
-            words = ["tag", arguments.image(image), *map(arguments.image, wanted)]
-            self._commander.repeatable(words)
+            images.tag(self._commander, image, wanted)
 
     def untag(self, image: str, name: str) -> None:
         """Takes a name from an image that has others; the image itself stays."""

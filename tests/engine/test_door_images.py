@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,21 @@ def test_one_of_several_names_is_taken_away(engine: Engine, tmp_path: Path) -> N
     named = {image.id: set(image.names) for image in engine.images()}
     assert named[identifier] == {"localhost/test/names:1", "localhost/test/names:3"}
     engine.remove_images("localhost/test/names:1", "localhost/test/names:3")
+
+
+def test_names_that_are_given_and_taken_at_once_neither_stay_nor_get_lost(
+    own_storage: Storage, tmp_path: Path
+) -> None:
+    add_busybox(own_storage, tmp_path)
+    engine = own_storage.open()
+    old, new = ([f"localhost/test/{kind}:{n}" for n in range(12)] for kind in ("old", "new"))
+    engine.tag(BUSYBOX, *old)
+    with ThreadPoolExecutor(8) as pool:
+        for removed, added in zip(old, new, strict=True):
+            pool.submit(engine.remove_images, removed)
+            pool.submit(engine.tag, BUSYBOX, added)
+    engine.close()
+    assert own_storage.image_names() == sorted([BUSYBOX, *new])
 
 
 def test_last_name_is_not_taken_away(engine: Engine, busybox: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .layers import Record, Records, Traces, Unreadable, give_up_one
+from .naming import names_locked
 from .processes import all_processes, kill
 
 # Lists all images. Without ``--all`` buildah 1.28 looks for the children of unnamed ones, and fails
@@ -243,7 +244,8 @@ def _items(output: str) -> list[dict[str, Any]]:
 
 
 def _remove(left: Leavings, verb: str, target: str) -> list[str]:
-    code, _, error = _call(left, [*left.buildah, *verb.split(), target])
+    with names_locked(left.buildah[1:]):
+        code, _, error = _call(left, [*left.buildah, *verb.split(), target])
     if code == 0 or "not known" in error:
         return []
     return [f"buildah {verb} {target}: {error.strip()}"]
