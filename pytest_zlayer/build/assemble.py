@@ -165,7 +165,13 @@ def _read_healthcheck(found: Mapping[str, Any] | None) -> HealthProbe | None:
 
 def natural_format(config: ImageConfig) -> ImageFormat:
     """``docker`` when the configuration holds what OCI has no field for, else ``oci``."""
-    return "docker" if config.healthcheck or config.shell or config.onbuild else "oci"
+    return "docker" if without_field(config) else "oci"
+
+
+def without_field(config: ImageConfig) -> tuple[str, ...]:
+    """The instructions in force for whose effect OCI has no field."""
+    known = {"HEALTHCHECK": config.healthcheck, "SHELL": config.shell, "ONBUILD": config.onbuild}
+    return tuple(name for name, value in known.items() if value)
 
 
 def _config_fields(config: ImageConfig) -> dict[str, Any]:

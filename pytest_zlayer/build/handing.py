@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_zlayer.build.assemble import manifest_type, without_field
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.errors import UsageError
@@ -13,11 +15,15 @@ if TYPE_CHECKING:
     from pytest_zlayer.build.image import Image, SaveFormat
     from pytest_zlayer.buildah.engine import Engine
 
+# Of a warning: the line with ``Image.save``.
+_OF_THE_CALLER = 5
+
 
 def save(engine: Engine, image: Image, path: Path, image_format: SaveFormat) -> Path:
     """Write an image to ``path``, a manifest list with all its images; the path.
 
-    A file that is there is replaced.
+    A file that is there is replaced. What buildah drops from an image when it changes its format is
+    told in a warning.
 
     Raises:
         UsageError: a manifest list, and a format that holds one image.
@@ -25,6 +31,8 @@ def save(engine: Engine, image: Image, path: Path, image_format: SaveFormat) -> 
     """
     if image.is_manifest_list and image_format == "docker-archive":
         raise UsageError(f"{image.label} is a manifest list, which {image_format} cannot hold")
+    if image_format.startswith("oci"):
+        _tell_what_is_dropped(engine, image, image_format)
     name = ""
     if image_format.endswith("archive"):
         path.unlink(missing_ok=True)  # buildah does not write into an archive that is there
@@ -35,6 +43,16 @@ def save(engine: Engine, image: Image, path: Path, image_format: SaveFormat) -> 
     else:
         engine.push(image.id, target)
     return path
+
+
+def _tell_what_is_dropped(engine: Engine, image: Image, image_format: SaveFormat) -> None:
+    for one in image.platforms.values() or (image,):
+        lost = without_field(one.config)
+        is_oci = engine.inspect_image(one.id).manifest.get("mediaType") == manifest_type("oci")
+        if lost and not is_oci:
+            text = f"saving {one.label} as {image_format} drops {', '.join(lost)}"
+            advice = 'build it with format="oci", or save it as docker-archive'
+            warnings.warn(f"{text}: {advice}", stacklevel=_OF_THE_CALLER)
 
 
 def load_into(engine: Engine, image: Image, other: str, scratch: Path) -> str:

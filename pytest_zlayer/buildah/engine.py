@@ -14,6 +14,7 @@ from packaging.version import Version
 
 from pytest_zlayer.buildah import arguments, images, opening, running, transfer
 from pytest_zlayer.buildah.agent.changes import upper_of
+from pytest_zlayer.buildah.agent.cleaning import LIST_IMAGES
 from pytest_zlayer.buildah.arguments import Network, PullPolicy, Tmpfs, Volume
 from pytest_zlayer.buildah.changes import AgentChanges, LocalChanges
 from pytest_zlayer.buildah.client import AgentClient
@@ -361,7 +362,7 @@ class Engine:
         known = read_images(self.storage)
         if known is not None:
             return known
-        return parse_images(self._commander.repeatable(["images", "--json", "--no-trunc"]))
+        return parse_images(self._commander.repeatable(LIST_IMAGES))
 
     def images_version(self) -> object | None:
         """Changes whenever the images of the store change; ``None`` when that cannot be told."""
@@ -416,8 +417,7 @@ class Engine:
         known = {one.removesuffix(":latest") for one in record.names} if record else set()
         wanted = [one for one in names if one.removesuffix(":latest") not in known]
         if wanted:
-            words = ["tag", arguments.image(image), *map(arguments.image, wanted)]
-            self._commander.repeatable(words)
+            images.tag(self._commander, image, wanted)
 
     def untag(self, image: str, name: str) -> None:
         """Takes a name from an image that has others; the image itself stays."""

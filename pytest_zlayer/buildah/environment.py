@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def engine_environment(
         for name, value in environment.items()
         if name in _KEPT or name.startswith(_KEPT_PREFIXES)
     }
+    if not _has_docker_logins(environment):
+        kept.pop("DOCKER_CONFIG", None)
     kept["PATH"] = search_path(environment)
     kept["TMPDIR"] = str(tmpdir)
     if authfile is not None:
@@ -34,9 +37,17 @@ def engine_environment(
     return kept
 
 
+def _has_docker_logins(environment: Mapping[str, str]) -> bool:
+    """Whether DOCKER_CONFIG names a directory with a file: without it buildah 1.28 does nothing.
+
+    For docker such a directory is as good as one with an empty file.
+    """
+    return os.access(Path(environment.get("DOCKER_CONFIG", ""), "config.json"), os.F_OK)
+
+
 # Where the other engines are that images are handed to.
 _ENGINES = (
-    "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH",
+    "DOCKER_CONFIG", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH",
     "CONTAINER_HOST", "CONTAINER_CONNECTION",
 )  # fmt: skip
 

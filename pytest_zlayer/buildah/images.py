@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_zlayer.buildah import arguments, traces
-from pytest_zlayer.buildah.agent.cleaning import unnamed_twins
+from pytest_zlayer.buildah.agent.cleaning import LIST_IMAGES, unnamed_twins
 from pytest_zlayer.buildah.agent.layers import Records, Unreadable
+from pytest_zlayer.buildah.agent.naming import names_locked
 from pytest_zlayer.buildah.commands import LAYERS, Commander
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import (
@@ -176,12 +177,19 @@ def import_layout(
         shutil.rmtree(plain, ignore_errors=True)
     if not arguments.is_image_id(identifier):
         raise EngineError(Failure("permanent", f"buildah pull printed {identifier!r}"))
-    commander.repeatable(["tag", identifier, *named])
+    tag(commander, identifier, named)
     return Imported(identifier, bool((document.get("config") or {}).get("OnBuild")))
 
 
 def _hex(digest: str) -> str:
     return digest.partition(":")[2]
+
+
+def tag(commander: Commander, image: str, names: Sequence[str]) -> None:
+    """``buildah tag``."""
+    words = ["tag", arguments.image(image), *map(arguments.image, names)]
+    with names_locked(commander.options):
+        commander.repeatable(words)
 
 
 def untag(commander: Commander, image: str, name: str) -> None:
@@ -209,7 +217,7 @@ def _listed(commander: Commander) -> list[tuple[str, tuple[str, ...]]]:
         found = Records.named_by(commander.options).all("images")
         return [(one["id"], tuple(one.get("names") or ())) for one in found]
     except Unreadable:
-        listed = parse_images(commander.output(["images", "--json", "--no-trunc"]))
+        listed = parse_images(commander.output(LIST_IMAGES))
         return [(one.id, one.names) for one in listed]
 
 
@@ -224,7 +232,8 @@ def remove(commander: Commander, references: Sequence[str]) -> tuple[str, ...]:
     if not references:
         return ()
     leaves = traces.of_removed_images(commander.options, references)
-    done = commander.call(["rmi", *map(arguments.image, references)], leaves=leaves)
+    with names_locked(commander.options):
+        done = commander.call(["rmi", *map(arguments.image, references)], leaves=leaves)
     if done.exit_code == 0:
         return ()
     if len(references) > 1:
@@ -244,6 +253,7 @@ def remove(commander: Commander, references: Sequence[str]) -> tuple[str, ...]:
 
 def _remove_list(commander: Commander, name: str) -> None:
     """Takes a name from a manifest list, and removes the list with its last one."""
-    done = commander.call(["manifest", "rm", arguments.image(name)])
+    with names_locked(commander.options):
+        done = commander.call(["manifest", "rm", arguments.image(name)])
     if done.exit_code != 0 and not says_not_known(done.stderr_tail):
         raise commander.failed(done)

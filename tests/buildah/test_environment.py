@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_zlayer.buildah.environment import engine_environment, proxy_environment
+from pytest_zlayer.buildah.environment import (
+    engine_environment,
+    other_engines,
+    proxy_environment,
+)
 
 USER = {
     "PATH": "/bin",
@@ -28,6 +32,19 @@ def test_only_what_configures_buildah_is_kept() -> None:
         "TMPDIR": "/ours",
         "REGISTRY_AUTH_FILE": "/auth.json",
     }
+
+
+def test_docker_config_counts_only_with_its_file(tmp_path: Path) -> None:
+    user = {"DOCKER_CONFIG": str(tmp_path)}
+    assert "DOCKER_CONFIG" not in engine_environment(user, Path("/ours"))
+
+    (tmp_path / "config.json").write_text("{}", encoding="ascii")
+    assert engine_environment(user, Path("/ours"))["DOCKER_CONFIG"] == str(tmp_path)
+
+
+def test_docker_finds_its_contexts_without_that_file(tmp_path: Path) -> None:
+    user = {"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "there"}
+    assert other_engines(user) == user
 
 
 def test_there_is_always_a_path() -> None:

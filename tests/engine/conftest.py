@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from pytest_zlayer.buildah.agent.cleaning import LIST_IMAGES
 from pytest_zlayer.buildah.engine import Engine
 
 BUSYBOX = "localhost/test/busybox:1"
@@ -76,7 +77,7 @@ class Storage:
 
     def image_names(self) -> list[str]:
         """The names of all images; an unnamed one counts with its id."""
-        found = json.loads(self.buildah("images", "--json") or "[]") or []
+        found = json.loads(self.buildah(*LIST_IMAGES) or "[]") or []
         return sorted(name for one in found for name in (one["names"] or [one["id"]]))
 
     def leftovers(self) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout, ImageNotKnown
 from pytest_zlayer.errors import UsageError
 
-from .conftest import Storage, busybox_layer, write_layout
+from .conftest import BUSYBOX, Storage, add_busybox, busybox_layer, write_layout
 
 UNKNOWN = "localhost/test/nothing-of-that-name:1"
 
@@ -163,6 +164,21 @@ def test_one_of_several_names_is_taken_away(engine: Engine, tmp_path: Path) -> N
     engine.remove_images("localhost/test/names:1", "localhost/test/names:3")
 
 
+def test_names_that_are_given_and_taken_at_once_neither_stay_nor_get_lost(
+    own_storage: Storage, tmp_path: Path
+) -> None:
+    add_busybox(own_storage, tmp_path)
+    engine = own_storage.open()
+    old, new = ([f"localhost/test/{kind}:{n}" for n in range(12)] for kind in ("old", "new"))
+    engine.tag(BUSYBOX, *old)
+    with ThreadPoolExecutor(8) as pool:
+        for removed, added in zip(old, new, strict=True):
+            pool.submit(engine.remove_images, removed)
+            pool.submit(engine.tag, BUSYBOX, added)
+    engine.close()
+    assert own_storage.image_names() == sorted([BUSYBOX, *new])
+
+
 def test_last_name_is_not_taken_away(engine: Engine, busybox: str) -> None:
     with pytest.raises(EngineError) as caught:
         engine.untag(busybox, busybox)
@@ -181,6 +197,22 @@ def test_temporary_images_go_with_the_engine(storage: Storage, busybox: str) -> 
     assert "localhost/test/registered:1" not in storage.image_names()
     assert not [name for name in storage.image_names() if "zlayer/session" in name]
     storage.buildah("rmi", "localhost/test/kept:1")
+
+
+def test_images_are_listed_beside_a_list_and_one_without_name_and_layers(
+    own_storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where buildah has to be asked: its plain ``images`` fails here."""
+    add_busybox(own_storage, tmp_path / "busybox")
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nENV A=1\n", encoding="ascii")
+    unnamed = own_storage.buildah("build", "--quiet", str(tmp_path)).strip()
+    monkeypatch.setattr("pytest_zlayer.buildah.engine.read_images", lambda _: None)
+    engine = own_storage.open()
+    listed = engine.manifest_create(f"{engine.temporary_images}list", BUSYBOX)
+    found = {image.id for image in engine.images()}
+    engine.close()
+    assert {unnamed, listed} < found
+    assert own_storage.image_names() == sorted([f"sha256:{unnamed}", BUSYBOX])
 
 
 def test_renamed_container_outlives_the_engine(storage: Storage, busybox: str) -> None:

@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .layers import Record, Records, Traces, Unreadable, give_up_one
+from .naming import names_locked
 from .processes import all_processes, kill
+
+# Lists all images. Without ``--all`` buildah 1.28 looks for the children of unnamed ones, and fails
+# when it meets a manifest list: any will do beside an unnamed image without layers.
+LIST_IMAGES = ("images", "--all", "--json", "--no-trunc")
 
 # Seconds one clean-up command may take: a lock held by a stopped process must not hold us too.
 _PATIENCE = 60.0
@@ -152,7 +157,7 @@ def _remove_images(left: Leavings) -> list[str]:
         return []
     found = _recorded(left, "images")
     if found is None:
-        code, output, error = _call(left, [*left.buildah, "images", "--json", "--no-trunc"])
+        code, output, error = _call(left, [*left.buildah, *LIST_IMAGES])
         if code != 0:
             return [f"images could not be listed: {error.strip()}"]
         found = _items(output)
@@ -239,7 +244,8 @@ def _items(output: str) -> list[dict[str, Any]]:
 
 
 def _remove(left: Leavings, verb: str, target: str) -> list[str]:
-    code, _, error = _call(left, [*left.buildah, *verb.split(), target])
+    with names_locked(left.buildah[1:]):
+        code, _, error = _call(left, [*left.buildah, *verb.split(), target])
     if code == 0 or "not known" in error:
         return []
     return [f"buildah {verb} {target}: {error.strip()}"]

@@ -7,6 +7,7 @@ import secrets
 import subprocess
 from pathlib import Path
 
+from filelock import FileLock
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from .case import Case
@@ -26,12 +27,16 @@ class BuildKit:
     def __init__(self, workbench: Workbench, socket: str, directory: Path) -> None:
         self._storage = workbench.storage
         self._environment = {**os.environ, "DOCKER_HOST": f"unix://{socket}"}
-        for name in ("bb", "bare", "onbuild"):
-            archive = directory / f"{name}.tar"
-            target = f"docker-archive:{archive}:localhost/{name}:latest"
-            self._storage.buildah("push", "--quiet", f"localhost/{name}", target)
-            self._docker("load", "--quiet", "--input", str(archive))
-            self._docker("tag", f"localhost/{name}", name)
+        # Docker fails where two load an image of the same name at once.
+        with FileLock(f"{socket}.lock"):
+            for name in ("bb", "bare", "onbuild"):
+                self._add_base(name, directory / f"{name}.tar")
+
+    def _add_base(self, name: str, archive: Path) -> None:
+        target = f"docker-archive:{archive}:localhost/{name}:latest"
+        self._storage.buildah("push", "--quiet", f"localhost/{name}", target)
+        self._docker("load", "--quiet", "--input", str(archive))
+        self._docker("tag", f"localhost/{name}", name)
 
     def build(self, case: Case, place: Path) -> str:
         """Id of the image in the workbench's storage.

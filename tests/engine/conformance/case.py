@@ -149,7 +149,8 @@ class Case:
         differs: where buildah's result is another one, and why ours is right: ``config Cmd``,
             ``/srv/a mode`` or a glob of it, to the reason.
         buildkit: the same for BuildKit's result; ``build``: one side refuses, ``message``: both do,
-            in other words.
+            in other words; ``panic``: it is not asked, as its daemon would end, with what others
+            build in it.
         as_root: it takes a real root (device nodes, owners of the files in the context).
     """
 

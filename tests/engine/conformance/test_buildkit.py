@@ -33,6 +33,8 @@ def buildkit(workbench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_image_is_what_buildkit_builds(
     case: Case, workbench: Workbench, buildkit: BuildKit
 ) -> None:
+    if "panic" in case.buildkit:
+        pytest.skip("BuildKit panics, and ends what others build")
     place = workbench.prepare(case)
     ours, refused = attempt(lambda: workbench.build(case, place).id)
     theirs, refused_there = attempt(lambda: buildkit.build(case, place))

@@ -76,6 +76,14 @@ def test_the_auth_file_of_the_environment_opens_the_registry(
         assert builds.build(f"FROM {locked}\n", pull="always").config.env["MARK"] == "locked"
 
 
+def test_docker_configuration_without_a_file_stops_nothing(
+    session: Sessions, registry: Registry, name: str, tmp_path: Path
+) -> None:
+    registry.put_image(f"hub/library/{name}:1", mark="open")
+    with session(environment={"DOCKER_CONFIG": str(tmp_path)}) as builds:
+        assert builds.build(f"FROM {name}:1\n", pull="always").config.env["MARK"] == "open"
+
+
 def test_without_a_login_the_error_says_so_and_what_to_do(session: Sessions, locked: str) -> None:
     with session() as builds, pytest.raises(ZlayerError) as caught:
         builds.build(f"FROM {locked}\n", pull="always")

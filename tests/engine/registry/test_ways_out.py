@@ -12,6 +12,7 @@ from typing import get_args
 import pytest
 
 from pytest_zlayer.build.image import SaveFormat
+from pytest_zlayer.build.spec import ImageFormat
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.errors import UsageError
 from tests.engine.building import Builds
@@ -42,6 +43,33 @@ def test_an_archive_keeps_the_tag(
     place = image.save(tmp_path / "saved.tar", form)
     own_storage.buildah("pull", "--quiet", f"{form}:{place}")
     assert own_storage.image_names() == [f"localhost/{name}:7"]
+
+
+DOCKER_ONLY = 'FROM scratch\nCOPY <<x /x\nx\nHEALTHCHECK CMD ["x"]\nSHELL ["/x"]\nONBUILD USER x\n'
+
+
+def test_what_changing_the_format_drops_is_told(builds: Builds, tmp_path: Path) -> None:
+    image = builds.build(DOCKER_ONLY, name="probed")
+    with pytest.warns(UserWarning, match=r"^saving probed ") as told:
+        image.save(tmp_path / "saved.tar")
+    message = (
+        "saving probed as oci-archive drops HEALTHCHECK, SHELL, ONBUILD: "
+        'build it with format="oci", or save it as docker-archive'
+    )
+    assert [(str(one.message), one.filename) for one in told] == [(message, __file__)]
+
+
+@pytest.mark.parametrize(("built", "saved"), [("oci", "oci-archive"), ("docker", "docker-archive")])
+def test_the_fields_that_only_docker_knows_are_kept(
+    builds: Builds, own_storage: Storage, tmp_path: Path, built: ImageFormat, saved: SaveFormat
+) -> None:
+    place = builds.build(DOCKER_ONLY, format=built).save(tmp_path / "saved.tar", saved)
+    image_id = own_storage.buildah("pull", "--quiet", f"{saved}:{place}").strip()
+    config = json.loads(own_storage.buildah("inspect", "--type=image", image_id))["Docker"][
+        "config"
+    ]
+    assert config["Healthcheck"]["Test"] == ["CMD", "x"]
+    assert (config["Shell"], config["OnBuild"]) == (["/x"], ["USER x"])
 
 
 def test_a_saved_archive_is_replaced(builds: Builds, tmp_path: Path) -> None:
