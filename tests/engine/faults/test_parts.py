@@ -91,6 +91,16 @@ def _kill_agent(builds: Builds) -> None:
     os.kill(builds.session.engine._client.pid, signal.SIGKILL)
 
 
+def test_agent_is_killed_with_all_that_watches_its_commands(ground: Ground) -> None:
+    once = f"test -e /c/again || {{ >/c/again; {ground.nap}; }}; echo done > /done"
+    ground.project(test_it=ground.building(f"RUN --mount=type=cache,target=/c {once}"))
+    run = ground.start("--zlayer-isolation=chroot")
+    run.wait_inside(ground.nap)
+    agents = [pid for pid in processes("buildah/agent") if descends_from(pid, run.process.pid)]
+    _kill_all(agents)
+    assert "1 passed" in run.end(0)
+
+
 def test_agent_is_killed_under_a_run_which_is_repeated_only_once(ground: Ground) -> None:
     run = ground.start_sleeping()
     for _ in range(2):
