@@ -78,6 +78,13 @@ class Commander:
             stderr=done.stderr_tail,
         )
 
+    def locked_out(self, error: OSError) -> EngineError:
+        """The error for a lock of the storage that could not be had."""
+        reason = f"the storage cannot be locked: {error.strerror}"
+        if isinstance(error, TimeoutError):
+            return EngineTimeout(Failure("timeout", reason, self._lock_holder()))
+        return EngineError(Failure("environment", reason))
+
     def _lock_holder(self) -> str | None:
         root = dict(zip(self.options[::2], self.options[1::2], strict=False)).get("--root")
         return None if root is None else holder_hint(Path(root))

@@ -413,8 +413,7 @@ class Engine:
     def tag(self, image: str, *names: str) -> None:
         """Gives an image further names."""
         if names:
-            words = ["tag", arguments.image(image), *map(arguments.image, names)]
-            self._commander.repeatable(words)
+            images.tag(self._commander, image, names)
 
     def untag(self, image: str, name: str) -> None:
         """Takes a name from an image that has others; the image itself stays."""

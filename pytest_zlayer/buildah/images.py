@@ -6,13 +6,14 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_zlayer.buildah import arguments, traces
 from pytest_zlayer.buildah.agent.cleaning import unnamed_twins
+from pytest_zlayer.buildah.agent.filelocks import changing_names
 from pytest_zlayer.buildah.agent.layers import Records, Unreadable
 from pytest_zlayer.buildah.commands import LAYERS, Commander
 from pytest_zlayer.buildah.errors import EngineError
@@ -176,12 +177,29 @@ def import_layout(
         shutil.rmtree(plain, ignore_errors=True)
     if not arguments.is_image_id(identifier):
         raise EngineError(Failure("permanent", f"buildah pull printed {identifier!r}"))
-    commander.repeatable(["tag", identifier, *named])
+    tag(commander, identifier, named)
     return Imported(identifier, bool((document.get("config") or {}).get("OnBuild")))
 
 
 def _hex(digest: str) -> str:
     return digest.partition(":")[2]
+
+
+def tag(commander: Commander, image: str, names: Sequence[str]) -> None:
+    """``buildah tag``."""
+    words = ["tag", arguments.image(image), *map(arguments.image, names)]
+    with _changing_names(commander):
+        commander.repeatable(words)
+
+
+@contextlib.contextmanager
+def _changing_names(commander: Commander) -> Iterator[None]:
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(changing_names(commander.options))
+        except OSError as error:
+            raise commander.locked_out(error) from error
+        yield
 
 
 def untag(commander: Commander, image: str, name: str) -> None:
@@ -224,7 +242,8 @@ def remove(commander: Commander, references: Sequence[str]) -> tuple[str, ...]:
     if not references:
         return ()
     leaves = traces.of_removed_images(commander.options, references)
-    done = commander.call(["rmi", *map(arguments.image, references)], leaves=leaves)
+    with _changing_names(commander):
+        done = commander.call(["rmi", *map(arguments.image, references)], leaves=leaves)
     if done.exit_code == 0:
         return ()
     if len(references) > 1:

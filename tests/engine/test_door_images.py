@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout, ImageNotKnown
 from pytest_zlayer.errors import UsageError
 
-from .conftest import Storage, busybox_layer, write_layout
+from .conftest import BUSYBOX, Storage, add_busybox, busybox_layer, write_layout
 
 UNKNOWN = "localhost/test/nothing-of-that-name:1"
 
@@ -277,3 +278,16 @@ def test_list_of_a_dead_session_goes_and_the_images_in_it_stay(
     engine.close()
     assert busybox in storage.image_names()
     assert not [one for one in storage.image_names() if one.startswith(name)]
+
+
+def test_names_given_and_taken_at_once_are_not_lost(own_storage: Storage, tmp_path: Path) -> None:
+    """Two commands that change the names of one image: buildah 1.28 loses what one has done."""
+    add_busybox(own_storage, tmp_path)
+    engine = own_storage.open()
+    names = [f"localhost/test/name:{number}" for number in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda name: engine.tag(BUSYBOX, name), names))
+        assert own_storage.image_names() == sorted([BUSYBOX, *names])
+        list(pool.map(engine.remove_images, names))
+    engine.close()
+    assert own_storage.image_names() == [BUSYBOX]

@@ -7,9 +7,11 @@ import os
 import signal
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from .filelocks import changing_names
 from .layers import Record, Records, Traces, Unreadable, give_up_one
 from .processes import all_processes, kill
 
@@ -239,7 +241,11 @@ def _items(output: str) -> list[dict[str, Any]]:
 
 
 def _remove(left: Leavings, verb: str, target: str) -> list[str]:
-    code, _, error = _call(left, [*left.buildah, *verb.split(), target])
+    try:
+        with nullcontext() if verb == "rm" else changing_names(left.buildah[1:]):
+            code, _, error = _call(left, [*left.buildah, *verb.split(), target])
+    except OSError as reason:
+        code, error = 125, str(reason)
     if code == 0 or "not known" in error:
         return []
     return [f"buildah {verb} {target}: {error.strip()}"]
