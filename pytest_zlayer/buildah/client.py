@@ -1,130 +1,162 @@
-"""The parent's side of the agent: starting it, asking it, and ending it."""
+"""The parent's side of the agent: asking it, ending it, and replacing one that was killed."""
 
 from __future__ import annotations
 
 import os
-import queue
-import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 from pytest_zlayer.buildah.agent import wire
-from pytest_zlayer.buildah.errors import EngineUnusable
+from pytest_zlayer.buildah.agent_process import AgentGone, AgentProcess, Answer
+from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
+from pytest_zlayer.buildah.failures import Failure
 
-_AGENT = Path(__file__).with_name("agent")
-# Seconds the agent may take to end commands and clean up before we stop waiting for it.
-_FAREWELL = 90.0
-# Seconds an answer to the last question is waited for.
-_PARTING = 5.0
+# How many agents of one session are replaced; where more are killed, something is wrong.
+MOST_REPLACED = 3
 
-Answer = tuple[Any, list[int]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    message: wire.Message
-    descriptors: Sequence[int]
-    answer: Future[Answer]
+# What becomes of the commands that were running.
+KILLED = Failure(
+    "crash",
+    "the process that runs buildah for this session was killed, and its commands with it",
+    "it may have run out of memory",
+)
 
 
 class AgentClient:
-    """A running agent. Thread-safe; of use only in the process that started it."""
+    """A running agent. Thread-safe; of use only in the process that started it.
+
+    Once it has adopted the session (:meth:`adopt`), an agent that is killed is replaced by
+    another one, which goes on with the same journal and the same directory.
+    """
 
     def __init__(self, prefix: Sequence[str], env: Mapping[str, str]) -> None:
         self._owner = os.getpid()
         self._closed = False
-        self._control, theirs = socket.socketpair()
-        argv = [*prefix, sys.executable, "-I", "-S", os.fspath(_AGENT)]
-        with theirs:
-            try:
-                self._process = subprocess.Popen(
-                    argv,
-                    stdin=theirs.fileno(),
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.PIPE,
-                    env=dict(env),
-                    cwd="/",
-                    start_new_session=True,
-                )
-            except OSError as error:
-                self._control.close()
-                raise EngineUnusable(f"{argv[0]} cannot be started: {error.strerror}") from error
-        # The process started, until the agent has told its own number.
-        self.pid = int(self._process.pid)
-        self._questions: queue.SimpleQueue[_Question | None] = queue.SimpleQueue()
-        # A thread of its own: a KeyboardInterrupt hits the main thread, and must not cut a message.
-        self._thread = threading.Thread(target=self._converse, name="zlayer-agent", daemon=True)
-        self._thread.start()
+        self._env = dict(env)
+        self._agent = AgentProcess(prefix, env)
+        self._adoption: wire.Message = {}
+        # Open files: they keep what an agent that is killed had.
+        self._journal: list[int] = []
+        self._namespaces: list[int] = []
+        self._replacing = threading.Lock()
+        self._replaced = 0
+        self._over = False
 
-    def greet(self, tmpdir: Path, env: Mapping[str, str]) -> None:
-        """Tells the agent whom it serves and where it may put files; it makes that directory.
+    @property
+    def pid(self) -> int:
+        """The process that is the agent now."""
+        return self._agent.pid
+
+    def greet(self) -> None:
+        """Tells the agent whom it serves.
+
+        Raises:
+            EngineUnusable: it did not start.
+        """
+        answer, self._namespaces = self._answer({"op": "hello", "parent": self._owner})
+        self._agent.pid = int(answer["pid"])
+        self._env.update(answer["variables"])
+
+    def adopt(self, **fields: Any) -> None:
+        """Tells the agent what to remove at the end; it writes a journal and makes its directory.
 
         Raises:
             OSError: it cannot.
-            EngineUnusable: the agent did not start.
         """
-        answer = self.ask("hello", parent=self._owner, tmpdir=os.fspath(tmpdir), env=dict(env))[0]
-        self.pid = int(answer["pid"])
+        self._adoption = {"op": "adopt", **fields}
+        _, self._journal = self._answer(self._adoption)
 
     def ask(self, question: str, descriptors: Sequence[int] = (), **fields: Any) -> Answer:
         """Asks the agent and waits for the answer.
 
         Raises:
             OSError: what the operating system said to it.
-            EngineUnusable: the agent is gone.
+            EngineError: it was killed just now, and may have started the command or not.
+            EngineUnusable: it is gone.
         """
+        return self._answer({"op": question, **fields}, descriptors)
+
+    def _answer(self, message: wire.Message, descriptors: Sequence[int] = ()) -> Answer:
         if os.getpid() != self._owner:
             raise EngineUnusable("this buildah session belongs to the process that forked this one")
         if self._closed:
             raise EngineUnusable("this buildah session is closed")
-        answer: Future[Answer] = Future()
-        self._questions.put(_Question({"op": question, **fields}, descriptors, answer))
-        return answer.result()
+        agent = self._agent
+        try:
+            return agent.ask(message, descriptors)
+        except AgentGone as gone:
+            asked = gone.asked
+        self._replace(agent)
+        if asked and message["op"] == "spawn":
+            raise EngineError(KILLED)
+        return self._answer(message, descriptors)
 
-    def _converse(self) -> None:
-        while (question := self._questions.get()) is not None:
+    def _replace(self, agent: AgentProcess) -> None:
+        with self._replacing:
+            if self._agent is not agent:
+                return  # another thread was quicker
+            if not self._may_be_replaced(agent):
+                self._over = True
+                raise _gone(agent)
+            self._replaced += 1
             try:
-                wire.send(self._control, question.message, question.descriptors)
-                received = wire.receive(self._control)
-                if received is None:
-                    raise BrokenPipeError
-            except OSError:
-                question.answer.set_exception(self._gone())
-                continue
-            reply, descriptors = received
-            if "errno" in reply:
-                number = reply["errno"] or 5
-                error = OSError(number, os.strerror(number), reply.get("path"))
-                question.answer.set_exception(error)
-            else:
-                question.answer.set_result((reply["value"], descriptors))
+                self._agent = self._successor(agent)
+            except (OSError, AgentGone):
+                raise _gone(agent) from None
+            agent.release()
 
-    def _gone(self) -> EngineUnusable:
-        said = ""
-        if self._process.poll() is not None and self._process.stderr is not None:
-            said = self._process.stderr.read().decode("utf-8", "replace").strip()
-        message = "the process that runs buildah for this session has ended"
-        return EngineUnusable(f"{message}: {said.splitlines()[-1]}" if said else message)
+    def _may_be_replaced(self, agent: AgentProcess) -> bool:
+        if self._closed or self._over or self._replaced == MOST_REPLACED:
+            return False
+        return self._has_left_everything(agent)
+
+    def _has_left_everything(self, agent: AgentProcess) -> bool:
+        """Whether it was killed; one that ended by itself has removed its journal."""
+        if not self._journal or not agent.was_killed():
+            return False
+        return os.fstat(self._journal[0]).st_nlink > 0
+
+    def _successor(self, agent: AgentProcess) -> AgentProcess:
+        agent.wait_for_commands()
+        successor = AgentProcess((), self._env)
+        try:
+            hello = {"op": "hello", "parent": self._owner}
+            answer, namespaces = successor.ask(hello, self._namespaces)
+            successor.pid = int(answer["pid"])
+            _, journal = successor.ask(self._adoption, self._journal)
+            _close([*namespaces, *journal])
+        except BaseException:
+            successor.release()
+            raise
+        return successor
 
     def close(self) -> None:
         """Lets the agent end everything and clean up, and waits for it."""
         if os.getpid() != self._owner:
-            self._control.close()
-            return
-        self._closed = True
-        self._questions.put(None)
-        self._thread.join(_PARTING)
-        self._control.close()
-        try:
-            self._process.wait(_FAREWELL)
-        except subprocess.TimeoutExpired:
-            return
-        finally:
-            if self._process.stderr is not None:
-                self._process.stderr.close()
+            self._agent.disown()
+        elif not self._closed:
+            self._closed = True
+            with self._replacing:
+                self._end()
+        _close([*self._journal, *self._namespaces])
+        self._journal, self._namespaces = [], []
+
+    def _end(self) -> None:
+        agent = self._agent
+        agent.release()
+        if self._has_left_everything(agent):
+            with suppress(OSError, AgentGone, EngineUnusable):
+                self._successor(agent).release()
+
+
+def _gone(agent: AgentProcess) -> EngineUnusable:
+    said = agent.last_words()
+    message = "the process that runs buildah for this session has ended"
+    return EngineUnusable(f"{message}: {said}" if said else message)
+
+
+def _close(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

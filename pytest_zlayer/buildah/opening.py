@@ -92,11 +92,9 @@ def _opened(
 ) -> Opened:
     tmpdir = base / f"zlayer-{wishes.session}-{wishes.worker}-{secrets.token_hex(4)}"
     try:
-        client.greet(tmpdir, outside)
+        client.greet()
     except EngineUnusable as error:
         raise (_diagnosis(wishes, outside) or error) from error
-    except OSError as error:
-        raise _no_tmpdir(base) from error
     # Asked with the common TMPDIR: without XDG_RUNTIME_DIR the run directory is derived from it.
     asking = Commander(Runner(client), wishes.binary, outside, _wished_storage(wishes))
     storage = ask_storage(asking)
@@ -105,7 +103,8 @@ def _opened(
     env = engine_environment(wishes.environment, tmpdir, wishes.authfile)
     commander = replace(asking, env=env, options=tuple(storage.options()))
     memory = Memory(storage.state / "answers.json", probe.binary_key(wishes.binary))
-    version, features = _ask_binary(commander, memory)
+    # Its own TMPDIR is made when it is written down whose that is.
+    version, features = _ask_binary(replace(commander, env=outside), memory)
     _adopt(client, commander, storage, wishes, tmpdir)
     sweep.sweep(commander, storage)
     return Opened(
@@ -139,11 +138,13 @@ def _adopt(
     journal = storage.sessions / f"{wishes.session}-{wishes.worker}-{tmpdir.name[-8:]}.json"
     session = {"prefix": prefix, "tmpdir": str(tmpdir), "images": folder, "boot": probe.boot_id()}
     try:
-        client.ask(
-            "adopt", buildah=commander.argv([]), env=dict(commander.env), prefix=prefix,
-            images=folder, journal=str(journal), session=session,
+        client.adopt(
+            buildah=commander.argv([]), env=dict(commander.env), prefix=prefix, images=folder,
+            tmpdir=str(tmpdir), journal=str(journal), session=session,
         )  # fmt: skip
     except OSError as error:
+        if error.filename == str(tmpdir):
+            raise _no_tmpdir(tmpdir.parent) from error
         raise EngineUnusable(
             f"the container storage {storage.root} cannot be written to: {error.strerror}",
             hint="choose another with --zlayer-root and --zlayer-runroot",

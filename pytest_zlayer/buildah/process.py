@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from pytest_zlayer.buildah.client import AgentClient
-from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
+from pytest_zlayer.buildah.client import KILLED, AgentClient
+from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure, own_line
 from pytest_zlayer.buildah.output import Holdback, LineSink, LineSplitter, Tail
 
@@ -304,7 +304,9 @@ class _Running:
                 Failure("environment", f"{argv[0]} cannot be started: {reason}"), command=argv
             )
         if not news and not self._timed_out:
-            raise EngineUnusable(f"the process that watched {argv[0]} was killed")
+            raise EngineError(
+                Failure("crash", f"the process that watched {argv[0]} was killed"), command=argv
+            )
         code = os.waitstatus_to_exitcode(news.get("status", 9))
         stdout, stderr = self._streams.values()
         stdout.finish(hide=False)
@@ -315,6 +317,8 @@ class _Running:
                 command=argv,
                 stderr=stderr.tail.lines,
             )
+        if news.get("orphaned") and code != 0 and not self._timed_out:
+            raise EngineError(KILLED, command=argv, stderr=stderr.tail.lines)
         return Completed(
             argv=argv,
             exit_code=code if code >= 0 else 128 - code,

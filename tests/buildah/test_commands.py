@@ -21,7 +21,7 @@ def scripted(tmp_path: Path) -> Iterator[Scripted]:
     """A commander whose buildah is a shell script."""
     env = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)}
     client = AgentClient((), env)
-    client.greet(tmp_path / "agent", env)
+    client.greet()
 
     def make(text: str) -> Commander:
         file = tmp_path / "buildah"

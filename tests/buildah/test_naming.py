@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.buildah.agent import naming
+from pytest_zlayer.buildah.agent import filelocks
 from pytest_zlayer.buildah.agent.naming import names_locked
 
 
@@ -19,7 +19,7 @@ def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long others would wait meanwhile; they give up soon."""
     (tmp_path / "zlayer").mkdir()
     waited: list[float] = []
-    monkeypatch.setattr(naming, "_PATIENCE", 0.05)
+    monkeypatch.setattr(filelocks, "_PATIENCE", 0.05)
     monkeypatch.setattr("time.sleep", waited.append)
     return waited
 

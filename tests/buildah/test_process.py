@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.buildah.client import AgentClient
+from pytest_zlayer.buildah.client import KILLED, AgentClient
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from pytest_zlayer.buildah.process import Request, Runner
 
@@ -20,10 +20,10 @@ ENV = {"PATH": os.environ["PATH"]}
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[AgentClient]:
-    """An agent with a directory of its own."""
+def client() -> Iterator[AgentClient]:
+    """An agent that has adopted nothing yet."""
     started = AgentClient((), ENV)
-    started.greet(tmp_path / "agent", ENV)
+    started.greet()
     yield started
     started.close()
 
@@ -150,7 +150,9 @@ def test_end_of_the_agent_ends_its_commands(client: AgentClient, runner: Runner)
         os.kill(client.pid, signal.SIGKILL)
 
     pids: list[int] = []
-    runner.run(sh("echo $$; exec sleep 600", on_line=kill, timeout=20))
+    with pytest.raises(EngineError) as caught:
+        runner.run(sh("echo $$; exec sleep 600", on_line=kill, timeout=20))
+    assert caught.value.failure == KILLED
     until = time.monotonic() + 10
     while alive(pids[0]) and time.monotonic() < until:
         time.sleep(0.05)

@@ -89,6 +89,20 @@ def left_after(storage: Storage, seconds: float = 20.0) -> dict[str, list[str]]:
     return left
 
 
+def test_mounted_files_outlive_a_killed_agent(own_storage: Storage, tmp_path: Path) -> None:
+    add_busybox(own_storage, tmp_path)
+    engine = own_storage.open()
+    container = engine.from_image(BUSYBOX)
+    tree = engine.mount(container)
+    os.kill(engine._client.pid, signal.SIGKILL)
+    assert tree.exists("/bin/busybox")
+    engine.run(container, ["touch", "/new"])
+    assert tree.exists("/new")
+    engine.unmount(container)
+    engine.close()
+    assert left_after(own_storage) == NOTHING
+
+
 @pytest.mark.parametrize("isolation", ["auto", "chroot"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signal_to_the_user_of_the_engine(

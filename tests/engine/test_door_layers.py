@@ -134,9 +134,14 @@ def test_rmi(own_storage: Storage, dying: Dying, tmp_path: Path) -> None:
 
 def test_next_session_does_it_when_the_agent_is_killed(own_storage: Storage, dying: Dying) -> None:
     before = layers(own_storage)
-    engine = dying("from", "containers", often=1)
-    engine.from_image(BUSYBOX)
-    os.kill(engine._client.pid, signal.SIGKILL)
+    pid = os.fork()
+    if pid == 0:
+        engine = dying("from", "containers", often=1)
+        engine.from_image(BUSYBOX)
+        os.kill(engine._client.pid, signal.SIGKILL)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert len(unused_layers(own_storage)) == 1
     own_storage.open().close()
     assert layers(own_storage) == directories(own_storage) == before
 

@@ -188,11 +188,33 @@ def test_buildah_that_vanishes(storage: Storage, tmp_path: Path) -> None:
 def test_agent_that_is_killed(storage: Storage) -> None:
     engine = storage.open()
     os.kill(engine._client.pid, signal.SIGKILL)
-    with pytest.raises(EngineUnusable) as caught:
-        engine.containers()
-    assert caught.value.message == "the process that runs buildah for this session has ended"
+    assert engine.from_image("scratch") in storage.container_names()
+    assert engine.tmpdir.is_dir()
     engine.close()
-    storage.open().close()
+    assert not engine.tmpdir.exists()
+
+
+def test_new_agent_knows_what_the_killed_one_knew(own_storage: Storage, tmp_path: Path) -> None:
+    engine = own_storage.open()
+    layout = write_layout(tmp_path / "layout", [busybox_layer()], {}, {})
+    engine.register_image("localhost/test/registered:1")
+    engine.import_layout(layout, "localhost/test/registered:1")
+    os.kill(engine._client.pid, signal.SIGKILL)
+    engine.from_image("localhost/test/registered:1")
+    os.kill(engine._client.pid, signal.SIGKILL)
+    engine.close()
+    assert own_storage.image_names() == []
+    assert not any(own_storage.leftovers().values())
+
+
+def test_others_do_not_sweep_before_a_killed_agent_is_replaced(own_storage: Storage) -> None:
+    engine = own_storage.open()
+    container = engine.from_image("scratch")
+    os.kill(engine._client.pid, signal.SIGKILL)
+    own_storage.open().close()
+    assert own_storage.container_names() == [container]
+    engine.close()
+    assert not any(own_storage.leftovers().values())
 
 
 def test_storage_lock_held_by_a_stopped_process(engine: Engine, storage: Storage) -> None:

@@ -19,6 +19,7 @@ TOP = HERE.parent.parent
 CHOSEN = (
     "auto and (hidden_environment_reaches or background_process or deaf or network_none "
     "or user_and_directory or to_the_user_of_the_engine and 9- or swept_by_the_next) "
+    "or outlive_a_killed_agent "
     "or chroot and lines_come_by_stream or files_are_read_without"
 )
 

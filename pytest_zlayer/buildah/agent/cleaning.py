@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -244,7 +245,7 @@ def _items(output: str) -> list[dict[str, Any]]:
 
 
 def _remove(left: Leavings, verb: str, target: str) -> list[str]:
-    with names_locked(left.buildah[1:]):
+    with nullcontext() if verb == "rm" else names_locked(left.buildah[1:]):
         code, _, error = _call(left, [*left.buildah, *verb.split(), target])
     if code == 0 or "not known" in error:
         return []

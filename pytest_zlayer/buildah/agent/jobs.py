@@ -75,7 +75,8 @@ def supervise(command: Command, lifeline: socket.socket, agent: int) -> int:
     """Runs a command to its end, kills what it left behind, and tells how it ended.
 
     The last thing written to the lifeline is one JSON object: ``status`` as of ``waitpid``, or
-    ``errno`` when the program could not be started; ``strays``: how many processes were left.
+    ``errno`` when the program could not be started; ``strays``: how many processes were left;
+    ``orphaned``: whether the agent was gone by then.
     """
     os.setsid()
     wakeup = wake_on(signal.SIGCHLD, signal.SIGTERM)
@@ -91,8 +92,9 @@ def supervise(command: Command, lifeline: socket.socket, agent: int) -> int:
     watch.lifelines = [watch.lifeline]
     while watch.status is None:
         _step(watch)
+    orphaned = os.getppid() != agent
     strays = kill_children(_REAPING)
-    _tell(lifeline, {"status": watch.status, "strays": strays})
+    _tell(lifeline, {"status": watch.status, "strays": strays, "orphaned": orphaned})
     return 0
 
 

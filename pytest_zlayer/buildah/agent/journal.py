@@ -1,7 +1,8 @@
 """The record of a live session: a locked file that says what to remove when its owner is gone.
 
 The lock is the liveness: the kernel drops it with the last process that holds it, however that
-ended, so no process id is ever compared.
+ended, so no process id is ever compared. The agent holds it, what watches its commands, and its
+parent, which hands the open file to another agent when one is killed.
 """
 
 from __future__ import annotations
@@ -32,6 +33,19 @@ class Journal:
         journal.add(session)
         os.rename(unnamed, path)
         return journal
+
+    @classmethod
+    def take_over(cls, path: str, descriptor: int) -> Journal:
+        """Goes on with one that is open and locked, without a last line cut off by a crash."""
+        journal = cls(path, os.dup(descriptor))
+        written = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+        os.ftruncate(descriptor, written.rfind(b"\n") + 1)
+        os.lseek(descriptor, 0, os.SEEK_END)
+        return journal
+
+    def descriptor(self) -> int:
+        """The open file once more: the session lives as long as any of them is open."""
+        return os.dup(self._descriptor)
 
     @classmethod
     def take_dead(cls, path: str) -> Journal | None:

@@ -15,17 +15,17 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from .filelocks import locked
 
 Record = dict[str, Any]
 
 _INCOMPLETE = "incomplete"
 # Bytes of the mark by which the storage's lock files tell readers that something has changed.
 _MARK = 64
-# Seconds a lock of the storage is waited for. buildah keeps them while it writes a layer.
-_PATIENCE = 60.0
 # Seconds that clocks of file systems and processes may differ.
 _SLACK = 1.0
 
@@ -235,25 +235,6 @@ def _mark_incomplete(file: str, layer: str) -> None:
         raise
 
 
-@contextlib.contextmanager
-def _locked(records: Records, kind: str, how: int) -> Iterator[int]:
+def _locked(records: Records, kind: str, how: int) -> contextlib.AbstractContextManager[int]:
     """Holds one of the storage's locks; its descriptor. They are locks of the POSIX kind."""
-    file = os.path.join(records.folder(kind), f"{kind}.lock")
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        until = time.monotonic() + _PATIENCE
-        while not _try(descriptor, how):
-            if time.monotonic() >= until:
-                raise TimeoutError(110, os.strerror(110), file)
-            time.sleep(0.01)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _try(descriptor: int, how: int) -> bool:
-    try:
-        fcntl.lockf(descriptor, how | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
+    return locked(os.path.join(records.folder(kind), f"{kind}.lock"), how, fcntl.lockf)

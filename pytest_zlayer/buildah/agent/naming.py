@@ -9,41 +9,20 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import time
 from collections.abc import Iterator, Sequence
 
+from .filelocks import locked
 from .layers import Records, Unreadable
-
-# Seconds the lock is waited for; then the command is given all the same.
-_PATIENCE = 60.0
 
 
 @contextlib.contextmanager
 def names_locked(options: Sequence[str]) -> Iterator[None]:
-    """Holds the names of the storage that these global options of buildah name against others."""
-    try:
-        file = os.path.join(Records.named_by(options).root, "zlayer", "names.lock")
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except (Unreadable, OSError):  # what cannot be written to is told by the command itself
+    """Holds the names of the storage that these global options of buildah name against others.
+
+    Where that is not to be had the command is given all the same, and tells what is wrong.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(Unreadable, OSError):
+            file = os.path.join(Records.named_by(options).root, "zlayer", "names.lock")
+            held.enter_context(locked(file, fcntl.LOCK_EX))
         yield
-        return
-    try:
-        _wait_for(descriptor)
-        yield
-    finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a forked child may have it too
-        os.close(descriptor)
-
-
-def _wait_for(descriptor: int) -> None:
-    until = time.monotonic() + _PATIENCE
-    while not _try(descriptor) and time.monotonic() < until:
-        time.sleep(0.005)
-
-
-def _try(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

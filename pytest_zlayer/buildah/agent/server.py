@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from . import namespaces
 from .changes import scan, upper_of
-from .cleaning import Leavings, clean, note_traces, remove_tree
+from .cleaning import Leavings, clean, end_processes, note_traces, remove_tree
 from .jobs import GRACE, Command, supervise
 from .journal import Journal
 from .processes import (
@@ -104,25 +105,39 @@ class Server:
             _close(handed)
         return True
 
-    def _hello(self, message: Message, _: list[int]) -> Answer:
+    def _hello(self, message: Message, descriptors: list[int]) -> Answer:
+        namespaces.enter(descriptors)
         # A forked child of the parent holds a copy of our lifeline; this sees the parent itself.
         try:
             self._parent = os.pidfd_open(message["parent"])
         except OSError:
             self._parent = None
-        os.mkdir(message["tmpdir"], 0o700)
-        self._leavings.tmpdir = message["tmpdir"]
-        self._leavings.env = dict(message["env"])
-        return {"pid": self._pid, "uid": os.getuid(), "env": _namespace_variables()}, ()
+        return {"pid": self._pid, "variables": namespaces.variables()}, namespaces.opened()
 
-    def _adopt(self, message: Message, _: list[int]) -> Answer:
+    def _adopt(self, message: Message, descriptors: list[int]) -> Answer:
         self._leavings.buildah = message["buildah"]
         self._leavings.prefix = message["prefix"]
         self._leavings.env = dict(message["env"])
         self._leavings.images.append(message["images"])
-        self._journal = Journal.create(message["journal"], message["session"])
-        self._leavings.record = self._journal.add
-        return None, ()
+        self._leavings.tmpdir = message["tmpdir"]
+        if descriptors:
+            journal = self._take_over(message["journal"], descriptors[0])
+        else:
+            journal = Journal.create(message["journal"], message["session"])
+        self._journal = journal
+        self._leavings.record = journal.add
+        # After the journal: what it names is removed by others, whatever becomes of us.
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(message["tmpdir"], 0o700)
+        return None, [journal.descriptor()]
+
+    def _take_over(self, path: str, descriptor: int) -> Journal:
+        """Goes on where an agent of the same parent was killed."""
+        end_processes(self._leavings.tmpdir)
+        journal = Journal.take_over(path, descriptor)
+        for line in list(journal.lines())[1:]:
+            note(self._leavings, line)
+        return journal
 
     def _note(self, message: Message, _: list[int]) -> Answer:
         line = message["line"]
@@ -132,7 +147,7 @@ class Server:
         return None, ()
 
     def _spawn(self, message: Message, descriptors: list[int]) -> Answer:
-        env = {**message["env"], **_namespace_variables()}
+        env = {**message["env"], **namespaces.variables()}
         command = Command(message["argv"], env, message["cwd"], descriptors[:3], message["wrapped"])
         pid = os.fork()
         if pid == 0:
@@ -222,11 +237,6 @@ def _remove_empty(message: Message, _: list[int]) -> Answer:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             tree.remove_empty(path)
     return None, ()
-
-
-def _namespace_variables() -> dict[str, str]:
-    """What ``buildah unshare`` told us and every buildah below it has to know."""
-    return {name: value for name, value in os.environ.items() if name.startswith("_CONTAINERS_")}
 
 
 def _close(descriptors: Sequence[int]) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_zlayer.build.failures import BuildError
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
-from tests.engine.building import building
+from tests.engine.building import Builds, building
 from tests.engine.conftest import BUSYBOX
 from tests.engine.faults.ground import BUILT, Ground, descends_from, processes, wait_until
 
@@ -66,14 +66,115 @@ def test_worker_is_killed_while_it_builds_and_another_builds_on(ground: Ground) 
     assert "1 failed, 3 passed" in run.end(1)
 
 
-def test_agent_is_killed(ground: Ground) -> None:
+GONE = "the process that runs buildah for this session has ended"
+KILLED = "the process that runs buildah for this session was killed, and its commands with it"
+
+
+@pytest.mark.parametrize("isolation", ["auto", "chroot"])
+def test_agent_is_killed_under_a_run_and_the_build_goes_on(ground: Ground, isolation: str) -> None:
+    count = "echo begun >> /c/log"
+    once = f"{count}; test -e /c/again || {{ >/c/again; {ground.nap}; }}; cp /c/log /log"
+    text = f"FROM {BUSYBOX}\nRUN --mount=type=cache,target=/c {once}\n"
+    with building(ground.storage, isolation=isolation) as builds:
+        killer = threading.Thread(target=_kill_agent_under_the_run, args=(ground, builds))
+        killer.start()
+        assert builds.build(text).path("/log").read_text() == "begun\nbegun\n"
+        killer.join()
+
+
+def _kill_agent_under_the_run(ground: Ground, builds: Builds) -> None:
+    wait_until(lambda: processes(ground.nap, "/busybox"), "the RUN")
+    _kill_agent(builds)
+
+
+def _kill_agent(builds: Builds) -> None:
+    os.kill(builds.session.engine._client.pid, signal.SIGKILL)
+
+
+def test_agent_is_killed_with_all_that_watches_its_commands(ground: Ground) -> None:
+    once = f"test -e /c/again || {{ >/c/again; {ground.nap}; }}; echo done > /done"
+    ground.project(test_it=ground.building(f"RUN --mount=type=cache,target=/c {once}"))
+    run = ground.start("--zlayer-isolation=chroot")
+    run.wait_inside(ground.nap)
+    agents = [pid for pid in processes("buildah/agent") if descends_from(pid, run.process.pid)]
+    _kill_all(agents)
+    assert "1 passed" in run.end(0)
+
+
+def test_agent_is_killed_under_a_run_which_is_repeated_only_once(ground: Ground) -> None:
     run = ground.start_sleeping()
+    for _ in range(2):
+        sleeping = set(run.wait_inside(ground.nap))
+        [agent] = run.agents()
+        os.kill(agent, signal.SIGKILL)
+        wait_until(lambda old=sleeping: not old & set(processes(ground.nap)), "the end of the RUN")
+    output = run.end(1)
+    assert f": {KILLED}\n" in output
+    assert "hint: it may have run out of memory" in output
+    assert "Traceback" not in output
+
+
+def test_agent_is_killed_between_builds(ground: Ground) -> None:
+    with building(ground.storage) as builds:
+        first = builds.build(BUILT)
+        _kill_agent(builds)
+        assert first.path("/built").read_text() == "built\n"
+        _kill_agent(builds)
+        assert builds.build(f"{BUILT}RUN echo on > /on\n").path("/on").read_text() == "on\n"
+
+
+OPEN_CONTAINER = f"""
+import os, time
+import pytest
+
+BUILT = {BUILT!r}
+
+@pytest.mark.image(text=BUILT)
+def test_it(zlayer_container):
+    zlayer_container.run(["touch", "/mine"])
+    {{action}}
+    assert zlayer_container.path("/mine").exists()
+    assert zlayer_container.run(["ls", "/mine"]).stdout == "/mine\\n"
+"""
+
+
+def test_agent_is_killed_while_a_container_is_open(ground: Ground) -> None:
+    """The container is what it was before."""
+    action = """open("open", "w").close()
+    while os.path.exists("open"):
+        time.sleep(0.05)"""
+    project = ground.project(test_it=OPEN_CONTAINER.format(action=action))
+    run = ground.start()
+    wait_until((project / "open").exists, "the container")
     [agent] = run.agents()
     os.kill(agent, signal.SIGKILL)
-    output = run.end(1)
-    assert "the process that runs buildah for this session has ended" in output
-    assert "Traceback" not in output
-    ground.sweep()
+    (project / "open").unlink()
+    assert "1 passed" in run.end(0)
+
+
+def test_agent_is_killed_while_a_test_runs_a_command(ground: Ground) -> None:
+    """What a test itself runs is not repeated for it; its container can be used all the same."""
+    action = f"""with pytest.raises(Exception) as caught:
+        zlayer_container.run({ground.nap.split()!r})
+    print("said:", caught.value)"""
+    ground.project(test_it=OPEN_CONTAINER.format(action=action))
+    run = ground.start("-rP")
+    run.wait_inside(ground.nap)
+    [agent] = run.agents()
+    os.kill(agent, signal.SIGKILL)
+    assert f"said: {KILLED}\n" in run.end(0)
+
+
+def test_agent_is_killed_four_times(ground: Ground) -> None:
+    with building(ground.storage) as builds:
+        for _ in range(3):
+            _kill_agent(builds)
+            builds.session.engine.containers()
+        _kill_agent(builds)
+        for _ in range(2):
+            with pytest.raises(EngineUnusable) as caught:
+                builds.build(BUILT)
+            assert str(caught.value) == GONE
 
 
 def test_agent_and_pytest_are_killed(ground: Ground) -> None:
@@ -182,10 +283,9 @@ def _build_and_remove(ground: Ground, number: int) -> str:
 
 
 def test_nothing_is_made_where_a_dead_agent_has_removed_its_files(ground: Ground) -> None:
-    ended = "the process that runs buildah for this session has ended"
     with contextlib.suppress(EngineUnusable), building(ground.storage) as builds:
         agent = builds.session.engine._client.pid
         os.kill(agent, signal.SIGTERM)
         wait_until(lambda: not ground.storage.temporary_files(), "the agent's clean-up")
-        with pytest.raises(EngineUnusable, match=ended):
+        with pytest.raises(EngineUnusable, match=GONE):
             builds.build(BUILT)
