@@ -117,8 +117,8 @@ class StageTree:
         """Where the stage stands, with all that it stands on in the store."""
         with self._guard:
             if self._parent is not None:
-                parent, self._parent = self._parent, None
-                self._head = replace(parent.stored_head(), pending=self._head.pending)
+                ground = self._parent.stored_head()
+                self._head, self._parent = replace(ground, pending=self._head.pending), None
             return self._head
 
     def stored_head(self) -> Head:
