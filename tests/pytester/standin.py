@@ -83,7 +83,7 @@ class PretendedSession:
     def interrupt(self) -> None:
         note("interrupted")
 
-    def close(self, failed: bool = False) -> None:
+    def close(self, failed: bool = False, **_: bool) -> None:
         note(f"closed{' after a failure' if failed else ''}")
         if "STANDIN_TROUBLE" in os.environ:
             raise ZlayerError("the store is read-only", hint="mount it again")
