@@ -347,7 +347,8 @@ class StageTree:
         live = self._living()
         if live is not None and live.changes is not None and live.size <= _LITTLE:
             self._live = None
-            self._job.views.offer(image, live.container, live.files)
+            # Others find the layers in the head, which is another image if they were stored before.
+            self._job.views.offer(self._head.image or image, live.container, live.files)
 
     def save(self, *, at_once: bool) -> None:
         """Bring what is finished into the store, as far as possible.
