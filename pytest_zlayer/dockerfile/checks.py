@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform as host
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypedDict
 
 from pytest_zlayer.dockerfile.broken import BrokenDockerfile
 from pytest_zlayer.dockerfile.check_options import CheckOptions, options_of
@@ -31,6 +32,9 @@ from pytest_zlayer.dockerfile.scope import NOTHING, automatic_args, global_scope
 from pytest_zlayer.dockerfile.stage_graph import StageGraph
 from pytest_zlayer.dockerfile.stages import link_stages
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 __all__ = ["RULES", "CheckReport", "Finding", "check", "examine", "examine_text"]
 
 _NO_BASES: Mapping[str, ImageConfig] = {}
@@ -48,29 +52,21 @@ class CheckReport:
     error: DockerfileError | None = None
 
 
-def check(
-    dockerfile: Dockerfile,
-    *,
-    build_args: Mapping[str, str] = NOTHING,
-    target: str | None = None,
-    platform: Platform | None = None,
-    build_platform: Platform | None = None,
-    contexts: Collection[str] = (),
-    ignore: IgnoreRules | None = None,
-    bases: Mapping[str, ImageConfig] = _NO_BASES,
-) -> list[Finding]:
+class CheckArguments(TypedDict, total=False):
+    """What ``examine`` takes besides the Dockerfile."""
+
+    build_args: Mapping[str, str]
+    target: str | None
+    platform: Platform | None
+    build_platform: Platform | None
+    contexts: Collection[str]
+    ignore: IgnoreRules | None
+    bases: Mapping[str, ImageConfig]
+
+
+def check(dockerfile: Dockerfile, **arguments: Unpack[CheckArguments]) -> list[Finding]:
     """The findings of ``examine``, in the order BuildKit reports them."""
-    report = examine(
-        dockerfile,
-        build_args=build_args,
-        target=target,
-        platform=platform,
-        build_platform=build_platform,
-        contexts=contexts,
-        ignore=ignore,
-        bases=bases,
-    )
-    return list(report.findings)
+    return list(examine(dockerfile, **arguments).findings)
 
 
 def examine(
@@ -116,16 +112,7 @@ def examine(
 
 
 def examine_text(
-    text: str | bytes,
-    *,
-    filename: str | None = None,
-    build_args: Mapping[str, str] = NOTHING,
-    target: str | None = None,
-    platform: Platform | None = None,
-    build_platform: Platform | None = None,
-    contexts: Collection[str] = (),
-    ignore: IgnoreRules | None = None,
-    bases: Mapping[str, ImageConfig] = _NO_BASES,
+    text: str | bytes, *, filename: str | None = None, **arguments: Unpack[CheckArguments]
 ) -> CheckReport:
     """As ``examine``, for a Dockerfile that need not make sense; raises nothing.
 
@@ -134,24 +121,15 @@ def examine_text(
 
     Args:
         text, filename: as for ``parse``.
-        build_args, target, platform, build_platform, contexts, ignore, bases: as for ``examine``.
+        arguments: as for ``examine``.
     """
     try:
         found = read(text, filename=filename)
     except DockerfileError as error:
         return CheckReport((), error)
     if isinstance(found, BrokenDockerfile):
-        return _examine_broken(found, build_args)
-    return examine(
-        found,
-        build_args=build_args,
-        target=target,
-        platform=platform,
-        build_platform=build_platform,
-        contexts=contexts,
-        ignore=ignore,
-        bases=bases,
-    )
+        return _examine_broken(found, arguments.get("build_args", NOTHING))
+    return examine(found, **arguments)
 
 
 def _examine_broken(broken: BrokenDockerfile, build_args: Mapping[str, str]) -> CheckReport:
