@@ -18,14 +18,11 @@ def of_from(options: Sequence[str], image: str) -> Traces:
 
 
 def _top_layer(options: Sequence[str], image: str) -> str | None:
-    wanted = {image, f"{image}:latest"}
     try:
-        for one in Records.named_by(options).all("images"):
-            if one["id"] == image or wanted & set(one.get("names") or ()):
-                return str(one.get("layer") or "")
+        found = Records.named_by(options).called("images", (image, f"{image}:latest"))
     except Unreadable:
         return None
-    return None
+    return str(found[0].get("layer") or "") if found else None
 
 
 def of_import(config: Mapping[str, Any]) -> Traces:

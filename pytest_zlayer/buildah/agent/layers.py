@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,6 +95,14 @@ class Records:
             self._read[kind] = [one for file in self.files(kind) for one in read(file)]
         return self._read[kind]
 
+    def called(self, kind: str, references: Collection[str]) -> list[Record]:
+        """Images or containers, given by id or full name."""
+        return [
+            one
+            for one in self.all(kind)
+            if one["id"] in references or not set(one.get("names") or ()).isdisjoint(references)
+        ]
+
     def chain(self, top: str) -> list[str]:
         """A layer and all below it, topmost first."""
         parents = {one["id"]: one.get("parent") or "" for one in self.all("layers")}
@@ -106,21 +114,13 @@ class Records:
 
     def chains_of(self, references: Sequence[str]) -> list[str]:
         """The layers of these images, given by id or full name."""
-        tops = [
-            one.get("layer") or ""
-            for one in self.all("images")
-            if one["id"] in references or set(one.get("names") or ()) & set(references)
-        ]
+        tops = [one.get("layer") or "" for one in self.called("images", references)]
         return list(dict.fromkeys(layer for top in tops for layer in self.chain(top)))
 
     def layers_of(self, containers: Sequence[str]) -> list[str]:
         """The layers that these containers, given by id or name, write to."""
-        return [
-            one["layer"]
-            for one in self.all("containers")
-            if one.get("layer")
-            and (one["id"] in containers or set(one.get("names") or ()) & set(containers))
-        ]
+        found = self.called("containers", containers)
+        return [one["layer"] for one in found if one.get("layer")]
 
 
 def read(file: str) -> list[Record]:
