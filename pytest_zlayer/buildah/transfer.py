@@ -16,6 +16,7 @@ from pytest_zlayer.buildah.arguments import PullPolicy
 from pytest_zlayer.buildah.commands import BOOKKEEPING, Commander
 from pytest_zlayer.buildah.errors import EngineError, ImageNotKnown
 from pytest_zlayer.buildah.failures import Failure, of_debug_log, own_retry
+from pytest_zlayer.buildah.images import remove as remove_images
 from pytest_zlayer.buildah.output import LineSink
 from pytest_zlayer.buildah.probe import Features
 from pytest_zlayer.buildah.process import Completed
@@ -261,7 +262,9 @@ def check_pushed(
         if done.exit_code != 0:
             raise _not_there(commander.failed(done))
     finally:
-        commander.call(["rmi", name])
+        # What cannot be removed is looked for again at the end; here it must not hide how it went.
+        with contextlib.suppress(EngineError):
+            remove_images(commander, [name])
 
 
 def _not_there(error: EngineError) -> EngineError:
