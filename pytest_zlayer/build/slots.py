@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import heapq
 import itertools
 import threading
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ class Slots:
 
     def __init__(self, count: int) -> None:
         self._free = count
-        self._waiting: list[tuple[int, int]] = []
+        self._waiting: set[tuple[int, int]] = set()
         self._numbers = itertools.count()
         self._changed = threading.Condition()
 
@@ -32,15 +31,14 @@ class Slots:
         """
         mine = (rank, next(self._numbers))
         with self._changed:
-            heapq.heappush(self._waiting, mine)
+            self._waiting.add(mine)
             try:
-                while not self._free or self._waiting[0] != mine:
+                while not self._free or min(self._waiting) != mine:
                     self._changed.wait(_LOOKING)
                     check()
                 self._free -= 1
             finally:
                 self._waiting.remove(mine)
-                heapq.heapify(self._waiting)
                 self._changed.notify_all()
         try:
             yield
