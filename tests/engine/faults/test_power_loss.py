@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -17,6 +18,12 @@ from tests.engine.conftest import BUSYBOX
 from tests.engine.faults.ground import BUILT, Ground, count, descends_from, processes, wait_until
 
 
+def _send(pid: int, signum: signal.Signals) -> None:
+    """Send a signal to a process that may just have ended by itself, as a brief `buildah` does."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signum)
+
+
 def power_loss(ground: Ground, *args: str) -> None:
     """End everything of a run at once in the middle of a RUN, and lose what a reboot loses."""
     run = ground.start_sleeping(*args)
@@ -25,10 +32,10 @@ def power_loss(ground: Ground, *args: str) -> None:
     for pid in (*run.agents(), run.process.pid, *mine):
         with_parts = [pid, *(one for one in processes("") if descends_from(one, pid))]
         for one in with_parts:
-            os.kill(one, signal.SIGSTOP)
+            _send(one, signal.SIGSTOP)
         mine |= set(with_parts)
     for pid in mine:
-        os.kill(pid, signal.SIGKILL)
+        _send(pid, signal.SIGKILL)
     run.wait()
     wait_until(lambda: not processes(ground.nap, "/busybox"), "the end of all processes")
     for point in sorted(ground.storage.mounts(), key=len, reverse=True):
