@@ -225,7 +225,7 @@ def test_many_commands_at_once_keep_their_output_apart(box: Box, busybox: str) -
 
     def work(number: int) -> None:
         one = Box(box.engine, box.engine.from_image(busybox))
-        results[number] = one.sh(f"echo {number}")
+        results[number] = one.sh(f"echo {number}; sleep {box.pause}")
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
     for thread in threads:
