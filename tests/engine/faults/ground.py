@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,6 +103,13 @@ def processes(line: str, program: str = "") -> list[int]:
             if line in said and os.readlink(f"/proc/{name}/exe").endswith(program):
                 found.append(int(name))
     return found
+
+
+def send(number: signal.Signals, pids: Iterable[int]) -> None:
+    """Send a signal to processes that may just have ended by themselves."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def parent_of(pid: int) -> int:
@@ -294,9 +301,7 @@ class Ground:
         """End what a failed test left running."""
         for run in self.runs:
             run.kill()
-        for pid in processes(self.nap):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        send(signal.SIGKILL, processes(self.nap))
 
 
 @contextlib.contextmanager
@@ -306,5 +311,4 @@ def stopped(pid: int) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+        send(signal.SIGCONT, [pid])

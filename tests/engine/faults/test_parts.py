@@ -15,7 +15,7 @@ from pytest_zlayer.build.failures import BuildError
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from tests.engine.building import Builds, building
 from tests.engine.conftest import BUSYBOX
-from tests.engine.faults.ground import BUILT, Ground, descends_from, processes, wait_until
+from tests.engine.faults.ground import BUILT, Ground, descends_from, processes, send, wait_until
 
 WORKERS = """
 import os, signal, subprocess
@@ -97,7 +97,7 @@ def test_agent_is_killed_with_all_that_watches_its_commands(ground: Ground) -> N
     run = ground.start("--zlayer-isolation=chroot")
     run.wait_inside(ground.nap)
     agents = [pid for pid in processes("buildah/agent") if descends_from(pid, run.process.pid)]
-    _kill_all(agents)
+    send(signal.SIGKILL, agents)
     assert "1 passed" in run.end(0)
 
 
@@ -192,26 +192,20 @@ def test_buildah_is_killed_under_a_run_which_is_repeated_once(
 ) -> None:
     run = ground.start_sleeping(f"--zlayer-isolation={isolation}")
     first = run.wait_inside(ground.nap)
-    _kill_all(_mine(ground, "run"))
+    send(signal.SIGKILL, _mine(ground, "run"))
     wait_until(lambda: set(processes(ground.nap, "/busybox")) - set(first), "the second attempt")
     assert not set(processes(ground.nap, "/busybox")) & set(first)
-    _kill_all(_mine(ground, "run"))
+    send(signal.SIGKILL, _mine(ground, "run"))
     output = run.end(1)
     assert ": buildah died of " in output
     assert "hint: it may have run out of memory" in output
     assert "Traceback" not in output
 
 
-def _kill_all(pids: list[int]) -> None:
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
 @pytest.mark.parametrize("isolation", ["auto", "chroot"])
 def test_command_of_a_run_is_killed(ground: Ground, isolation: str) -> None:
     run = ground.start_sleeping(f"--zlayer-isolation={isolation}", before="exec")
-    _kill_all(run.wait_inside(ground.nap))
+    send(signal.SIGKILL, run.wait_inside(ground.nap))
     output = run.end(1)
     assert (
         "failed at <inline Dockerfile>:2 (stage stage-0): the command was killed by signal 9\n"
@@ -235,7 +229,7 @@ def _remove_half_of_the_container(ground: Ground) -> None:
     for directory in (ground.storage.root / "overlay-containers").iterdir():
         if directory.is_dir():
             shutil.rmtree(directory)
-    _kill_all(_mine(ground, "run"))
+    send(signal.SIGKILL, _mine(ground, "run"))
 
 
 VERBS = ("from", "pull", "tag", "rm", "rmi", "mount")
@@ -253,7 +247,7 @@ def test_buildah_is_killed_at_any_time(ground: Ground, verb: str) -> None:
             mine = _mine(ground, verb)
             if len(killed) < 4 and mine and chance.random() < 0.6:
                 killed.extend(mine)
-                _kill_all(mine)
+                send(signal.SIGKILL, mine)
 
     shooter = threading.Thread(target=shoot)
     shooter.start()

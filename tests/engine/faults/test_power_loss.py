@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -15,13 +14,15 @@ import pytest
 from pytest_zlayer.build.housekeeping import prune
 from tests.engine.building import building, make_options
 from tests.engine.conftest import BUSYBOX
-from tests.engine.faults.ground import BUILT, Ground, count, descends_from, processes, wait_until
-
-
-def _send(pid: int, signum: signal.Signals) -> None:
-    """Send a signal to a process that may just have ended by itself, as a brief `buildah` does."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signum)
+from tests.engine.faults.ground import (
+    BUILT,
+    Ground,
+    count,
+    descends_from,
+    processes,
+    send,
+    wait_until,
+)
 
 
 def power_loss(ground: Ground, *args: str) -> None:
@@ -31,11 +32,9 @@ def power_loss(ground: Ground, *args: str) -> None:
     mine = {pid for pid in inside if descends_from(pid, run.process.pid)}
     for pid in (*run.agents(), run.process.pid, *mine):
         with_parts = [pid, *(one for one in processes("") if descends_from(one, pid))]
-        for one in with_parts:
-            _send(one, signal.SIGSTOP)
+        send(signal.SIGSTOP, with_parts)
         mine |= set(with_parts)
-    for pid in mine:
-        _send(pid, signal.SIGKILL)
+    send(signal.SIGKILL, mine)
     run.wait()
     wait_until(lambda: not processes(ground.nap, "/busybox"), "the end of all processes")
     for point in sorted(ground.storage.mounts(), key=len, reverse=True):
