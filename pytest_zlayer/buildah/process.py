@@ -75,6 +75,7 @@ class Request:
         log: gets both streams as raw bytes, in the order they come.
         stdout, stderr: get one stream each, as raw bytes.
         wrapped: ``argv`` is ``unshare``, and its child is what can be asked to end.
+        relayed: its output passes through buildah's chroot isolation, which needs watching.
         hide_own_lines: leave out what buildah itself adds to the end of a failed RUN.
         brief: it works on this machine's storage only: an interruption lets it come to its end.
     """
@@ -89,6 +90,7 @@ class Request:
     stdout: ByteSink | None = None
     stderr: ByteSink | None = None
     wrapped: bool = False
+    relayed: bool = False
     hide_own_lines: bool = False
     brief: bool = False
 
@@ -233,6 +235,7 @@ class _Running:
             env=dict(self.request.env),
             cwd=os.fspath(self.request.cwd) if self.request.cwd else None,
             wrapped=self.request.wrapped,
+            relayed=self.request.relayed,
         )
 
     def follow(self) -> Completed:

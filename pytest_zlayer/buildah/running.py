@@ -103,6 +103,7 @@ def run(
             stdout=request.stdout,
             stderr=request.stderr,
             wrapped=bool(wrapper),
+            relayed=isolation.kind == "chroot",
             hide_own_lines=True,
         )
     )

@@ -28,16 +28,11 @@ def box(request: pytest.FixtureRequest, storage: Storage, busybox: str) -> Itera
 
 
 class Box:
-    """A working container, and its engine.
-
-    ``pause`` is for the end of commands whose output has to be whole: buildah's chroot isolation
-    alone loses what it has not passed on when a command ends (docs/faults.md).
-    """
+    """A working container, and its engine."""
 
     def __init__(self, engine: Engine, container: str) -> None:
         self.engine = engine
         self.container = container
-        self.pause = 2 if engine.isolation == "chroot" else 0
 
     def sh(self, script: str, **more: object) -> tuple[int, str]:
         """Runs a shell script; its exit status and its standard output."""
@@ -200,10 +195,7 @@ def test_output_is_neither_lost_nor_kept(box: Box) -> None:
     before = _resident()
     counter = Counter()
     count = []
-    script = (
-        "head -c 50000000 /dev/zero | tr '\\0' 'x' | fold -w 99; head -c 999 /dev/urandom; "
-        f"sleep {box.pause}"
-    )
+    script = "head -c 50000000 /dev/zero | tr '\\0' 'x' | fold -w 99; head -c 999 /dev/urandom"
     done = box.engine.run(
         box.container,
         ["sh", "-c", script],
@@ -217,6 +209,26 @@ def test_output_is_neither_lost_nor_kept(box: Box) -> None:
     assert _resident() - before < 16 * 1024 * 1024
 
 
+def test_output_waits_for_its_reader(box: Box, tmp_path: Path) -> None:
+    """The command ends while nobody reads and all pipes on the way are full."""
+
+    class Late:
+        got = bytearray()
+
+        def write(self, data: bytes, /) -> None:
+            while not self.got and not (tmp_path / "over").exists():
+                time.sleep(0.01)
+            # For whatever ends once the command has ended.
+            time.sleep(0.3 if not self.got else 0)
+            self.got += data
+
+    late = Late()
+    script = "seq -w 20000; echo error >&2; touch /mnt/over; exit 3"
+    volumes = [Volume(tmp_path, "/mnt")]
+    status, _ = box.sh(script, stdout=late, volumes=volumes)
+    assert (status, late.got.decode().split()) == (3, [f"{one:05}" for one in range(1, 20_001)])
+
+
 def _resident() -> int:
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGESIZE")
@@ -227,7 +239,7 @@ def test_many_commands_at_once_keep_their_output_apart(box: Box, busybox: str) -
 
     def work(number: int) -> None:
         one = Box(box.engine, box.engine.from_image(busybox))
-        results[number] = one.sh(f"echo {number}; sleep {box.pause}")
+        results[number] = one.sh(f"echo {number}")
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
     for thread in threads:

@@ -25,6 +25,7 @@ from .processes import (
     wait_readable,
     wake_on,
 )
+from .relay import RelayGuard
 
 # How long a command may take to clean up after SIGTERM, in seconds.
 GRACE = 2.0
@@ -51,13 +52,15 @@ class Command:
         cwd: directory to start in, or ``None``.
         descriptors: its standard input, output and error.
         wrapped: whether ``argv`` is a wrapper that ignores SIGTERM, whose child has to be told.
+        relayed: whether its output passes through buildah's chroot isolation.
     """
 
     argv: Sequence[str]
     env: dict[str, str]
     cwd: str | None
     descriptors: Sequence[int]
-    wrapped: bool = False
+    wrapped: bool
+    relayed: bool
 
 
 @dataclass(slots=True)
@@ -66,9 +69,16 @@ class _Watch:
     wakeup: int
     main: int
     wrapped: bool
+    guard: RelayGuard | None
     status: int | None = None
     kill_at: float | None = None
     lifelines: list[int] = field(default_factory=list)
+
+    def pause(self) -> float | None:
+        """Seconds until something is to be done, whatever happens."""
+        until_kill = None if self.kill_at is None else max(0.0, self.kill_at - time.monotonic())
+        until_look = None if self.guard is None else self.guard.pause()
+        return min((one for one in (until_kill, until_look) if one is not None), default=None)
 
 
 def supervise(command: Command, lifeline: socket.socket, agent: int) -> int:
@@ -88,7 +98,8 @@ def supervise(command: Command, lifeline: socket.socket, agent: int) -> int:
     if number:
         _tell(lifeline, {"errno": number})
         return 0
-    watch = _Watch(lifeline.fileno(), wakeup, main, command.wrapped)
+    guard = RelayGuard(main) if command.relayed else None
+    watch = _Watch(lifeline.fileno(), wakeup, main, command.wrapped, guard)
     watch.lifelines = [watch.lifeline]
     while watch.status is None:
         _step(watch)
@@ -99,8 +110,7 @@ def supervise(command: Command, lifeline: socket.socket, agent: int) -> int:
 
 
 def _step(watch: _Watch) -> None:
-    pause = None if watch.kill_at is None else max(0.0, watch.kill_at - time.monotonic())
-    ready = wait_readable([watch.wakeup, *watch.lifelines], pause)
+    ready = wait_readable([watch.wakeup, *watch.lifelines], watch.pause())
     told_to_end = False
     if watch.wakeup in ready:
         told_to_end = signal.SIGTERM in take_signals(watch.wakeup)
@@ -110,8 +120,12 @@ def _step(watch: _Watch) -> None:
     _collect(watch)
     if watch.status is not None:
         return
+    if watch.guard is not None:
+        watch.guard.look()
     if told_to_end and watch.kill_at is None:
         watch.kill_at = time.monotonic() + GRACE
+        if watch.guard is not None:
+            watch.guard.release()
         _terminate(watch)
     elif watch.kill_at is not None and time.monotonic() >= watch.kill_at:
         kill(watch.main, signal.SIGKILL)
@@ -129,7 +143,10 @@ def _collect(watch: _Watch) -> None:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            if pid == watch.main:
+            if os.WIFSTOPPED(status):
+                if watch.guard is not None:
+                    watch.guard.stopped(pid, status)
+            elif pid == watch.main:
                 watch.status = status
     except ChildProcessError:
         return

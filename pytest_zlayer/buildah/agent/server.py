@@ -148,7 +148,10 @@ class Server:
 
     def _spawn(self, message: Message, descriptors: list[int]) -> Answer:
         env = {**message["env"], **namespaces.variables()}
-        command = Command(message["argv"], env, message["cwd"], descriptors[:3], message["wrapped"])
+        command = Command(
+            message["argv"], env, message["cwd"], descriptors[:3],
+            wrapped=message["wrapped"], relayed=message["relayed"],
+        )  # fmt: skip
         pid = os.fork()
         if pid == 0:
             self._become_supervisor(command, descriptors[3])
