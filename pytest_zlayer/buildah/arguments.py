@@ -119,13 +119,12 @@ def platform_options(platform: str | None) -> list[str]:
     return [] if platform is None else ["--platform", platform]
 
 
-def pull(reference: str, *, policy: PullPolicy, platform: str | None, quiet: bool) -> list[str]:
+def pull(reference: str, *, policy: PullPolicy, platform: str | None) -> list[str]:
     """``buildah pull``."""
     # buildah's own "true" of older versions is what newer ones call "newer"; 1.28 knows neither
     # for "pull", whose "always" downloads nothing that is there already.
     return [
         "pull",
-        *(["--quiet"] if quiet else []),
         "--policy",
         policy,
         *platform_options(platform),

@@ -14,7 +14,7 @@ from typing import Any
 from pytest_zlayer.buildah import arguments, traces
 from pytest_zlayer.buildah.agent.cleaning import LIST_IMAGES, unnamed_twins
 from pytest_zlayer.buildah.agent.layers import Records, Unreadable
-from pytest_zlayer.buildah.agent.naming import names_locked
+from pytest_zlayer.buildah.agent.ownlocks import names_locked
 from pytest_zlayer.buildah.commands import LAYERS, Commander
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import (

@@ -124,9 +124,12 @@ class Runner:
             finally:
                 del self._running[key]
 
-    def note_traces(self, traces: Mapping[str, Any]) -> str:
-        """Notes what a command may leave in the store, before it is given; a key for that."""
-        key = str(next(self._numbers))
+    def note_traces(self, traces: Mapping[str, Any], key: str | None = None) -> str:
+        """Notes what a command may leave in the store, before it does; a key for that.
+
+        With the key of an earlier note it takes the place of that one.
+        """
+        key = key or str(next(self._numbers))
         self._client.ask("note", line={"traces": key, **traces})
         return key
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_zlayer.buildah.agent.layers import Records, Unreadable, imported_layers
 
 Traces = Mapping[str, Any]
+
+_COPYING = re.compile(r"Copying (blob|config) (sha256:[0-9a-f]{64})")
 
 
 def of_from(options: Sequence[str], image: str) -> Traces:
@@ -28,6 +31,43 @@ def _top_layer(options: Sequence[str], image: str) -> str | None:
 def of_import(config: Mapping[str, Any]) -> Traces:
     """Of putting an image with this configuration document into the store: all its layers."""
     return _of(imported_layers(config.get("rootfs", {}).get("diff_ids") or ()))
+
+
+class Arrivals:
+    """What a pull has put into the store so far, noted as buildah tells of it.
+
+    The ids of layers cannot be known before; the digests of what they are made of are printed
+    before each is fetched.
+    """
+
+    def __init__(self, options: Sequence[str], note: Callable[[Traces, str | None], str]) -> None:
+        self._options = options
+        self._note = note
+        self._since = time.time()
+        self._blobs: list[str] = []
+        self._image: str | None = None
+        self.noted: str | None = None
+
+    def watch(self, line: str) -> None:
+        """Takes a line that buildah has printed."""
+        match = _COPYING.match(line)
+        if match is None:
+            return
+        what, digest = match.groups()
+        if what == "config":
+            self._image = self._unless_stored(digest.partition(":")[2])
+        else:
+            self._blobs.append(digest)
+        arrived = {"blobs": self._blobs, "image": self._image, "since": self._since}
+        self.noted = self._note(arrived, self.noted)
+
+    def _unless_stored(self, image: str) -> str | None:
+        """An image that was there before, even without a name, is not ours to remove."""
+        try:
+            stored = Records.named_by(self._options).called("images", [image])
+        except Unreadable:
+            return None
+        return None if stored else image
 
 
 def of_removed_images(options: Sequence[str], references: Sequence[str]) -> Traces:

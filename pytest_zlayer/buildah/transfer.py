@@ -11,7 +11,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pytest_zlayer.buildah import arguments
+from pytest_zlayer.buildah import arguments, traces
+from pytest_zlayer.buildah.agent.ownlocks import pulling
 from pytest_zlayer.buildah.arguments import PullPolicy
 from pytest_zlayer.buildah.commands import BOOKKEEPING, Commander
 from pytest_zlayer.buildah.errors import EngineError, ImageNotKnown
@@ -46,10 +47,20 @@ def pull(
         return _pull_newer(
             commander, features, reference, platform=platform, on_line=on_line, timeout=timeout
         )
-    words = arguments.pull(reference, policy=policy, platform=platform, quiet=on_line is None)
-    done = _transfer(commander, words, timeout=timeout, on_line=on_line)
+    words = arguments.pull(reference, policy=policy, platform=platform)
+    arrivals = traces.Arrivals(commander.options, commander.runner.note_traces)
+
+    def watch(stream: str, line: str) -> None:
+        arrivals.watch(line)
+        if on_line is not None:
+            on_line(stream, line)
+
+    with pulling(commander.options):
+        done = _transfer(commander, words, timeout=timeout, on_line=watch)
     if done.exit_code != 0:
         raise commander.failed(done)
+    if arrivals.noted is not None:
+        commander.runner.drop_traces(arrivals.noted)
     printed = done.stdout_tail[-1].strip() if done.stdout_tail else ""
     if not arguments.is_image_id(printed):
         raise EngineError(

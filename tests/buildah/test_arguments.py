@@ -49,12 +49,12 @@ def test_chroot_is_never_given_a_network_it_refuses() -> None:
 
 
 def test_pull() -> None:
-    line = arguments.pull("docker.io/library/a:1", policy="missing", platform=None, quiet=True)
-    assert line == ["pull", "--quiet", "--policy", "missing", "docker.io/library/a:1"]
+    line = arguments.pull("docker.io/library/a:1", policy="missing", platform=None)
+    assert line == ["pull", "--policy", "missing", "docker.io/library/a:1"]
 
 
 def test_pull_for_a_platform() -> None:
-    line = arguments.pull("a", policy="always", platform="linux/arm64", quiet=False)
+    line = arguments.pull("a", policy="always", platform="linux/arm64")
     assert line == ["pull", "--policy", "always", "--platform", "linux/arm64", "a"]
 
 

@@ -68,7 +68,7 @@ def test_only_images_of_the_session_match() -> None:
         {"id": "sha256:77", "names": None},
         {"id": "sha256:78", "names": []},
     ]
-    found = [name for image in images for name in _ours(left, image)]
+    found = [name for image in images for name in _ours(left, image, left.ids)]
     assert found == ["localhost/a:1", "localhost/s/x:latest", "77"]
 
 

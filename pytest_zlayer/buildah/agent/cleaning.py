@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import stat
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .layers import Record, Records, Traces, Unreadable, give_up_one
-from .naming import names_locked
+from .ownlocks import names_locked, nobody_pulls
 from .processes import all_processes, kill
 
 # Lists all images. Without ``--all`` buildah 1.28 looks for the children of unnamed ones, and fails
@@ -59,8 +59,10 @@ def clean(left: Leavings) -> list[str]:
     _delete_runtime_state(left)
     _finish_commits(left)
     problems += _remove_containers(left)
-    problems += _remove_images(left)
-    problems += _remove_layers(left)
+    with contextlib.ExitStack() as held:
+        problems += _wait_for_pulls(left, held)
+        problems += _remove_images(left)
+        problems += _remove_layers(left)
     remove_tree(left.tmpdir)
     return problems
 
@@ -153,8 +155,22 @@ def _remove_containers(left: Leavings) -> list[str]:
     return [problem for one in ours for problem in _remove(left, "rm", one)]
 
 
+def _wait_for_pulls(left: Leavings, held: contextlib.ExitStack) -> list[str]:
+    """Before something is removed that was pulled: others may be pulling the same just now."""
+    pulls = [key for key, one in left.traces.items() if one.blobs or one.image]
+    try:
+        if pulls:
+            held.enter_context(nobody_pulls(left.buildah[1:]))
+    except (Unreadable, OSError) as error:
+        for key in pulls:
+            del left.traces[key]
+        return [f"what was pulled in vain could not be removed: {error}"]
+    return []
+
+
 def _remove_images(left: Leavings) -> list[str]:
-    if not left.buildah or not (left.images or left.ids):
+    unnamed = [*left.ids, *(one.image for one in left.traces.values() if one.image)]
+    if not left.buildah or not (left.images or unnamed):
         return []
     found = _recorded(left, "images")
     if found is None:
@@ -162,7 +178,9 @@ def _remove_images(left: Leavings) -> list[str]:
         if code != 0:
             return [f"images could not be listed: {error.strip()}"]
         found = _items(output)
-    targets = [(name, _is_list(left, image)) for image in found for name in _ours(left, image)]
+    targets = [
+        (name, _is_list(left, image)) for image in found for name in _ours(left, image, unnamed)
+    ]
     _expect(left, images=[name for name, _ in targets])
     return [
         problem
@@ -197,7 +215,11 @@ def _expect(left: Leavings, images: Sequence[str] = (), containers: Sequence[str
 def note_traces(left: Leavings, line: Record) -> None:
     """Adds what a command may leave: a line of the journal with ``traces``."""
     left.traces[line["traces"]] = Traces(
-        line.get("layers") or (), line.get("above"), line.get("since") or 0.0
+        line.get("layers") or (),
+        line.get("above"),
+        line.get("blobs") or (),
+        line.get("image"),
+        line.get("since") or 0.0,
     )
 
 
@@ -227,13 +249,13 @@ def _recorded(left: Leavings, kind: str) -> list[dict[str, Any]] | None:
         return None
 
 
-def _ours(left: Leavings, image: dict[str, Any]) -> Iterator[str]:
-    """The names of ours that an image has, or its id if it is to get one and has none."""
+def _ours(left: Leavings, image: dict[str, Any], unnamed: Collection[str]) -> Iterator[str]:
+    """The names of ours that an image has, or its id if it was to get one and has none."""
     folders = tuple(name for name in left.images if name.endswith("/"))
     names = image.get("names") or []
     yield from (name for name in names if name in left.images or name.startswith(folders))
     identifier = str(image["id"]).rpartition(":")[2]
-    if not names and identifier in left.ids:
+    if not names and identifier in unnamed:
         yield identifier
 
 
@@ -245,7 +267,7 @@ def _items(output: str) -> list[dict[str, Any]]:
 
 
 def _remove(left: Leavings, verb: str, target: str) -> list[str]:
-    with nullcontext() if verb == "rm" else names_locked(left.buildah[1:]):
+    with contextlib.nullcontext() if verb == "rm" else names_locked(left.buildah[1:]):
         code, _, error = _call(left, [*left.buildah, *verb.split(), target])
     if code == 0 or "not known" in error:
         return []

@@ -41,11 +41,15 @@ class Traces:
     Attributes:
         layers: ids of layers it makes, or that it takes the last need away from.
         above: what a working container's layer is made on: an id, or empty for ``scratch``.
+        blobs: digests of what it gets from elsewhere and makes layers of.
+        image: id of an image it stores some moments before it names it.
         since: when it began, in seconds since the epoch.
     """
 
     layers: Sequence[str] = ()
     above: str | None = None
+    blobs: Sequence[str] = ()
+    image: str | None = None
     since: float = 0.0
 
 
@@ -173,13 +177,12 @@ def unneeded(records: Records, traces: Sequence[Traces]) -> str | None:
 
 
 def _is_left_by(traces: Traces, layer: Record) -> bool:
-    of_image = any(layer.get(key) for key in ("diff-digest", "compressed-diff-digest"))
-    return (
-        traces.above is not None
-        and not of_image
-        and (layer.get("parent") or "") == traces.above
-        and _seconds(layer.get("created")) >= traces.since - _SLACK
-    )
+    if _seconds(layer.get("created")) < traces.since - _SLACK:
+        return False
+    digests = {layer.get("diff-digest"), layer.get("compressed-diff-digest")} - {None, ""}
+    if digests:
+        return not digests.isdisjoint(traces.blobs)
+    return traces.above is not None and (layer.get("parent") or "") == traces.above
 
 
 def _seconds(created: object) -> float:

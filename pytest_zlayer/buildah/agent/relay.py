@@ -1,8 +1,9 @@
 """Keeping buildah's chroot isolation from losing output.
 
 There the output of a command goes through pipes to a process of buildah's, the relay, which passes
-it on to us. The relay ends as soon as the process that starts the command (the launcher) has ended,
-whatever is on its way by then. So the launcher is held at its exit until the relay has nothing left.
+it on to us. The relay ends as soon as the process that starts the command (the launcher) does,
+whatever is on its way by then. So the launcher is held at its exit until the relay has nothing to
+do.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def our_files(storage: Storage) -> list[str]:
     """What lies beside the store besides the cache, its records, and remembered answers."""
     top = storage.root / "zlayer"
     found = [str(path.relative_to(top)) for path in top.rglob("*") if not path.is_dir()]
-    known = ("cache/", "answers.json", "manifests.lock", "names.lock")
+    known = ("cache/", "answers.json", "manifests.lock", "names.lock", "pulls.lock")
     return sorted(name for name in found if not name.startswith(known))
 
 

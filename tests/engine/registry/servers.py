@@ -52,15 +52,17 @@ class Registry:
     address: str
     headers: dict[str, str] = field(default_factory=dict)
 
-    def put_image(self, name: str, *, mark: str = "1", platform: str = "linux/amd64") -> str:
+    def put_image(
+        self, name: str, *, mark: str = "1", platform: str = "linux/amd64", layers: int = 1
+    ) -> str:
         """Stores ``repository:tag``, an image with the variable MARK; its digest."""
         system, architecture = platform.split("/")
-        layer = _layer(f"{mark} {platform}\n")
+        contents = [_layer(f"{mark} {platform}\n" * number) for number in range(1, layers + 1)]
         config = {
             "os": system,
             "architecture": architecture,
             "config": {"Env": [f"MARK={mark}"]},
-            "rootfs": {"type": "layers", "diff_ids": [_digest(layer)]},
+            "rootfs": {"type": "layers", "diff_ids": [_digest(one) for one in contents]},
         }
         repository, _, tag = name.rpartition(":")
         kind = "application/vnd.oci.image"
@@ -68,7 +70,7 @@ class Registry:
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": self._put_blob(repository, f"{kind}.config.v1+json", _json(config)),
-            "layers": [self._put_blob(repository, f"{kind}.layer.v1.tar", layer)],
+            "layers": [self._put_blob(repository, f"{kind}.layer.v1.tar", one) for one in contents],
         }
         return self._put_manifest(repository, tag, MANIFEST, _json(manifest))
 
@@ -99,6 +101,12 @@ class Registry:
         repository, _, tag = name.rpartition(":")
         found = self.get(repository, tag)
         return None if found is None else _digest(found)
+
+    def layers(self, name: str) -> list[str]:
+        """The digests of the layers of ``repository:tag``, lowest first."""
+        repository, _, tag = name.rpartition(":")
+        found = json.loads(self.get(repository, tag) or b"{}")
+        return [one["digest"] for one in found["layers"]]
 
     def _put_blob(self, repository: str, kind: str, content: bytes) -> dict[str, Any]:
         answer, _ = self._ask("POST", f"/v2/{repository}/blobs/uploads/")
@@ -199,6 +207,7 @@ class Proxy:
             or ``hang`` (an answer that never comes).
         always: the same for all of them once ``faults`` are used up.
         only: the method of the requests this happens to; empty: of all.
+        held: the digest of a blob that is passed on only once ``released`` is set.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -207,6 +216,7 @@ class Proxy:
         self.faults: list[int | str] = []
         self.always: int | str | None = None
         self.only = ""
+        self.held = ""
         self.released = threading.Event()
         handler = type("Handler", (_Handler,), {"proxy": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -239,6 +249,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = b"".join(self._body())
         self.proxy.requests.append(f"{self.command} {self.path}")
+        if self.proxy.held and self.path.endswith(self.proxy.held):
+            self.proxy.released.wait()
         fault = self.proxy.fault(self.command, self.path)
         if fault is None:
             self._pass_on(body)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer.buildah.agent import filelocks
-from pytest_zlayer.buildah.agent.naming import names_locked
+from pytest_zlayer.buildah.agent.ownlocks import names_locked
 
 
 def options(root: Path) -> list[str]:
