@@ -233,6 +233,7 @@ class LayerCache:
             max_size: bytes that may stay; the least recently used go first. What was used since
                 the oldest other living session began stays in any case: it may count on it.
         """
+        self.locks.forget(max_age)
         entries, now = self.entries(), time.time()
         free = min(self._lease.others_began(), default=now + 1)
         total = self._bytes(entries, max_size)

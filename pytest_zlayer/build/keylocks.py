@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,6 +49,7 @@ class KeyLocks:
                     check()
                     with contextlib.suppress(filelock.Timeout):
                         lock.acquire(timeout=0.2, poll_interval=0.02)
+        os.utime(self._file(key))
         with self._guard:
             self._held.add(key)
         try:
@@ -69,6 +72,24 @@ class KeyLocks:
             yield True
         finally:
             lock.release()
+
+    def forget(self, max_age: float) -> None:
+        """Remove the files of keys that nobody has held for this many seconds.
+
+        Whoever has just opened such a file and not locked it yet may then hold the key together
+        with another one: they both build the same layer, and the storage keeps one.
+        """
+        oldest = time.time() - max_age
+        for file in self._directory.glob("*.lock"):
+            with contextlib.suppress(FileNotFoundError):
+                if file.stat().st_mtime < oldest:
+                    self._forget(file)
+
+    def _forget(self, file: Path) -> None:
+        with self.hold_if_free(file.stem) as free:
+            if free:
+                self._queue(file.stem).unlink(missing_ok=True)
+                file.unlink()
 
     def others_wait(self) -> bool:
         """Whether another process waits for a key that this one holds."""

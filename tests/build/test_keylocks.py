@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -97,3 +98,16 @@ def test_free_key_is_held_only_by_one(tmp_path: Path) -> None:
             assert not both
     with others.hold_if_free("key") as held:
         assert held
+
+
+def test_files_of_keys_long_unused_go(tmp_path: Path) -> None:
+    locks = KeyLocks(tmp_path)
+    for key in ("old", "held", "new"):
+        with locks.hold(key, nothing, nothing):
+            pass
+    (tmp_path / "old.queue").touch()
+    with locks.hold("held", nothing, nothing):
+        for key in ("old", "held"):
+            os.utime(tmp_path / f"{key}.lock", (0, 0))
+        locks.forget(60.0)
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["held.lock", "new.lock"]
