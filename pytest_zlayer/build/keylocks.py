@@ -15,6 +15,8 @@ import filelock
 
 # Seconds of waiting that are not worth a message: another build is just putting it into the store.
 _SHORT = 0.3
+# Seconds between two tries after that: many processes may wait, and what they wait for takes long.
+_POLLING = 0.1
 
 
 class KeyLocks:
@@ -48,7 +50,7 @@ class KeyLocks:
                 while not lock.is_locked:
                     check()
                     with contextlib.suppress(filelock.Timeout):
-                        lock.acquire(timeout=0.2, poll_interval=0.02)
+                        lock.acquire(timeout=0.2, poll_interval=_POLLING)
         os.utime(self._file(key))
         with self._guard:
             self._held.add(key)

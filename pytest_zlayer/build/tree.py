@@ -32,9 +32,9 @@ from pytest_zlayer.dockerfile.config import ImageConfig
 from pytest_zlayer.errors import ZlayerError
 
 SCRATCH = "scratch"
-# Seconds a finished RUN may wait for more to be put into the store with it: that costs as much for
-# one layer as for several.
-_GATHERING = 0.5
+# Seconds that a finished RUN waits for the next one to begin, and then for its end, until it is put
+# into the store alone: that costs as much for one layer as for several.
+_GATHERING = 2.0
 # Bytes that are still brought into the store when somebody wants the build to end at once, and
 # that a container may hold which is kept only because somebody may read its files.
 _LITTLE = 100_000_000
@@ -160,6 +160,7 @@ class StageTree:
             live = self._live = self._new_live(self.head.image or SCRATCH)
         if live.changes is not None and live.state is None:
             live.state = live.changes.scan()
+        self._put_off()
         return live.container
 
     def expect_run(self) -> None:
@@ -214,7 +215,7 @@ class StageTree:
         before, live.state = live.state, live.changes.scan()
         entries = difference(before, live.state, live.changes.files, restored=restored)
         live.size += self._add(step, entries, composed=False).size
-        self._flush_soon()
+        self._flush_soon(_GATHERING)
 
     def _commit(self, live: _Live, step: Step) -> None:
         """Let buildah make the layer, and the image with it."""
@@ -320,8 +321,11 @@ class StageTree:
         self._finished = True
         if wanted and not (heir and self._living()):
             self.flush()
-        elif not alone:
-            self._flush_soon(0.0, wanted=wanted)
+        elif alone:
+            with self._guard:
+                self._stop_timer()
+        else:
+            self._flush_soon(wanted=wanted)
 
     def part_names(self) -> tuple[str, ...]:
         """What an image with all layers of the stage is called, so that others find them there."""
@@ -367,7 +371,7 @@ class StageTree:
                 self._locks.release()
                 self._job.cache.fulfil(one.step.key for one in self._head.pending)
 
-    def _flush_soon(self, seconds: float = _GATHERING, *, wanted: bool = False) -> None:
+    def _flush_soon(self, seconds: float = 0.0, *, wanted: bool = False) -> None:
         with self._guard:
             if not self._head.pending or (self._job.plan.spec.no_cache and not wanted):
                 return
@@ -379,6 +383,13 @@ class StageTree:
                 self._timer = threading.Timer(seconds, self._flush_in_passing)
                 self._timer.daemon = True
                 self._timer.start()
+
+    def _put_off(self) -> None:
+        """The next command begins: what is pending may soon be more."""
+        with self._guard:
+            if self._timer is not None:
+                self._stop_timer()
+                self._flush_soon(_GATHERING)
 
     def _flush_in_passing(self) -> None:
         with self._guard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_zlayer.buildah import arguments, traces
+from pytest_zlayer.buildah.agent.layers import Records, Unreadable
 from pytest_zlayer.buildah.agent.prepare import PREPARATION
 from pytest_zlayer.buildah.arguments import Network, Tmpfs, Volume
 from pytest_zlayer.buildah.commands import Commander
@@ -131,6 +133,9 @@ def _preparation(
 
 
 def _container_id(commander: Commander, name: str) -> str:
+    with contextlib.suppress(Unreadable):
+        for record in Records.named_by(commander.options).called("containers", [name]):
+            return str(record["id"])
     found = parse_containers(commander.output(["containers", "--all", "--json"]))
     for one in found:
         if name in (one.name, one.id):
