@@ -234,22 +234,40 @@ class ImageBuilder:
 
     def assemble(self, index: int, names: Callable[[str], Sequence[str]]) -> str:
         """Put the image of a finished stage into the store; its id, from which ``names`` come."""
+        tree = self._stage(index).tree
+        if self._squashed(index):
+            tree.flush()
+        with tree.part_names() as parts:
+            return self._assemble(index, lambda made: (*names(made), *parts))
+
+    def store_layers(self) -> None:
+        """Have the layers of all finished stages in the cache; new ones in the image they are for.
+
+        Whoever wants the image then only names it.
+        """
+        tree = self._stage(self.target).tree
+        if not self._squashed(self.target):
+            with tree.part_names() as parts:
+                if parts:
+                    self._assemble(self.target, lambda _: parts)
+        self.publish(at_once=False)
+
+    def _squashed(self, index: int) -> bool:
+        return self._job.plan.spec.squash and index == self.target
+
+    def _assemble(self, index: int, names: Callable[[str], Sequence[str]]) -> str:
         job, spec = self._job, self._job.plan.spec
         tree = self._stage(index).tree
-        squash = spec.squash and index == self.target
-        if squash:
-            tree.flush()
         chain = self.pretty_chain(index)
         config = self.final_config(index)
-        if squash:
+        if self._squashed(index):
             chain = self._squash(index, chain)
         created = max((one.created for one in chain.history), default=timestamp_text(0))
         if job.source_date_epoch is not None:
             created = timestamp_text(job.source_date_epoch)
         content = config_json(config, chain, created=created)
         image_format = spec.format or natural_format(config)
-        parts = () if squash else tree.part_names()
-        image = self._store(content, chain, image_format, lambda made: (*names(made), *parts))
+        image = self._store(content, chain, image_format, names)
         tree.stored(image)
         return image
 

@@ -180,16 +180,12 @@ class ImageMaker:
                 self._workshop.mounted.remove()
 
     def warm(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> None:
-        """Bring the layers of ``plan`` into the cache.
-
-        New ones of the target get there in the image itself: a test that wants it only names it.
-        """
+        """Bring the layers of ``plan`` into the cache."""
         job = self._job(plan, graph, build_id)
         builder = self._builder(job, graph)
         try:
-            if builder.build().tree.part_names():
-                builder.assemble(builder.target, lambda _: ())
-            builder.publish(at_once=False)
+            builder.build()
+            builder.store_layers()
         finally:
             job.log.close(keep=False)
             job.views.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_zlayer.build.assemble import (
@@ -327,12 +327,25 @@ class StageTree:
         else:
             self._flush_soon(wanted=wanted)
 
-    def part_names(self) -> tuple[str, ...]:
-        """What an image with all layers of the stage is called, so that others find them there."""
-        with self._guard:
-            if self._job.plan.spec.no_cache or not self._head.pending:
-                return ()
-            return self._part_names([one.step.key for one in self._head.pending])
+    @contextlib.contextmanager
+    def part_names(self) -> Iterator[tuple[str, ...]]:
+        """What an image with all layers of the stage is to be called: so others find them there.
+
+        It is the only one of that name: nobody else makes another meanwhile, and there are no names
+        for layers that are in the store already.
+        """
+        with self._guard, contextlib.ExitStack() as stack:
+            keys = [one.step.key for one in self._head.pending]
+            if not keys or self._job.plan.spec.no_cache:
+                yield ()
+                return
+            if keys[-1] not in self._locks.held:
+                lock = self._job.cache.locks.hold(keys[-1], lambda: None, self._job.check)
+                stack.enter_context(lock)
+            if self._job.cache.find_stored(keys[-1]) is None:
+                yield self._part_names(keys)
+            else:
+                yield ()
 
     def _part_names(self, keys: Sequence[str]) -> tuple[str, ...]:
         below = len(self._stored_chain().layers)

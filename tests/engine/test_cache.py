@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pytest_zlayer.build.events import Event, StepStarted
 from pytest_zlayer.build.failures import BuildError
 from pytest_zlayer.build.housekeeping import list_store, prune
 from pytest_zlayer.build.session import BuildSession, SessionClosed
 from pytest_zlayer.build.spec import ImageSpec
 from tests.engine.building import building, make_options, write_files
 from tests.engine.conftest import BUSYBOX, Storage, add_busybox
+from tests.engine.faults.ground import wait_until
 
 TEXT = f"""\
 FROM {BUSYBOX} AS base
@@ -239,6 +243,48 @@ def test_steps_put_into_the_store_together_are_found_one_by_one(
     assert own_storage.image_names() == [BUSYBOX]
 
 
+def test_image_that_was_built_ahead_is_only_named(own_storage: Storage, tmp_path: Path) -> None:
+    add_busybox(own_storage, tmp_path / "busybox")
+    spec = ImageSpec(text=f"FROM {BUSYBOX}\nRUN echo 1 > /one\nENV A=1\n", labels={"a": "b"})
+    with building(own_storage) as ahead, building(own_storage) as builds:
+        ahead.session.prebuild([spec], layers_only=True)
+        wait_until(lambda: cached_names(own_storage), "the layers are there")
+        before = image_ids(own_storage)
+        image = builds.session.build(spec)
+        assert builds.executed() == []
+        assert image.id in before
+        assert image_ids(own_storage) == before
+
+
+def test_layer_of_two_sessions_leaves_no_image_without_a_name(
+    own_storage: Storage, tmp_path: Path
+) -> None:
+    """One finishes while the other, which has found nothing in the cache, composes the same."""
+    add_busybox(own_storage, tmp_path / "busybox")
+    context = write_files(tmp_path / "context", {"file": "content"})
+    spec = ImageSpec(text=f"FROM {BUSYBOX}\nCOPY file /\n", context=context)
+    other = replace(spec, labels={"other": "image"})
+    begun, finished = threading.Event(), threading.Event()
+
+    def wait(event: Event) -> None:
+        if isinstance(event, StepStarted):
+            begun.set()
+            finished.wait(60)
+
+    late = BuildSession(make_options(own_storage), listener=wait)
+    with building(own_storage) as builds:
+        late.prebuild([other], layers_only=True)
+        assert begun.wait(60)
+        builds.session.prebuild([spec], layers_only=True)
+        wait_until(lambda: cached_names(own_storage), "the first is finished")
+        finished.set()
+        assert late.build(other).path("/file").read_text() == "content"
+        late.close()
+    assert [name for name in own_storage.image_names() if name.startswith("sha256:")] == []
+    with building(own_storage) as builds:
+        assert builds.session.build(spec).build.cached
+
+
 def test_layer_below_others_can_be_the_last_of_an_image(
     own_storage: Storage, tmp_path: Path
 ) -> None:
@@ -326,6 +372,11 @@ def test_finished_step_is_in_the_store_while_the_next_one_runs(
     with building(own_storage) as builds:
         builds.build(text.replace("RUN sleep 600", "RUN true"))
         assert builds.executed() == ["RUN true"]
+
+
+def image_ids(storage: Storage) -> set[str]:
+    listed = storage.buildah("images", "--all", "--quiet", "--no-trunc").split()
+    return {one.removeprefix("sha256:") for one in listed}
 
 
 def cached_names(storage: Storage) -> list[str]:
