@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_zlayer.buildah.agent.journal import is_held
 from pytest_zlayer.buildah.commands import Commander
 from pytest_zlayer.buildah.process import Request
 from pytest_zlayer.buildah.storage import StorageInfo
@@ -35,7 +36,7 @@ def sweep(commander: Commander, storage: StorageInfo) -> tuple[Swept, ...]:
     A session is dead when nobody holds the lock of its journal. Several processes may sweep at
     once: each dead session falls to the one that gets its lock.
     """
-    if not _others(storage.sessions):
+    if not _any_dead(storage.sessions):
         return ()
     order = {
         "sessions": str(storage.sessions),
@@ -54,9 +55,9 @@ def sweep(commander: Commander, storage: StorageInfo) -> tuple[Swept, ...]:
     return tuple(Swept(Path(one["journal"]), tuple(one["problems"])) for one in reports)
 
 
-def _others(sessions: Path) -> bool:
-    """Whether there is any session but our own; that saves a process in the usual case."""
+def _any_dead(sessions: Path) -> bool:
+    """Whether any journal is not held; looking first saves a process in the usual case."""
     try:
-        return len(os.listdir(sessions)) > 1
+        return not all(is_held(os.path.join(sessions, name)) for name in os.listdir(sessions))
     except OSError:
         return False

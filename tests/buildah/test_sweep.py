@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 
+from pytest_zlayer.buildah.agent.journal import Journal
 from pytest_zlayer.buildah.agent.sweeping import _is_ours
 from pytest_zlayer.buildah.commands import Commander
 from pytest_zlayer.buildah.process import Runner
@@ -14,16 +15,17 @@ from pytest_zlayer.buildah.storage import StorageInfo
 from pytest_zlayer.buildah.sweep import sweep
 
 
-@pytest.mark.parametrize("journals", [(), ("own.json",)])
-def test_no_process_is_started_for_our_own_journal(
+@pytest.mark.parametrize("journals", [(), ("own.json",), ("own.json", "other.json")])
+def test_no_process_is_started_while_all_sessions_live(
     tmp_path: Path, journals: tuple[str, ...]
 ) -> None:
     storage = StorageInfo(tmp_path, tmp_path, "overlay")
     storage.sessions.mkdir(parents=True)
-    for name in journals:
-        (storage.sessions / name).touch()
     commander = Commander(cast("Runner", None), Path("/buildah"), {})
+    living = [Journal.create(str(storage.sessions / name), {}) for name in journals]
     assert sweep(commander, storage) == ()
+    for journal in living:
+        journal.remove()
 
 
 OURS = {

@@ -83,3 +83,18 @@ class Journal:
         with contextlib.suppress(OSError):
             os.unlink(self.path)
         os.close(self._descriptor)
+
+
+def is_held(path: str) -> bool:
+    """Whether the session of a journal lives, or is just being swept."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
