@@ -37,7 +37,7 @@ _PART = 0.02
 # Seconds between two looks at the relay, and how many it gets once it can write: what a command has
 # left running may write for ever.
 _RELAYING = 0.001
-_PATIENCE = 10.0
+_PATIENCE = 5.0
 
 
 class RelayGuard:
