@@ -132,6 +132,25 @@ def test_rmi(own_storage: Storage, dying: Dying, tmp_path: Path) -> None:
     assert layers(own_storage) == directories(own_storage) == before
 
 
+def test_rmi_that_was_deleting_a_layer(own_storage: Storage, dying: Dying, tmp_path: Path) -> None:
+    """The storage marks a layer before it deletes it."""
+    before = layers(own_storage)
+    engine = dying("rmi", "images", often=1)
+    engine.remove_containers(engine.from_image(BUSYBOX))
+    layout = write_layout(tmp_path / "two", [busybox_layer(), b"\0" * 1024, b"\0" * 2048], {}, {})
+    engine.import_layout(layout, "localhost/test/two:1")
+    with pytest.raises(EngineError):
+        engine.remove_images("localhost/test/two:1")
+    file = own_storage.root / "overlay-layers" / "layers.json"
+    records = json.loads(file.read_bytes())
+    below = {one.get("parent") for one in records}
+    [top] = [one for one in records if one["id"] not in below]
+    top["flags"] = {"incomplete": True}
+    file.write_text(json.dumps(records), encoding="ascii")
+    engine.close()
+    assert layers(own_storage) == directories(own_storage) == before
+
+
 def test_next_session_does_it_when_the_agent_is_killed(own_storage: Storage, dying: Dying) -> None:
     before = layers(own_storage)
     pid = os.fork()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .layers import Record, Records, Traces, Unreadable, give_up_one
+from .layers import Record, Records, Traces, Unreadable, give_up_one, has_unfinished
 from .ownlocks import names_locked, nobody_pulls
 from .processes import all_processes, kill
 
@@ -227,14 +227,22 @@ def _remove_layers(left: Leavings) -> list[str]:
     """Has the storage delete the layers that killed commands have left, topmost first."""
     traces = list(left.traces.values())
     try:
+        # One that was being made or removed needs what lies below it until it is gone.
+        if traces and has_unfinished(Records.named_by(left.buildah[1:])):
+            _open_storage(left)
         while traces and (layer := give_up_one(left.buildah[1:], traces)):
-            # Any command opens the storage, and with that the layer goes.
-            code, _, error = _call(left, [*left.buildah, "containers", "--quiet"])
+            code, error = _open_storage(left)
             if code != 0:
                 return [f"layer {layer} could not be removed: {error.strip()}"]
     except (Unreadable, OSError) as error:
         return [f"layers could not be looked through: {error}"]
     return []
+
+
+def _open_storage(left: Leavings) -> tuple[int, str]:
+    """Lets the storage delete its unfinished layers: it does that for any command."""
+    code, _, error = _call(left, [*left.buildah, "containers", "--quiet"])
+    return code, error
 
 
 def _recorded(left: Leavings, kind: str) -> list[dict[str, Any]] | None:

@@ -156,6 +156,15 @@ def imported_layers(diffs: Sequence[str]) -> list[str]:
     return found
 
 
+def has_unfinished(records: Records) -> bool:
+    """Whether the storage deletes a layer the next time it is opened."""
+    return any(_is_unfinished(layer) for layer in records.all("layers"))
+
+
+def _is_unfinished(layer: Record) -> bool:
+    return bool((layer.get("flags") or {}).get(_INCOMPLETE))
+
+
 def unneeded(records: Records, traces: Sequence[Traces]) -> str | None:
     """A whole layer that these commands may have left and that nothing needs; ``None`` if none.
 
@@ -169,7 +178,7 @@ def unneeded(records: Records, traces: Sequence[Traces]) -> str | None:
         needed |= {image.get("layer"), *(image.get("mapped-layers") or ())}
     known = {layer for one in traces for layer in one.layers}
     for layer in records.all("layers"):
-        if layer["id"] in needed or (layer.get("flags") or {}).get(_INCOMPLETE):
+        if layer["id"] in needed or _is_unfinished(layer):
             continue
         if layer["id"] in known or any(_is_left_by(one, layer) for one in traces):
             return str(layer["id"])
