@@ -207,9 +207,13 @@ def _expect(left: Leavings, images: Sequence[str] = (), containers: Sequence[str
     except Unreadable:
         return
     if layers:
-        line = {"traces": f"clean-{len(left.traces)}", "layers": layers}
-        left.record(line)
-        note_traces(left, line)
+        _note_layers(left, layers)
+
+
+def _note_layers(left: Leavings, layers: Sequence[str]) -> None:
+    line = {"traces": f"clean-{len(left.traces)}-{layers[0]}", "layers": list(layers)}
+    left.record(line)
+    note_traces(left, line)
 
 
 def note_traces(left: Leavings, line: Record) -> None:
@@ -230,10 +234,13 @@ def _remove_layers(left: Leavings) -> list[str]:
         # One that was being made or removed needs what lies below it until it is gone.
         if traces and has_unfinished(Records.named_by(left.buildah[1:])):
             _open_storage(left)
-        while traces and (layer := give_up_one(left.buildah[1:], traces)):
+        while traces and (given_up := give_up_one(left.buildah[1:], traces)):
+            # Their image may have been removed meanwhile: this layer has kept those below it.
+            _note_layers(left, given_up)
+            traces.append(Traces(given_up))
             code, error = _open_storage(left)
             if code != 0:
-                return [f"layer {layer} could not be removed: {error.strip()}"]
+                return [f"layer {given_up[0]} could not be removed: {error.strip()}"]
     except (Unreadable, OSError) as error:
         return [f"layers could not be looked through: {error}"]
     return []

@@ -201,8 +201,8 @@ def _seconds(created: object) -> float:
         return 0.0
 
 
-def give_up_one(options: Sequence[str], traces: Sequence[Traces]) -> str | None:
-    """Marks one layer that was left as unfinished; its id, or ``None`` when there is none.
+def give_up_one(options: Sequence[str], traces: Sequence[Traces]) -> list[str]:
+    """Marks one layer that was left as unfinished; its id and those of all below it, if any.
 
     The next command that opens the storage deletes it. One at a time: buildah 1.28 stumbles when
     it has to delete several.
@@ -222,7 +222,7 @@ def give_up_one(options: Sequence[str], traces: Sequence[Traces]) -> str | None:
             file = next(one for one in records.files("layers") if layer in _ids(one))
             _mark_incomplete(file, layer)
             os.pwrite(lock, os.urandom(_MARK), 0)
-    return layer
+    return [] if layer is None else records.chain(layer)
 
 
 def _ids(file: str) -> set[str]:
