@@ -65,6 +65,15 @@ class Commander:
             self.runner.drop_traces(noted)
         return done
 
+    def call_again(self, words: Sequence[str], **more: Any) -> Completed:
+        """The same for a command that may be given twice: once more if its agent is killed."""
+        try:
+            return self.call(words, **more)
+        except EngineError as error:
+            if error.failure.kind != "crash":
+                raise
+        return self.call(words, **more)
+
     def finish(self, request: Request) -> Completed:
         """Runs a request; only an overrun of the time limit is an error."""
         done = self.runner.run(request)

@@ -233,7 +233,7 @@ def remove(commander: Commander, references: Sequence[str]) -> tuple[str, ...]:
         return ()
     leaves = traces.of_removed_images(commander.options, references)
     with names_locked(commander.options):
-        done = commander.call(["rmi", *map(arguments.image, references)], leaves=leaves)
+        done = commander.call_again(["rmi", *map(arguments.image, references)], leaves=leaves)
     if done.exit_code == 0:
         return ()
     if len(references) > 1:

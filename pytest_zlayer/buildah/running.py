@@ -70,7 +70,8 @@ def from_image(commander: Commander, name: str, image: str, platform: str | None
 def remove(commander: Commander, names: Sequence[str]) -> Completed:
     """``buildah rm``."""
     words = ["rm", *map(arguments.container, names)]
-    return commander.call(words, leaves=traces.of_removed_containers(commander.options, names))
+    leaves = traces.of_removed_containers(commander.options, names)
+    return commander.call_again(words, leaves=leaves)
 
 
 def run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pytest_zlayer.buildah.storage import StorageInfo
 
 _AGENT = Path(__file__).with_name("agent")
 _PATIENCE = 300.0
+_ENDING = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def sweep(commander: Commander, storage: StorageInfo) -> tuple[Swept, ...]:
     A session is dead when nobody holds the lock of its journal. Several processes may sweep at
     once: each dead session falls to the one that gets its lock.
     """
-    if not _any_dead(storage.sessions):
+    if not _any_dead(storage.sessions) and not _any_ends(storage.sessions):
         return ()
     order = {
         "sessions": str(storage.sessions),
@@ -53,6 +55,17 @@ def sweep(commander: Commander, storage: StorageInfo) -> tuple[Swept, ...]:
     )
     reports = [json.loads(line) for line in done.stdout_tail if line.startswith("{")]
     return tuple(Swept(Path(one["journal"]), tuple(one["problems"])) for one in reports)
+
+
+def _any_ends(sessions: Path) -> bool:
+    """Whether a session besides our own is found dead a moment later.
+
+    What watches the commands of one that was killed holds its journal until they have ended.
+    """
+    if not sessions.is_dir() or len(os.listdir(sessions)) < 2:
+        return False
+    time.sleep(_ENDING)
+    return _any_dead(sessions)
 
 
 def _any_dead(sessions: Path) -> bool:
