@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_zlayer.buildah import arguments
 from pytest_zlayer.buildah.disks import cramped_disk, full_disk
@@ -20,6 +20,8 @@ from pytest_zlayer.buildah.process import Completed, Request, Runner
 BOOKKEEPING = 120.0
 # Seconds for commands that write whole layers: tens of GB on a slow disk.
 LAYERS = 3600.0
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,7 @@ class Commander:
 
     def call_again(self, words: Sequence[str], **more: Any) -> Completed:
         """The same for a command that may be given twice: once more if its agent is killed."""
-        try:
-            return self.call(words, **more)
-        except EngineError as error:
-            if error.failure.kind != "crash":
-                raise
-        return self.call(words, **more)
+        return _once_more(lambda: self.call(words, **more))
 
     def finish(self, request: Request) -> Completed:
         """Runs a request; only an overrun of the time limit is an error."""
@@ -115,12 +112,7 @@ class Commander:
         buildah's storage has moments in which a command finds a layer or container that another
         process is just removing.
         """
-        try:
-            return self.output(words, **more)
-        except EngineError as error:
-            if error.failure.kind not in ("crash", "transient"):
-                raise
-        return self.output(words, **more)
+        return _once_more(lambda: self.output(words, **more))
 
     def failed(self, done: Completed) -> EngineError:
         """The error for a command that ended badly."""
@@ -149,6 +141,15 @@ class Commander:
     def with_environment(self, **env: str) -> Commander:
         """The same with more environment."""
         return replace(self, env={**self.env, **env})
+
+
+def _once_more(give: Callable[[], _Answer]) -> _Answer:
+    try:
+        return give()
+    except EngineError as error:
+        if error.failure.kind not in ("crash", "transient"):
+            raise
+    return give()
 
 
 def _image_unknown(stderr: Sequence[str]) -> bool:

@@ -38,7 +38,7 @@ def sweep(commander: Commander, storage: StorageInfo) -> tuple[Swept, ...]:
     A session is dead when nobody holds the lock of its journal. Several processes may sweep at
     once: each dead session falls to the one that gets its lock.
     """
-    if not _any_dead(storage.sessions) and not _any_ends(storage.sessions):
+    if not _any_dead(storage.sessions):
         return ()
     order = {
         "sessions": str(storage.sessions),
@@ -57,20 +57,16 @@ def sweep(commander: Commander, storage: StorageInfo) -> tuple[Swept, ...]:
     return tuple(Swept(Path(one["journal"]), tuple(one["problems"])) for one in reports)
 
 
-def _any_ends(sessions: Path) -> bool:
-    """Whether a session besides our own is found dead a moment later.
-
-    What watches the commands of one that was killed holds its journal until they have ended.
-    """
-    if not sessions.is_dir() or len(os.listdir(sessions)) < 2:
-        return False
-    time.sleep(_ENDING)
-    return _any_dead(sessions)
-
-
 def _any_dead(sessions: Path) -> bool:
-    """Whether any journal is not held; looking first saves a process in the usual case."""
+    """Whether any journal is not held; looking first saves a process in the usual case.
+
+    What watches the commands of a session that was killed holds its journal until they have
+    ended, so what is held by others is looked at a moment later.
+    """
     try:
-        return not all(is_held(os.path.join(sessions, name)) for name in os.listdir(sessions))
+        journals = [os.path.join(sessions, name) for name in os.listdir(sessions)]
     except OSError:
         return False
+    if len(journals) > 1 and all(map(is_held, journals)):
+        time.sleep(_ENDING)
+    return not all(map(is_held, filter(os.path.exists, journals)))

@@ -120,13 +120,19 @@ def test_rm(own_storage: Storage, dying: Dying) -> None:
     assert layers(own_storage) == directories(own_storage) == before
 
 
-def test_rmi(own_storage: Storage, dying: Dying, tmp_path: Path) -> None:
-    before = layers(own_storage)
+def cut_off_rmi(dying: Dying, tmp_path: Path) -> Engine:
+    """Removes an image with two layers of its own, and is killed before it removes these."""
     engine = dying("rmi", "images", often=1)
     layout = write_layout(tmp_path / "two", [busybox_layer(), b"\0" * 1024, b"\0" * 2048], {}, {})
     engine.import_layout(layout, "localhost/test/two:1")
     with pytest.raises(EngineError):
         engine.remove_images("localhost/test/two:1")
+    return engine
+
+
+def test_rmi(own_storage: Storage, dying: Dying, tmp_path: Path) -> None:
+    before = layers(own_storage)
+    engine = cut_off_rmi(dying, tmp_path)
     assert len(unused_layers(own_storage)) == 2
     engine.close()
     assert layers(own_storage) == directories(own_storage) == before
@@ -151,12 +157,8 @@ def test_image_is_removed_below_a_layer_that_was_left(
 def test_rmi_that_was_deleting_a_layer(own_storage: Storage, dying: Dying, tmp_path: Path) -> None:
     """The storage marks a layer before it deletes it."""
     before = layers(own_storage)
-    engine = dying("rmi", "images", often=1)
+    engine = cut_off_rmi(dying, tmp_path)
     engine.remove_containers(engine.from_image(BUSYBOX))
-    layout = write_layout(tmp_path / "two", [busybox_layer(), b"\0" * 1024, b"\0" * 2048], {}, {})
-    engine.import_layout(layout, "localhost/test/two:1")
-    with pytest.raises(EngineError):
-        engine.remove_images("localhost/test/two:1")
     file = own_storage.root / "overlay-layers" / "layers.json"
     records = json.loads(file.read_bytes())
     below = {one.get("parent") for one in records}

@@ -18,36 +18,32 @@ from .filelocks import locked
 from .layers import Records, Unreadable
 
 
-@contextlib.contextmanager
-def names_locked(options: Sequence[str]) -> Iterator[None]:
-    """Holds the names of the storage that these global options of buildah name against others.
-
-    Where that is not to be had the command is given all the same, and tells what is wrong.
-    """
-    with contextlib.ExitStack() as held:
-        with contextlib.suppress(Unreadable, OSError):
-            held.enter_context(_lock(options, "names", fcntl.LOCK_EX))
-        yield
+def names_locked(options: Sequence[str]) -> contextlib.AbstractContextManager[None]:
+    """Holds the names of the storage that these global options of buildah name against others."""
+    return _lock_if_possible(options, "names", fcntl.LOCK_EX)
 
 
-@contextlib.contextmanager
-def pulling(options: Sequence[str]) -> Iterator[None]:
+def pulling(options: Sequence[str]) -> contextlib.AbstractContextManager[None]:
     """Says that somebody pulls; any number may at a time."""
-    with contextlib.ExitStack() as held:
-        with contextlib.suppress(Unreadable, OSError):
-            held.enter_context(_lock(options, "pulls", fcntl.LOCK_SH))
-        yield
+    return _lock_if_possible(options, "pulls", fcntl.LOCK_SH)
 
 
-@contextlib.contextmanager
-def nobody_pulls(options: Sequence[str]) -> Iterator[None]:
+def nobody_pulls(options: Sequence[str]) -> contextlib.AbstractContextManager[int]:
     """Waits until nobody pulls, and keeps everybody from it.
 
     Raises:
         Unreadable: the options do not name a storage.
         OSError: somebody went on pulling, or the lock cannot be made.
     """
-    with _lock(options, "pulls", fcntl.LOCK_EX):
+    return _lock(options, "pulls", fcntl.LOCK_EX)
+
+
+@contextlib.contextmanager
+def _lock_if_possible(options: Sequence[str], name: str, how: int) -> Iterator[None]:
+    """Without the lock, if it is not to be had: the command then tells what is wrong."""
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(Unreadable, OSError):
+            held.enter_context(_lock(options, name, how))
         yield
 
 

@@ -34,7 +34,7 @@ class Pull(threading.Thread):
 
     def kill(self) -> None:
         """Kills buildah, and waits until that has been noticed."""
-        marked = f"{self.engine.tmpdir}"
+        marked = str(self.engine.tmpdir)
         pids = ground.processes(self.reference, "buildah")
         ground.send(signal.SIGKILL, [pid for pid in pids if marked in environment_of(pid)])
         self.join(ground.PATIENCE)
