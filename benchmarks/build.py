@@ -22,12 +22,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from pytest_zlayer.build.digests import Digests
-from pytest_zlayer.build.options import BuildOptions
-from pytest_zlayer.build.session import BuildSession
-from pytest_zlayer.build.sources import Sources
-from pytest_zlayer.build.spec import ImageSpec
-from pytest_zlayer.dockerfile.operations import CopyOperation
+from pytest_zlayer.builder.context.sources import Sources
+from pytest_zlayer.builder.copy.digests import Digests
+from pytest_zlayer.builder.model.options import BuildOptions
+from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.builder.session.build_session import BuildSession
+from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
 
 TEN_STEPS = """\
 FROM localhost/bench/busybox AS base
@@ -261,7 +261,7 @@ import time
 
 import pytest
 
-from pytest_zlayer.build.events import BuildComplete, BuildStarted, StepComplete
+from pytest_zlayer.events import BuildComplete, BuildStarted, StepComplete
 
 
 def pytest_zlayer_event(event):

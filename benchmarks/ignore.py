@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterable
 
-from pytest_zlayer.dockerfile.ignore import IgnoreRules, IgnoreState
+from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules, IgnoreState
 
 PATHS = 100_000
 WORDS = """api app assets bin build cache client common config core css data db dist docs etc

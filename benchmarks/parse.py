@@ -91,7 +91,8 @@ def arguments() -> argparse.Namespace:
 # Words that mean nothing special are expanded without their grammar; this one needs it.
 _LOAD = """
 import time, pytest, lark, platformdirs
-from pytest_zlayer.dockerfile import expansion, parser, word_lexer
+from pytest_zlayer.dockerfile.shell import expansion, word_lexer
+from pytest_zlayer.dockerfile.parser import parse as parser
 start = time.perf_counter()
 parser.Parser.shared()
 middle = time.perf_counter()

@@ -6,16 +6,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_zlayer.build.container import Container
-    from pytest_zlayer.build.failures import BuildError
-    from pytest_zlayer.build.image import BuildResult, CommandFailed, Image, RunResult, StepResult
-    from pytest_zlayer.build.image_path import ImagePath
-    from pytest_zlayer.build.spec import ImageSpec
     from pytest_zlayer.buildah.errors import EngineError, EngineMissing, EngineUnusable
+    from pytest_zlayer.builder.image.built_image import (
+        BuildResult,
+        CommandFailed,
+        Image,
+        RunResult,
+        StepResult,
+    )
+    from pytest_zlayer.builder.image.container import Container
+    from pytest_zlayer.builder.image.path import ImagePath
+    from pytest_zlayer.builder.model.errors import BuildError
+    from pytest_zlayer.builder.model.spec import ImageSpec
     from pytest_zlayer.dockerfile import DockerfileError
     from pytest_zlayer.errors import UsageError, ZlayerError
-    from pytest_zlayer.fixtures import image_fixture
     from pytest_zlayer.library import build
+    from pytest_zlayer.plugin.fixtures import image_fixture
 
 __all__ = [
     "BuildError",
@@ -40,23 +46,23 @@ __all__ = [
 # Loaded when first asked for: pytest imports this package in every run, also in those without
 # images.
 _HOMES = {
-    "BuildError": "build.failures",
-    "BuildResult": "build.image",
-    "CommandFailed": "build.image",
-    "Container": "build.container",
+    "BuildError": "builder.model.errors",
+    "BuildResult": "builder.image.built_image",
+    "CommandFailed": "builder.image.built_image",
+    "Container": "builder.image.container",
     "DockerfileError": "dockerfile",
     "EngineError": "buildah.errors",
     "EngineMissing": "buildah.errors",
     "EngineUnusable": "buildah.errors",
-    "Image": "build.image",
-    "ImagePath": "build.image_path",
-    "ImageSpec": "build.spec",
-    "RunResult": "build.image",
-    "StepResult": "build.image",
+    "Image": "builder.image.built_image",
+    "ImagePath": "builder.image.path",
+    "ImageSpec": "builder.model.spec",
+    "RunResult": "builder.image.built_image",
+    "StepResult": "builder.image.built_image",
     "UsageError": "errors",
     "ZlayerError": "errors",
     "build": "library",
-    "image_fixture": "fixtures",
+    "image_fixture": "plugin.fixtures",
 }
 
 

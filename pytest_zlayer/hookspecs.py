@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_zlayer.build.events import Event
-    from pytest_zlayer.build.failures import BuildError
-    from pytest_zlayer.build.image import Image
-    from pytest_zlayer.build.spec import ImageSpec
+    from pytest_zlayer.builder.image.built_image import Image
+    from pytest_zlayer.builder.model.errors import BuildError
+    from pytest_zlayer.builder.model.spec import ImageSpec
+    from pytest_zlayer.events import Event
 
 
 @pytest.hookspec(firstresult=True)

@@ -6,14 +6,14 @@ import atexit
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_zlayer.declarations import Place, declare
-from pytest_zlayer.settings import environment, environment_source, resolve
+from pytest_zlayer.inputs.declarations import Place, declare
+from pytest_zlayer.inputs.settings import environment, environment_source, resolve
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from pytest_zlayer.build.image import Image
-    from pytest_zlayer.declarations import Context, ImageArguments
+    from pytest_zlayer.builder.image.built_image import Image
+    from pytest_zlayer.inputs.declarations import Context, ImageArguments
 
 
 def build(context: Context = ".", **arguments: Unpack[ImageArguments]) -> Image:
@@ -27,7 +27,7 @@ def build(context: Context = ".", **arguments: Unpack[ImageArguments]) -> Image:
         BuildError: a step failed.
         EngineMissing, EngineUnusable, EngineError: the engine cannot do it.
     """
-    from pytest_zlayer.build.session import BuildSession
+    from pytest_zlayer.builder.session.build_session import BuildSession
 
     variables = environment()
     settings = resolve([environment_source(variables)], variables=variables)

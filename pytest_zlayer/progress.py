@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from pytest_zlayer.build.events import Event, StepComplete, StepRetry, StepStarted
+    from pytest_zlayer.events import Event, StepComplete, StepRetry, StepStarted
 
 Detail = Literal["quiet", "short", "full"]
 PREFIX = "zlayer: "
@@ -33,7 +33,7 @@ class ProgressLines:
 
     def lines(self, event: Event) -> list[str]:
         """The lines that an event adds, without newlines; often none."""
-        from pytest_zlayer.build import events
+        from pytest_zlayer import events
 
         if isinstance(event, events.StepRetry):
             return [self.prefix + retry_line(event)]
@@ -56,7 +56,7 @@ class ProgressLines:
         return [self.prefix + header] if header else []
 
     def _end(self, event: Event) -> list[str]:
-        from pytest_zlayer.build import events
+        from pytest_zlayer import events
 
         header = self._headers.pop(event.build_id, None)
         shown = event.build_id in self._announced
@@ -70,7 +70,7 @@ class ProgressLines:
         return []
 
     def _text(self, event: Event) -> str | None:
-        from pytest_zlayer.build import events
+        from pytest_zlayer import events
 
         full = self.detail == "full"
         match event:

@@ -12,19 +12,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_zlayer import hookspecs, settings
-from pytest_zlayer.build.spec import ImageSpec
+from pytest_zlayer import hookspecs
+from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.dockerfile import parse
+from pytest_zlayer.inputs import settings
 
 REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "pytest_zlayer"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-SHARED = "pytest_zlayer.errors"
+SHARED = ("pytest_zlayer.errors", "pytest_zlayer.events")
 # Rooms, and the rooms they may import; the surface is what is in none of them.
 ROOMS = {
     "dockerfile": {"dockerfile"},
     "buildah": {"buildah"},
-    "build": {"build", "dockerfile", "buildah"},
+    "builder": {"builder", "dockerfile", "buildah"},
 }
 READS_ENVIRONMENT = {"environ", "environb", "getenv", "getenvb"}
 # A program of its own, which is started with the environment it hands on to what it starts.
@@ -66,7 +67,7 @@ def modules_that_import(top: str) -> set[str]:
 
 
 def is_allowed(name: str, rooms: set[str]) -> bool:
-    if name == SHARED or name.startswith(f"{SHARED}."):
+    if any(name == one or name.startswith(f"{one}.") for one in SHARED):
         return True
     return any(f"{name}.".startswith(f"pytest_zlayer.{room}.") for room in rooms)
 
@@ -94,7 +95,7 @@ def test_only_the_buildah_room_starts_processes() -> None:
 
 
 def test_only_one_module_knows_tenacity() -> None:
-    assert modules_that_import("tenacity") == {"build/retry.py"}
+    assert modules_that_import("tenacity") == {"builder/retry.py"}
 
 
 def test_only_the_surface_knows_pytest() -> None:
@@ -122,7 +123,7 @@ def test_the_environment_is_read_in_one_place() -> None:
     readers = {
         relative(one) for one in MODULES if AGENT not in one.parents and reads_environment(one)
     }
-    assert readers == {"settings.py"}
+    assert readers == {"inputs/settings.py"}
 
 
 def test_the_agent_needs_only_the_standard_library() -> None:

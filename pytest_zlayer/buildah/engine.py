@@ -12,28 +12,31 @@ from typing import Any
 
 from packaging.version import Version
 
-from pytest_zlayer.buildah import arguments, images, opening, running, transfer
-from pytest_zlayer.buildah.agent.changes import upper_of
 from pytest_zlayer.buildah.agent.cleaning import LIST_IMAGES
-from pytest_zlayer.buildah.arguments import Network, PullPolicy, Tmpfs, Volume
-from pytest_zlayer.buildah.changes import AgentChanges, LocalChanges
-from pytest_zlayer.buildah.client import AgentClient
-from pytest_zlayer.buildah.commands import LAYERS, Commander
-from pytest_zlayer.buildah.environment import (
+from pytest_zlayer.buildah.agent.upper import upper_of
+from pytest_zlayer.buildah.commands import arguments, containers, images, transfer
+from pytest_zlayer.buildah.commands.arguments import Network, PullPolicy, Tmpfs, Volume
+from pytest_zlayer.buildah.commands.commander import LAYERS, Commander
+from pytest_zlayer.buildah.commands.images import Unnamed
+from pytest_zlayer.buildah.commands.isolation import Isolation, choose
+from pytest_zlayer.buildah.commands.probe import Features, Memory
+from pytest_zlayer.buildah.errors import EngineError, EngineUnusable, ImageNotKnown
+from pytest_zlayer.buildah.failures import Failure, says_not_known
+from pytest_zlayer.buildah.files.changes import AgentChanges, LocalChanges
+from pytest_zlayer.buildah.files.rootfs import AgentRootfs, LocalRootfs
+from pytest_zlayer.buildah.opening import open as open_engine
+from pytest_zlayer.buildah.opening.environment import (
     engine_environment,
     other_engines,
     proxy_environment,
 )
-from pytest_zlayer.buildah.errors import EngineError, EngineUnusable, ImageNotKnown
-from pytest_zlayer.buildah.failures import Failure, says_not_known
-from pytest_zlayer.buildah.images import Unnamed
-from pytest_zlayer.buildah.index import images_version, read_image, read_images
-from pytest_zlayer.buildah.isolation import Isolation, choose
-from pytest_zlayer.buildah.locate import locate
-from pytest_zlayer.buildah.output import LineSink
-from pytest_zlayer.buildah.probe import Features, Memory
-from pytest_zlayer.buildah.process import ByteSink, Completed, Request, Runner
-from pytest_zlayer.buildah.records import (
+from pytest_zlayer.buildah.opening.locate import locate
+from pytest_zlayer.buildah.process.agent_client import AgentClient
+from pytest_zlayer.buildah.process.command import ByteSink, Completed, Request, Runner
+from pytest_zlayer.buildah.process.output import LineSink
+from pytest_zlayer.buildah.storage.index import images_version, read_image, read_images
+from pytest_zlayer.buildah.storage.info import StorageInfo
+from pytest_zlayer.buildah.storage.records import (
     ContainerSummary,
     ImageRecord,
     ImageSummary,
@@ -41,8 +44,6 @@ from pytest_zlayer.buildah.records import (
     parse_image,
     parse_images,
 )
-from pytest_zlayer.buildah.rootfs import AgentRootfs, LocalRootfs
-from pytest_zlayer.buildah.storage import StorageInfo
 
 __all__ = [
     "Completed",
@@ -74,7 +75,7 @@ class Engine:
         session, worker: whose containers and images these are.
     """
 
-    def __init__(self, opened: opening.Opened) -> None:
+    def __init__(self, opened: open_engine.Opened) -> None:
         self.binary: Path = opened.commander.binary
         self.version: Version = opened.version
         self.features: Features = opened.features
@@ -118,8 +119,8 @@ class Engine:
             EngineUnusable: it does not answer, is too old, or may not use its storage.
         """
         return cls(
-            opening.open_engine(
-                opening.Wishes(
+            open_engine.open_engine(
+                open_engine.Wishes(
                     binary=locate(buildah, environment),
                     environment=environment,
                     root=root,
@@ -135,12 +136,12 @@ class Engine:
     @property
     def prefix(self) -> str:
         """How the names of this process's containers begin."""
-        return opening.container_prefix(self.session, self.worker)
+        return open_engine.container_prefix(self.session, self.worker)
 
     @property
     def temporary_images(self) -> str:
         """How the names of images begin that are removed when this process is over."""
-        return opening.image_folder(self.session, self.worker)
+        return open_engine.image_folder(self.session, self.worker)
 
     @property
     def isolation(self) -> str:
@@ -186,7 +187,7 @@ class Engine:
         """
         if image != "scratch" and image not in self._without_triggers:
             self._refuse_triggers(self.inspect_image(image))
-        return running.from_image(self._commander, self.new_container_name(), image, platform)
+        return containers.from_image(self._commander, self.new_container_name(), image, platform)
 
     def _refuse_triggers(self, found: ImageRecord) -> None:
         if (found.config.get("config") or {}).get("OnBuild"):
@@ -236,9 +237,9 @@ class Engine:
         Raises:
             EngineError: buildah itself failed, or :meth:`interrupt` ended the command.
         """
-        return running.run(
+        return containers.run(
             self._commander,
-            running.RunRequest(
+            containers.RunRequest(
                 container=container, argv=argv, env=env or {}, hidden_env=hidden_env or {},
                 user=user, workdir=workdir, volumes=volumes, tmpfs=tmpfs, network=network,
                 stdin=stdin, on_line=on_line, timeout=timeout, log=log, stdout=stdout,
@@ -346,7 +347,7 @@ class Engine:
                 with contextlib.suppress(EngineError):
                     images.undo_commit(self._commander, name, self._commits[name])
                     self._forget_commit(name)
-        done = running.remove(self._commander, names)
+        done = containers.remove(self._commander, names)
         if done.exit_code == 0:
             return
         if not says_not_known(done.stderr_tail):

@@ -69,8 +69,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 def exit_code(error: ZlayerError) -> int:
     """The exit code for an error."""
-    from pytest_zlayer.build.failures import BuildError
     from pytest_zlayer.buildah.errors import EngineError, EngineMissing, EngineUnusable
+    from pytest_zlayer.builder.model.errors import BuildError
 
     if isinstance(error, (EngineMissing, EngineUnusable)):
         return NO_ENGINE
@@ -78,6 +78,6 @@ def exit_code(error: ZlayerError) -> int:
 
 
 def _told(error: ZlayerError) -> str:
-    from pytest_zlayer.build.failures import BuildError
+    from pytest_zlayer.builder.model.errors import BuildError
 
     return error.report() if isinstance(error, BuildError) else f"pytest-zlayer: {error}"

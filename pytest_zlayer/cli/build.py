@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 from pytest_zlayer.cli.options import STORAGE, add_settings, here, read_settings
 from pytest_zlayer.cli.output import show, tell
 from pytest_zlayer.cli.sources import add_source, source_arguments
-from pytest_zlayer.declarations import declare
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.inputs.declarations import declare
 from pytest_zlayer.progress import Detail, ProgressLines
 from pytest_zlayer.signals import TerminationHandler
 
 if TYPE_CHECKING:
-    from pytest_zlayer.build.events import Event
-    from pytest_zlayer.build.image import Image
-    from pytest_zlayer.build.session import BuildSession
-    from pytest_zlayer.build.spec import ImageSpec
+    from pytest_zlayer.builder.image.built_image import Image
+    from pytest_zlayer.builder.model.spec import ImageSpec
+    from pytest_zlayer.builder.session.build_session import BuildSession
     from pytest_zlayer.cli.options import Verbs
-    from pytest_zlayer.settings import Settings
+    from pytest_zlayer.events import Event
+    from pytest_zlayer.inputs.settings import Settings
 
 _SETTINGS = (
     *STORAGE,
@@ -130,13 +130,13 @@ def spec_of(arguments: argparse.Namespace, settings: Settings) -> ImageSpec:
 
 
 def _session(settings: Settings) -> BuildSession:
-    from pytest_zlayer.build.opening import begin_opening
+    from pytest_zlayer.builder.session.open_engine import begin_opening
 
     session_id = secrets.token_hex(6)
     options = replace(settings.build_options(), stay=True, session_id=session_id)
     # The engine takes its time to open, and what comes now to be loaded.
     engine = begin_opening(options, session_id)
-    from pytest_zlayer.build.session import BuildSession
+    from pytest_zlayer.builder.session.build_session import BuildSession
 
     return BuildSession(options, listener=_listener(settings["progress"]), engine=engine)
 

@@ -16,10 +16,10 @@ from pytest_zlayer.errors import UsageError
 
 if TYPE_CHECKING:
     from pytest_zlayer.cli.options import Verbs
-    from pytest_zlayer.dockerfile.checks import Finding
     from pytest_zlayer.dockerfile.errors import DockerfileError
-    from pytest_zlayer.dockerfile.ignore import IgnoreRules
-    from pytest_zlayer.settings import Settings
+    from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
+    from pytest_zlayer.dockerfile.lint.check import Finding
+    from pytest_zlayer.inputs.settings import Settings
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -99,8 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(file: str, target: str | None, settings: Settings) -> Report:
-    from pytest_zlayer.dockerfile.checks import examine_text
-    from pytest_zlayer.dockerfile.parser import decoded
+    from pytest_zlayer.dockerfile.lint.check import examine_text
+    from pytest_zlayer.dockerfile.parser.parse import decoded
 
     source, shown = read_source(file)
     found = examine_text(
@@ -116,7 +116,7 @@ def _check(file: str, target: str | None, settings: Settings) -> Report:
 
 def _ignore_rules(file: str) -> IgnoreRules | None:
     """The ignore file beside the Dockerfile: what a COPY takes from there may be ignored."""
-    from pytest_zlayer.build.context import read_ignore
+    from pytest_zlayer.builder.context.build_context import read_ignore
 
     if file == STDIN:
         return None
@@ -127,7 +127,7 @@ def _ignore_rules(file: str) -> IgnoreRules | None:
 def _platform(settings: Settings) -> dict[str, Any]:
     if settings["platform"] is None:
         return {}
-    from pytest_zlayer.dockerfile.platforms import host_platform, parse_platform
+    from pytest_zlayer.dockerfile.values.platforms import host_platform, parse_platform
 
     native = host_platform(host.machine())
     try:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pytest_zlayer.declarations import Place
-from pytest_zlayer.settings import (
+from pytest_zlayer.inputs.declarations import Place
+from pytest_zlayer.inputs.settings import (
     OPTIONS,
     Option,
     Settings,

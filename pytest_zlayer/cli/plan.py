@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_zlayer.cli.options import add_settings, here, read_settings
 from pytest_zlayer.cli.output import show
 from pytest_zlayer.cli.sources import add_source, source_arguments
-from pytest_zlayer.declarations import declare
+from pytest_zlayer.inputs.declarations import declare
 
 if TYPE_CHECKING:
     from pytest_zlayer.cli.options import Verbs
@@ -28,7 +28,7 @@ def add_verbs(verbs: Verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan a build and print its stages."""
-    from pytest_zlayer.build.plan import make_plan
+    from pytest_zlayer.builder.plan.build_plan import make_plan
 
     options = read_settings(arguments).build_options()
     args, values = source_arguments(arguments)

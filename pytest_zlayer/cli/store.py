@@ -11,7 +11,7 @@ from pytest_zlayer.cli.options import STORAGE, add_settings, read_settings
 from pytest_zlayer.cli.output import show
 
 if TYPE_CHECKING:
-    from pytest_zlayer.build.housekeeping import StoreItem
+    from pytest_zlayer.builder.session.prune import StoreItem
     from pytest_zlayer.cli.options import Verbs
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -40,7 +40,7 @@ def add_verbs(verbs: Verbs) -> None:
 
 def run_ps(arguments: argparse.Namespace) -> int:
     """List what is there."""
-    from pytest_zlayer.build.housekeeping import list_store
+    from pytest_zlayer.builder.session.prune import list_store
 
     items = list_store(read_settings(arguments).build_options())
     _show(items, arguments.json, "nothing of ours is in the store")
@@ -49,7 +49,7 @@ def run_ps(arguments: argparse.Namespace) -> int:
 
 def run_prune(arguments: argparse.Namespace) -> int:
     """Remove things and list what was removed."""
-    from pytest_zlayer.build.housekeeping import prune
+    from pytest_zlayer.builder.session.prune import prune
 
     items = prune(
         read_settings(arguments).build_options(),

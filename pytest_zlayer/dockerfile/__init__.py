@@ -41,8 +41,8 @@ from pytest_zlayer.dockerfile.instructions import (
 from pytest_zlayer.dockerfile.source import Span, Word
 
 if TYPE_CHECKING:
-    from pytest_zlayer.dockerfile.checks import Finding, check
-    from pytest_zlayer.dockerfile.expansion import expand
+    from pytest_zlayer.dockerfile.lint.check import Finding, check
+    from pytest_zlayer.dockerfile.shell.expansion import expand
 
 __all__ = [
     "Add",
@@ -87,7 +87,7 @@ __all__ = [
 ]
 
 # Loaded when they are asked for: they bring the grammar machinery or the stage graph with them.
-_LAZY = {"Finding": "checks", "check": "checks", "expand": "expansion"}
+_LAZY = {"Finding": "lint.check", "check": "lint.check", "expand": "shell.expansion"}
 
 
 def parse(text: str | bytes, *, filename: str | None = None) -> Dockerfile:
@@ -103,9 +103,9 @@ def parse(text: str | bytes, *, filename: str | None = None) -> Dockerfile:
             phase.
     """
     # The grammar machinery takes its time to import: nobody pays for it before the first file.
-    from pytest_zlayer.dockerfile import parser
+    from pytest_zlayer.dockerfile.parser import parse as parse_module
 
-    return parser.parse(text, filename=filename)
+    return parse_module.parse(text, filename=filename)
 
 
 def __getattr__(name: str) -> Any:

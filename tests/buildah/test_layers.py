@@ -17,7 +17,7 @@ from pytest_zlayer.buildah.agent.layers import (
     imported_layers,
     unneeded,
 )
-from pytest_zlayer.buildah.traces import of_from, of_import, of_removed_images
+from pytest_zlayer.buildah.commands.traces import of_from, of_import, of_removed_images
 
 BASE = {"id": "base", "diff-digest": "sha256:1"}
 LEFT = {"id": "left", "parent": "base", "created": "2026-01-02T03:04:05.6Z"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_zlayer.build.housekeeping import StoreItem
+from pytest_zlayer.builder.session.prune import StoreItem
 from pytest_zlayer.cli.store import table
 
 

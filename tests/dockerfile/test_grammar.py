@@ -17,8 +17,8 @@ from lark import Lark
 
 from pytest_zlayer.dockerfile import Dockerfile, DockerfileError, parse
 from pytest_zlayer.dockerfile.grammar import grammar_text, load_grammar
-from pytest_zlayer.dockerfile.lexer import DockerfileLexer
-from pytest_zlayer.dockerfile.parser import Parser
+from pytest_zlayer.dockerfile.parser.lexer import DockerfileLexer
+from pytest_zlayer.dockerfile.parser.parse import Parser
 from pytest_zlayer.errors import ZlayerError
 
 

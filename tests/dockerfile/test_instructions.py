@@ -28,7 +28,7 @@ from pytest_zlayer.dockerfile import (
     Workdir,
     parse,
 )
-from pytest_zlayer.dockerfile.parser import parse_trigger
+from pytest_zlayer.dockerfile.parser.parse import parse_trigger
 
 
 def one(line: str) -> AnyInstruction:

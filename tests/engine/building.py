@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_zlayer.build.events import Event, StepComplete
-from pytest_zlayer.build.image import Image
-from pytest_zlayer.build.options import BuildOptions
-from pytest_zlayer.build.session import BuildHooks, BuildSession
-from pytest_zlayer.build.spec import ImageSpec
+from pytest_zlayer.builder.image.built_image import Image
+from pytest_zlayer.builder.model.options import BuildOptions
+from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.builder.session.build_session import BuildHooks, BuildSession
+from pytest_zlayer.events import Event, StepComplete
 from tests.engine.conftest import Storage
 
 

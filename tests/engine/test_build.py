@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.build.failures import BuildError
-from pytest_zlayer.build.spec import ImageSpec
+from pytest_zlayer.builder.model.errors import BuildError
+from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.dockerfile import DockerfileError
 from pytest_zlayer.errors import UsageError, ZlayerError
 from tests.engine.building import Builds, building, write_files

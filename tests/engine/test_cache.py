@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.build.events import Event, StepStarted
-from pytest_zlayer.build.failures import BuildError
-from pytest_zlayer.build.housekeeping import list_store, prune
-from pytest_zlayer.build.session import BuildSession, SessionClosed
-from pytest_zlayer.build.spec import ImageSpec
+from pytest_zlayer.builder.model.errors import BuildError
+from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.builder.session.build_session import BuildSession, SessionClosed
+from pytest_zlayer.builder.session.prune import list_store, prune
+from pytest_zlayer.events import Event, StepStarted
 from tests.engine.building import building, make_options, write_files
 from tests.engine.conftest import BUSYBOX, Storage, add_busybox
 from tests.engine.faults.ground import wait_until

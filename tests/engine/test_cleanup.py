@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.build.failures import BuildError
-from pytest_zlayer.build.housekeeping import prune
+from pytest_zlayer.builder.model.errors import BuildError
+from pytest_zlayer.builder.session.prune import prune
 from tests.engine.building import building, make_options
 from tests.engine.conftest import BUSYBOX, Storage, add_busybox
 

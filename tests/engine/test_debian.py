@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.build.image import Image
+from pytest_zlayer.builder.image.built_image import Image
 from tests.engine.building import building, write_files
 from tests.engine.conftest import Storage
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.buildah.arguments import Volume
+from pytest_zlayer.buildah.commands.arguments import Volume
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError
 

@@ -1,4 +1,4 @@
-"""``pytest_zlayer.build``: an image without pytest, from a process of its own."""
+"""``pytest_zlayer.builder``: an image without pytest, from a process of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ print(image.path("/file").read_text(), end="")
 """
 
 
-@pytest.mark.parametrize("first", ["", "import pytest_zlayer.build.session"], ids=["", "imported"])
+@pytest.mark.parametrize(
+    "first", ["", "import pytest_zlayer.builder.session.build_session"], ids=["", "imported"]
+)
 def test_build_gives_an_image_and_leaves_nothing(own_storage: Storage, first: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(first=first)],

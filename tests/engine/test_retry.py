@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.build.events import StepRetry
-from pytest_zlayer.build.failures import BuildError
-from pytest_zlayer.build.session import BuildHooks
+from pytest_zlayer.builder.model.errors import BuildError
+from pytest_zlayer.builder.session.build_session import BuildHooks
+from pytest_zlayer.events import StepRetry
 from tests.engine.building import building
 from tests.engine.conftest import BUSYBOX, Storage
 

@@ -214,7 +214,7 @@ def test_built(zlayer_build, capsys):
     assert capsys.readouterr().out == f"BEFORE it\\nBUILT it {image.short_id}\\n"
 
 def test_retry(zlayer_build):
-    from pytest_zlayer.build.failures import BuildError
+    from pytest_zlayer.builder.model.errors import BuildError
 
     with pytest.raises(BuildError) as caught:
         zlayer_build(text="FROM company/base\\nRUN false", retries=3)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 # Loaded once here; inner runs forget the modules they load, and would load them each time.
-import pytest_zlayer.build.session
-import pytest_zlayer.dockerfile.parser  # noqa: F401
+import pytest_zlayer.builder.session.build_session
+import pytest_zlayer.dockerfile.parser.parse  # noqa: F401
 
 HERE = Path(__file__).parent
 # Importing Hypothesis again in each inner run would take most of the time.

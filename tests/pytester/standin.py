@@ -18,14 +18,14 @@ from typing import Any
 
 import pytest
 
-from pytest_zlayer.build import events
-from pytest_zlayer.build.failures import BuildError, FailedStep
-from pytest_zlayer.build.options import BuildOptions
-from pytest_zlayer.build.plan import BuildPlan, make_plan
-from pytest_zlayer.build.spec import ImageSpec
+from pytest_zlayer import events
 from pytest_zlayer.buildah.errors import EngineMissing
+from pytest_zlayer.builder.model.errors import BuildError, FailedStep
+from pytest_zlayer.builder.model.options import BuildOptions
+from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.builder.plan.build_plan import BuildPlan, make_plan
 from pytest_zlayer.errors import ZlayerError
-from pytest_zlayer.state import SESSION_FACTORY, State, listener
+from pytest_zlayer.plugin.state import SESSION_FACTORY, State, listener
 
 
 @dataclass(frozen=True)

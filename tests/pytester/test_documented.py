@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer import hookspecs, plugin
-from pytest_zlayer.declarations import argument_names
-from pytest_zlayer.markers import MARKER_LINES
-from pytest_zlayer.settings import OPTIONS
+from pytest_zlayer.inputs.declarations import argument_names
+from pytest_zlayer.inputs.settings import OPTIONS
+from pytest_zlayer.plugin.markers import MARKER_LINES
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOOKS = [name for name in vars(hookspecs) if name.startswith("pytest_zlayer_")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-IMPORT = "from pytest_zlayer.fixtures import image_fixture\n"
+IMPORT = "from pytest_zlayer.plugin.fixtures import image_fixture\n"
 
 
 def _conftest(project, text: str, folder: str = ".") -> None:

@@ -77,7 +77,7 @@ def test_inline_text_needs_no_context(project):
 def test_a_spec_can_stand_for_the_arguments(project):
     project.pytester.makepyfile("""
         import pytest
-        from pytest_zlayer.build.spec import ImageSpec
+        from pytest_zlayer.builder.model.spec import ImageSpec
 
         @pytest.mark.image(ImageSpec(text="FROM scratch AS one", target="one"))
         def test_it(zlayer_image):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.settings import OPTIONS, Option
+from pytest_zlayer.inputs.settings import OPTIONS, Option
 
 # A text for each option and what it means.
 VALUES = {
@@ -44,7 +44,7 @@ VALUES = {
 }
 SWITCHES = ("no-cache", "list")
 CONFTEST = """
-    from pytest_zlayer.state import state_of
+    from pytest_zlayer.plugin.state import state_of
 
     def pytest_configure(config):
         settings = state_of(config).settings
@@ -206,7 +206,7 @@ def test_there_is_no_header_line_when_nothing_was_set(project):
 
 def test_settings_become_the_options_of_builds(project):
     project.pytester.makepyfile("""
-        from pytest_zlayer.state import state_of
+        from pytest_zlayer.plugin.state import state_of
 
         def test_it(pytestconfig):
             options = state_of(pytestconfig).settings.build_options(worker="gw0")

@@ -10,7 +10,7 @@ def test_paths_and_declarations_can_be_parameters(project):
         from pathlib import Path
 
         import pytest
-        from pytest_zlayer.build.spec import ImageSpec
+        from pytest_zlayer.builder.model.spec import ImageSpec
 
         @pytest.mark.parametrize(
             "zlayer_image",
@@ -36,7 +36,7 @@ def test_paths_and_declarations_can_be_parameters(project):
 def test_declarations_have_readable_ids_for_any_argument(project):
     project.pytester.makepyfile("""
         import pytest
-        from pytest_zlayer.build.spec import ImageSpec
+        from pytest_zlayer.builder.model.spec import ImageSpec
 
         @pytest.mark.parametrize("spec", [
             ImageSpec(text="FROM scratch", build_args={"PY": "3.12"}), ImageSpec(ref="alpine:3"),

@@ -12,7 +12,7 @@ def test_importing_it_loads_neither_the_grammar_nor_the_builder():
     script = (
         "import sys, pytest_zlayer.plugin\n"
         "print([name for name in sys.modules if name.split('.')[0] in ('lark', 'tenacity')"
-        " or name.startswith(('pytest_zlayer.build', 'pytest_zlayer.dockerfile'))])"
+        " or name.startswith(('pytest_zlayer.builder', 'pytest_zlayer.dockerfile'))])"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
@@ -28,7 +28,7 @@ def test_a_run_without_images_loads_nothing_more(project):
         @pytest.mark.parametrize("value", [object(), "x"])
         def test_it(value):
             assert "lark" not in sys.modules
-            assert "pytest_zlayer.build.session" not in sys.modules
+            assert "pytest_zlayer.builder.session.build_session" not in sys.modules
     """)
     result = project.pytester.runpytest_subprocess("-p", "no:hypothesispytest")
     result.assert_outcomes(passed=2)

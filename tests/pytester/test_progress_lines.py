@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_zlayer.build import events
+from pytest_zlayer import events
 from pytest_zlayer.progress import ProgressLines, printable
 
 SHARED = {"build_id": "1", "image": "api"}

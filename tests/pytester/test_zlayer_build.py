@@ -62,7 +62,7 @@ def test_a_failed_build_shows_the_line_of_the_test_and_the_step(project):
 def test_a_test_can_expect_a_failure(project):
     project.pytester.makepyfile("""
         import pytest
-        from pytest_zlayer.build.failures import BuildError
+        from pytest_zlayer.builder.model.errors import BuildError
 
         def test_it(zlayer_build):
             with pytest.raises(BuildError) as caught:

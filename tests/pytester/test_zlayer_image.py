@@ -50,7 +50,7 @@ def test_the_unnamed_image_is_meant_among_several(project):
 def test_a_project_can_give_all_its_tests_an_image(project):
     project.dockerfile("FROM scratch", "api")
     project.pytester.makeconftest("""
-        from pytest_zlayer.fixtures import image_fixture
+        from pytest_zlayer.plugin.fixtures import image_fixture
 
         zlayer_image = image_fixture("api")
     """)

@@ -12,9 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import namespaces
-from .changes import scan, upper_of
 from .cleaning import Leavings, clean, end_processes, note_traces, remove_tree
-from .jobs import GRACE, Command, supervise
 from .journal import Journal
 from .processes import (
     adopt_orphans,
@@ -24,7 +22,9 @@ from .processes import (
     wait_readable,
     wake_on,
 )
+from .supervisor import GRACE, Command, supervise
 from .tree import Tree
+from .upper import scan, upper_of
 from .wire import Message, receive, send
 
 Answer = tuple[Any, Sequence[int]]
@@ -259,7 +259,7 @@ def main(arguments: Sequence[str]) -> int:
         unpack(*arguments[1:])
         return 0
     if arguments[:1] == ["sweep"]:
-        from .sweeping import sweep
+        from .sweep import sweep
 
         return sweep()
     control = socket.socket(fileno=os.dup(0))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from pytest_zlayer.buildah.rootfs import Entry, Rootfs
+from pytest_zlayer.buildah.files.rootfs import Entry, Rootfs
 
 from .case import Dir, File, Gone, Hard, Link, Special, Things, plain
 

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import pytest
 from packaging.version import Version
 
-from pytest_zlayer.build.failures import BuildError
+from pytest_zlayer.builder.model.errors import BuildError
 from pytest_zlayer.dockerfile.errors import DockerfileError
 from pytest_zlayer.errors import ZlayerError
 

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-from pytest_zlayer.build.assemble import config_json, read_chain, write_layout
-from pytest_zlayer.build.image import Image
-from pytest_zlayer.build.options import BuildOptions
-from pytest_zlayer.build.session import BuildSession
-from pytest_zlayer.build.spec import ImageSpec
 from pytest_zlayer.buildah.engine import Engine, ImageRecord
-from pytest_zlayer.buildah.rootfs import Rootfs
-from pytest_zlayer.dockerfile.config import ImageConfig
+from pytest_zlayer.buildah.files.rootfs import Rootfs
+from pytest_zlayer.builder.image.built_image import Image
+from pytest_zlayer.builder.model.options import BuildOptions
+from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.builder.oci.config import config_json, read_chain, write_layout
+from pytest_zlayer.builder.session.build_session import BuildSession
+from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 
 from ..conftest import Storage
 from ..conftest import write_layout as write_base_layout

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_zlayer.build.cache import REPOSITORY
+from pytest_zlayer.builder.cache.layer_cache import REPOSITORY
 from tests.engine.building import write_files
 from tests.engine.conftest import BUSYBOX, Storage
 

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from pytest_zlayer.build.failures import BuildError
-from pytest_zlayer.build.job import BuildTimeout
-from pytest_zlayer.build.spec import ImageSpec
+from pytest_zlayer.builder.execute.build import BuildTimeout
+from pytest_zlayer.builder.model.errors import BuildError
+from pytest_zlayer.builder.model.spec import ImageSpec
 from tests.engine.building import building
 from tests.engine.conftest import BUSYBOX
 from tests.engine.faults.ground import Ground, processes

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pytest_zlayer.build.spec import ImageSpec
 from pytest_zlayer.buildah.errors import EngineTimeout
+from pytest_zlayer.builder.model.spec import ImageSpec
 from tests.engine.building import building
 from tests.engine.conftest import BUSYBOX
 from tests.engine.faults.ground import Ground, descends_from, processes, stopped, wait_until

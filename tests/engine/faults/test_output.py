@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.build.failures import BuildError
+from pytest_zlayer.builder.model.errors import BuildError
 from tests.engine.building import building
 from tests.engine.conftest import BUSYBOX
 from tests.engine.faults.ground import Ground

@@ -11,8 +11,8 @@ import threading
 
 import pytest
 
-from pytest_zlayer.build.failures import BuildError
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
+from pytest_zlayer.builder.model.errors import BuildError
 from tests.engine.building import Builds, building
 from tests.engine.conftest import BUSYBOX
 from tests.engine.faults.ground import BUILT, Ground, descends_from, processes, send, wait_until

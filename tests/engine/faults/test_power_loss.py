@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.build.housekeeping import prune
+from pytest_zlayer.builder.session.prune import prune
 from tests.engine.building import building, make_options
 from tests.engine.conftest import BUSYBOX
 from tests.engine.faults.ground import (

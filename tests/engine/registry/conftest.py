@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytest_zlayer.build.policy import RetryPolicy
+from pytest_zlayer.builder.model.retry_policy import RetryPolicy
 from tests.engine.building import Builds, building
 from tests.engine.conftest import Storage
 from tests.engine.registry.servers import Proxy, Registry, running_registry

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytest_zlayer.build.image import Image
+from pytest_zlayer.builder.image.built_image import Image
 from tests.engine.building import Builds
 from tests.engine.conformance.workbench import busybox, write_things
 from tests.engine.registry.conftest import Sessions

@@ -6,7 +6,7 @@ import secrets
 
 import pytest
 
-from pytest_zlayer.build.policy import RetryPolicy
+from pytest_zlayer.builder.model.retry_policy import RetryPolicy
 from pytest_zlayer.errors import ZlayerError
 from tests.engine.building import Builds
 from tests.engine.conftest import Storage

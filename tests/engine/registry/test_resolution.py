@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.build.events import Pulling
-from pytest_zlayer.build.session import BuildHooks
+from pytest_zlayer.builder.session.build_session import BuildHooks
 from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.events import Pulling
 from tests.engine.building import Builds
 from tests.engine.registry.conftest import Sessions
 from tests.engine.registry.servers import Proxy, Registry

@@ -1,0 +1,158 @@
+"""Working containers, and the commands that run in them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_zlayer.buildah.agent.layers import Records, Unreadable
+from pytest_zlayer.buildah.agent.prepare import PREPARATION
+from pytest_zlayer.buildah.commands import arguments, traces
+from pytest_zlayer.buildah.commands.arguments import Network, Tmpfs, Volume
+from pytest_zlayer.buildah.commands.commander import Commander
+from pytest_zlayer.buildah.commands.isolation import Isolation, contain, runtime_root
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.buildah.failures import Failure, classify
+from pytest_zlayer.buildah.process.agent_process import agent_argv
+from pytest_zlayer.buildah.process.command import ByteSink, Completed, Request
+from pytest_zlayer.buildah.process.output import LineSink
+from pytest_zlayer.buildah.storage.info import StorageInfo
+from pytest_zlayer.buildah.storage.records import parse_containers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """One command in a working container; the fields are those of ``Engine.run``."""
+
+    container: str
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    hidden_env: Mapping[str, str]
+    user: str
+    workdir: str
+    volumes: Sequence[Volume]
+    tmpfs: Sequence[Tmpfs]
+    network: Network
+    stdin: bytes | Path | None
+    on_line: LineSink | None
+    timeout: float | None
+    log: ByteSink | None
+    stdout: ByteSink | None
+    stderr: ByteSink | None
+
+
+def from_image(commander: Commander, name: str, image: str, platform: str | None) -> str:
+    """``buildah from`` without ever asking a registry; the name of the container."""
+    wanted = image if image == "scratch" else arguments.image(image)
+    words = [
+        "from", "--quiet", "--pull=never", "--http-proxy=false",
+        "--name", name, *arguments.platform_options(platform), wanted,
+    ]  # fmt: skip
+    leaves = traces.of_from(commander.options, wanted)
+    try:
+        printed = commander.output(words, leaves=leaves)
+    except EngineError as error:
+        if error.failure.kind not in ("crash", "transient"):
+            raise
+        remove(commander, [name])
+        printed = commander.output(words, leaves=leaves)
+    if printed.strip() != name:
+        raise EngineError(Failure("permanent", f"buildah from printed {printed.strip()!r}"))
+    return name
+
+
+def remove(commander: Commander, names: Sequence[str]) -> Completed:
+    """``buildah rm``."""
+    words = ["rm", *map(arguments.container, names)]
+    leaves = traces.of_removed_containers(commander.options, names)
+    return commander.call_again(words, leaves=leaves)
+
+
+def run(
+    commander: Commander,
+    request: RunRequest,
+    isolation: Isolation,
+    storage: StorageInfo,
+    tmpdir: Path,
+) -> Completed:
+    """``buildah run``, contained as well as this machine allows."""
+    options = arguments.RunOptions(
+        env=request.env, user=request.user, workdir=request.workdir, volumes=request.volumes,
+        network=request.network, isolation=isolation.kind, runtime=isolation.runtime,
+        runtime_root=runtime_root(tmpdir, isolation), tmpfs=request.tmpfs,
+    )  # fmt: skip
+    line = commander.argv(arguments.run(request.container, request.argv, options))
+    cut_off = request.network == "none" and isolation.kind == "chroot"
+    if cut_off and not isolation.contained:
+        raise EngineError(
+            Failure("environment", "isolation chroot cannot cut a RUN off the network here")
+        )
+    wrapper = contain(network=not cut_off) if isolation.contained else []
+    preparation = _preparation(commander, request, storage, loopback=cut_off)
+    done = commander.runner.run(
+        Request(
+            argv=[*wrapper, *(agent_argv("prepare") if preparation else []), *line],
+            env={**commander.env, **preparation},
+            timeout=request.timeout,
+            stdin=request.stdin,
+            on_line=request.on_line,
+            log=request.log,
+            stdout=request.stdout,
+            stderr=request.stderr,
+            wrapped=bool(wrapper),
+            relayed=isolation.kind == "chroot",
+            hide_own_lines=True,
+        )
+    )
+    if done.timed_out:
+        # As timeout(1) has it.
+        return replace(done, argv=tuple(request.argv), exit_code=124, killed_by_signal=None)
+    return _of_command(commander, done, request.argv)
+
+
+def _preparation(
+    commander: Commander, request: RunRequest, storage: StorageInfo, *, loopback: bool
+) -> dict[str, str]:
+    wanted: dict[str, object] = {}
+    if loopback:
+        wanted["loopback"] = True
+    if request.hidden_env:
+        identifier = _container_id(commander, request.container)
+        wanted["directory"] = str(storage.container_file(identifier))
+        wanted["environment"] = dict(request.hidden_env)
+    return {PREPARATION: json.dumps(wanted)} if wanted else {}
+
+
+def _container_id(commander: Commander, name: str) -> str:
+    with contextlib.suppress(Unreadable):
+        for record in Records.named_by(commander.options).called("containers", [name]):
+            return str(record["id"])
+    found = parse_containers(commander.output(["containers", "--all", "--json"]))
+    for one in found:
+        if name in (one.name, one.id):
+            return one.id
+    raise EngineError(Failure("transient", f"the working container {name} is gone"))
+
+
+def _of_command(commander: Commander, done: Completed, argv: Sequence[str]) -> Completed:
+    """The result of the command itself, told apart from buildah's own failures."""
+    if done.exit_code == 0:
+        return replace(done, argv=tuple(argv))
+    code = -done.killed_by_signal if done.killed_by_signal else done.exit_code
+    failure = classify(["run"], code, done.stderr_tail)
+    if failure.kind != "command":
+        raise EngineError(
+            commander.full_disk() or failure,
+            command=arguments.masked(done.argv),
+            exit_code=done.exit_code,
+            stderr=done.stderr_tail,
+        )
+    return replace(
+        done,
+        argv=tuple(argv),
+        exit_code=done.exit_code if failure.exit_code is None else failure.exit_code,
+        killed_by_signal=failure.signal,
+    )

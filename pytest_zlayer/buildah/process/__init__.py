@@ -1,0 +1,1 @@
+"""One command under the agent."""

@@ -1,0 +1,351 @@
+"""Running one command under the agent: its output as it comes, its end, its time limit."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.buildah.failures import Failure, own_line
+from pytest_zlayer.buildah.process.agent_client import KILLED, AgentClient
+from pytest_zlayer.buildah.process.output import Holdback, LineSink, LineSplitter, Tail
+
+_CHUNK = 64 * 1024
+_TAIL_LINES = 200
+_TAIL_CHARACTERS = 256 * 1024
+# Seconds a brief command goes on for after an interruption; it may wait for a lock.
+_PATIENCE = 10.0
+# Seconds a killed command may take to be gone; only one in an uninterruptible sleep takes longer.
+_ENDING = 15.0
+
+
+class ByteSink(Protocol):
+    """Where raw output goes: a binary file, or anything with its ``write``."""
+
+    def write(self, data: bytes, /) -> object:
+        """Takes the next bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A command that has ended.
+
+    Attributes:
+        argv: what ran.
+        exit_code: its status; 128 + n when signal n ended it.
+        stdout_tail, stderr_tail: the last lines it wrote (at most 200 each).
+        seconds: how long it took.
+        killed_by_signal: the signal that ended it, or ``None``.
+        timed_out: whether it was ended because its time was over.
+        strays: how many processes it left running; they have been killed.
+    """
+
+    argv: tuple[str, ...]
+    exit_code: int
+    stdout_tail: tuple[str, ...]
+    stderr_tail: tuple[str, ...]
+    seconds: float
+    killed_by_signal: int | None = None
+    timed_out: bool = False
+    strays: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to run and where its output goes.
+
+    Attributes:
+        argv: program and arguments, looked up in the PATH of ``env``.
+        env: its whole environment.
+        cwd: where it starts, ``None`` for ``/``.
+        stdin: what it reads: bytes, a file, or nothing.
+        timeout: seconds it may take, ``None`` for ever.
+        on_line: called with stream and line as each line comes.
+        log: gets both streams as raw bytes, in the order they come.
+        stdout, stderr: get one stream each, as raw bytes.
+        wrapped: ``argv`` is ``unshare``, and its child is what can be asked to end.
+        relayed: its output passes through buildah's chroot isolation, which needs watching.
+        hide_own_lines: leave out what buildah itself adds to the end of a failed RUN.
+        brief: it works on this machine's storage only: an interruption lets it come to its end.
+    """
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: Path | None = None
+    stdin: bytes | Path | None = None
+    timeout: float | None = None
+    on_line: LineSink | None = None
+    log: ByteSink | None = None
+    stdout: ByteSink | None = None
+    stderr: ByteSink | None = None
+    wrapped: bool = False
+    relayed: bool = False
+    hide_own_lines: bool = False
+    brief: bool = False
+
+
+class Runner:
+    """Runs commands under one agent, any number at a time."""
+
+    def __init__(self, client: AgentClient) -> None:
+        self._client = client
+        self._running: dict[int, _Running] = {}
+        self._numbers = itertools.count(1)
+
+    def run(self, request: Request) -> Completed:
+        """Runs a command to its end, whatever its status.
+
+        If waiting is interrupted (Ctrl-C), the command is ended first.
+
+        Raises:
+            EngineError: of kind ``environment`` when the program cannot be started, of kind
+                ``interrupted`` when :meth:`interrupt` ended it.
+        """
+        running = _Running(request)
+        key = id(running)
+        with running.started(self._client):
+            self._running[key] = running
+            try:
+                return running.follow()
+            except BaseException:
+                running.end()
+                raise
+            finally:
+                del self._running[key]
+
+    def note_traces(self, traces: Mapping[str, Any], key: str | None = None) -> str:
+        """Notes what a command may leave in the store, before it does; a key for that.
+
+        With the key of an earlier note it takes the place of that one.
+        """
+        key = key or str(next(self._numbers))
+        self._client.ask("note", line={"traces": key, **traces})
+        return key
+
+    def drop_traces(self, key: str) -> None:
+        """The command has succeeded: nothing was left."""
+        self._client.ask("note", line={"drop traces": key})
+
+    def interrupt(self) -> None:
+        """Ends all commands now running. May be called from a signal handler.
+
+        Brief ones get a moment to end by themselves: what is finished is not to be lost.
+        """
+        running = list(self._running.values())
+        _interrupt([one for one in running if not one.request.brief])
+        if brief := [one for one in running if one.request.brief]:
+            timer = threading.Timer(_PATIENCE, _interrupt, [brief])
+            timer.daemon = True
+            timer.start()
+
+
+def _interrupt(commands: Sequence[_Running]) -> None:
+    for one in commands:
+        one.interrupt()
+
+
+class _Stream:
+    """One output of a command on its way to everybody who wants it."""
+
+    def __init__(self, name: str, request: Request) -> None:
+        self.name = name
+        self.tail = Tail(_TAIL_LINES, _TAIL_CHARACTERS)
+        self._splitter = LineSplitter()
+        self._on_line = request.on_line
+        raw = request.stdout if name == "stdout" else request.stderr
+        self._raw = [sink for sink in (raw, request.log) if sink is not None]
+        self._holdback: Holdback | None = None
+        if request.hide_own_lines and name == "stderr":
+            self._holdback = Holdback(own_line, self._pass_on)
+
+    def feed(self, data: bytes) -> None:
+        for sink in self._raw:
+            sink.write(data)
+        self._take(data, final=False)
+
+    def finish(self, *, hide: bool) -> None:
+        self._take(b"", final=True)
+        if self._holdback is not None and not hide:
+            self._holdback.release()
+
+    def _take(self, data: bytes, *, final: bool) -> None:
+        for line in self._splitter.feed(data, final=final):
+            self.tail.add(line)
+            if self._holdback is not None:
+                self._holdback.add(line)
+            else:
+                self._pass_on(line)
+
+    def _pass_on(self, line: str) -> None:
+        if self._on_line is not None:
+            self._on_line(self.name, line)
+
+
+@dataclass(slots=True)
+class _Running:
+    request: Request
+    _lifeline: socket.socket | None = None
+    _streams: dict[int, _Stream] = field(default_factory=dict)
+    _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    _news: bytearray = field(default_factory=bytearray)
+    _since: float = field(default_factory=time.monotonic)
+    _interrupted: bool = False
+    _timed_out: bool = False
+    _ended: bool = False
+
+    @contextmanager
+    def started(self, client: AgentClient) -> Iterator[None]:
+        with ExitStack() as stack:
+            stack.callback(self._selector.close)
+            self._lifeline, theirs = socket.socketpair()
+            stack.callback(self._lifeline.close)
+            with ExitStack() as handed:
+                handed.callback(theirs.close)
+                descriptors = (
+                    _input(self.request.stdin, handed),
+                    self._pipe("stdout", stack, handed),
+                    self._pipe("stderr", stack, handed),
+                    theirs.fileno(),
+                )
+                self._ask_to_start(client, descriptors)
+            self._selector.register(self._lifeline, selectors.EVENT_READ)
+            yield
+
+    def _pipe(self, name: str, kept: ExitStack, handed: ExitStack) -> int:
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        kept.callback(os.close, reader)
+        handed.callback(os.close, writer)
+        self._streams[reader] = _Stream(name, self.request)
+        self._selector.register(reader, selectors.EVENT_READ)
+        return writer
+
+    def _ask_to_start(self, client: AgentClient, descriptors: Sequence[int]) -> None:
+        client.ask(
+            "spawn",
+            descriptors,
+            argv=list(self.request.argv),
+            env=dict(self.request.env),
+            cwd=os.fspath(self.request.cwd) if self.request.cwd else None,
+            wrapped=self.request.wrapped,
+            relayed=self.request.relayed,
+        )
+
+    def follow(self) -> Completed:
+        """Passes the output on until the command has ended."""
+        deadline = None if self.request.timeout is None else self._since + self.request.timeout
+        while not self._ended:
+            self._turn(deadline)
+            if deadline is not None and time.monotonic() >= deadline and not self._ended:
+                if self._timed_out:
+                    break
+                self._timed_out = True
+                self._stop()
+                deadline = time.monotonic() + _ENDING
+        self._drain()
+        return self._outcome()
+
+    def end(self) -> None:
+        """Ends the command and waits until it is gone; its output no longer matters."""
+        self._stop()
+        until = time.monotonic() + _ENDING
+        while not self._ended and time.monotonic() < until:
+            for key, _ in self._selector.select(max(0.0, until - time.monotonic())):
+                self._read(key, quiet=True)
+
+    def interrupt(self) -> None:
+        self._interrupted = True
+        self._stop()
+
+    def _stop(self) -> None:
+        try:
+            if self._lifeline is not None:
+                self._lifeline.shutdown(socket.SHUT_WR)
+        except OSError:
+            # Closed already: the command has ended.
+            return
+
+    def _turn(self, deadline: float | None) -> None:
+        pause = None if deadline is None else max(0.0, deadline - time.monotonic())
+        for key, _ in self._selector.select(pause):
+            self._read(key)
+
+    def _read(self, key: selectors.SelectorKey, *, quiet: bool = False) -> None:
+        data = os.read(key.fd, _CHUNK)
+        stream = self._streams.get(key.fd)
+        if stream is None:
+            self._news += data
+            self._ended = self._ended or not data
+        elif data and not quiet:
+            stream.feed(data)
+        if not data:
+            self._selector.unregister(key.fileobj)
+
+    def _drain(self) -> None:
+        """What still is in the pipes: everybody who could write more has ended."""
+        while self._selector.get_map():
+            ready = self._selector.select(0)
+            if not ready:
+                return
+            for key, _ in ready:
+                self._read(key)
+
+    def _outcome(self) -> Completed:
+        argv = tuple(self.request.argv)
+        seconds = time.monotonic() - self._since
+        news = json.loads(self._news) if self._news else {}
+        if "errno" in news:
+            reason = os.strerror(news["errno"])
+            raise EngineError(
+                Failure("environment", f"{argv[0]} cannot be started: {reason}"), command=argv
+            )
+        if not news and not self._timed_out:
+            raise EngineError(
+                Failure("crash", f"the process that watched {argv[0]} was killed"), command=argv
+            )
+        code = os.waitstatus_to_exitcode(news.get("status", 9))
+        stdout, stderr = self._streams.values()
+        stdout.finish(hide=False)
+        stderr.finish(hide=code != 0)
+        if self._interrupted:
+            raise EngineError(
+                Failure("interrupted", "the build was interrupted"),
+                command=argv,
+                stderr=stderr.tail.lines,
+            )
+        if news.get("orphaned") and code != 0 and not self._timed_out:
+            raise EngineError(KILLED, command=argv, stderr=stderr.tail.lines)
+        return Completed(
+            argv=argv,
+            exit_code=code if code >= 0 else 128 - code,
+            stdout_tail=stdout.tail.lines,
+            stderr_tail=stderr.tail.lines,
+            seconds=seconds,
+            killed_by_signal=-code if code < 0 else None,
+            timed_out=self._timed_out,
+            strays=news.get("strays", 0),
+        )
+
+
+def _input(source: bytes | Path | None, stack: ExitStack) -> int:
+    if isinstance(source, bytes):
+        descriptor = os.memfd_create("stdin")
+        stack.callback(os.close, descriptor)
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(source)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return descriptor
+    path = os.devnull if source is None else os.fspath(source)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    stack.callback(os.close, descriptor)
+    return descriptor

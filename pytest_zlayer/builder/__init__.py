@@ -1,0 +1,1 @@
+"""Declarations and contexts become plans, steps, layers and images."""

@@ -1,0 +1,1 @@
+"""Finished layers, their locks and leases."""

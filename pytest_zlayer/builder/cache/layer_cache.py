@@ -1,0 +1,295 @@
+"""The layer cache: finished layers kept in the store as images named after their input."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_zlayer.buildah.engine import Engine
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.builder.cache.leases import Lease
+from pytest_zlayer.builder.cache.locks import KeyLocks
+from pytest_zlayer.builder.oci.config import read_chain
+
+REPOSITORY = "localhost/zlayer/cache"
+_PREFIX = f"{REPOSITORY}:"
+_PART = re.compile("part-([0-9a-f]{64})\\.([0-9]+)")
+
+
+def key_of(*parts: Any) -> str:
+    """A key (64 hex digits), equal for equal parts: strings, numbers, mappings, dataclasses."""
+    text = json.dumps(parts, sort_keys=True, default=_plain, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return [type(value).__name__, asdict(value)]
+    if hasattr(value, "items"):
+        return dict(value.items())
+    raise TypeError(f"no cache key from {type(value).__name__}")  # pragma: no cover
+
+
+def cache_name(key: str) -> str:
+    """The image name under which the layer of ``key`` is kept."""
+    return f"{REPOSITORY}:{key}"
+
+
+def part_name(key: str, count: int) -> str:
+    """A further name of an image whose ``count`` lowest layers are those of ``key``."""
+    return f"{REPOSITORY}:part-{key}.{count}"
+
+
+@dataclass(frozen=True, slots=True)
+class CachedLayers:
+    """Where the layers of a key are.
+
+    Attributes:
+        key: what they were made from.
+        image: id of an image.
+        count: how many of its lowest layers they are. ``None``: they are all it has, without any
+            configuration, so that containers can be made of it.
+    """
+
+    key: str
+    image: str
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """One cached image with the layers of one or more steps on top of each other.
+
+    Attributes:
+        key: of its topmost layer, or of any that is found in it.
+        image_id: the image.
+        used: its last use, seconds since the epoch.
+        size: bytes.
+        parts: keys of layers found in it, and how many of its layers each means.
+        whole: whether it is called by ``key`` itself: then it has these layers and no more.
+    """
+
+    key: str
+    image_id: str
+    used: float
+    size: int
+    parts: Mapping[str, int] = field(default_factory=dict)
+    whole: bool = True
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.parts, self.key) if self.whole else tuple(self.parts)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it is called; what it is found by comes last."""
+        names = tuple(part_name(key, count) for key, count in self.parts.items())
+        return (*names, cache_name(self.key)) if self.whole else names
+
+    def layers(self) -> Iterator[CachedLayers]:
+        """What is found in it."""
+        for key, count in self.parts.items():
+            yield CachedLayers(key, self.image_id, count)
+        if self.whole:
+            yield CachedLayers(self.key, self.image_id)
+
+
+class LayerCache:
+    """Finds, adds, locks and forgets cached layers of one store.
+
+    The store is the index; it is listed again whenever its images have changed.
+
+    Args:
+        engine: the engine.
+        directory: our own directory beside the store: locks, times of use, cache mounts.
+        session: the session that uses it.
+    """
+
+    def __init__(self, engine: Engine, directory: Path, session: str) -> None:
+        self._engine = engine
+        self._directory = directory
+        self._known: dict[str, CachedLayers] = {}
+        self._promised: dict[str, Callable[[], None]] = {}
+        self._seen: object | None = None
+        self._additions = directory / f"added-{session}"
+        self._guard = threading.Lock()
+        self.mounts_directory = directory / "mounts"
+        self.locks = KeyLocks(directory / "locks")
+        for part in ("locks", "used", "mounts"):
+            (directory / part).mkdir(parents=True, exist_ok=True)
+        self._lease = Lease(directory / "leases", session)
+
+    def find(self, key: str) -> CachedLayers | None:
+        """Where the layers of ``key`` are, or ``None``.
+
+        Where this process is going to put them into the store anyway, that is done now.
+        """
+        deliver = self._promised.get(key)
+        if deliver is not None:
+            deliver()
+        return self.find_stored(key)
+
+    def find_stored(self, key: str) -> CachedLayers | None:
+        """The same for what is in the store already."""
+        with self._guard:
+            self._look()
+            return self._known.get(key)
+
+    def has(self, key: str) -> bool:
+        """Whether :meth:`find` would find something."""
+        with self._guard:
+            self._look()
+            return key in self._known or key in self._promised
+
+    def _look(self) -> None:
+        version = self._engine.images_version()
+        if version is None or version != self._seen:
+            self._seen = version
+            found = [one for entry in self.entries() for one in entry.layers()]
+            # An image of these layers alone is better than one that has more.
+            found.sort(key=lambda one: one.count is None)
+            self._known = {one.key: one for one in found}
+
+    def add(self, key: str) -> None:
+        """Note that this session has put the layer of ``key`` into the store."""
+        with self._guard, self._additions.open("a", encoding="ascii") as additions:
+            additions.write(f"{key}\n")
+        self.touch(key)
+
+    def promise(self, keys: Iterable[str], deliver: Callable[[], None]) -> None:
+        """Note that ``deliver`` will bring these layers, which are finished, into the store."""
+        with self._guard:
+            self._promised.update(dict.fromkeys(keys, deliver))
+
+    def fulfil(self, keys: Iterable[str]) -> None:
+        """Take promises back: they have been kept, or cannot be."""
+        with self._guard:
+            for key in keys:
+                self._promised.pop(key, None)
+
+    def drop_if_unusable(self, layers: CachedLayers) -> bool:
+        """Remove a cached image that no container can be made from; whether it was removed."""
+        container = None
+        try:
+            container = self._engine.from_image(layers.image)
+            self._engine.mount(container)
+        except EngineError:
+            return self._drop(layers.key)
+        finally:
+            if container is not None:
+                with contextlib.suppress(EngineError):
+                    self._engine.remove_containers(container)
+        return False
+
+    def _drop(self, key: str) -> bool:
+        """Remove a cached image; ``False`` when that cannot be done: then it was not to blame."""
+        names = [entry.names for entry in self.entries() if key in entry.keys] or [
+            (cache_name(key),)
+        ]
+        try:
+            return not any(self._engine.remove_images(*one) for one in names)
+        except EngineError:
+            return False
+
+    def touch(self, key: str) -> None:
+        """Note that ``key`` was used now."""
+        stamp = self._directory / "used" / key
+        with contextlib.suppress(OSError):  # a full disk must not fail a build that needs nothing
+            stamp.touch()
+
+    def touch_known(self, keys: Iterable[str]) -> None:
+        """Note that those of ``keys`` that are cached were used now."""
+        for key in set(keys):
+            if self.has(key):
+                self.touch(key)
+
+    def entries(self) -> list[CacheEntry]:
+        """All cached images, least recently used first."""
+        found = []
+        for image in self._engine.images():
+            tags = [name.rpartition(":")[2] for name in image.names if name.startswith(_PREFIX)]
+            matched = {tag: _PART.fullmatch(tag) for tag in tags}
+            parts = {match[1]: int(match[2]) for match in matched.values() if match}
+            whole = [tag for tag in tags if not matched[tag]]
+            for key in whole or list(parts)[:1]:
+                used = max(self._used(one) for one in (key, *parts))
+                found.append(CacheEntry(key, image.id, used, image.size, parts, bool(whole)))
+        return sorted(found, key=lambda entry: entry.used)
+
+    def shrink(self, max_age: float, max_size: int) -> list[CacheEntry]:
+        """Remove layers by age, then by size; the removed entries.
+
+        Args:
+            max_age: seconds without use after which a layer goes.
+            max_size: bytes that may stay; the least recently used go first. What was used since
+                the oldest other living session began stays in any case: it may count on it.
+        """
+        self.locks.forget(max_age)
+        entries, now = self.entries(), time.time()
+        free = min(self._lease.others_began(), default=now + 1)
+        total = self._bytes(entries, max_size)
+        removed = []
+        for entry in entries:
+            if total <= max_size and now - entry.used <= max_age:
+                continue
+            if entry.used < free and self.remove(entry):
+                removed.append(entry)
+                if total > max_size:
+                    total = self._bytes([one for one in entries if one not in removed], max_size)
+        return removed
+
+    def _bytes(self, entries: Sequence[CacheEntry], enough: int) -> int:
+        """Bytes of all layers, shared ones once; an upper bound where that is little enough."""
+        bound = sum(entry.size for entry in entries)
+        if bound <= enough:
+            return bound
+        layers: dict[str, int] = {}
+        for entry in entries:
+            with contextlib.suppress(EngineError):  # gone meanwhile
+                record = self._engine.inspect_image(entry.image_id)
+                chain = read_chain(record.manifest, record.config)
+                layers.update((layer.diff_id, layer.size) for layer in chain.layers)
+        return sum(layers.values())
+
+    def remove_added(self) -> None:
+        """Remove what this session has added, once its last process is over.
+
+        Layers that another living session may have begun to use stay, as part of the cache.
+        """
+        if self._lease.shared() or not self._additions.exists():
+            return
+        added = set(self._additions.read_text(encoding="ascii").split())
+        if self._lease.alone():
+            for entry in self.entries():
+                if added.intersection(entry.keys):
+                    self.remove(entry)
+        self._additions.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """This process counts on no layer any more."""
+        self._lease.close()
+
+    def remove(self, entry: CacheEntry) -> bool:
+        """Remove one entry; ``False`` when a container or a build still uses it."""
+        with self.locks.hold_if_free(entry.key) as free:
+            if not free or self._engine.remove_images(*entry.names):
+                return False
+            for key in entry.keys:
+                (self._directory / "used" / key).unlink(missing_ok=True)
+            return True
+
+    def _used(self, key: str) -> float:
+        stamp = self._directory / "used" / key
+        try:
+            return stamp.stat().st_mtime
+        except FileNotFoundError:
+            return time.time()  # unknown age: treat as just used

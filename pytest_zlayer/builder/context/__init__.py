@@ -1,0 +1,1 @@
+"""Build contexts, URLs, git repositories."""

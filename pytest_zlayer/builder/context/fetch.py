@@ -1,0 +1,230 @@
+"""Getting the remote sources of ADD: downloads over http(s) and git checkouts."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import posixpath
+import tempfile
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from threading import Lock
+from typing import Any, BinaryIO
+from urllib.error import HTTPError, URLError
+from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    UnknownHandler,
+)
+
+from pytest_zlayer.buildah.files.rootfs import LocalRootfs
+from pytest_zlayer.builder.context.git import Process, check_out, parse_git_source
+from pytest_zlayer.builder.copy.remote import Fetched, RemoteError, remote_kind
+from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
+
+UNNAMED = "__unnamed__"
+_CHUNK = 1 << 20
+_RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class FetchError(RemoteError):
+    """A URL could not be had."""
+
+
+class Fetcher:
+    """Gets each remote source once, into a directory of its own.
+
+    Args:
+        directory: where files go; they are needed until the layer is written.
+        process: runs git (``Engine.process``).
+        environment: for proxies.
+        timeout: seconds without an answer after which a download is given up.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        process: Process,
+        environment: Mapping[str, str],
+        timeout: float = 60.0,
+    ) -> None:
+        self._directory = directory
+        self._process = process
+        self._environment = environment
+        self._timeout = timeout
+        self._lock = Lock()
+        self._locks: dict[tuple[object, ...], Lock] = {}
+        self._done: dict[tuple[object, ...], Fetched] = {}
+
+    def __call__(self, source: str, operation: CopyOperation) -> Fetched:
+        """What ``source`` comes down to.
+
+        Raises:
+            FetchError: it cannot be had, or is not what ``--checksum`` says.
+        """
+        key = (source, operation.checksum, operation.keep_git_dir)
+        with self._lock:
+            lock = self._locks.setdefault(key, Lock())
+        with lock:
+            if key not in self._done:
+                self._done[key] = self._fetch(source, operation)
+            return self._done[key]
+
+    def _fetch(self, source: str, operation: CopyOperation) -> Fetched:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        if remote_kind(source) == "http":
+            return download(
+                source,
+                self._directory,
+                checksum=operation.checksum,
+                environment=self._environment,
+                timeout=self._timeout,
+            )
+        git = parse_git_source(
+            source, checksum=operation.checksum, keep_git_dir=operation.keep_git_dir
+        )
+        directory = Path(tempfile.mkdtemp(dir=self._directory, prefix="git-"))
+        return check_out(git, directory, self._process)
+
+
+def file_name(url: str) -> str:
+    """What a downloaded file is called: the last name of the URL's path."""
+    try:
+        path = unquote(urlsplit(url).path)
+    except ValueError:
+        return UNNAMED
+    name = posixpath.basename(path.rstrip("/"))
+    return UNNAMED if name in ("", ".", "..") or "\0" in name else name
+
+
+def redact(url: str) -> str:
+    """The URL without a password."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:xxxxx@{host}"))
+
+
+def download(
+    url: str,
+    directory: Path,
+    *,
+    checksum: str | None = None,
+    environment: Mapping[str, str],
+    timeout: float = 60.0,
+) -> Fetched:
+    """Download a file into ``directory``; its time is the server's ``Last-Modified``, else 1970.
+
+    Args:
+        checksum: ``sha256:…`` (or sha384, sha512) that the content must have.
+        environment: for ``http_proxy``, ``https_proxy``.
+        timeout: seconds without an answer.
+
+    Raises:
+        FetchError: no such file, no answer, cut off, or not what ``checksum`` says.
+    """
+    algorithm, _, expected = (checksum or "sha256:").partition(":")
+    shown = redact(url)
+    try:
+        with _opener(environment).open(Request(url), timeout=timeout) as response:  # noqa: S310
+            place, found = _store(response, directory, algorithm)
+            modified = response.headers.get("Last-Modified")
+    except HTTPError as error:
+        error.close()
+        raise FetchError(
+            f"{shown}: invalid response status {error.code}",
+            transient=error.code in _RETRIED_STATUS,
+        ) from error
+    except (URLError, http.client.HTTPException, OSError, ValueError) as error:
+        raise FetchError(f"{shown}: {_reason(error)}", transient=_may_pass(error)) from error
+    if expected and found != expected:
+        raise FetchError(f"digest mismatch for {shown}: {algorithm}:{found} (expected: {checksum})")
+    return Fetched(
+        LocalRootfs(directory), f"/{place.name}", False, file_name(url), _nanoseconds(modified)
+    )
+
+
+def _opener(environment: Mapping[str, str]) -> OpenerDirector:
+    """An opener that knows http and https only, so that no redirection leads to local files."""
+    proxies = {
+        scheme: value
+        for scheme in ("http", "https")
+        if (value := environment.get(f"{scheme}_proxy") or environment.get(_upper(scheme)))
+    }
+    opener = OpenerDirector()
+    for handler in (
+        ProxyHandler(proxies),
+        HTTPHandler(),
+        HTTPSHandler(),
+        HTTPRedirectHandler(),
+        HTTPDefaultErrorHandler(),
+        HTTPErrorProcessor(),
+        UnknownHandler(),
+    ):
+        opener.add_handler(handler)
+    opener.addheaders = [("User-Agent", "pytest-zlayer")]
+    return opener
+
+
+def _upper(scheme: str) -> str:
+    return f"{scheme}_proxy".upper()
+
+
+def _store(response: Any, directory: Path, algorithm: str) -> tuple[Path, str]:
+    descriptor, name = tempfile.mkstemp(dir=directory, prefix="download-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            return Path(name), _receive(response, file, algorithm)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _receive(response: Any, file: BinaryIO, algorithm: str) -> str:
+    """Write the body into ``file``; its digest in hexadecimal."""
+    summary = hashlib.new(algorithm)
+    size = 0
+    while chunk := response.read(_CHUNK):
+        summary.update(chunk)
+        size += len(chunk)
+        file.write(chunk)
+    announced = response.headers.get("Content-Length", "")
+    if announced.isdigit() and int(announced) != size:  # http.client tells only when asked for all
+        raise http.client.IncompleteRead(b"", int(announced) - size)
+    return summary.hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, http.client.IncompleteRead):
+        return "the connection was cut in the middle"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, URLError):
+        inner = error.reason
+        return _reason(inner) if isinstance(inner, Exception) else str(inner)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def _may_pass(error: Exception) -> bool:
+    return not isinstance(error, ValueError)
+
+
+def _nanoseconds(modified: str | None) -> int:
+    try:
+        moment = parsedate_to_datetime(modified or "")
+    except (TypeError, ValueError):
+        return 0
+    return int(moment.timestamp()) * 10**9

@@ -1,0 +1,224 @@
+"""Git repositories as sources of ADD: reading the reference, checking it out."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pytest_zlayer.buildah.files.rootfs import LocalRootfs
+from pytest_zlayer.builder.copy.remote import Fetched, RemoteError
+from pytest_zlayer.builder.copy_error import CopyError
+from pytest_zlayer.builder.files.paths import follow, look
+from pytest_zlayer.dockerfile.values.remote_sources import parse_git_source as parse_reference
+
+_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_HEX = re.compile(r"[0-9a-f]+")
+# Nothing may ask a question, and no hook or configuration of the user's template may run.
+_GIT_ENVIRONMENT = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "",
+    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes",
+    "GIT_TEMPLATE_DIR": "",
+    "LC_ALL": "C",
+}
+_TRANSIENT = re.compile(
+    r"Could not resolve host|Connection (?:timed out|refused|reset)|early EOF|"
+    r"unexpected disconnect|RPC failed|returned error: (?:429|5\d\d)|Operation timed out"
+)
+
+
+class Ended(Protocol):
+    """How a program ended."""
+
+    @property
+    def exit_code(self) -> int: ...
+    @property
+    def stdout_tail(self) -> Sequence[str]: ...
+    @property
+    def stderr_tail(self) -> Sequence[str]: ...
+
+
+class Process(Protocol):
+    """Runs a program to its end."""
+
+    def __call__(
+        self, argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> Ended: ...
+
+
+class GitError(RemoteError):
+    """A git source could not be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class GitSource:
+    """A git reference, taken apart.
+
+    Attributes:
+        remote: what git calls the repository.
+        ref: branch, tag, full reference or commit; empty: the default branch.
+        subdir: the directory of the repository that counts; empty: all of it.
+        checksum: how the commit's hash must begin, or ``None``.
+        keep_git_dir: whether ``.git`` stays.
+        submodules: whether submodules are checked out too.
+        mtime: files have the time of the checkout or of the commit.
+    """
+
+    remote: str
+    ref: str = ""
+    subdir: str = ""
+    checksum: str | None = None
+    keep_git_dir: bool = False
+    submodules: bool = True
+    mtime: Literal["checkout", "commit"] = "checkout"
+
+
+def parse_git_source(
+    source: str, *, checksum: str | None = None, keep_git_dir: bool | None = None
+) -> GitSource:
+    """Read ``REMOTE[?key=value&…][#ref[:subdir]]``; the flags of ADD must not contradict it.
+
+    Raises:
+        CopyError: BuildKit's text.
+    """
+    try:
+        found = parse_reference(source)
+    except ValueError as problem:
+        raise CopyError(str(problem)) from problem
+    if found is None:
+        raise CopyError(f"invalid git reference: {source}")
+    if checksum and found.checksum and checksum != found.checksum:
+        raise CopyError(f'checksum mismatch "{checksum}" != "{found.checksum}"')
+    keep = found.keep_git_dir
+    if keep is not None and keep_git_dir is not None and keep != keep_git_dir:
+        raise CopyError("inconsistent keep-git-dir configuration")
+    wanted = found.checksum or checksum
+    if wanted and not _HEX.fullmatch(wanted):
+        raise CopyError(f"invalid checksum {wanted} for Git URL, expected hex commit hash")
+    return GitSource(
+        remote=found.remote,
+        ref=found.ref,
+        subdir=found.subdir,
+        checksum=wanted,
+        keep_git_dir=bool(keep_git_dir if keep is None else keep),
+        submodules=found.submodules is not False,
+        mtime="commit" if found.mtime == "commit" else "checkout",
+    )
+
+
+# --- checking out -------------------------------------------------------------------------------
+
+
+def check_out(source: GitSource, directory: Path, process: Process) -> Fetched:
+    """Check the source out below the empty ``directory``.
+
+    Raises:
+        GitError: git failed, or the commit is not the one asked for.
+    """
+    checkout = _Checkout(source, directory / "tree", process)
+    checkout.fetch()
+    commit = checkout.verified_commit()
+    if source.submodules:
+        checkout.submodules()
+    time = int(checkout.git("log", "-1", "--format=%ct")[0]) if source.mtime == "commit" else 0
+    if not source.keep_git_dir:
+        for path in list(_git_directories(checkout.tree)):
+            _remove(path)
+    rootfs = LocalRootfs(checkout.tree)
+    place = follow(lambda path: look(rootfs, path), f"/{source.subdir}")
+    entry = look(rootfs, place)
+    if entry is None or entry.kind != "directory":
+        raise GitError(f"{source.subdir}: no such directory in {_shown(source.remote)} at {commit}")
+    return Fetched(rootfs, place, True, mtime_ns=time * 10**9)
+
+
+class _Checkout:
+    def __init__(self, source: GitSource, tree: Path, process: Process) -> None:
+        self.tree = tree
+        self._source = source
+        self._process = process
+
+    def git(self, *arguments: str) -> list[str]:
+        """The output of git in the work tree.
+
+        Raises:
+            GitError: it failed.
+        """
+        ended = self._process(
+            ("git", "-C", str(self.tree), "-c", "protocol.file.allow=never", *arguments),
+            env=_GIT_ENVIRONMENT,
+        )
+        if ended.exit_code:
+            said = "\n".join(ended.stderr_tail[-10:]).strip()
+            raise GitError(
+                f"git {arguments[0]} failed for {_shown(self._source.remote)}: {said}",
+                transient=_TRANSIENT.search(said) is not None,
+            )
+        return list(ended.stdout_tail)
+
+    def fetch(self) -> None:
+        """Get the reference, as little around it as the server can give, and check it out."""
+        self.tree.mkdir()
+        self.git("init", "--quiet")
+        self.git("remote", "add", "origin", "--", self._source.remote)
+        ref = self._source.ref or "HEAD"
+        if ref.startswith("-"):
+            raise GitError(f'invalid git ref "{ref}"')
+        try:
+            self.git("fetch", "--quiet", "--depth=1", "--no-tags", "--", "origin", ref)
+            wanted = "FETCH_HEAD"
+        except GitError as error:
+            if error.transient:
+                raise
+            wanted = self._fetch_all(ref)
+        self.git("checkout", "--quiet", "--force", "--detach", wanted)
+
+    def _fetch_all(self, ref: str) -> str:
+        """For servers that give neither parts of a history nor commits that have no name."""
+        refs = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
+        if _SHA.fullmatch(ref) or _HEX.fullmatch(ref):
+            self.git("fetch", "--quiet", "--", "origin", *refs)
+            return ref
+        self.git("fetch", "--quiet", "--no-tags", "--", "origin", ref)
+        return "FETCH_HEAD"
+
+    def verified_commit(self) -> str:
+        """The commit checked out.
+
+        Raises:
+            GitError: it is not the one asked for.
+        """
+        commit = self.git("rev-parse", "HEAD")[-1].strip()
+        wanted = self._source.checksum
+        if wanted and not commit.startswith(wanted):
+            raise GitError(f"expected checksum to match {wanted}, got {commit}")
+        return commit
+
+    def submodules(self) -> None:
+        if (self.tree / ".gitmodules").is_file():
+            self.git("submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
+
+
+def _git_directories(tree: Path) -> Iterator[Path]:
+    for parent, directories, files in os.walk(tree):
+        if ".git" in directories or ".git" in files:
+            yield Path(parent, ".git")
+        if ".git" in directories:
+            directories.remove(".git")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _shown(remote: str) -> str:
+    """The repository without a password."""
+    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:xxxxx@", remote)

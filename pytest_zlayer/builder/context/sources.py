@@ -1,0 +1,155 @@
+"""Where COPY, ADD and mounts take files from: contexts and images, opened once and shared."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import re
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_zlayer.buildah.files.rootfs import LocalRootfs, Rootfs
+from pytest_zlayer.builder.context.build_context import Context, DirectoryContext, open_context
+from pytest_zlayer.builder.context.export import export
+from pytest_zlayer.builder.copy import Fetch, Selection, select
+from pytest_zlayer.builder.copy.digests import Digests
+from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.builder.store.base_images import DOCKER_IMAGE, OCI_LAYOUT, BaseImage
+from pytest_zlayer.dockerfile.operations.kinds import CopyOperation, SourceRef
+from pytest_zlayer.errors import UsageError
+
+if TYPE_CHECKING:
+    from pytest_zlayer.builder.store.mounted_images import MountedImages
+
+
+class Sources:
+    """The contexts and images one build reads from.
+
+    Args:
+        spec: the declaration (its context and named contexts).
+        base_image: finds an image by reference.
+        mounted: images mounted for reading.
+        digests: content digests of context files.
+        scratch: gives a fresh private path.
+        fetch: gets the remote sources of ADD.
+    """
+
+    def __init__(
+        self,
+        spec: ImageSpec,
+        *,
+        base_image: Callable[[str], BaseImage],
+        mounted: MountedImages,
+        digests: Digests,
+        scratch: Callable[[str], Path],
+        fetch: Fetch,
+    ) -> None:
+        self._spec = spec
+        self._base_image = base_image
+        self._mounted = mounted
+        self._digests = digests
+        self._scratch = scratch
+        self._fetch = fetch
+        self._contexts: dict[str, Context] = {}
+        self._exports: dict[tuple[str, str], Path] = {}
+        self._guard = threading.RLock()
+
+    def image_reference(self, name: str) -> str | None:
+        """The image a named context stands for, ``None`` if it is a directory."""
+        value = self._spec.build_contexts.get(name)
+        if value is not None and value.startswith((DOCKER_IMAGE, OCI_LAYOUT)):
+            return value
+        return None
+
+    def rootfs(self, source: SourceRef) -> Rootfs:
+        """The files of a context or image."""
+        if source.kind == "scratch":
+            return LocalRootfs(self._empty())
+        reference = source.name if source.kind == "image" else self.image_reference(source.name)
+        if reference is not None:
+            return self._mounted.rootfs(self._base_image(reference).id)
+        return self._context(source.name).rootfs()
+
+    def select(self, operation: CopyOperation) -> tuple[Selection, str]:
+        """The files an operation takes from a context, and a digest of them."""
+        source = operation.from_
+        with _collection_paused():
+            if self.image_reference(source.name) is not None:
+                selection = select(operation, self.rootfs(source), ignore=None)
+            else:
+                context = self._context(source.name)
+                selection = select(
+                    operation, context.rootfs(), ignore=context.ignore, fetch=self._fetch
+                )
+            return selection, selection.digest(self._digests)
+
+    def digest(self, source: SourceRef, path: str) -> str:
+        """A digest of a directory or file of a context, for the key of a mount."""
+        operation = CopyOperation(
+            instruction=None,  # type: ignore[arg-type]  # only read for messages of COPY
+            kind="COPY",
+            sources=(re.sub(r"([*?\[\\])", r"\\\1", path),),  # a mount's source is no pattern
+            files=(),
+            destination="/",
+            from_=source,
+        )
+        return self.select(operation)[1]
+
+    def path(self, source: SourceRef, path: str) -> Path:
+        """A host path with the files of ``path``; those the ignore file excludes are left out."""
+        rootfs = self.rootfs(source)
+        if source.kind != "context" or self.image_reference(source.name) is not None:
+            return host_path(rootfs, path)
+        context = self._context(source.name)
+        if isinstance(context, DirectoryContext) and context.ignore is None:
+            return host_path(rootfs, path)
+        with self._guard:
+            if (source.name, path) not in self._exports:
+                target = self._scratch("export")
+                export(rootfs, rootfs.resolve(path), target, context.ignore)
+                self._exports[source.name, path] = target
+            return self._exports[source.name, path]
+
+    def close(self) -> None:
+        """Give back what contexts hold."""
+        for context in self._contexts.values():
+            context.close()
+
+    def _context(self, name: str) -> Context:
+        with self._guard:
+            if name not in self._contexts:
+                self._contexts[name] = self._open(name)
+            return self._contexts[name]
+
+    def _open(self, name: str) -> Context:
+        if not name:
+            return open_context(self._spec.context, self._spec.dockerfile)
+        path = Path(self._spec.build_contexts[name])
+        if not path.exists():
+            raise UsageError(f"build context {name}: no such directory: {path}")
+        return open_context(path)
+
+    def _empty(self) -> Path:
+        path = self._scratch("empty")
+        path.mkdir()
+        return path
+
+
+@contextlib.contextmanager
+def _collection_paused() -> Iterator[None]:
+    """No search for garbage while many objects are made that all stay: a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def host_path(rootfs: Rootfs, path: str) -> Path:
+    """Where ``path`` lies on this machine, links resolved inside the tree."""
+    root: Path = rootfs.root  # type: ignore[attr-defined]  # contexts and mounts lie on disk
+    return root / rootfs.resolve(path).lstrip("/")

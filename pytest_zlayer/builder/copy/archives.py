@@ -1,0 +1,195 @@
+"""Tar archives that ADD unpacks: told by their content, read member by member."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import importlib
+import io
+import lzma
+import shutil
+import tarfile
+import tempfile
+import weakref
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, BinaryIO, cast
+
+from pytest_zlayer.builder.copy_error import CopyError
+from pytest_zlayer.builder.files.contents import Content, MemberContent
+
+_GZIP = b"\x1f\x8b\x08"
+_BZIP2, _BZIP2_BLOCK = b"BZh", b"1AY&SY"
+_XZ = b"\xfd7zXZ\x00"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_ZSTD_SKIPPABLE = tuple(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16))
+_DECODE_ERRORS = (EOFError, OSError, lzma.LZMAError, zlib.error, tarfile.TarError, ValueError)
+_CHUNK = 1 << 20
+
+
+def is_archive(content: Content, name: str) -> bool:
+    """Whether the bytes are a tar archive with at least one member, compressed or not.
+
+    Raises:
+        CopyError: compressed, but cut off before that shows; or compressed with zstd, and nothing
+            here can decompress that.
+    """
+    try:
+        with content.open() as file, _decompressed(file) as plain:
+            block = _read_exactly(plain, tarfile.BLOCKSIZE)
+            tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except EOFError as error:
+        raise CopyError(
+            f"cannot unpack {name}: unexpected EOF",
+            hint="--unpack=false, or COPY, takes the file as it is",
+        ) from error
+    except CopyError:
+        raise
+    except Exception as error:
+        if _is_damage(error):
+            return False
+        raise
+    return True
+
+
+def _is_damage(error: Exception) -> bool:
+    # the class of zstd errors depends on the module at hand
+    return isinstance(error, _DECODE_ERRORS) or type(error).__name__ == "ZstdError"
+
+
+def _read_exactly(file: BinaryIO, size: int) -> bytes:
+    data = b""
+    while len(data) < size and (chunk := file.read(size - len(data))):
+        data += chunk
+    return data
+
+
+@contextmanager
+def _decompressed(file: BinaryIO) -> Iterator[BinaryIO]:
+    start = file.read(10)
+    file.seek(0)
+    reader: Any = file
+    if start.startswith(_GZIP):
+        reader = gzip.GzipFile(fileobj=file)
+    elif start.startswith(_BZIP2) and start.endswith(_BZIP2_BLOCK):
+        reader = bz2.BZ2File(file)
+    elif start.startswith(_XZ):
+        reader = lzma.LZMAFile(file)  # noqa: SIM115 - closed below
+    elif start.startswith((_ZSTD, *_ZSTD_SKIPPABLE)):
+        reader = _zstd_reader(file)
+    try:
+        yield cast(BinaryIO, reader)
+    finally:
+        if reader is not file:
+            reader.close()
+
+
+def _zstd_reader(file: BinaryIO) -> Any:
+    """A decompressing reader from the standard library (3.14) or the ``zstandard`` package."""
+    for module in ("compression.zstd", "zstandard"):
+        with suppress(ImportError):
+            return importlib.import_module(module).open(file, "rb")
+    raise CopyError(
+        "zstd compression is not supported by this Python",
+        hint="install the package zstandard (pip install zstandard)",
+    )
+
+
+class Archive:
+    """A tar archive; its members can be read in any order and more than once.
+
+    A compressed archive is decompressed into a temporary file once, when members are first asked
+    for; the file goes with this object.
+    """
+
+    def __init__(self, content: Content, name: str) -> None:
+        self.content = content
+        self.name = name
+        self._plain: BinaryIO | None = None
+        self._tar: tarfile.TarFile | None = None
+        self._finalizer: weakref.finalize[..., Archive] | None = None
+
+    def members(self) -> Iterator[tarfile.TarInfo]:
+        """The members in order.
+
+        Raises:
+            CopyError: the archive is truncated or damaged.
+        """
+        try:
+            yield from self._members()
+        except CopyError:
+            raise
+        except Exception as error:
+            if not _is_damage(error):
+                raise
+            raise CopyError(f"cannot unpack {self.name}: {_reason(error)}") from error
+
+    def _members(self) -> Iterator[tarfile.TarInfo]:
+        tar, size = self._open(), self._spool().seek(0, io.SEEK_END)
+        for member in tar:
+            if member.isreg() and not member.issparse() and member.offset_data + member.size > size:
+                raise EOFError
+            yield member
+        # tarfile takes a damaged or cut header for the end of the archive
+        rest = self._spool_block(tar.offset)
+        if 0 < len(rest) < tarfile.BLOCKSIZE:
+            raise EOFError
+        if rest.strip(b"\0"):
+            raise tarfile.ReadError("invalid tar header")
+
+    def content_of(self, member: tarfile.TarInfo) -> Content:
+        """The bytes of a regular member."""
+        return MemberContent(member.size, lambda: self._member(member))
+
+    def close(self) -> None:
+        """Give the open file back; so does forgetting the archive."""
+        if self._finalizer is not None:
+            self._finalizer()
+        self._plain = self._tar = None
+
+    def _member(self, member: tarfile.TarInfo) -> BinaryIO:
+        file = self._open().extractfile(member)
+        if file is None:
+            raise CopyError(f"cannot unpack {self.name}: {member.name} has no content")
+        return cast(BinaryIO, file)
+
+    def _spool_block(self, offset: int) -> bytes:
+        plain = self._spool()
+        plain.seek(offset)
+        return plain.read(tarfile.BLOCKSIZE)
+
+    def _open(self) -> tarfile.TarFile:
+        if self._tar is None:
+            self._spool().seek(0)
+            self._tar = tarfile.open(  # noqa: SIM115 - closed with the archive
+                fileobj=self._spool(), mode="r:", encoding="utf-8", errors="surrogateescape"
+            )
+        return self._tar
+
+    def _spool(self) -> BinaryIO:
+        """The plain tar in a file that can be read anywhere."""
+        if self._plain is None:
+            self._plain = self._plain_file()
+            self._finalizer = weakref.finalize(self, self._plain.close)
+        return self._plain
+
+    def _plain_file(self) -> BinaryIO:
+        with ExitStack() as undo:
+            file = undo.enter_context(self.content.open())
+            plain = undo.enter_context(_decompressed(file))
+            if plain is file:
+                undo.pop_all()
+                return file
+            spool = cast(BinaryIO, tempfile.TemporaryFile(prefix="zlayer-unpack-"))  # noqa: SIM115
+            undo.callback(spool.close)
+            shutil.copyfileobj(plain, spool, _CHUNK)
+            undo.pop_all()
+            file.close()
+            return spool
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, EOFError) or "end of" in str(error) or "ended" in str(error):
+        return "unexpected EOF"
+    return str(error)

@@ -1,0 +1,218 @@
+"""Digests of many files: hashed in parallel, remembered as long as the files stay the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+from typing import BinaryIO, TypeAlias
+
+from pytest_zlayer.buildah.files.rootfs import Rootfs
+from pytest_zlayer.builder.copy.select import kept_xattrs
+from pytest_zlayer.builder.copy.walk import Walked
+from pytest_zlayer.builder.copy_error import CopyError
+
+_VERSION = 1
+_CHUNK = 1 << 20
+# Below this many bytes handing a file to another thread costs more than hashing it here.
+_SMALL = 1 << 16
+# How long two changes may get the same time: a tick of the kernel where times have fractions of
+# seconds, else what the coarsest file systems (FAT) have.
+_FINE_STEP_NS = 10**8
+_COARSE_STEP_NS = 2 * 10**9
+_UNUSED_RUNS = 10
+
+# size, mtime_ns, ctime_ns, device, inode
+_Stat: TypeAlias = tuple[int, int, int, int, int]
+
+
+class Digests:
+    """Content digests of files, with a cache on disk.
+
+    A remembered digest counts while size, times and inode are what they were. As in git's index,
+    a file changed no earlier than shortly before its digest was taken is not remembered: it could
+    be changed again without any of these telling.
+
+    Args:
+        cache_file: where digests are kept between runs; ``None``: nowhere.
+        clock: nanoseconds since the epoch.
+        threads: how many files are hashed at once.
+    """
+
+    def __init__(
+        self,
+        cache_file: Path | None,
+        *,
+        clock: Callable[[], int] = time.time_ns,
+        threads: int | None = None,
+    ) -> None:
+        self._file = cache_file
+        self._clock = clock
+        self._threads = threads or min(os.cpu_count() or 1, 16)
+        self._lock = Lock()
+        self._known: dict[str, tuple[_Stat, str, int]] | None = None
+        self._changed = False
+        self.hashed = 0
+
+    def of_files(self, files: Iterable[tuple[Rootfs, Walked]]) -> Iterator[str]:
+        """For each file, in order, a hexadecimal digest of its content and extended attributes.
+
+        Raises:
+            CopyError: a file cannot be read.
+        """
+        waiting: list[str | Future[str]] = []
+        with ThreadPoolExecutor(self._threads) as pool:
+            for rootfs, node in files:
+                known = self._remembered(rootfs, node)
+                if known is not None:
+                    waiting.append(known)
+                elif node.entry.kind == "file" and node.entry.size > _SMALL:
+                    waiting.append(pool.submit(self._take, rootfs, node))
+                else:
+                    waiting.append(self._take(rootfs, node))
+            for digest in waiting:
+                yield digest if isinstance(digest, str) else digest.result()
+        self.save()
+
+    def save(self) -> None:
+        """Write the cache file, if anything changed; failures to write are not errors."""
+        with self._lock:
+            if self._file is None or not self._changed or self._known is None:
+                return
+            content = {"version": _VERSION, "files": self._surviving()}
+            self._changed = False
+            data = json.dumps(content, separators=(",", ":")).encode("ascii")
+        try:
+            _replace_file(self._file, data)
+        except OSError:
+            return
+
+    # --- the cache
+
+    def _remembered(self, rootfs: Rootfs, node: Walked) -> str | None:
+        key = _key(rootfs, node)
+        if key is None:
+            return None
+        with self._lock:
+            known = self._loaded()
+            found = known.get(key)
+            if found is None or found[0] != _stat(node):
+                return None
+            if found[2]:
+                known[key] = (found[0], found[1], 0)
+            return found[1]
+
+    def _remember(self, rootfs: Rootfs, node: Walked, started_ns: int, digest: str) -> None:
+        key = _key(rootfs, node)
+        latest = max(node.entry.mtime_ns, node.changed_ns)
+        step = _FINE_STEP_NS if node.changed_ns % 10**9 else _COARSE_STEP_NS
+        if key is None or latest >= started_ns - step:
+            return
+        with self._lock:
+            self._loaded()[key] = (_stat(node), digest, 0)
+            self._changed = True
+
+    def _loaded(self) -> dict[str, tuple[_Stat, str, int]]:
+        if self._known is None:
+            self._known = _load(self._file) if self._file else {}
+        return self._known
+
+    def _surviving(self) -> dict[str, list[object]]:
+        """What is kept: entries that some recent run asked for."""
+        known = self._known or {}
+        return {
+            key: [list(status), digest, unused + 1]
+            for key, (status, digest, unused) in known.items()
+            if unused < _UNUSED_RUNS
+        }
+
+    # --- hashing
+
+    def _take(self, rootfs: Rootfs, node: Walked) -> str:
+        started = self._clock()
+        try:
+            digest = _digest(rootfs, node)
+        except OSError as error:
+            raise CopyError(f"cannot read {node.place}: {error.strerror}") from error
+        self._remember(rootfs, node, started, digest)
+        with self._lock:
+            self.hashed += 1
+        return digest
+
+
+def _key(rootfs: Rootfs, node: Walked) -> str | None:
+    """The name of a file in the cache; ``None`` when its tree cannot tell changes."""
+    root = getattr(rootfs, "root", None)
+    if root is None or not node.changed_ns:
+        return None
+    return f"{root}\0{node.place}"
+
+
+def _stat(node: Walked) -> _Stat:
+    entry = node.entry
+    return (entry.size, entry.mtime_ns, node.changed_ns, *entry.inode)
+
+
+def _digest(rootfs: Rootfs, node: Walked) -> str:
+    summary = hashlib.sha256()
+    xattrs: Mapping[str, bytes] = {}
+    if node.entry.kind == "file":
+        with rootfs.open(node.place) as file:
+            _feed(summary.update, file, node.entry.size)
+            xattrs = _open_xattrs(file, rootfs, node.place)
+    elif node.entry.kind == "directory":
+        xattrs = rootfs.xattrs(node.place)
+    kept = kept_xattrs(dict(xattrs))
+    if not kept:
+        return summary.hexdigest()
+    pairs = sorted((name, value.hex()) for name, value in kept.items())
+    return hashlib.sha256(repr((summary.hexdigest(), pairs)).encode()).hexdigest()
+
+
+def _open_xattrs(file: BinaryIO, rootfs: Rootfs, place: str) -> Mapping[str, bytes]:
+    """Attributes of an open file, looked up without going down its path again."""
+    try:
+        descriptor = file.fileno()
+        return {name: os.getxattr(descriptor, name) for name in os.listxattr(descriptor)}
+    except OSError:  # not a file of its own, or none of these on its file system
+        return rootfs.xattrs(place)
+
+
+def _feed(update: Callable[[bytes], None], file: BinaryIO, size: int) -> None:
+    """Read a file to its end, which is most likely where its ``size`` says."""
+    chunk = file.read(min(size + 1, _CHUNK))
+    while chunk:
+        update(chunk)
+        chunk = file.read(_CHUNK) if len(chunk) != size else b""
+
+
+def _load(path: Path) -> dict[str, tuple[_Stat, str, int]]:
+    """The cache file's content; empty when it is missing, damaged or of another version."""
+    try:
+        content = json.loads(path.read_bytes())
+        if content["version"] != _VERSION:
+            return {}
+        return {
+            key: ((status[0], status[1], status[2], status[3], status[4]), digest, unused)
+            for key, (status, digest, unused) in content["files"].items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return {}
+
+
+def _replace_file(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

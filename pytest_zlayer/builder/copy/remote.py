@@ -1,0 +1,46 @@
+"""Sources of ADD that lie elsewhere: telling them from paths, what they come down to, why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_zlayer.buildah.files.rootfs import Rootfs
+from pytest_zlayer.builder.copy_error import CopyError
+from pytest_zlayer.dockerfile.values.remote_sources import is_git, is_url
+
+RemoteKind = Literal["path", "http", "git"]
+
+
+class RemoteError(CopyError):
+    """A remote source could not be had; ``transient`` tells whether trying again may help."""
+
+    def __init__(self, message: str, *, hint: str | None = None, transient: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.transient = transient
+
+
+def remote_kind(source: str) -> RemoteKind:
+    """What a source is: a path, a URL to download, or a git repository to clone."""
+    if is_url(source):
+        return "http"
+    return "git" if is_git(source) else "path"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a remote source came down to on this machine.
+
+    Attributes:
+        rootfs: the tree it lies in.
+        place: absolute path in that tree.
+        is_directory: a git checkout, else a single file.
+        name: what the file is called inside a destination directory.
+        mtime_ns: the file's time, nanoseconds since the epoch.
+    """
+
+    rootfs: Rootfs
+    place: str
+    is_directory: bool
+    name: str = ""
+    mtime_ns: int = 0

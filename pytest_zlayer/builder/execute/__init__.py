@@ -1,0 +1,1 @@
+"""Steps become layers: the executor, the stage executor, RUN."""

@@ -1,0 +1,193 @@
+"""What all stages of one build share: engine, cache, contexts, events, limits, log."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from pytest_zlayer.builder.cache.layer_cache import CachedLayers, LayerCache, cache_name
+from pytest_zlayer.builder.copy.digests import Digests
+from pytest_zlayer.builder.execute.slots import Slots
+from pytest_zlayer.builder.model.options import BuildOptions
+from pytest_zlayer.builder.plan.build_plan import BuildPlan
+from pytest_zlayer.builder.retry import Interrupted
+from pytest_zlayer.builder.store.base_images import BaseImages
+from pytest_zlayer.builder.store.mounted_images import MountedImages
+from pytest_zlayer.dockerfile.values.platforms import Platform
+from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.events import BuildEvent, Event
+
+if TYPE_CHECKING:
+    from pytest_zlayer.buildah.engine import Engine
+    from pytest_zlayer.builder.model.errors import BuildError
+
+
+class BuildTimeout(ZlayerError):
+    """A build took longer than its timeout allows."""
+
+
+class BuildLog:
+    """The log file of one build; created with the first byte written, safe for several threads.
+
+    Where it cannot be written any more it ends: a build is worth more than its log.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: IO[bytes] | None = None
+        self._ended = False
+        self._guard = threading.Lock()
+
+    def write(self, data: bytes) -> None:
+        """Append ``data``."""
+        with self._guard:
+            if self._ended:
+                return
+            try:
+                self._append(data)
+            except OSError:
+                self._ended = True
+
+    def _append(self, data: bytes) -> None:
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("ab", buffering=0)
+        self._file.write(data)
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was written."""
+        return self._file is not None
+
+    def close(self, *, keep: bool) -> None:
+        """Close the file, and remove it unless ``keep``."""
+        with self._guard:
+            self._ended = True
+            if self._file is None:
+                return
+            self._file.close()
+            self._file = None
+            if not keep:
+                self.path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # not empty: logs of other builds
+                    self.path.parent.rmdir()
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """One build under way.
+
+    Attributes:
+        views: images of this build mounted for reading.
+        scratch: private directory, removed when the build ends.
+        slots: bounds the steps that run side by side in the whole session.
+        rank: how many builds of the session began before: those go first.
+        stop: set when the session ends early or another stage of this build failed.
+        deadline: ``time.monotonic()`` value at which the build has taken too long, or ``None``.
+        adopted: cached layers this build has taken over.
+        source_date_epoch: seconds since the epoch that every time in the image is set to.
+        may_retry: asks the retry hook: ``(step text, attempt, error) -> bool | None``.
+        keep_container: takes over a failed step's container; false when it is not wanted.
+    """
+
+    build_id: str
+    plan: BuildPlan
+    options: BuildOptions
+    engine: Engine
+    cache: LayerCache
+    views: MountedImages
+    bases: BaseImages
+    digests: Digests
+    scratch: Path
+    log: BuildLog
+    listener: Callable[[Event], None]
+    slots: Slots
+    rank: int
+    stop: threading.Event
+    may_retry: Callable[[str, int, BuildError], bool | None]
+    keep_container: Callable[[str, str], bool]
+    platform: Platform
+    deadline: float | None = None
+    source_date_epoch: int | None = None
+    adopted: list[CachedLayers] = field(default_factory=list)
+    _count: int = 0
+    _paused: float = 0.0
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def emit(self, event: Callable[..., BuildEvent], **values: Any) -> None:
+        """Send an event of this build to the listener."""
+        self.listener(event(build_id=self.build_id, image=self.plan.label, **values))  # type: ignore[arg-type]  # the union is closed by its constructors
+
+    def check(self) -> None:
+        """Stop here if the build was told to stop or has taken too long."""
+        if self.stop.is_set():
+            raise Interrupted
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise self.timeout_error()
+
+    def limit_text(self) -> str:
+        """Which limit a step that was stopped has met."""
+        if self.deadline is not None and time.monotonic() >= self.deadline - 0.05:
+            return f"the build's timeout is {self.plan.spec.timeout:g} s"
+        return f"the timeout of a step is {self.options.step_timeout or 0:g} s"
+
+    def timeout_error(self) -> BuildTimeout:
+        """The error that says that the build took too long."""
+        return BuildTimeout(
+            f"building {self.plan.label} took longer than {self.plan.spec.timeout:g} s",
+            hint="raise timeout= on the declaration or --zlayer-timeout",
+        )
+
+    def now(self) -> float:
+        """The time that images and files made now get: seconds since the epoch."""
+        return time.time() if self.source_date_epoch is None else self.source_date_epoch
+
+    def time_left(self) -> float | None:
+        """Seconds until the deadline, or ``None``; a step limit may shorten it."""
+        limits = [self.options.step_timeout]
+        if self.deadline is not None:
+            limits.append(max(self.deadline - time.monotonic(), 0.01))
+        known = [limit for limit in limits if limit is not None]
+        return min(known) if known else None
+
+    def cached(self, key: str) -> CachedLayers | None:
+        """The layers cached under ``key``, unless this build is to use none."""
+        return None if self.plan.spec.no_cache else self.cache.find(key)
+
+    def layer_name(self, key: str) -> str:
+        """The name a finished layer gets.
+
+        Without the cache it is this process's own: nobody else may begin to use a layer that is
+        going to be built again under the same key.
+        """
+        if self.plan.spec.no_cache:
+            return f"{self.engine.temporary_images}{self.build_id}/{self.fresh_path(key[:12]).name}"
+        return cache_name(key)
+
+    def layer_added(self, key: str) -> None:
+        """Note that the layer of ``key`` is in the store."""
+        if not self.plan.spec.no_cache:
+            self.cache.add(key)
+
+    def spend(self, seconds: float) -> bool:
+        """Take ``seconds`` from what this build may pause in all; false when it is used up."""
+        with self._guard:
+            self._paused += seconds
+            return self._paused <= self.options.retry_max_total
+
+    def fresh_path(self, stem: str) -> Path:
+        """A path in ``scratch`` nobody else has been given."""
+        with self._guard:
+            self._count += 1
+            return self.scratch / f"{stem}-{self._count}"
+
+    @contextlib.contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold one of the session's slots for steps that run side by side."""
+        with self.slots.hold(self.rank, self.check):
+            yield

@@ -1,0 +1,367 @@
+"""Builds one image: all its stages, side by side where they can be, then the final image."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.buildah.files.rootfs import Rootfs
+from pytest_zlayer.builder.context.sources import Sources, host_path
+from pytest_zlayer.builder.execute.build import Job
+from pytest_zlayer.builder.execute.stage_executor import StageBuilder, cached_result, deepest_cached
+from pytest_zlayer.builder.execute.stage_files import Head, StageTree
+from pytest_zlayer.builder.image.built_image import BuildResult, StepResult
+from pytest_zlayer.builder.model.spec import ImageFormat
+from pytest_zlayer.builder.oci.config import (
+    Chain,
+    HistoryEntry,
+    config_json,
+    image_id,
+    manifest_type,
+    natural_format,
+    timestamp_text,
+    write_layout,
+)
+from pytest_zlayer.builder.oci.squash import merge_layers
+from pytest_zlayer.builder.plan.steps import StagePlan, Step
+from pytest_zlayer.builder.retry import Interrupted
+from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
+from pytest_zlayer.dockerfile.operations.kinds import (
+    BindMount,
+    CacheMount,
+    CopyOperation,
+    RunOperation,
+    SourceRef,
+    WorkdirOperation,
+)
+from pytest_zlayer.dockerfile.stages.resolve import StageGraph, stage_label
+from pytest_zlayer.errors import UsageError
+
+
+class ImageBuilder:
+    """Runs one job from its stage plans to the final image.
+
+    Args:
+        job: the build under way.
+        plans: the needed stages by index.
+        graph: the stages as the Dockerfile has them.
+        sources: files of contexts and images.
+    """
+
+    def __init__(
+        self, job: Job, plans: Mapping[int, StagePlan], graph: StageGraph, sources: Sources
+    ) -> None:
+        self._job = job
+        self._plans = plans
+        self._graph = graph
+        self.target = graph.target
+        self._sources = sources
+        self._futures: dict[int, Future[StageBuilder]] = {}
+        self._heirs: dict[int, int | None] = {}
+        self._guard = threading.Lock()
+        self._pool = ThreadPoolExecutor(max_workers=max(len(plans), 1), thread_name_prefix="stage")
+        self._started = time.monotonic()
+
+    def build(self) -> StageBuilder:
+        """Build the target stage and everything it needs.
+
+        Raises:
+            BuildError, DockerfileError, EngineError: what stopped it.
+        """
+        try:
+            return self._stage(self.target)
+        except BaseException as error:
+            self._job.stop.set()
+            self._settle()
+            if isinstance(error, Interrupted) and (cause := self._first_failure()) is not None:
+                raise cause from None
+            raise
+        finally:
+            self._settle()
+
+    def _first_failure(self) -> BaseException | None:
+        """Why a stage failed; the others were interrupted only because of that."""
+        failures = (future.exception() for future in list(self._futures.values()))
+        return next((one for one in failures if one and not isinstance(one, Interrupted)), None)
+
+    def close(self) -> None:
+        """End for good: stages cannot be built any more."""
+        self.publish(at_once=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def publish(self, *, at_once: bool) -> None:
+        """Have the layers of all finished stages in the cache; ``at_once``: if that is quick."""
+        for future in list(self._futures.values()):
+            if future.done() and future.exception() is None:
+                future.result().tree.save(at_once=at_once)
+
+    def result(self) -> BuildResult:
+        """Steps, time and log of the build."""
+        steps: list[StepResult] = []
+        for index in sorted(self._plans):
+            future = self._futures.get(index)
+            if future is None:  # nobody needed it: all that is made from it was cached
+                steps.extend(
+                    cached_result(self._plans[index], step) for step in self._plans[index].steps
+                )
+            elif future.done() and future.exception() is None:
+                steps.extend(future.result().results)
+        log = self._job.log.path if self._job.log.exists else None
+        return BuildResult(tuple(steps), time.monotonic() - self._started, log)
+
+    def other_stages(self) -> list[int]:
+        """The stages this build knows besides its target."""
+        return [index for index in self._plans if index != self.target]
+
+    def stage_index(self, name: str) -> int:
+        """The index of a stage that this build could make, by name or index.
+
+        Raises:
+            UsageError: there is no such stage, or the target does not need it.
+        """
+        labels = {stage_label(node.stage): node.stage.index for node in self._graph.nodes}
+        index = labels.get(name.lower(), int(name) if name.isdecimal() else -1)
+        if index in self._plans:
+            return index
+        known = ", ".join(self._plans[one].label for one in self._plans)
+        raise UsageError(f"{self._job.plan.label} has no stage {name!r}", hint=f"it has: {known}")
+
+    def stage(self, index: int) -> StageBuilder:
+        """A stage, built now if nothing has needed it yet."""
+        return self._stage(index)
+
+    def _settle(self) -> None:
+        """Wait until no stage is being built."""
+        for future in list(self._futures.values()):
+            with contextlib.suppress(BaseException):
+                future.result()
+
+    # -- stages -------------------------------------------------------------------------------
+
+    def _stage(self, index: int) -> StageBuilder:
+        return self._start(index).result()
+
+    def _start(self, index: int) -> Future[StageBuilder]:
+        with self._guard:
+            if index not in self._futures:
+                self._futures[index] = self._pool.submit(self._build_stage, index)
+            return self._futures[index]
+
+    def _build_stage(self, index: int) -> StageBuilder:
+        plan = self._plans[index]
+        cached = deepest_cached(self._job, plan)
+        remaining = plan.steps if cached is None else plan.steps[cached[0] + 1 :]
+        for needed in _sources_of(remaining):
+            self._start(needed)
+        builder = StageBuilder(
+            self._job,
+            plan,
+            self._ground(plan, cached=cached is not None),
+            stage_plan=self._plans.__getitem__,
+            source_rootfs=self._rootfs,
+            source_path=self._path,
+            heir=self._heir(index) is not None,
+            wanted=any(one.base_stage == index for one in self._plans.values()),
+            alone=index == self.target,
+        )
+        try:
+            builder.build()
+        except BaseException:
+            self._job.stop.set()
+            raise
+        return builder
+
+    def _ground(self, plan: StagePlan, *, cached: bool) -> StageTree:
+        """What a stage grows on: nothing, its base image, or the stage it is built from."""
+        if plan.base is not None:
+            return StageTree(self._job, Head(plan.base.id, plan.base.chain), plan.base)
+        if plan.base_stage is None or cached:
+            return StageTree(self._job, Head(), None)
+        parent = self._stage(plan.base_stage).tree
+        if self._heir(plan.base_stage) == plan.index:
+            return StageTree(self._job, Head(), None, parent=parent)
+        return StageTree(self._job, parent.stored_head(), None)
+
+    def _heir(self, index: int) -> int | None:
+        """The stage that goes on in the container of another one, before its image is there.
+
+        The earlier ones are more likely to be waited for. Nobody else may read its files then.
+        """
+        if index not in self._heirs:
+            read = any(index in _sources_of(plan.steps) for plan in self._plans.values())
+            above = [plan for plan in self._plans.values() if plan.base_stage == index]
+            above = [one for one in above if deepest_cached(self._job, one) is None]
+            # Several threads may get here; the first answer counts.
+            self._heirs.setdefault(index, None if read or not above else above[0].index)
+        return self._heirs[index]
+
+    def _rootfs(self, source: SourceRef) -> Rootfs:
+        if source.kind == "stage":
+            return self._stage(source.index).tree.rootfs()
+        return self._sources.rootfs(source)
+
+    def _path(self, source: SourceRef, path: str) -> Path:
+        if source.kind == "stage":
+            return host_path(self._stage(source.index).tree.rootfs(), path)
+        return self._sources.path(source, path)
+
+    # -- the final image ----------------------------------------------------------------------
+
+    def pretty_chain(self, index: int) -> Chain:
+        """Layers of a finished stage with a history that names every instruction."""
+        plan = self._plans[index]
+        base = Chain() if plan.base is None else plan.base.chain
+        if plan.base_stage is not None:
+            base = self.pretty_chain(plan.base_stage)
+        raw = self._stage(index).tree.chain()
+        return tell_history(base, raw, plan.steps, timestamp_text(self._job.now()))
+
+    def _base_chain(self, index: int) -> Chain:
+        """Layers and history of the base image under a stage and the stages it stands on."""
+        plan = self._plans[index]
+        if plan.base_stage is not None:
+            return self._base_chain(plan.base_stage)
+        return Chain() if plan.base is None else plan.base.chain
+
+    def assemble(self, index: int, names: Callable[[str], Sequence[str]]) -> str:
+        """Put the image of a finished stage into the store; its id, from which ``names`` come."""
+        tree = self._stage(index).tree
+        if self._squashed(index):
+            tree.flush()
+        with tree.part_names() as parts:
+            return self._assemble(index, lambda made: (*names(made), *parts))
+
+    def store_layers(self) -> None:
+        """Have the layers of all finished stages in the cache; new ones in the image they are for.
+
+        Whoever wants the image then only names it.
+        """
+        tree = self._stage(self.target).tree
+        if not self._squashed(self.target):
+            with tree.part_names() as parts:
+                if parts:
+                    self._assemble(self.target, lambda _: parts)
+        self.publish(at_once=False)
+
+    def _squashed(self, index: int) -> bool:
+        return self._job.plan.spec.squash and index == self.target
+
+    def _assemble(self, index: int, names: Callable[[str], Sequence[str]]) -> str:
+        job, spec = self._job, self._job.plan.spec
+        tree = self._stage(index).tree
+        chain = self.pretty_chain(index)
+        config = self.final_config(index)
+        if self._squashed(index):
+            chain = self._squash(index, chain)
+        created = max((one.created for one in chain.history), default=timestamp_text(0))
+        if job.source_date_epoch is not None:
+            created = timestamp_text(job.source_date_epoch)
+        content = config_json(config, chain, created=created)
+        image_format = spec.format or natural_format(config)
+        image = self._store(content, chain, image_format, names)
+        tree.stored(image)
+        return image
+
+    def _store(
+        self,
+        content: Mapping[str, Any],
+        chain: Chain,
+        image_format: ImageFormat,
+        names: Callable[[str], Sequence[str]],
+    ) -> str:
+        """Give names to the image with this configuration; it is made unless it is there."""
+        engine, known = self._job.engine, image_id(content)
+        given = names(known)
+        if any(one.id == known for one in engine.images()):
+            with contextlib.suppress(EngineError):  # gone at this moment
+                record = engine.inspect_image(known)
+                if record.manifest.get("mediaType") == manifest_type(image_format):
+                    engine.tag(known, *given)
+                    return known
+        directory = self._job.fresh_path("layout")
+        write_layout(directory, content, chain.layers, image_format)
+        made = engine.import_layout(directory, *given)
+        shutil.rmtree(directory)
+        return made
+
+    def final_config(self, index: int) -> ImageConfig:
+        """The configuration of a finished stage with the declaration's labels and platform."""
+        config = self._plans[index].state.config
+        platform = self._job.platform
+        return replace(
+            config,
+            labels={**config.labels, **self._job.plan.spec.labels},
+            architecture=config.architecture or platform.architecture,
+            os=config.os or platform.os,
+            variant=config.variant or platform.variant,
+        )
+
+    def _squash(self, index: int, chain: Chain) -> Chain:
+        """One layer for all that is new; the history stays, most of it without layers."""
+        base = self._base_chain(index)
+        image = self._stage(index).tree.head.image
+        new = chain.layers[len(base.layers) :]
+        if image is None or len(new) < 2:
+            return chain
+        directory = self._job.fresh_path("squash")
+        self._job.engine.push(image, f"dir:{directory}")
+        manifest = json.loads((directory / "manifest.json").read_bytes())
+        blobs = [directory / one["digest"].partition(":")[2] for one in manifest["layers"]]
+        layer = merge_layers(blobs[len(base.layers) :], directory / "merged")
+        told = [replace(entry, empty=True) for entry in chain.history[len(base.history) :]]
+        told[-1] = replace(told[-1], empty=False)
+        return Chain((*base.layers, layer), (*base.history, *told))
+
+
+def _sources_of(steps: tuple[Step, ...]) -> list[int]:
+    """Stages that steps copy or mount from, in order of need."""
+    found: dict[int, None] = {}
+    for step in steps:
+        operation = step.operation
+        references: list[SourceRef | None] = []
+        if isinstance(operation, CopyOperation):
+            references.append(operation.from_)
+        elif isinstance(operation, RunOperation):
+            references += [
+                mount.from_
+                for mount in operation.mounts
+                if isinstance(mount, (BindMount, CacheMount))
+            ]
+        for reference in references:
+            if reference is not None and reference.kind == "stage":
+                found[reference.index] = None
+    return list(found)
+
+
+def tell_history(base: Chain, raw: Chain, steps: tuple[Step, ...], now: str) -> Chain:
+    """The history of a stage, one entry an instruction, in docker's manner.
+
+    ``raw`` is what the store knows: which layers there are on top of ``base``, when they were made,
+    and what was done for each.
+    """
+    made = [entry for entry in raw.history if not entry.empty][len(base.layers) :]
+    layers = list(raw.layers[len(base.layers) :])
+    chain, latest = base, max((entry.created for entry in base.history), default=now)
+    for step in steps:
+        if made and _made_layer(step, made[0]):
+            latest = made.pop(0).created
+            chain = chain.add(layers.pop(0), HistoryEntry(step.history, latest))
+        else:
+            chain = chain.note(HistoryEntry(step.history, latest))
+    return chain
+
+
+def _made_layer(step: Step, entry: HistoryEntry) -> bool:
+    """Whether the next layer is that of ``step``: of the others, only a WORKDIR may need none."""
+    if isinstance(step.operation, WorkdirOperation):
+        return entry.created_by == step.history
+    return step.makes_layer

@@ -1,0 +1,245 @@
+"""RUN: attempts in clean containers, retried as the policy says, committed on success."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pytest_zlayer.buildah.commands.disks import full_disk
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.builder.execute.build import Job
+from pytest_zlayer.builder.execute.mount_points import (
+    ENGINE_MOUNTS,
+    existing_parents,
+    missing,
+    refuse_links,
+)
+from pytest_zlayer.builder.execute.mounts import MountPreparer, PreparedMounts
+from pytest_zlayer.builder.execute.output import StepOutput
+from pytest_zlayer.builder.execute.stage_files import SCRATCH, StageTree
+from pytest_zlayer.builder.image.keep import shell_line
+from pytest_zlayer.builder.model.errors import TAIL_LINES, BuildError
+from pytest_zlayer.builder.model.retry_policy import RetryPolicy
+from pytest_zlayer.builder.plan.steps import Step
+from pytest_zlayer.builder.retry import with_retries
+from pytest_zlayer.dockerfile.dispatch.instruction import proxy_args
+from pytest_zlayer.dockerfile.operations.kinds import RunOperation
+from pytest_zlayer.dockerfile.values.secret_names import looks_secret
+from pytest_zlayer.events import StepRetry
+
+NOT_RETRIED = (126, 127)  # cannot execute, not found: trying again cannot help
+
+
+class StepFailed(Exception):
+    """One attempt of a RUN ended with a failure of its command."""
+
+    def __init__(
+        self,
+        reason: str,
+        exit_code: int | None,
+        tail: tuple[str, ...],
+        *,
+        final: bool = False,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.exit_code = exit_code
+        self.tail = tail
+        self.final = final
+        self.hint = hint
+
+
+class RunStep:
+    """Executes one RUN on the tree of its stage.
+
+    Args:
+        user: who runs it, as numbers where possible.
+        failure: makes the ``BuildError`` of this step: ``(reason, **details) -> BuildError``.
+        emit: sends an event with the stage filled in.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        tree: StageTree,
+        mounts: MountPreparer,
+        step: Step,
+        operation: RunOperation,
+        *,
+        user: str,
+        failure: Callable[..., BuildError],
+        emit: Callable[..., None],
+    ) -> None:
+        self._job = job
+        self._tree = tree
+        self._mounts = mounts
+        self._step = step
+        self._operation = operation
+        self._failure = failure
+        self._emit = emit
+        self._user = user
+        self._policy = _policy(job)
+        self._attempts = 0
+        self._left: str | None = None
+
+    def execute(self) -> int:
+        """Run until it succeeds or attempts are used up; the number of attempts it took.
+
+        Raises:
+            BuildError: the last attempt failed.
+        """
+        policy = self._policy
+        try:
+            with_retries(
+                self._attempt,
+                policy,
+                worth=self._worth,
+                announce=lambda error, number, delay: self._emit(
+                    StepRetry,
+                    number=self._step.number,
+                    text=self._step.text,
+                    line=self._step.instruction.span.line,
+                    attempt=number,
+                    attempts=policy.retries + 1,
+                    delay=delay,
+                    reason=str(error),
+                ),
+                stop=self._job.stop,
+            )
+        except StepFailed as failed:
+            self._keep_left()
+            raise self._to_error(failed, self._repeat_command()) from None
+        except EngineError as error:
+            self._job.check()  # an interruption is no failure of the step
+            self._keep_left()
+            tail = error.stderr[-TAIL_LINES:]
+            trouble = StepFailed(error.message, None, tail, hint=error.hint)
+            raise self._to_error(trouble, self._repeat_command()) from error
+        return self._attempts
+
+    def _to_error(self, failed: StepFailed, repeat: str | None = None) -> BuildError:
+        return self._failure(
+            self._step,
+            failed.reason,
+            hint=failed.hint,
+            exit_code=failed.exit_code,
+            attempts=self._attempts,
+            tail=failed.tail,
+            repeat=repeat,
+        )
+
+    def _worth(self, error: BaseException, number: int) -> bool:
+        if not isinstance(error, StepFailed) or error.final:
+            return False
+        verdict = self._job.may_retry(self._step.text, number, self._to_error(error))
+        again = error.exit_code not in NOT_RETRIED if verdict is None else verdict
+        return again and self._job.spend(self._policy.pause(number))
+
+    def _attempt(self, number: int) -> None:
+        """One attempt; when buildah itself breaks down, once more from a clean state."""
+        self._attempts = number
+        try:
+            self._run_and_commit()
+        except EngineError as error:
+            if error.failure.kind not in ("crash", "transient"):
+                raise
+            self._run_and_commit()
+
+    def _run_and_commit(self) -> None:
+        self._job.check()
+        with self._job.slot():
+            container = self._tree.open()
+            try:
+                mounts = self._mounts.prepare(self._operation, self._job.engine.isolation)
+                with mounts.undo:
+                    points = self._mount_points(mounts)
+                    restored = existing_parents(self._tree.rootfs(), points)
+                    self._execute(container, mounts)
+                self._tree.remove_empty(points)
+                self._tree.take(self._step, restored)
+            except BaseException:
+                self._left = container
+                self._tree.abandon()
+                raise
+
+    def _mount_points(self, mounts: PreparedMounts) -> tuple[str, ...]:
+        """Put the mounts where they belong; the mount points the image does not have yet."""
+        rootfs = self._tree.rootfs()
+        refuse_links(rootfs)
+        mounts.follow_links(rootfs)
+        return missing(rootfs, [*ENGINE_MOUNTS, *mounts.targets])
+
+    def _keep_left(self) -> None:
+        """Let the container of the last failed attempt be kept if that is wanted."""
+        if self._left is not None and self._job.keep_container(self._left, self._step.text):
+            self._job.views.release(self._left)
+
+    def _execute(self, container: str, mounts: PreparedMounts) -> None:
+        operation = self._operation
+        shown, hidden = self._variables()
+        output = StepOutput(self._step, self._job.log, self._emit)
+        with output:
+            done = self._job.engine.run(
+                container,
+                mounts.argv or operation.argv,
+                env={**shown, **mounts.env},
+                user=self._user,
+                workdir=operation.workdir,
+                volumes=mounts.volumes,
+                tmpfs=mounts.tmpfs,
+                network=operation.network,
+                hidden_env={**hidden, **mounts.hidden_env},
+                on_line=output.line,
+                stdout=output.stdout,
+                stderr=output.stderr,
+                timeout=self._job.time_left(),
+            )
+            output.failed = done.exit_code != 0
+        if done.timed_out:
+            reason = f"it was stopped after {done.seconds:.1f} s: {self._job.limit_text()}"
+            raise StepFailed(reason, None, output.tail(), final=True)
+        if done.killed_by_signal:
+            reason = f"the command was killed by signal {done.killed_by_signal}"
+            raise StepFailed(reason, done.exit_code, output.tail())
+        if done.exit_code != 0:
+            reason = f"the command exited with {done.exit_code}"
+            engine = self._job.engine
+            full = full_disk([engine.storage.root, engine.storage.runroot, engine.tmpdir])
+            hint = full.message if full else None
+            raise StepFailed(reason, done.exit_code, output.tail(), hint=hint)
+
+    def _variables(self) -> tuple[dict[str, str], dict[str, str]]:
+        """What the command sees: what everybody may read on a command line, and the rest.
+
+        Build arguments that were given may be tokens, and addresses of proxies hold passwords.
+        """
+        operation, given = self._operation, self._job.plan.spec.build_args
+        hidden = {name: value for name, value in operation.args.items() if name in given}
+        shown = {name: value for name, value in operation.env.items() if name not in hidden}
+        return shown, {**hidden, **proxy_args(given)}
+
+    def _repeat_command(self) -> str:
+        """A shell line that runs the step again on the state before it.
+
+        Values that look like secrets are left for people to fill in.
+        """
+        self._tree.save(at_once=False)  # that state has to be in the store
+        operation = self._operation
+        env = [
+            f"--env={name}=***" if looks_secret(name) else f"--env={name}={value}"
+            for name, value in operation.env.items()
+        ]
+        user = [f"--user={operation.user}"] if operation.user else []
+        options = [*user, f"--workingdir={operation.workdir}", *env]
+        image = self._tree.head.image or SCRATCH
+        return shell_line(self._job.engine, image, operation.argv, options)
+
+
+def _policy(job: Job) -> RetryPolicy:
+    options = job.options
+    return RetryPolicy(
+        retries=job.plan.spec.retries or 0,
+        delay=options.retry_delay,
+        backoff=options.retry_backoff,
+        max_delay=options.retry_max_delay,
+    )

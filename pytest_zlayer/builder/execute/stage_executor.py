@@ -1,0 +1,345 @@
+"""Builds one stage: takes over the deepest cached step, then performs what is left."""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pytest_zlayer.buildah.files.rootfs import Rootfs
+from pytest_zlayer.builder.cache.layer_cache import CachedLayers
+from pytest_zlayer.builder.copy import (
+    CopyError,
+    Selection,
+    layout,
+    lookup_user,
+    make_directory,
+    resolve_owner,
+    select,
+)
+from pytest_zlayer.builder.execute.build import Job
+from pytest_zlayer.builder.execute.emulation import can_execute
+from pytest_zlayer.builder.execute.mounts import MountPreparer
+from pytest_zlayer.builder.execute.run_step import RunStep
+from pytest_zlayer.builder.execute.stage_files import SCRATCH, StageTree
+from pytest_zlayer.builder.image.built_image import StepResult
+from pytest_zlayer.builder.model.errors import TAIL_LINES, BuildError, FailedStep, machine_trouble
+from pytest_zlayer.builder.oci.layer import LayerEntry
+from pytest_zlayer.builder.plan.steps import StagePlan, Step
+from pytest_zlayer.dockerfile.operations.kinds import (
+    CopyOperation,
+    MetadataOperation,
+    RunOperation,
+    SourceRef,
+    WorkdirOperation,
+)
+from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.events import (
+    OutputLine,
+    StageComplete,
+    StageStarted,
+    StepComplete,
+    StepStarted,
+    Waiting,
+)
+
+
+class StageBuilder:
+    """One stage of one build.
+
+    Args:
+        job: what all stages of the build share.
+        plan: the stage's steps.
+        tree: what the stage grows on.
+        stage_plan: the plan of another stage.
+        source_rootfs: the files of another stage, image or context, for COPY --from.
+        source_path: the same as a host path, for mounts.
+        heir: whether another stage goes on in its container.
+        wanted: whether another stage is built from it.
+        alone: whether its layers reach the store with the final image first.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        plan: StagePlan,
+        tree: StageTree,
+        *,
+        stage_plan: Callable[[int], StagePlan],
+        source_rootfs: Callable[[SourceRef], Rootfs],
+        source_path: Callable[[SourceRef, str], Path],
+        heir: bool,
+        wanted: bool,
+        alone: bool,
+    ) -> None:
+        self.plan = plan
+        self.tree = tree
+        self._heir = heir
+        self._wanted = wanted
+        self._alone = alone
+        self._job = job
+        self._stage_plan = stage_plan
+        self._source_rootfs = source_rootfs
+        self._results: list[StepResult] = []
+        self._root_user: str | None = None
+        self._mounts = MountPreparer(
+            scratch=job.scratch,
+            caches=job.cache.mounts_directory,
+            source_path=source_path,
+            secrets=job.plan.spec.secrets,
+            ssh=job.plan.spec.ssh,
+            environment=job.options.environment,
+            process=job.engine.process,
+            check=job.check,
+        )
+
+    @property
+    def results(self) -> tuple[StepResult, ...]:
+        """What became of each step so far."""
+        return tuple(self._results)
+
+    def build(self) -> None:
+        """Perform every step that is not cached.
+
+        Raises:
+            BuildError: a step failed.
+            EngineError: the engine itself failed.
+            Interrupted, BuildTimeout: the build was stopped.
+        """
+        started = time.monotonic()
+        plan = self.plan
+        base = plan.base.id[:12] if plan.base else SCRATCH
+        self._emit(StageStarted, base=base, steps=len(plan.steps), index=plan.index)
+        try:
+            done = self._adopt_cached(0)
+            while done < len(plan.steps):
+                self._job.check()
+                self._perform(plan.steps[done])
+                done += 1
+                if self._results[-1].cached:  # somebody else has built it meanwhile, or more
+                    done = self._adopt_cached(done)
+            self.tree.finish(heir=self._heir, wanted=self._wanted, alone=self._alone)
+        except BaseException as error:
+            self.tree.save(at_once=not isinstance(error, BuildError))
+            raise
+        self._emit(StageComplete, index=plan.index, seconds=time.monotonic() - started)
+
+    def _adopt_cached(self, done: int) -> int:
+        """Take over the deepest cached step after the first ``done``; how many are done then."""
+        found = deepest_cached(self._job, self.plan, done)
+        if found is None:
+            return done
+        position, layers = found
+        self.tree.adopt(layers)
+        for step in self.plan.steps[done : position + 1]:
+            self._record(step, cached=True)
+        return position + 1
+
+    def _perform(self, step: Step) -> None:
+        operation = step.operation
+        if isinstance(operation, MetadataOperation):
+            self._record(step, cached=bool(self._results) and self._results[-1].cached)
+            return
+        self._emit(StepStarted, **self._fields(step))
+        started = time.monotonic()
+        cached, attempts = False, 1
+        try:
+            if isinstance(operation, RunOperation):
+                cached, attempts = self._run(step, operation)
+            else:
+                self._compose(step, operation)
+        except CopyError as error:
+            raise self._failure(step, error.message, hint=error.hint) from error
+        except OSError as error:
+            trouble = machine_trouble(error, str(self._job.scratch))
+            raise self._failure(step, trouble.message, hint=trouble.hint) from error
+        seconds = time.monotonic() - started
+        self._record(step, cached=cached, attempts=attempts, seconds=seconds)
+
+    def _run(self, step: Step, operation: RunOperation) -> tuple[bool, int]:
+        """Run a step, or take it from whoever built it meanwhile: (cached, attempts)."""
+        job = self._job
+        architecture = self.plan.begin.config.architecture or job.platform.architecture
+        if not can_execute(architecture):
+            raise self._failure(
+                step,
+                f"its programs are for {architecture}, which this machine cannot execute",
+                hint="register an emulator (qemu-user-static), or only COPY in this stage",
+            )
+        with contextlib.ExitStack() as stack:
+            lock = job.cache.locks.hold(step.key, lambda: self._waiting(step), job.check)
+            stack.enter_context(lock)
+            layers = job.cached(step.key)
+            if layers is not None:
+                self.tree.adopt(layers)
+                return True, 0
+            self.tree.open()
+            user = self._numeric_user(operation.user)
+            run = RunStep(
+                job,
+                self.tree,
+                self._mounts,
+                step,
+                operation,
+                user=user,
+                failure=self._failure,
+                emit=self._emit,
+            )
+            attempts = run.execute()
+            self.tree.guard(step.key, stack.pop_all())
+            return False, attempts
+
+    def _numeric_user(self, user: str) -> str:
+        """``uid:gid`` when that is all the user is: look-ups by the engine cost 50 ms a RUN.
+
+        For root this is found out once a stage: a RUN that puts root into groups gives it nothing
+        it does not have.
+        """
+        is_root = user in ("", "0", "root")
+        if is_root and self._root_user is not None:
+            return self._root_user
+        try:
+            found = lookup_user(user or "0", self.tree.rootfs())
+        except ZlayerError:
+            return user  # the engine says what is wrong with it
+        numeric = user if found.groups else f"{found.uid}:{found.gid}"
+        if is_root:
+            self._root_user = numeric
+        return numeric
+
+    def _waiting(self, step: Step) -> None:
+        self._job.emit(Waiting, what=f"{self.plan.label}: {step.text}")
+
+    def _compose(self, step: Step, operation: CopyOperation | WorkdirOperation) -> None:
+        """Put the layer of a COPY, ADD or WORKDIR on the tree."""
+        if any(isinstance(one.operation, RunOperation) for one in self.plan.steps[step.number :]):
+            self.tree.expect_run()
+        if isinstance(operation, WorkdirOperation):
+            entries = self._workdir_entries(operation)
+        else:
+            entries = self._copy_entries(step, operation)
+        if entries or isinstance(operation, CopyOperation):  # else: a WORKDIR that exists
+            self.tree.put(step, entries)
+
+    def _workdir_entries(self, operation: WorkdirOperation) -> tuple[LayerEntry, ...]:
+        with self._job.slot():
+            target = self.tree.rootfs()
+            owner = resolve_owner(operation.user or None, target)
+            return make_directory(operation.path, target, owner=owner, now=int(self._job.now()))
+
+    def _copy_entries(self, step: Step, operation: CopyOperation) -> tuple[LayerEntry, ...]:
+        selection = step.selection
+        if selection is None:
+            selection = self._select_from(operation)
+        for warning in selection.warnings:
+            text = f"warning: {warning}"
+            self._emit(OutputLine, number=step.number, stream="stderr", text=text)
+        with self._job.slot():
+            target = self.tree.rootfs()
+            owner = resolve_owner(operation.chown, target)
+            return layout(selection, operation, target, owner=owner, now=int(self._job.now()))
+
+    def _select_from(self, operation: CopyOperation) -> Selection:
+        """The files a COPY takes from a stage or image.
+
+        Sources are looked for from the root, as BuildKit does; what is not there, in the final
+        WORKDIR of the stage.
+        """
+        rootfs = self._source_rootfs(operation.from_)
+        workdir = "/"
+        if operation.from_.kind == "stage":
+            workdir = self._stage_plan(operation.from_.index).state.config.workdir or "/"
+        sources = tuple(_where(one, operation, rootfs, workdir) for one in operation.sources)
+        return select(replace(operation, sources=sources), rootfs, ignore=None)
+
+    def _record(self, step: Step, *, cached: bool, attempts: int = 1, seconds: float = 0.0) -> None:
+        attempts = 0 if cached else attempts
+        fields = self._fields(step)
+        self._results.append(
+            replace(
+                cached_result(self.plan, step), cached=cached, attempts=attempts, seconds=seconds
+            )
+        )
+        self._emit(StepComplete, **fields, cached=cached, attempts=attempts, seconds=seconds)
+
+    def _fields(self, step: Step) -> dict[str, Any]:
+        return {
+            "number": step.number,
+            "total": len(self.plan.steps),
+            "text": step.text,
+            "line": step.instruction.span.line,
+        }
+
+    def _emit(self, event: Callable[..., Any], **fields: Any) -> None:
+        self._job.emit(event, stage=self.plan.label, **fields)
+
+    def _failure(
+        self,
+        step: Step,
+        reason: str,
+        *,
+        hint: str | None = None,
+        exit_code: int | None = None,
+        attempts: int = 1,
+        tail: tuple[str, ...] = (),
+        repeat: str | None = None,
+    ) -> BuildError:
+        span = step.instruction.span
+        dockerfile = self._job.plan.dockerfile
+        lines = dockerfile.text.split("\n")[span.line - 1 : span.end_line] if dockerfile else ()
+        failed = FailedStep(
+            image=self._job.plan.label,
+            dockerfile=self._job.plan.dockerfile_path,
+            line=span.line,
+            end_line=span.end_line,
+            source_lines=tuple(line.rstrip("\r") for line in lines),
+            stage=self.plan.label,
+            text=step.text,
+            exit_code=exit_code,
+            attempts=attempts,
+            tail=tail[-TAIL_LINES:],
+            log_path=str(self._job.log.path) if self._job.log.exists else None,
+            repeat_command=repeat,
+        )
+        return BuildError(reason, failed, hint=hint)
+
+
+def cached_result(plan: StagePlan, step: Step) -> StepResult:
+    """The result of a step that did not have to run."""
+    return StepResult(
+        stage=plan.label,
+        number=step.number,
+        text=step.text,
+        line=step.instruction.span.line,
+        cached=True,
+        attempts=0,
+        seconds=0.0,
+    )
+
+
+def deepest_cached(job: Job, plan: StagePlan, done: int = 0) -> tuple[int, CachedLayers] | None:
+    """Position of the last step whose layer is in the cache, and where; or ``None``.
+
+    The first ``done`` steps do not matter.
+    """
+    for position in range(len(plan.steps) - 1, done - 1, -1):
+        step = plan.steps[position]
+        layers = job.cached(step.key) if step.makes_layer else None
+        if layers is not None:
+            return position, layers
+    return None
+
+
+def _where(source: str, operation: CopyOperation, rootfs: Rootfs, workdir: str) -> str:
+    """``source`` as it stands, or below ``workdir`` if it is relative and not at the root."""
+    if source.startswith("/") or workdir == "/":
+        return source
+    alone = replace(operation, sources=(source,), files=())
+    with contextlib.suppress(CopyError):
+        if select(alone, rootfs, ignore=None).sources:
+            return source
+    return posixpath.join(workdir, source)

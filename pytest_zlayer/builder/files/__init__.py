@@ -1,0 +1,1 @@
+"""Paths, listings and contents of file trees."""

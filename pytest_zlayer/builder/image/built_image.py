@@ -1,0 +1,246 @@
+"""The image a test gets: facts, files, and commands run in it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from pytest_zlayer.builder.image.path import ImagePath
+from pytest_zlayer.builder.oci.config import HistoryEntry, Layer
+from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
+from pytest_zlayer.dockerfile.values.platforms import host_platform
+from pytest_zlayer.errors import UsageError, ZlayerError
+
+if TYPE_CHECKING:
+    from pytest_zlayer.builder.image.container import Container
+    from pytest_zlayer.builder.image.facts import ImageFacts, ImageStore
+
+SaveFormat = Literal["oci-archive", "docker-archive", "oci", "dir"]
+Engine: TypeAlias = Literal["docker", "podman"]
+CommandLike: TypeAlias = "str | Sequence[str] | None"
+_NO_VALUES: Mapping[str, str] = MappingProxyType({})
+_NO_IMAGES: Mapping[str, Image] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What became of one instruction.
+
+    Attributes:
+        stage: label of its stage.
+        number: position in the stage, from 1.
+        text: the instruction on one line.
+        line: first line in the Dockerfile.
+        cached: taken from the cache, not run.
+        attempts: how often it was run (0 when cached; more than 1 after retries).
+        seconds: how long it took.
+    """
+
+    stage: str
+    number: int
+    text: str
+    line: int
+    cached: bool
+    attempts: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """How an image was built: its steps, seconds in all, and the log file if there is output."""
+
+    steps: tuple[StepResult, ...] = ()
+    seconds: float = 0.0
+    log: Path | None = None
+
+    @property
+    def cached(self) -> bool:
+        """Whether no step that makes a layer had to run."""
+        return all(step.cached or step.seconds == 0.0 for step in self.steps)
+
+    @property
+    def retries(self) -> int:
+        """Attempts beyond the first, over all steps."""
+        return sum(max(step.attempts - 1, 0) for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a command in an image did; ``duration`` is seconds."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    duration: float
+    argv: tuple[str, ...] = ()
+
+
+class CommandFailed(ZlayerError):
+    """A command run with ``check=True`` ended with a status other than 0; see ``result``."""
+
+    def __init__(self, image: str, result: RunResult) -> None:
+        self.result = result
+        tail = "\n".join((result.stdout + result.stderr).splitlines()[-40:])
+        shown = " ".join(result.argv)
+        super().__init__(f"{shown!r} in {image} exited with {result.exit_code}\n{tail}".rstrip())
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image in the store.
+
+    ``str(image)`` is a reference every tool on the same storage understands. Facts are read from
+    the store when they are first asked for.
+
+    A manifest list has its images in ``platforms``, by platform; its facts, files and commands are
+    those of the image for this machine, or of the first one.
+    """
+
+    id: str
+    name: str
+    label: str
+    tags: tuple[str, ...]
+    build: BuildResult = field(repr=False)
+    _store: ImageStore = field(repr=False, compare=False)
+    _stage: Callable[[str], Image] | None = field(default=None, repr=False, compare=False)
+    platforms: Mapping[str, Image] = field(default_factory=lambda: _NO_IMAGES, compare=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_manifest_list(self) -> bool:
+        """Whether this is a list of images for several platforms (see ``platforms``)."""
+        return bool(self.platforms)
+
+    @property
+    def short_id(self) -> str:
+        """The first 12 hex digits of the id."""
+        return self.id[:12]
+
+    @cached_property
+    def _facts(self) -> ImageFacts:
+        return self._store.facts(self.native_id)
+
+    @property
+    def native_id(self) -> str:
+        """The id of the image that facts, files and commands are about."""
+        if not self.platforms:
+            return self.id
+        native = str(host_platform(platform.machine()))
+        return self.platforms.get(native, next(iter(self.platforms.values()))).id
+
+    @property
+    def digest(self) -> str:
+        """Digest of the manifest: ``sha256:…``."""
+        return self._facts.digest
+
+    @property
+    def size(self) -> int:
+        """Bytes of all layers, uncompressed."""
+        return self._facts.size
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers from the bottom up, each with ``diff_id`` and ``size`` in bytes."""
+        return self._facts.chain.layers
+
+    @property
+    def history(self) -> tuple[HistoryEntry, ...]:
+        """One entry an instruction, oldest first."""
+        return self._facts.chain.history
+
+    @property
+    def created(self) -> datetime:
+        """When it was made, in UTC."""
+        return self._facts.created
+
+    @property
+    def config(self) -> ImageConfig:
+        """The configuration: environment, command, user and so on."""
+        return self._facts.config
+
+    def run(
+        self,
+        cmd: CommandLike = None,
+        *,
+        env: Mapping[str, str] = _NO_VALUES,
+        user: str | None = None,
+        workdir: str | None = None,
+        network: Literal["default", "none", "host"] = "default",
+        mounts: Mapping[str, str] = _NO_VALUES,
+        input: str | bytes | None = None,  # noqa: A002  # as subprocess.run calls it
+        timeout: float | None = None,
+        check: bool = True,
+    ) -> RunResult:
+        """Run a command in a fresh container of this image.
+
+        Args:
+            cmd: a list is executed as it is, a string by the image's shell; the entrypoint is not
+                put in front. ``None`` runs entrypoint and command of the image.
+            env: variables on top of the image's own.
+            user: instead of the image's user.
+            workdir: instead of the image's working directory.
+            network: ``default``, ``none`` or ``host``.
+            mounts: host path to path in the container; ``:ro`` at the end makes it read-only.
+            input: what the command reads on standard input.
+            timeout: seconds until it is stopped.
+            check: raise ``CommandFailed`` on a status other than 0.
+
+        Raises:
+            CommandFailed: see ``check``.
+            EngineTimeout: it took longer than ``timeout``.
+        """
+        with self.container() as container:
+            return container.run(
+                cmd,
+                env=env,
+                user=user,
+                workdir=workdir,
+                network=network,
+                mounts=mounts,
+                input=input,
+                timeout=timeout,
+                check=check,
+            )
+
+    def container(self) -> AbstractContextManager[Container]:
+        """A working container of this image, removed at the end of the ``with`` block."""
+        return self._store.container(self)
+
+    def path(self, path: str) -> ImagePath:
+        """A file of the image, in pathlib's manner; needs no shell in the image."""
+        return ImagePath(self._store.rootfs(self.native_id), path)
+
+    def stage(self, name: str) -> Image:
+        """The image of another stage of the same Dockerfile.
+
+        Raises:
+            UsageError: there is no such stage, or this image was not built here.
+        """
+        if self._stage is None:
+            raise UsageError(f"{self.label} was not built from a Dockerfile: it has no stages")
+        return self._stage(name)
+
+    def tag(self, *names: str) -> None:
+        """Give the image more names."""
+        self._store.tag(self, names)
+
+    def push(self, *destinations: str, authfile: Path | None = None) -> tuple[str, ...]:
+        """Push to registries (without arguments: every tag); the digests they now have."""
+        return self._store.push(self, destinations or self.tags, authfile)
+
+    def save(self, path: str | Path, format: SaveFormat = "oci-archive") -> Path:  # noqa: A002  # buildah's word
+        """Write the image to ``path``; the path."""
+        return self._store.save(self, Path(path), format)
+
+    def load_into(self, engine: Engine) -> str:
+        """Hand the image to docker or podman; the name it has there."""
+        return self._store.load_into(self, engine)

@@ -1,0 +1,129 @@
+"""A working container of an image: run commands, copy files in and out, look at them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pytest_zlayer.buildah.commands.arguments import Volume
+from pytest_zlayer.buildah.files.rootfs import Rootfs
+from pytest_zlayer.builder.image.built_image import CommandFailed, CommandLike, Image, RunResult
+from pytest_zlayer.builder.image.path import ImagePath
+from pytest_zlayer.errors import UsageError
+
+if TYPE_CHECKING:
+    from pytest_zlayer.builder.image.facts import ImageStore
+
+_NO_VALUES: Mapping[str, str] = {}
+_DEFAULT_SHELL = ("/bin/sh", "-c")
+
+
+class Container:
+    """A container in which commands run one after the other on the same files."""
+
+    def __init__(self, image: Image, name: str, store: ImageStore) -> None:
+        self.image = image
+        self.name = name
+        self._store = store
+        self._rootfs: Rootfs | None = None
+
+    def run(
+        self,
+        cmd: CommandLike = None,
+        *,
+        env: Mapping[str, str] = _NO_VALUES,
+        user: str | None = None,
+        workdir: str | None = None,
+        network: Literal["default", "none", "host"] = "default",
+        mounts: Mapping[str, str] = _NO_VALUES,
+        input: str | bytes | None = None,  # noqa: A002  # as subprocess.run calls it
+        timeout: float | None = None,
+        check: bool = True,
+    ) -> RunResult:
+        """Run a command; arguments and errors as for ``Image.run``."""
+        config = self.image.config
+        argv = self._argv(cmd)
+        stdout: list[str] = []
+        stderr: list[str] = []
+        done = self._store.engine.run(
+            self.name,
+            argv,
+            env={**config.env, **env},
+            user=config.user if user is None else user,
+            workdir=workdir or config.workdir or "/",
+            volumes=[_volume(source, target) for source, target in mounts.items()],
+            network=network,
+            stdin=input.encode() if isinstance(input, str) else input,
+            on_line=lambda stream, line: (stdout if stream == "stdout" else stderr).append(line),
+            timeout=timeout,
+        )
+        if done.timed_out:
+            raise self._store.timeout(self.image.label, argv, done)
+        result = RunResult(
+            done.exit_code, _joined(stdout), _joined(stderr), done.seconds, tuple(argv)
+        )
+        if check and result.exit_code != 0:
+            raise CommandFailed(self.image.label, result)
+        return result
+
+    def path(self, path: str) -> ImagePath:
+        """A file of the container as it is now."""
+        return ImagePath(self._files(), path)
+
+    def copy_in(self, source: str | Path, destination: str) -> None:
+        """Copy a file or directory of the host to ``destination`` (a path in the container)."""
+        self._store.engine.copy_in(self.name, Path(source), destination)
+
+    def copy_out(self, source: str, destination: str | Path) -> Path:
+        """Copy a file or directory of the container to the host; its path there."""
+        target = Path(destination)
+        found = self.path(source)
+        if not found.exists():
+            raise UsageError(f"no such file in {self.image.label}: {source}")
+        if target.is_dir():
+            target = target / found.name
+        _copy_tree(found, target)
+        return target
+
+    def _files(self) -> Rootfs:
+        if self._rootfs is None:
+            self._rootfs = self._store.engine.mount(self.name)
+        return self._rootfs
+
+    def _argv(self, cmd: CommandLike) -> Sequence[str]:
+        config = self.image.config
+        if cmd is None:
+            argv = (*(config.entrypoint or ()), *(config.cmd or ()))
+            if not argv:
+                raise UsageError(
+                    f"{self.image.label} has neither ENTRYPOINT nor CMD: say what to run"
+                )
+            return argv
+        if isinstance(cmd, str):
+            return (*(config.shell or _DEFAULT_SHELL), cmd)
+        return tuple(cmd)
+
+
+def _joined(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _volume(source: str, target: str) -> Volume:
+    path, _, option = target.partition(":")
+    return Volume(Path(os.path.abspath(source)), path, readonly=option == "ro")
+
+
+def _copy_tree(source: ImagePath, target: Path) -> None:
+    if source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+        for child in source.iterdir():
+            _copy_tree(child, target / child.name)
+    elif source.is_symlink() and not source.exists():
+        target.symlink_to(source.readlink())
+    elif source.is_file():
+        with source.open() as reader, target.open("wb") as writer:
+            shutil.copyfileobj(reader, writer)
+        target.chmod(source.stat().mode & 0o777)

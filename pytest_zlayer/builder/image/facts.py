@@ -1,0 +1,169 @@
+"""What images ask of the store: facts, files, containers, names, and ways out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_zlayer.buildah.errors import EngineTimeout
+from pytest_zlayer.buildah.failures import Failure
+from pytest_zlayer.buildah.files.rootfs import Rootfs
+from pytest_zlayer.builder.image.container import Container
+from pytest_zlayer.builder.image.save import load_into, save
+from pytest_zlayer.builder.oci.config import (
+    Chain,
+    config_json,
+    read_chain,
+    read_config,
+    write_layout,
+)
+from pytest_zlayer.builder.store.mounted_images import MountedImages, SharedImages
+from pytest_zlayer.builder.store.transfers import Transfers
+from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
+from pytest_zlayer.errors import UsageError
+
+if TYPE_CHECKING:
+    from pytest_zlayer.buildah.engine import Completed, Engine
+    from pytest_zlayer.builder.image.built_image import Image, SaveFormat
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What the store knows of an image; ``size`` in bytes, uncompressed."""
+
+    digest: str
+    size: int
+    created: datetime
+    config: ImageConfig
+    chain: Chain
+
+
+class ImageStore:
+    """One session's view of the store. Safe for several threads.
+
+    Args:
+        engine: the engine.
+        scratch: private directory of the session.
+        prefix: names of temporary images begin with it.
+        transfers: does the pushes.
+        mounted: mounts images.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        scratch: Path,
+        prefix: str,
+        transfers: Transfers,
+        mounted: SharedImages,
+    ) -> None:
+        self.engine = engine
+        self._mounted = MountedImages(engine, mounted, exact=True)
+        self._scratch = scratch
+        self._prefix = prefix
+        self._facts: dict[str, ImageFacts] = {}
+        self._runnable: dict[str, str] = {}
+        self._temporary: list[str] = []
+        self._guard = threading.RLock()
+        self._transfers = transfers
+
+    def facts(self, image_id: str) -> ImageFacts:
+        """Facts of an image, read once."""
+        with self._guard:
+            if image_id not in self._facts:
+                record = self.engine.inspect_image(image_id)
+                chain = read_chain(record.manifest, record.config)
+                self._facts[image_id] = ImageFacts(
+                    digest=record.digest,
+                    size=sum(layer.size for layer in chain.layers),
+                    created=_moment(record.config.get("created", "")),
+                    config=read_config(record.config),
+                    chain=chain,
+                )
+            return self._facts[image_id]
+
+    def rootfs(self, image_id: str) -> Rootfs:
+        """The files of an image."""
+        return self._mounted.rootfs(self._runnable_image(image_id))
+
+    @contextmanager
+    def container(self, image: Image) -> Iterator[Container]:
+        """A working container of ``image``, removed afterwards."""
+        name = self.engine.from_image(self._runnable_image(image.native_id))
+        try:
+            yield Container(image, name, self)
+        finally:
+            self.engine.remove_containers(name)
+
+    def _runnable_image(self, image_id: str) -> str:
+        """The image, or a twin without what the engine would act on (ONBUILD, VOLUME)."""
+        facts = self.facts(image_id)
+        if not (facts.config.onbuild or facts.config.volumes):
+            return image_id
+        with self._guard:
+            if image_id not in self._runnable:
+                name = f"{self._prefix}bare-{len(self._runnable)}"
+                directory = self._scratch / f"bare-{image_id[:12]}"
+                bare = ImageConfig(architecture=facts.config.architecture, os=facts.config.os)
+                content = config_json(bare, facts.chain, created=facts.created.isoformat())
+                write_layout(directory, content, facts.chain.layers, "oci")
+                self._runnable[image_id] = self.engine.import_layout(directory, name)
+                self._temporary.append(name)
+            return self._runnable[image_id]
+
+    def tag(self, image: Image, names: Sequence[str]) -> None:
+        """Give ``image`` more names."""
+        self.engine.tag(image.id, *names)
+
+    def push(
+        self, image: Image, destinations: Sequence[str], authfile: Path | None
+    ) -> tuple[str, ...]:
+        """Push ``image`` to each destination; the digests."""
+        if not destinations:
+            raise UsageError(f"{image.label} has no tags: say where to push it")
+        return tuple(self._push(image, one, authfile) for one in destinations)
+
+    def _push(self, image: Image, destination: str, authfile: Path | None) -> str:
+        def once(timeout: float | None) -> str:
+            target = f"docker://{destination.removeprefix('docker://')}"
+            push = self.engine.manifest_push if image.is_manifest_list else self.engine.push
+            source = image.name if image.is_manifest_list else image.id
+            return push(source, target, timeout=timeout, authfile=authfile)
+
+        return self._transfers.do(once, "push", destination, image.label)
+
+    def save(self, image: Image, path: Path, image_format: SaveFormat) -> Path:
+        """Write ``image`` to ``path``."""
+        return save(self.engine, image, path, image_format)
+
+    def load_into(self, image: Image, engine: str) -> str:
+        """Hand ``image`` to another engine through an archive; its name there."""
+        return load_into(self.engine, image, engine, self._scratch)
+
+    def timeout(self, label: str, argv: Sequence[str], done: Completed) -> EngineTimeout:
+        """The error of a command that was stopped."""
+        shown = " ".join(argv)
+        message = f"{shown!r} in {label} was stopped after {done.seconds:.1f} s"
+        return EngineTimeout(Failure("timeout", message), command=tuple(argv))
+
+    def close(self) -> None:
+        """Unmount everything and remove temporary images."""
+        self._mounted.close()
+        if self._temporary:
+            self.engine.remove_images(*self._temporary)
+
+
+def _moment(text: str) -> datetime:
+    """An RFC 3339 time; nanoseconds are cut to what Python holds."""
+    head, _, rest = text.rstrip("Z").partition(".")
+    digits = "".join(one for one in rest if one.isdigit())[:6]
+    try:
+        moment = datetime.fromisoformat(f"{head}.{digits or '0':0<6}")
+    except ValueError:
+        return datetime.fromtimestamp(0, timezone.utc)
+    return moment.replace(tzinfo=timezone.utc)

@@ -1,0 +1,165 @@
+"""Files of an image in pathlib's manner, read without running it."""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from pytest_zlayer.buildah.files.rootfs import Entry, Rootfs
+
+
+@dataclass(frozen=True)
+class FileStat:
+    """Facts of a file: ``mode`` with permission bits (0o7777), owner ids, size in bytes."""
+
+    kind: str
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime: float
+
+
+class ImagePath:
+    """A path inside an image. Links are followed inside the image, never out of it."""
+
+    def __init__(self, rootfs: Rootfs, path: str) -> None:
+        self._rootfs = rootfs
+        self._path = posixpath.normpath("/" + path.lstrip("/"))
+
+    def __str__(self) -> str:
+        return self._path
+
+    def __fspath__(self) -> str:
+        return self._path
+
+    def __repr__(self) -> str:
+        return f"ImagePath({self._path!r})"
+
+    def __truediv__(self, other: str) -> ImagePath:
+        return ImagePath(self._rootfs, posixpath.join(self._path, other))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ImagePath) and (self._rootfs, self._path) == (
+            other._rootfs,
+            other._path,
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._path)
+
+    @property
+    def name(self) -> str:
+        """The last component."""
+        return posixpath.basename(self._path)
+
+    @property
+    def suffix(self) -> str:
+        """The file extension with its dot."""
+        return posixpath.splitext(self._path)[1]
+
+    @property
+    def parent(self) -> ImagePath:
+        """The directory it stands in."""
+        return ImagePath(self._rootfs, posixpath.dirname(self._path))
+
+    def exists(self) -> bool:
+        """Whether it is there, links followed."""
+        return self._rootfs.exists(self._path)
+
+    def is_file(self) -> bool:
+        """Whether it is a regular file, links followed."""
+        return self._kind() == "file"
+
+    def is_dir(self) -> bool:
+        """Whether it is a directory, links followed."""
+        return self._kind() == "directory"
+
+    def is_symlink(self) -> bool:
+        """Whether it is a symbolic link."""
+        try:
+            return self._rootfs.lstat(self._path).kind == "symlink"
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def stat(self) -> FileStat:
+        """Facts of what it leads to. Raises ``FileNotFoundError``."""
+        return _facts(self._rootfs.lstat(self._followed()))
+
+    def lstat(self) -> FileStat:
+        """Facts of the entry itself. Raises ``FileNotFoundError``."""
+        return _facts(self._rootfs.lstat(self._path))
+
+    def open(self) -> BinaryIO:
+        """The file for reading, in bytes. Raises ``FileNotFoundError``, ``IsADirectoryError``."""
+        path = self._followed()
+        if self._rootfs.lstat(path).kind == "directory":
+            raise IsADirectoryError(errno.EISDIR, "Is a directory", self._path)
+        return self._rootfs.open(path)
+
+    def read_bytes(self) -> bytes:
+        """The content."""
+        with self.open() as file:
+            return file.read()
+
+    def read_text(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """The content as text."""
+        return self.read_bytes().decode(encoding, errors)
+
+    def readlink(self) -> str:
+        """Where a symbolic link points. Raises ``OSError`` if it is none."""
+        target = self._rootfs.lstat(self._path).target
+        if target is None:
+            raise OSError(errno.EINVAL, "Invalid argument", self._path)
+        return target
+
+    def iterdir(self) -> Iterator[ImagePath]:
+        """The entries of a directory, in the order of their names."""
+        for name in self._rootfs.listdir(self._followed()):
+            yield ImagePath(self._rootfs, posixpath.join(self._path, name))
+
+    def glob(self, pattern: str) -> Iterator[ImagePath]:
+        """Paths below this one that match: ``*``, ``?``, ``[…]`` and ``**`` as in pathlib."""
+        yield from _glob(self, [part for part in pattern.split("/") if part])
+
+    def rglob(self, pattern: str) -> Iterator[ImagePath]:
+        """Paths at any depth that match."""
+        yield from self.glob(f"**/{pattern}")
+
+    def _followed(self) -> str:
+        path = self._rootfs.resolve(self._path)
+        self._rootfs.lstat(path)  # raises if it is not there
+        return path
+
+    def _kind(self) -> str | None:
+        try:
+            return self._rootfs.lstat(self._rootfs.resolve(self._path)).kind
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+def _facts(entry: Entry) -> FileStat:
+    mtime = entry.mtime_ns / 1e9
+    return FileStat(entry.kind, entry.mode, entry.uid, entry.gid, entry.size, mtime)
+
+
+def _glob(path: ImagePath, parts: list[str]) -> Iterator[ImagePath]:
+    if not parts:
+        yield path
+        return
+    first, rest = parts[0], parts[1:]
+    if first == "**":
+        yield from _glob(path, rest)
+        for child in path.iterdir() if path.is_dir() else ():
+            if child.is_dir() and not child.is_symlink():
+                yield from _glob(child, parts)
+        return
+    matches = re.compile(fnmatch.translate(first)).fullmatch
+    for child in path.iterdir() if path.is_dir() else ():
+        if matches(child.name):
+            yield from _glob(child, rest)

@@ -1,0 +1,89 @@
+"""Settings of a building session: what options, environment and ini files come down to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from pytest_zlayer.builder.model.retry_policy import TRANSFERS, RetryPolicy
+from pytest_zlayer.builder.model.spec import PullMode
+
+Keep = Literal["all", "failed", "none"]
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOptions:
+    """Defaults for every build of a session; an ``ImageSpec`` may override the per-image ones.
+
+    Attributes:
+        keep: what is left in the store at the end: ``all``, ``failed`` or ``none``.
+        retries: extra attempts of a failed RUN.
+        retry_delay: seconds before the first retry.
+        retry_backoff: factor by which the delay grows with each retry (1: fixed).
+        retry_max_delay: seconds no delay exceeds.
+        retry_max_total: seconds the pauses of one build may sum up to; then it fails.
+        timeout: seconds a build may take; ``None``: no limit.
+        step_timeout: seconds one RUN may take; ``None``: no limit.
+        pull: when base images are pulled.
+        registry: default registry tried first for unqualified names, or ``None``.
+        platform: default platform or ``None`` (the host's).
+        build_args, build_contexts: defaults, overridden by name by a declaration's own.
+        images: declared image name to a ready reference used instead of building.
+        no_cache: never use cached layers.
+        isolation: ``auto``, ``oci``, ``rootless`` or ``chroot``.
+        buildah: path of the binary, or ``None`` (found on PATH).
+        root, runroot: container storage, or ``None`` (the user's).
+        jobs: stages and images built side by side.
+        log_dir: directory for build logs; ``None``: a temporary one.
+        cache: what becomes of cached layers: ``keep`` (they serve later sessions), ``session``
+            (those this session made are removed with it).
+        cache_mounts: targets mounted as caches in every RUN.
+        cache_max_age: seconds after which an unused cached layer is removed.
+        cache_max_size: bytes the layer cache may hold.
+        transfer_timeout: seconds one attempt of a pull or push may take; ``None``: no limit.
+        transfer_retry: how often a pull or push that failed for a reason that may pass (network,
+            internal error of the registry) is tried again.
+        authfile: registry credentials file, or ``None`` (the user's).
+        environment: the process environment this session may read (proxies, SSH_AUTH_SOCK,
+            SOURCE_DATE_EPOCH, XDG directories); read once at the edge.
+        stay: images stay in the store under their tags; one without gets a name of its own.
+        session_id: set to share one session between processes (xdist workers); ``None``: new.
+        worker: short name of this process within the session (``main``, ``gw0``).
+    """
+
+    keep: Keep = "none"
+    retries: int = 0
+    retry_delay: float = 3.0
+    retry_backoff: float = 1.0
+    retry_max_delay: float = 60.0
+    retry_max_total: float = 600.0
+    timeout: float | None = None
+    step_timeout: float | None = None
+    pull: PullMode = "missing"
+    registry: str | None = None
+    platform: str | None = None
+    build_args: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    build_contexts: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    images: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    no_cache: bool = False
+    cache: Literal["keep", "session"] = "keep"
+    isolation: str = "auto"
+    buildah: str | None = None
+    root: Path | None = None
+    runroot: Path | None = None
+    jobs: int = 0
+    log_dir: Path | None = None
+    cache_mounts: tuple[str, ...] = ()
+    cache_max_age: float = 14 * 86400.0
+    cache_max_size: int = 10 * 1024**3
+    transfer_timeout: float | None = 600.0
+    transfer_retry: RetryPolicy = TRANSFERS
+    authfile: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    stay: bool = False
+    session_id: str | None = None
+    worker: str = "main"

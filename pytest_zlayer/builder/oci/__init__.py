@@ -1,0 +1,1 @@
+"""Layers, image configurations and OCI layouts."""

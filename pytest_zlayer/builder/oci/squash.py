@@ -1,0 +1,107 @@
+"""Several layer tars become one with the same effect on what lies below them."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import tarfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_zlayer.builder.oci.config import Layer
+
+# OCI image-spec, "layer.md", whiteouts.
+_WHITEOUT = ".wh."
+_OPAQUE = ".wh..wh..opq"
+
+
+@dataclass(frozen=True, slots=True)
+class _Survivor:
+    """A member that is still there at the end, and the layer it comes from."""
+
+    member: tarfile.TarInfo
+    layer: int
+
+
+def merge_layers(layers: Sequence[Path], target: Path) -> Layer:
+    """Write one uncompressed layer that does what ``layers`` (bottom first) do together."""
+    with ExitStack() as stack:
+        tars = [stack.enter_context(tarfile.open(path)) for path in layers]
+        merged = _Merged()
+        for number, tar in enumerate(tars):
+            merged.apply(number, tar)
+        merged.write(tars, target)
+    return Layer(f"sha256:{_sha256(target)}", target.stat().st_size, target)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+class _Merged:
+    """What the layers so far come down to, by path."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, _Survivor] = {}
+
+    def apply(self, number: int, tar: tarfile.TarFile) -> None:
+        """Put one more layer on top."""
+        members = [(_clean(member.name), member) for member in tar.getmembers()]
+        for path, _ in members:  # what a layer hides is what lies below it, wherever it says so
+            self._hide(path, number)
+        for path, member in members:
+            self._put(path, member, number)
+
+    def _hide(self, path: str, number: int) -> None:
+        directory, name = posixpath.split(path)
+        if name == _OPAQUE:
+            self._drop(directory, number, itself=False)
+        elif name.startswith(_WHITEOUT):
+            self._drop(posixpath.join(directory, name.removeprefix(_WHITEOUT)), number)
+
+    def _put(self, path: str, member: tarfile.TarInfo, number: int) -> None:
+        directory, name = posixpath.split(path)
+        before = self._found.get(path)
+        removed = self._found.pop(posixpath.join(directory, _WHITEOUT + name), None)
+        if not member.isdir():
+            self._drop(path, number)
+        elif removed is not None or (before is not None and not before.member.isdir()):
+            # A directory in place of one that was removed: what lies below it stays hidden.
+            opaque = tarfile.TarInfo(posixpath.join(path, _OPAQUE))
+            self._found[opaque.name] = _Survivor(opaque, number)
+        self._found[path] = _Survivor(member, number)
+
+    def _drop(self, path: str, number: int, *, itself: bool = True) -> None:
+        below = f"{path}/" if path else ""
+        for known in [one for one in self._found if one.startswith(below) or one == path]:
+            if self._found[known].layer < number and (itself or known != path):
+                del self._found[known]
+
+    def write(self, tars: Sequence[tarfile.TarFile], target: Path) -> None:
+        """Write what is left, layer by layer: links still come after what they link to."""
+        with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as out:
+            for survivor in sorted(self._found.values(), key=lambda one: one.layer):
+                self._write_one(out, tars[survivor.layer], survivor)
+
+    def _write_one(self, out: tarfile.TarFile, tar: tarfile.TarFile, survivor: _Survivor) -> None:
+        member = survivor.member
+        if member.islnk() and not self._still(member.linkname, survivor.layer):
+            # The other name is gone: this one takes over the content.
+            original = tar.getmember(member.linkname)
+            out.addfile(original.replace(name=member.name, deep=False), tar.extractfile(original))
+            return
+        out.addfile(member, tar.extractfile(member) if member.isreg() else None)
+
+    def _still(self, name: str, layer: int) -> bool:
+        found = self._found.get(_clean(name))
+        return found is not None and found.layer == layer
+
+
+def _clean(name: str) -> str:
+    return posixpath.normpath(f"/{name}").lstrip("/")

@@ -1,0 +1,1 @@
+"""A declaration becomes stages, and stages become steps with cache keys."""

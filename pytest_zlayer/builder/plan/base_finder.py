@@ -1,0 +1,62 @@
+"""Base images of one build: each looked up once, and a suggestion when one is nowhere."""
+
+from __future__ import annotations
+
+import threading
+
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.builder.context.sources import Sources
+from pytest_zlayer.builder.model.spec import PullMode
+from pytest_zlayer.builder.store.base_images import (
+    DOCKER_IMAGE,
+    OCI_LAYOUT,
+    BaseImage,
+    BaseImageError,
+    BaseImages,
+)
+from pytest_zlayer.dockerfile.stages.resolve import StageGraph, similar_name
+from pytest_zlayer.errors import UsageError
+
+
+class BaseFinder:
+    """Base images of one build, each looked up once."""
+
+    def __init__(self, bases: BaseImages, mode: PullMode, platform: str | None) -> None:
+        self._bases = bases
+        self._mode = mode
+        self._platform = platform
+        self._found: dict[tuple[str, str | None], BaseImage] = {}
+        self._guard = threading.Lock()
+
+    def image(self, reference: str, platform: str | None = None) -> BaseImage:
+        """The image ``reference`` stands for."""
+        wanted = platform or self._platform
+        with self._guard:
+            if (reference, wanted) not in self._found:
+                found = self._bases.get(reference, self._mode, wanted)
+                self._found[reference, wanted] = found
+            return self._found[reference, wanted]
+
+    def base_of(self, graph: StageGraph, index: int, sources: Sources) -> BaseImage:
+        """The base image of a stage."""
+        base = graph.nodes[index].base
+        if base.kind != "context":
+            try:
+                return self.image(base.name, base.platform)
+            except (BaseImageError, EngineError) as error:
+                meant = similar_name(graph, base.name)
+                if meant is None or not _is_nowhere(error):
+                    raise
+                raise BaseImageError(error.message, hint=f"did you mean {meant}?") from error
+        reference = sources.image_reference(base.name)
+        if reference is None:
+            raise UsageError(
+                f"build context {base.name} is a directory and cannot be a base image",
+                hint=f"give it as {DOCKER_IMAGE}REFERENCE or {OCI_LAYOUT}PATH",
+            )
+        return self.image(reference, base.platform)
+
+
+def _is_nowhere(error: BaseImageError | EngineError) -> bool:
+    """Whether the name may be wrong; docker.io says of unknown names that access is denied."""
+    return isinstance(error, BaseImageError) or error.failure.kind in {"transient", "permanent"}

@@ -1,0 +1,192 @@
+"""From a declaration to a plan: the Dockerfile found, parsed, its stages resolved. No engine."""
+
+from __future__ import annotations
+
+import platform as host
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_zlayer.builder.context.build_context import find_dockerfile
+from pytest_zlayer.builder.model.options import BuildOptions
+from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.dockerfile import parse
+from pytest_zlayer.dockerfile.stages.resolve import StageGraph, resolve_stages, stage_label
+from pytest_zlayer.dockerfile.values.platforms import Platform, host_platform, parse_platform
+from pytest_zlayer.errors import UsageError
+
+if TYPE_CHECKING:
+    from pytest_zlayer.dockerfile import Dockerfile
+
+INLINE_NAME = "<inline Dockerfile>"
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """What building one declaration comes down to.
+
+    Attributes:
+        spec: the declaration with the session's defaults filled in.
+        dockerfile_path: path of the Dockerfile as shown in messages.
+        dockerfile: the parsed Dockerfile; ``None`` for a ready image.
+        graph: its stages resolved for this target and platform; ``None`` for a ready image.
+        platforms: one plan for each platform when there are several (a manifest list).
+    """
+
+    spec: ImageSpec
+    dockerfile_path: str
+    dockerfile: Dockerfile | None
+    graph: StageGraph | None
+    platforms: tuple[BuildPlan, ...] = ()
+
+    @cached_property
+    def label(self) -> str:
+        """How people recognise this image in messages."""
+        if self.spec.name:
+            return self.spec.name
+        if self.spec.ref:
+            return self.spec.ref
+        where = self.spec.context.name if self.spec.context else "inline"
+        if self.spec.dockerfile:
+            where += f"/{self.spec.dockerfile}"
+        return f"{where}:{self.spec.target}" if self.spec.target else where
+
+    def key(self) -> tuple[Any, ...]:
+        """Equal for plans that give the same image."""
+        return self.spec.key()
+
+    def stage_labels(self) -> tuple[str, ...]:
+        """The stages that will be built, in file order."""
+        if self.graph is None:
+            return ()
+        nodes = self.graph.nodes
+        return tuple(stage_label(nodes[index].stage) for index in self.graph.needed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as plain data (``plan --json``)."""
+        found: dict[str, Any] = {"image": self.label, "dockerfile": self.dockerfile_path}
+        if self.graph is None:
+            return {**found, "ref": self.spec.ref, "stages": []}
+        target = self.graph.nodes[self.graph.target].stage
+        return {**found, "target": stage_label(target), "stages": self._stage_dicts(self.graph)}
+
+    @staticmethod
+    def _stage_dicts(graph: StageGraph) -> list[dict[str, Any]]:
+        return [
+            {
+                "index": index,
+                "name": node.stage.name,
+                "line": node.stage.from_.span.line,
+                "base": _base_text(graph, index),
+                "needs": [stage_label(graph.nodes[one].stage) for one in node.needs],
+                "needed": index in graph.needed,
+                "instructions": len(node.stage.instructions),
+            }
+            for index, node in enumerate(graph.nodes)
+        ]
+
+    def describe(self) -> list[str]:
+        """The plan as lines for people."""
+        if self.graph is None:
+            return [f"{self.label}: ready image {self.spec.ref}"]
+        lines = [f"{self.label}: {self.dockerfile_path}"]
+        for stage in self._stage_dicts(self.graph):
+            name = stage["name"] or f"stage-{stage['index']}"
+            mark = "*" if stage["index"] == self.graph.target else " "
+            state = "" if stage["needed"] else "  (not needed)"
+            others = [need for need in stage["needs"] if need != stage["base"]]
+            after = f", copies from {', '.join(others)}" if others else ""
+            lines.append(f" {mark} {name}: FROM {stage['base']}{after}{state}")
+        return lines
+
+
+def _base_text(graph: StageGraph, index: int) -> str:
+    base = graph.nodes[index].base
+    return (
+        stage_label(graph.nodes[base.index].stage)
+        if base.kind == "stage"
+        else (base.name or base.kind)
+    )
+
+
+def make_plan(spec: ImageSpec, options: BuildOptions) -> BuildPlan:
+    """Find, parse and resolve what ``spec`` declares.
+
+    Raises:
+        UsageError: no such context or Dockerfile, or a declaration that cannot mean anything.
+        DockerfileError: the Dockerfile has an error that shows without building.
+    """
+    spec = _with_defaults(spec, options)
+    if spec.ref is not None:
+        return BuildPlan(spec, spec.ref, None, None)
+    wanted = [one.strip() for one in (spec.platform or "").split(",") if one.strip()]
+    if len(wanted) > 1:
+        plans = tuple(make_plan(replace(spec, platform=one), options) for one in wanted)
+        return replace(plans[0], spec=spec, platforms=plans)
+    source, shown = _read_dockerfile(spec)
+    dockerfile = parse(source, filename=shown)
+    native = host_platform(host.machine())
+    graph = resolve_stages(
+        dockerfile,
+        build_args=spec.build_args,
+        target=spec.target,
+        platform=_platform(spec.platform, native),
+        build_platform=native,
+        contexts=tuple(spec.build_contexts),
+    )
+    return BuildPlan(spec, shown, dockerfile, graph)
+
+
+def _platform(text: str | None, native: Platform) -> Platform:
+    if text is None:
+        return native
+    try:
+        return parse_platform(text, native)
+    except ValueError as problem:
+        raise UsageError(f"platform {text!r}: {problem}") from problem
+
+
+def _with_defaults(spec: ImageSpec, options: BuildOptions) -> ImageSpec:
+    if spec.name is not None and spec.name in options.images:
+        spec = ImageSpec(name=spec.name, ref=options.images[spec.name], platform=spec.platform)
+    return replace(
+        spec,
+        build_args=_merge(options.build_args, spec.build_args),
+        build_contexts=_merge(options.build_contexts, spec.build_contexts),
+        platform=spec.platform or options.platform,
+        pull=spec.pull or options.pull,
+        retries=options.retries if spec.retries is None else spec.retries,
+        timeout=options.timeout if spec.timeout is None else spec.timeout,
+        no_cache=options.no_cache if spec.no_cache is None else spec.no_cache,
+        cache_mounts=(*options.cache_mounts, *spec.cache_mounts),
+        layers=spec.layers or "each",
+    )
+
+
+def _merge(defaults: Mapping[str, str], own: Mapping[str, str]) -> Mapping[str, str]:
+    return {**defaults, **own}
+
+
+def _read_dockerfile(spec: ImageSpec) -> tuple[bytes | str, str]:
+    """The Dockerfile's source and the path to show for it."""
+    if spec.context is not None and not spec.context.exists():
+        raise UsageError(f"no such build context: {spec.context}")
+    if spec.text is not None:
+        return spec.text, INLINE_NAME
+    if spec.context is None:
+        raise UsageError("an image needs a context, a text or a ref")
+    path = find_dockerfile(spec.context, spec.dockerfile)
+    try:
+        return path.read_bytes(), _shown(path)
+    except OSError as problem:
+        raise UsageError(f"cannot read {path}: {problem.strerror}") from problem
+
+
+def _shown(path: Path) -> str:
+    """The path relative to the working directory when it lies below it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,271 @@
+"""Stages become steps: every instruction expanded, with the key under which its layer is cached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.builder.cache.layer_cache import key_of
+from pytest_zlayer.builder.copy import CopyError, Selection
+from pytest_zlayer.builder.store.base_images import BaseImage, BaseImageError
+from pytest_zlayer.dockerfile import Diagnostic, DockerfileError
+from pytest_zlayer.dockerfile.dispatch.instruction import (
+    StageState,
+    begin_stage,
+    dispatch,
+    triggers_of,
+)
+from pytest_zlayer.dockerfile.instructions import AnyInstruction
+from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
+from pytest_zlayer.dockerfile.operations.kinds import (
+    BindMount,
+    CacheMount,
+    CopyOperation,
+    MetadataOperation,
+    Operation,
+    RunOperation,
+    SecretMount,
+    SourceRef,
+    WorkdirOperation,
+)
+from pytest_zlayer.dockerfile.source import Span
+from pytest_zlayer.dockerfile.stages.resolve import StageGraph, stage_label
+
+# Bump when a layer built from the same input would come out differently.
+CACHE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An instruction ready to run.
+
+    Attributes:
+        number: position in the stage, from 1 (triggers of the base image come first).
+        instruction: what stands in the Dockerfile.
+        operation: what it comes down to.
+        state: the stage's configuration and variables after it.
+        key: key of the layer chain up to and including this step; unchanged by metadata.
+        selection: the files a COPY or ADD from a context or URL takes.
+    """
+
+    number: int
+    instruction: AnyInstruction
+    operation: Operation
+    state: StageState
+    key: str
+    selection: Selection | None = None
+
+    @property
+    def makes_layer(self) -> bool:
+        """Whether running it may add a layer."""
+        return not isinstance(self.operation, MetadataOperation)
+
+    @property
+    def text(self) -> str:
+        """The step on one line, shortened."""
+        return one_line(str(self.instruction))
+
+    @property
+    def history(self) -> str:
+        """What the history of an image says of it: what was done, not how it was written."""
+        match self.operation:
+            case RunOperation(argv=argv):
+                return "RUN " + " ".join(argv)
+            case WorkdirOperation(path=path):
+                return f"WORKDIR {path}"
+        return str(self.instruction)
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """A stage with all its steps known and nothing run yet.
+
+    ``base`` is the base image, ``None`` for scratch or when the base is the stage ``base_stage``.
+    """
+
+    index: int
+    label: str
+    base: BaseImage | None
+    base_stage: int | None
+    base_key: str
+    begin: StageState
+    steps: tuple[Step, ...]
+
+    @property
+    def key(self) -> str:
+        """Key of everything in the stage's file system."""
+        return self.steps[-1].key if self.steps else self.base_key
+
+    @property
+    def state(self) -> StageState:
+        """Configuration and variables at the end of the stage."""
+        return self.steps[-1].state if self.steps else self.begin
+
+
+def one_line(text: str, limit: int = 120) -> str:
+    """The first line of ``text``, shortened to ``limit`` characters."""
+    head, *rest = text.strip().split("\n", 1)
+    cut = len(head) > limit or bool(rest)
+    return f"{head[: limit - 1].rstrip()}…" if cut else head
+
+
+class StagePlanner:
+    """Plans the needed stages of one build in file order."""
+
+    def __init__(
+        self,
+        graph: StageGraph,
+        *,
+        base_image: Callable[[int], BaseImage],
+        select: Callable[[CopyOperation], tuple[Selection, str]],
+        context_digest: Callable[[SourceRef, str], str],
+        image_key: Callable[[str], str],
+        cache_mounts: tuple[str, ...],
+        network: str | None,
+        platform: str,
+    ) -> None:
+        self._graph = graph
+        self._base_image = base_image
+        self._select = select
+        self._context_digest = context_digest
+        self._image_key = image_key
+        self._cache_mounts = cache_mounts
+        self._network = network
+        self._platform = platform
+        self._plans: dict[int, StagePlan] = {}
+
+    def plan(self) -> dict[int, StagePlan]:
+        """All needed stages by index."""
+        for index in self._graph.needed:
+            self._of(index)
+        return self._plans
+
+    def _of(self, index: int) -> StagePlan:
+        """A stage's plan; triggers of a base image may need stages nobody else needs."""
+        if index not in self._plans:
+            self._plans[index] = self._plan_stage(index)
+        return self._plans[index]
+
+    def _plan_stage(self, index: int) -> StagePlan:
+        node = self._graph.nodes[index]
+        base, base_stage, key = None, None, key_of(CACHE_VERSION, "scratch", self._platform)
+        start: ImageConfig | StageState
+        if node.base.kind == "stage":
+            base_stage = node.base.index
+            start, key = self._of(base_stage).state, self._of(base_stage).key
+        elif node.base.kind == "scratch":
+            start = ImageConfig()
+        else:
+            with self._at(node.stage.from_.image.span):
+                base = self._base_image(index)
+            start, key = base.config, key_of(CACHE_VERSION, "image", base.id)
+        begin = begin_stage(self._graph, index, start)
+        inherited = start.config if isinstance(start, StageState) else start
+        instructions = (
+            *triggers_of(self._graph, index, inherited),
+            *node.stage.instructions,
+        )
+        steps = tuple(self._steps(index, begin, instructions, key))
+        return StagePlan(index, stage_label(node.stage), base, base_stage, key, begin, steps)
+
+    def _steps(
+        self, index: int, state: StageState, instructions: tuple[AnyInstruction, ...], key: str
+    ) -> Iterator[Step]:
+        for number, instruction in enumerate(instructions, start=1):
+            state, operation = dispatch(self._graph, index, state, instruction)
+            selection = None
+            match operation:
+                case RunOperation():
+                    operation = self._with_defaults(operation)
+                    with self._at(instruction.span):
+                        key = key_of(key, *self._run_reads(operation))
+                case CopyOperation():
+                    with self._at(instruction.span):
+                        selection, reads = self._copy_reads(operation)
+                    key = key_of(key, *reads)
+                case WorkdirOperation():
+                    key = key_of(key, "WORKDIR", operation.path, operation.user)
+                case MetadataOperation():
+                    pass
+            yield Step(number, instruction, operation, state, key, selection)
+
+    @contextmanager
+    def _at(self, span: Span) -> Iterator[None]:
+        """Say of an error where in the Dockerfile it came up."""
+        try:
+            yield
+        except (CopyError, BaseImageError, EngineError) as error:
+            dockerfile = self._graph.dockerfile
+            raise DockerfileError(
+                [Diagnostic(error.message, span, error.hint)],
+                phase="dispatch",
+                text=dockerfile.text,
+                filename=dockerfile.filename,
+            ) from error
+
+    def _with_defaults(self, operation: RunOperation) -> RunOperation:
+        taken = {getattr(mount, "target", None) for mount in operation.mounts}
+        extra = tuple(
+            CacheMount(target=target, id=target)
+            for target in self._cache_mounts
+            if target not in taken
+        )
+        network = operation.network
+        if network == "default" and self._network in ("none", "host"):
+            network = "host" if self._network == "host" else "none"
+        return replace(operation, mounts=(*operation.mounts, *extra), network=network)
+
+    def _run_reads(self, operation: RunOperation) -> tuple[object, ...]:
+        script = operation.script.text if operation.script else None
+        return (
+            "RUN",
+            operation.argv,
+            sorted(operation.env.items()),
+            operation.user,
+            operation.workdir,
+            operation.network,
+            operation.security,
+            script,
+            [self._mount_reads(mount) for mount in operation.mounts],
+        )
+
+    def _mount_reads(self, mount: object) -> object:
+        if isinstance(mount, BindMount):
+            return [mount, self._source_key(mount.from_, mount.source)]
+        if isinstance(mount, CacheMount) and mount.from_ is not None:
+            return [mount, self._source_key(mount.from_, mount.source)]
+        if isinstance(mount, SecretMount):  # never its value
+            return ["secret", mount.id, mount.target, mount.env]
+        return mount
+
+    def _copy_reads(self, operation: CopyOperation) -> tuple[Selection | None, tuple[object, ...]]:
+        how = (
+            operation.kind,
+            operation.destination,
+            operation.chown,
+            operation.chmod,
+            operation.link,
+            operation.parents,
+            operation.exclude,
+            operation.checksum,
+            operation.keep_git_dir,
+            operation.unpack,
+            [[one.name, one.content.decode("latin-1")] for one in operation.files],
+        )
+        if operation.from_.kind == "context":
+            selection, content = self._select(operation)
+            return selection, (*how, content)
+        return None, (*how, operation.sources, self._source_key(operation.from_, "/"))
+
+    def _source_key(self, source: SourceRef, path: str) -> str:
+        match source.kind:
+            case "stage":
+                return self._of(source.index).key
+            case "image":
+                return self._image_key(source.name)
+            case "context":
+                return self._context_digest(source, path)
+            case "scratch":
+                return "scratch"

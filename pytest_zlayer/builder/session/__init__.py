@@ -1,0 +1,1 @@
+"""The builds of one process, from opening the engine to removing what is left."""

@@ -1,0 +1,323 @@
+"""A session: one engine, one cache, many builds, and everything undone at the end."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.builder.image.built_image import Image
+from pytest_zlayer.builder.image.keep import Kept, keep_container, keep_image
+from pytest_zlayer.builder.model.errors import BuildError, machine_errors_told
+from pytest_zlayer.builder.model.options import BuildOptions
+from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.builder.plan.build_plan import BuildPlan, make_plan
+from pytest_zlayer.builder.retry import Interrupted
+from pytest_zlayer.builder.session.builds import ImageMaker
+from pytest_zlayer.builder.session.manifest_lists import ManifestLists
+from pytest_zlayer.builder.session.prebuild import Ahead
+from pytest_zlayer.builder.session.resources import Workshop
+from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.events import (
+    BuildComplete,
+    BuildFailed,
+    BuildStarted,
+    Event,
+    StepRetry,
+    Waiting,
+)
+
+if TYPE_CHECKING:
+    from pytest_zlayer.buildah.engine import Engine
+
+
+def _nothing(*_: Any) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildHooks:
+    """What a session asks its surroundings.
+
+    Attributes:
+        resolve_base: another reference for a base image, or ``None``.
+        before_build: called with each declaration before it is built.
+        retry: whether to retry ``(step, attempt, error)``; ``None``: the default decides.
+        image_built: called with each declaration and its image.
+    """
+
+    resolve_base: Callable[[str], str | None] = _nothing
+    before_build: Callable[[ImageSpec], None] = _nothing
+    retry: Callable[[str, int, BuildError], bool | None] = _nothing
+    image_built: Callable[[ImageSpec, Image], None] = _nothing
+
+
+class SessionClosed(ZlayerError):
+    """A build was asked of a session that has ended, or the session ended under a build."""
+
+
+def _was_interrupted(error: BaseException) -> bool:
+    """Whether a build ended because it was told to, wherever that met it."""
+    if isinstance(error, EngineError):
+        return error.failure.kind == "interrupted"
+    return isinstance(error, Interrupted)
+
+
+class BuildSession:
+    """Builds images for one process and removes what it made. Safe for several threads.
+
+    Args:
+        options: the settings.
+        listener: receives every event, from any thread, one at a time.
+        hooks: what the surroundings decide.
+        engine: one whose opening has begun already, for the ``session_id`` of the options.
+    """
+
+    def __init__(
+        self,
+        options: BuildOptions,
+        *,
+        listener: Callable[[Event], None] | None = None,
+        hooks: BuildHooks | None = None,
+        engine: Future[Engine] | None = None,
+    ) -> None:
+        self.options = options
+        self.id = options.session_id or secrets.token_hex(6)
+        self.kept: tuple[Kept, ...] = ()
+        self._hooks = hooks or BuildHooks()
+        self._listener = listener or _nothing
+        self._retries: list[StepRetry] = []
+        self._plans: dict[tuple[Any, ...], BuildPlan] = {}
+        self._images: dict[tuple[Any, ...], Future[Image]] = {}
+        self._stop = threading.Event()
+        self._closed = False
+        self._guard = threading.RLock()
+        self._listening = threading.Lock()
+        self._workshop = Workshop(options, self.id, tell=self._tell, stop=self._stop, engine=engine)
+        jobs = options.jobs or os.cpu_count() or 1
+        self._maker = ImageMaker(
+            self._workshop,
+            tell=self._tell,
+            resolve_base=self._hooks.resolve_base,
+            may_retry=self._hooks.retry,
+            stop=self._stop,
+            jobs=jobs,
+        )
+        # Some wait for layers that others build; how much runs at once is bounded elsewhere.
+        self._ahead = Ahead(2 * jobs)
+
+    @property
+    def retries(self) -> tuple[StepRetry, ...]:
+        """Every retry of this session so far."""
+        return tuple(self._retries)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, opened at first use. Raises ``EngineMissing``, ``EngineUnusable``."""
+        return self._workshop.engine
+
+    @property
+    def manifest_lists(self) -> ManifestLists:
+        """Manifest lists made by hand: create, add to and push them."""
+        return ManifestLists(self._workshop)
+
+    def plan(self, spec: ImageSpec) -> BuildPlan:
+        """What building ``spec`` comes down to; no engine is needed.
+
+        Raises:
+            UsageError: the declaration cannot mean anything.
+            DockerfileError: its Dockerfile has an error.
+        """
+        key = (spec.name, spec.key())
+        with self._guard:
+            if key not in self._plans:
+                self._plans[key] = make_plan(spec, self.options)
+            return self._plans[key]
+
+    def build(self, spec: ImageSpec) -> Image:
+        """The image ``spec`` declares, built once a session.
+
+        Raises:
+            UsageError, DockerfileError: the declaration or its Dockerfile is wrong.
+            BuildError: a step failed.
+            EngineMissing, EngineUnusable, EngineError: the engine cannot do it.
+        """
+        plan = self.plan(spec)
+        with self._guard:
+            if self._closed or self._stop.is_set():
+                raise SessionClosed("the session has ended: nothing is built any more")
+            future = self._images.get(plan.key())
+            mine = future is None
+            if future is None:
+                future = self._images[plan.key()] = Future()
+        if not mine:
+            if not future.done():
+                self._tell(Waiting(build_id="", image=plan.label, what=plan.label))
+            return future.result()
+        try:
+            image = self._build(plan)
+        except BaseException as error:
+            future.set_exception(error)
+            raise
+        future.set_result(image)
+        return image
+
+    def prebuild(self, specs: Iterable[ImageSpec], *, layers_only: bool = False) -> None:
+        """Build images in the background, in this order; errors are kept for who asks for them.
+
+        Args:
+            specs: what will be needed.
+            layers_only: only bring the layers into the cache: for processes that share the work
+                and do not know yet which images they will need themselves.
+        """
+        self._ahead.start(self._warm if layers_only else self._build_unless_begun, specs)
+
+    def interrupt(self) -> None:
+        """Make running builds stop; may be called from a signal handler."""
+        self._stop.set()
+        self._ahead.stop()
+        if self._workshop.opened:
+            self._workshop.engine.interrupt()
+
+    def close(self, failed: bool = False, *, hurry: bool = False) -> None:
+        """Remove what this session made, or keep what the options ask for; idempotent.
+
+        Args:
+            failed: some test failed (``keep="failed"`` then keeps).
+            hurry: a build in the background ends even if another process waits for its layers.
+        """
+        with self._guard:
+            if self._closed:
+                return
+            self._closed = True
+        self._end_ahead(hurry)
+        if not self._workshop.opened:
+            self._stop.set()
+            self._workshop.close()
+            return
+        with machine_errors_told("removing what this run has made"):
+            try:
+                self._keep(failed)
+                self._stop.set()
+                self._maker.close()
+                self._workshop.store.close()
+                self._workshop.mounted.close()
+                self._remove()
+                self._tidy_cache()
+            finally:
+                self._workshop.close()
+
+    def _end_ahead(self, hurry: bool) -> None:
+        """Images nobody waits for any more are not finished."""
+        self._ahead.stop()
+        if not hurry:
+            self._ahead.join_while(self._others_wait)
+        if self._ahead.busy:
+            self._stop.set()
+            if self._workshop.opened:
+                self._workshop.engine.interrupt()
+            self._ahead.join()
+
+    def _others_wait(self) -> bool:
+        return self._workshop.opened and self._workshop.cache.locks.others_wait()
+
+    def _tell(self, event: Event) -> None:
+        with self._listening:
+            if isinstance(event, StepRetry):
+                self._retries.append(event)
+            self._listener(event)
+
+    def _build_id(self) -> str:
+        return f"{self.id}-{self.options.worker}-{self._workshop.next_number()}"
+
+    def _build_unless_begun(self, spec: ImageSpec) -> None:
+        if self.plan(spec).key() not in self._images:
+            self.build(spec)
+
+    def _warm(self, spec: ImageSpec) -> None:
+        plan = self.plan(spec)
+        if plan.graph is not None and plan.key() not in self._images:
+            self._maker.warm(plan, plan.graph, self._build_id())
+
+    def _build(self, plan: BuildPlan) -> Image:
+        self._hooks.before_build(plan.spec)
+        build_id = self._build_id()
+        with machine_errors_told(f"building {plan.label}"):
+            self._workshop.scratch.exists()  # opens the engine before anything is announced
+        started = time.monotonic()
+        stages = plan.stage_labels()
+        self._tell(BuildStarted(build_id=build_id, image=plan.label, stages=stages))
+        try:
+            with machine_errors_told(f"building {plan.label}"):
+                image = self._make(plan, build_id)
+        except BaseException as error:
+            message = str(error) or type(error).__name__
+            self._tell(
+                BuildFailed(
+                    build_id=build_id,
+                    image=plan.label,
+                    message=message,
+                    seconds=time.monotonic() - started,
+                )
+            )
+            if _was_interrupted(error):
+                raise SessionClosed(f"building {plan.label} was interrupted") from None
+            raise
+        self._tell(
+            BuildComplete(
+                build_id=build_id,
+                image=plan.label,
+                image_id=image.id,
+                seconds=time.monotonic() - started,
+                cached=image.build.cached,
+            )
+        )
+        self._hooks.image_built(plan.spec, image)
+        return image
+
+    def _make(self, plan: BuildPlan, build_id: str) -> Image:
+        if plan.platforms:
+            return self._maker.make_list(plan, build_id)
+        if plan.graph is None:
+            return self._maker.ready(plan, plan.spec.ref or "", build_id)
+        return self._maker.make(plan, plan.graph, build_id, stays=self.options.stay)
+
+    def _keep(self, failed: bool) -> None:
+        """Give what is to stay a name that no session ends."""
+        engine, keep = self._workshop.engine, self.options.keep
+        kept: list[Kept] = []
+        if keep == "all" or (keep == "failed" and failed):
+            self._maker.keep_stages()
+            for name in (tag for image, _ in self._maker.images for tag in image.tags):
+                engine.unregister_image(name)
+            each = {image.id: image for image, _ in reversed(self._maker.images)}
+            kept += [keep_image(engine, image) for image in reversed(each.values())]
+        if keep != "none":
+            kept += [
+                keep_container(engine, one.name, one.label) for one in self._maker.kept_containers
+            ]
+        self.kept = tuple(kept)
+
+    def _tidy_cache(self) -> None:
+        cache = self._workshop.cache
+        if self.options.cache == "session":
+            cache.remove_added()
+        cache.shrink(self.options.cache_max_age, self.options.cache_max_size)
+
+    def _remove(self) -> None:
+        """Take back the names this session gave; user tags stay on what is kept."""
+        prefix = self._workshop.prefix
+        names = [
+            name
+            for _, given in self._maker.images
+            for name in given
+            if not self.kept or name.startswith(prefix)
+        ]
+        if names:
+            self._workshop.engine.remove_images(*names)

@@ -1,0 +1,42 @@
+"""Opening the engine: light enough to begin while the rest of this room is still being loaded."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from pytest_zlayer.builder.model.options import BuildOptions
+
+if TYPE_CHECKING:
+    from pytest_zlayer.buildah.engine import Engine
+
+
+def open_engine(options: BuildOptions, session_id: str) -> Engine:
+    """The engine for one process of a session. Raises ``EngineMissing``, ``EngineUnusable``."""
+    from pytest_zlayer.buildah.engine import Engine
+
+    return Engine.open(
+        buildah=options.buildah,
+        environment=options.environment,
+        root=options.root,
+        runroot=options.runroot,
+        isolation=options.isolation,
+        session=session_id,
+        worker=options.worker,
+        authfile=options.authfile,
+    )
+
+
+def begin_opening(options: BuildOptions, session_id: str) -> Future[Engine]:
+    """Opens the engine in the background; whoever takes the result closes it."""
+    coming: Future[Engine] = Future()
+
+    def work() -> None:
+        try:
+            coming.set_result(open_engine(options, session_id))
+        except BaseException as error:  # noqa: BLE001 (told to who asks)
+            coming.set_exception(error)
+
+    Thread(target=work, name="zlayer-opening", daemon=True).start()
+    return coming

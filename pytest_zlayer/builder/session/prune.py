@@ -1,0 +1,109 @@
+"""What of ours is in a store, and removing it: the ``ps`` and ``prune`` verbs."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pytest_zlayer.builder.cache.layer_cache import REPOSITORY
+from pytest_zlayer.builder.image.keep import KEPT_CONTAINER, KEPT_REPOSITORY
+from pytest_zlayer.builder.model.options import BuildOptions
+from pytest_zlayer.builder.session.resources import Workshop
+
+_SESSIONS = "localhost/zlayer/"
+_WORKING = "zl-"
+
+ItemKind = Literal["cache", "kept image", "kept container", "session image", "session container"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreItem:
+    """One thing of ours in the store.
+
+    Attributes:
+        kind: what it is; session things belong to a session that lives, or died uncleanly.
+        name: its name in the store.
+        id: its id.
+        size: bytes (the whole image, shared layers included); 0 for containers.
+        age: seconds since it was last used or made; ``None`` when unknown.
+    """
+
+    kind: ItemKind
+    name: str
+    id: str
+    size: int = 0
+    age: float | None = None
+
+
+def list_store(options: BuildOptions) -> list[StoreItem]:
+    """Everything of ours in the store, cached layers last."""
+    with _opened(options) as workshop:
+        return list(_items(workshop))
+
+
+def prune(
+    options: BuildOptions, *, cache: bool = False, kept: bool = False, everything: bool = False
+) -> list[StoreItem]:
+    """Remove things of ours; what dead sessions left goes in any case.
+
+    Args:
+        options: settings (storage, limits of the cache).
+        cache: all cached layers; otherwise only those beyond the limits.
+        kept: what ``--zlayer-keep`` left.
+        everything: both.
+
+    Returns:
+        What was removed.
+    """
+    with _opened(options) as workshop:
+        before = list(_items(workshop))
+        if kept or everything:
+            _remove_kept(workshop, before)
+        if cache or everything:
+            for entry in workshop.cache.entries():
+                workshop.cache.remove(entry)
+        else:
+            workshop.cache.shrink(options.cache_max_age, options.cache_max_size)
+        after = {(item.kind, item.name) for item in _items(workshop)}
+        return [item for item in before if (item.kind, item.name) not in after]
+
+
+def _remove_kept(workshop: Workshop, items: list[StoreItem]) -> None:
+    containers = [item.name for item in items if item.kind == "kept container"]
+    images = [item.name for item in items if item.kind == "kept image"]
+    if containers:
+        workshop.engine.remove_containers(*containers)
+    if images:
+        workshop.engine.remove_images(*images)
+
+
+@contextmanager
+def _opened(options: BuildOptions) -> Iterator[Workshop]:
+    """A workshop for the length of a ``with`` block."""
+    workshop = Workshop(replace(options, worker="prune"), secrets.token_hex(6))
+    try:
+        yield workshop
+    finally:
+        workshop.close()
+
+
+def _items(workshop: Workshop) -> Iterator[StoreItem]:
+    for container in workshop.engine.containers():
+        if container.name.startswith(KEPT_CONTAINER):
+            yield StoreItem("kept container", container.name, container.id)
+        elif container.name.startswith(_WORKING):
+            yield StoreItem("session container", container.name, container.id)
+    for image in workshop.engine.images():
+        for name in image.names:
+            if name.startswith(f"{KEPT_REPOSITORY}:"):
+                yield StoreItem("kept image", name, image.id, image.size)
+            elif name.startswith(_SESSIONS) and not name.startswith(f"{REPOSITORY}:"):
+                yield StoreItem("session image", name, image.id, image.size)
+    now = time.time()
+    for entry in workshop.cache.entries():
+        name = f"{REPOSITORY}:{entry.key}"
+        yield StoreItem("cache", name, entry.image_id, entry.size, now - entry.used)

@@ -1,0 +1,148 @@
+"""The engine and what hangs on it: scratch space, cache, store. Opened at first use."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_zlayer.buildah.errors import EngineUnusable
+from pytest_zlayer.builder.cache.layer_cache import LayerCache
+from pytest_zlayer.builder.copy.digests import Digests
+from pytest_zlayer.builder.image.facts import ImageStore
+from pytest_zlayer.builder.model.options import BuildOptions
+from pytest_zlayer.builder.session.directories import cache_directory, remove_old_logs
+from pytest_zlayer.builder.session.open_engine import open_engine
+from pytest_zlayer.builder.store.mounted_images import SharedImages
+from pytest_zlayer.builder.store.transfers import Transfers
+from pytest_zlayer.events import Event
+
+if TYPE_CHECKING:
+    from pytest_zlayer.buildah.engine import Engine
+
+_SCRATCH = "zlayer"
+_LOG_AGE = 7 * 86400.0  # seconds the logs of failed builds stay
+
+
+class Workshop:
+    """What all builds of one process share. Safe for several threads.
+
+    Args:
+        options: the settings.
+        session_id: whose containers and images these are.
+        tell: receives events.
+        stop: set when the session ends.
+        engine: one whose opening has begun already.
+    """
+
+    def __init__(
+        self,
+        options: BuildOptions,
+        session_id: str,
+        *,
+        tell: Callable[[Event], None] = lambda _: None,
+        stop: threading.Event | None = None,
+        engine: Future[Engine] | None = None,
+    ) -> None:
+        self.options = options
+        self._begun = engine
+        self._tell = tell
+        self._stop = stop or threading.Event()
+        self.session_id = session_id
+        self._guard = threading.RLock()
+        self._engine: Engine | None = None
+        self._count = 0
+
+    @property
+    def prefix(self) -> str:
+        """Names of images that end with this process begin with it, however it ends."""
+        return self.engine.temporary_images
+
+    @property
+    def opened(self) -> bool:
+        """Whether the engine was needed so far."""
+        return self._engine is not None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine. Raises ``EngineMissing``, ``EngineUnusable``."""
+        with self._guard:
+            if self._engine is None:
+                begun = self._begun
+                self._engine = (
+                    begun.result() if begun else open_engine(self.options, self.session_id)
+                )
+            return self._engine
+
+    @cached_property
+    def scratch(self) -> Path:
+        """Private directory, removed at the end."""
+        path: Path = self.engine.tmpdir / _SCRATCH
+        _make(path)
+        return path
+
+    def new_scratch(self, name: str) -> Path:
+        """A directory of this name in ``scratch``."""
+        path = self.scratch / name
+        _make(path)
+        return path
+
+    @cached_property
+    def transfers(self) -> Transfers:
+        """What pulls and pushes go through."""
+        options = self.options
+        return Transfers(
+            options.transfer_retry, options.transfer_timeout, tell=self._tell, stop=self._stop
+        )
+
+    @cached_property
+    def store(self) -> ImageStore:
+        """The images in the store."""
+        return ImageStore(self.engine, self.scratch, self.prefix, self.transfers, self.mounted)
+
+    @cached_property
+    def mounted(self) -> SharedImages:
+        """The images mounted for reading."""
+        return SharedImages(self.engine)
+
+    @cached_property
+    def cache(self) -> LayerCache:
+        """The layer cache of the store."""
+        return LayerCache(self.engine, self.engine.storage.state / "cache", self.session_id)
+
+    @cached_property
+    def digests(self) -> Digests:
+        """Content digests, remembered between sessions."""
+        return Digests(cache_directory(self.options.environment) / "digests")
+
+    def next_number(self) -> int:
+        """A number this process has not used yet."""
+        with self._guard:
+            self._count += 1
+            return self._count
+
+    def close(self) -> None:
+        """Remove the scratch space and close the engine."""
+        if self._engine is None and self._begun is not None and self._begun.exception() is None:
+            self._begun.result().close()
+        if self._engine is not None:
+            if "cache" in self.__dict__:
+                self.cache.close()
+            logs = cache_directory(self.options.environment) / "logs"
+            remove_old_logs(logs, _LOG_AGE)
+            shutil.rmtree(self._engine.tmpdir / _SCRATCH, ignore_errors=True)
+            self._engine.close()
+
+
+def _make(path: Path) -> None:
+    """Make a directory, but none above it: where those are gone, nobody would remove them again."""
+    try:
+        path.mkdir()
+    except FileNotFoundError:
+        raise EngineUnusable(
+            "the process that runs buildah for this session has ended, and removed its files"
+        ) from None

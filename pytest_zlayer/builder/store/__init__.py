@@ -1,0 +1,1 @@
+"""What the container storage provides: base images, mounted images, transfers."""

@@ -1,0 +1,253 @@
+"""Base images: which reference a name stands for, and how it gets into the store."""
+
+from __future__ import annotations
+
+import contextlib
+import platform as host
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_zlayer.buildah.errors import EngineError, ImageNotKnown
+from pytest_zlayer.builder.model.spec import PullMode
+from pytest_zlayer.builder.oci.config import Chain, read_chain, read_config
+from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
+from pytest_zlayer.dockerfile.values.platforms import Platform, host_platform, parse_platform
+from pytest_zlayer.dockerfile.values.references import Reference, parse_reference
+from pytest_zlayer.errors import UsageError, ZlayerError
+
+if TYPE_CHECKING:
+    from pytest_zlayer.buildah.engine import Engine, ImageRecord
+
+DOCKER_IMAGE = "docker-image://"
+OCI_LAYOUT = "oci-layout://"
+# The domain of names that were given on this machine; buildah and podman never push there.
+LOCAL_DOMAIN = "localhost"
+
+
+class BaseImageError(ZlayerError):
+    """A base image that cannot be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class BaseImage:
+    """A base image in the store: id, typed configuration, layers and history.
+
+    ``whole``: its history tells of all layers, so that the engine can commit what is made of it.
+    """
+
+    id: str
+    config: ImageConfig
+    chain: Chain
+    whole: bool = True
+
+    @property
+    def runnable(self) -> bool:
+        """Whether the engine can make containers of it without acting on its configuration."""
+        return not (self.config.onbuild or self.config.volumes)
+
+
+def base_from_record(record: ImageRecord) -> BaseImage:
+    """The base image that an image of the store makes."""
+    config, chain = read_config(record.config), read_chain(record.manifest, record.config)
+    told = sum(not entry.get("empty_layer") for entry in record.config.get("history") or ())
+    return BaseImage(record.id, config, chain, whole=told == len(chain.layers))
+
+
+def candidates(reference: Reference, registry: str | None) -> Iterator[str]:
+    """The full references a name may stand for, best first.
+
+    A name with a registry is that one. Others are looked for in the configured default registry,
+    then on docker.io. A digest says everything: the tag beside it is left out, because registries
+    are not asked for both.
+    """
+    if not reference.explicit_domain and registry:
+        yield f"{registry.rstrip('/')}/{_short(reference)}"
+    yield f"{reference.name}{_version(reference)}"
+
+
+def _short(reference: Reference) -> str:
+    """Path and version as people write them: official images without ``library/``."""
+    path = reference.path
+    if path.count("/") == 1:
+        path = path.removeprefix("library/")
+    return path + _version(reference)
+
+
+def _version(reference: Reference) -> str:
+    return f"@{reference.digest}" if reference.digest else f":{reference.tag}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The platform an image has to be for; ``explicit`` when somebody said so."""
+
+    platform: Platform
+    explicit: bool
+
+    @classmethod
+    def read(cls, text: str | None) -> _Wanted:
+        native = host_platform(host.machine())
+        if text is None:
+            return cls(native, explicit=False)
+        try:
+            return cls(parse_platform(text, native), explicit=True)
+        except ValueError as problem:
+            raise UsageError(f"platform {text!r}: {problem}") from problem
+
+    def fits(self, image: BaseImage) -> bool:
+        """Whether the image runs there; one that does not say what it is for runs everywhere."""
+        config = image.config
+        if not config.architecture:
+            return True
+        have = parse_platform(image_platform(config), self.platform)
+        same = (have.os, have.architecture) == (self.platform.os, self.platform.architecture)
+        # A later variant is more than the earlier ones; none is the least.
+        return same and (not self.platform.variant or have.variant <= self.platform.variant)
+
+
+def image_platform(config: ImageConfig) -> str:
+    """What an image is for, as ``--platform`` takes it."""
+    return "/".join(
+        one for one in (config.os or "linux", config.architecture, config.variant) if one
+    )
+
+
+class BaseImages:
+    """Finds and pulls base images for one session."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        registry: str | None,
+        resolve: Callable[[str], str | None],
+        pulling: Callable[[str], None],
+        pull: Callable[[str, PullMode, str | None], str],
+    ) -> None:
+        self._engine = engine
+        self._registry = registry
+        self._resolve = resolve
+        self._pulling = pulling
+        self._pull = pull
+
+    def get(self, name: str, mode: PullMode, platform: str | None) -> BaseImage:
+        """The base image ``name`` stands for, pulled as ``mode`` says.
+
+        Raises:
+            BaseImageError: it is nowhere to be had.
+            EngineError: a registry did not answer.
+        """
+        name = self._resolve(name) or name
+        if name.startswith(OCI_LAYOUT):
+            return self._load_layout(name.removeprefix(OCI_LAYOUT), _Wanted.read(platform))
+        reference = _read_reference(name)
+        wanted = _Wanted.read(platform)
+        tried = list(candidates(reference, self._registry))
+        only_here = reference.domain == LOCAL_DOMAIN
+        looked_up = only_here or mode in ("missing", "never")
+        local = self._local(tried, reference, wanted) if looked_up else None
+        if local is not None and wanted.fits(local):
+            return local
+        if only_here or mode == "never":
+            return self._without_network(name, tried[0], local, wanted, never=mode == "never")
+        if local is None or wanted.explicit:
+            return self._pull_first(tried, mode if local is None else "always", wanted)
+        try:
+            return self._pull_first(tried, "always", wanted)
+        except (BaseImageError, EngineError):
+            return local  # nobody asked for another platform, so it may be meant
+
+    def _without_network(
+        self, name: str, full: str, local: BaseImage | None, wanted: _Wanted, *, never: bool
+    ) -> BaseImage:
+        """The image of the store, for want of a better one."""
+        if local is not None and not wanted.explicit:
+            return local
+        if local is not None:
+            raise _other_platform(name, local, wanted)
+        if never:
+            raise BaseImageError(
+                f"base image {name} is not in the store and pull is never",
+                hint=f"pull it first ({full}), or allow pulling",
+            )
+        raise BaseImageError(
+            f"base image {name} is not in the store",
+            hint=f"names under {LOCAL_DOMAIN}/ are never pulled: build or import it first",
+        )
+
+    def _local(self, tried: list[str], reference: Reference, wanted: _Wanted) -> BaseImage | None:
+        names = list(tried)
+        if not reference.explicit_domain:  # images built here carry localhost/
+            names.append(f"{LOCAL_DOMAIN}/{_short(reference)}")
+        for name in names:
+            with contextlib.suppress(ImageNotKnown):
+                found = base_from_record(self._engine.inspect_image(name))
+                return found if wanted.fits(found) else self._of_list(name, wanted) or found
+        return None
+
+    def _of_list(self, name: str, wanted: _Wanted) -> BaseImage | None:
+        """The image for the platform when ``name`` is a manifest list of the store."""
+        try:
+            image_id = self._engine.pull(name, policy="never", platform=wanted.platform.short)
+            found = base_from_record(self._engine.inspect_image(image_id))
+        except EngineError:
+            return None
+        return found if wanted.fits(found) else None
+
+    def _pull_first(self, tried: list[str], mode: PullMode, wanted: _Wanted) -> BaseImage:
+        missing: EngineError | None = None
+        for name in tried:
+            self._pulling(name)
+            try:
+                image_id = self._pull(
+                    name, mode, wanted.platform.short if wanted.explicit else None
+                )
+            except EngineError as error:
+                if error.failure.kind != "absent":
+                    raise
+                missing = error
+                continue
+            return self._checked(name, image_id, wanted)
+        raise BaseImageError(
+            f"no such base image: {' or '.join(tried)}",
+            hint="check its name and tag, or log in if the repository is private",
+        ) from missing
+
+    def _checked(self, name: str, image_id: str, wanted: _Wanted) -> BaseImage:
+        """The image, unless it is for another platform than was asked for.
+
+        buildah only warns of that. A single image, not a list, is pulled whatever it is for.
+        """
+        found = base_from_record(self._engine.inspect_image(image_id))
+        if wanted.explicit and not wanted.fits(found):
+            raise _other_platform(name, found, wanted)
+        return found
+
+    def _load_layout(self, path: str, wanted: _Wanted) -> BaseImage:
+        place = str(Path(path).absolute())
+        self._pulling(place)
+        platform = wanted.platform.short if wanted.explicit else None
+        image_id = self._pull(f"oci:{place}", "always", platform)
+        own = f"{self._engine.temporary_images}layout-{image_id[:12]}"
+        self._engine.register_image(own)
+        self._engine.tag(image_id, own)
+        with contextlib.suppress(ZlayerError):
+            # buildah 1.28 names it after its place, which nobody would ever take back.
+            self._engine.untag(image_id, f"{LOCAL_DOMAIN}{place}:latest")
+        return self._checked(place, image_id, wanted)
+
+
+def _read_reference(name: str) -> Reference:
+    try:
+        return parse_reference(name.removeprefix(DOCKER_IMAGE))
+    except ValueError as problem:
+        raise UsageError(f"base image {name!r}: {problem}") from problem
+
+
+def _other_platform(name: str, found: BaseImage, wanted: _Wanted) -> BaseImageError:
+    return BaseImageError(
+        f"base image {name} is for {image_platform(found.config)}, not {wanted.platform.short}",
+        hint=f"name an image for {wanted.platform.short}, or ask for another platform",
+    )

@@ -1,0 +1,203 @@
+"""Images mounted for reading, each in a container of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.buildah.files.rootfs import Rootfs
+
+if TYPE_CHECKING:
+    from pytest_zlayer.buildah.engine import Engine
+
+# Containers that wait for somebody who reads the same image again.
+_KEPT = 8
+# Seconds until containers are removed, together: that costs as much for one as for several.
+_GATHERING = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class _Mounted:
+    """An image in a container; ``readers``: how many count on it.
+
+    ``built``: the container is the one in which the image was built. It may have what the image has
+    not, like sockets, and other times of directories: good enough to copy from.
+    """
+
+    image: str
+    container: str = ""
+    built: bool = False
+    files: Future[Rootfs] = field(default_factory=Future)
+    readers: int = 0
+
+
+class SharedImages:
+    """The mounted images of one process. Safe for several threads.
+
+    Containers are never made from images with ONBUILD: the engine would run the triggers.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._mounted: list[_Mounted] = []  # those not read for longest come first
+        self._done: list[str] = []
+        self._timer: threading.Timer | None = None
+        self._guard = threading.Lock()
+
+    def take(self, image: str, *, exact: bool) -> _Mounted:
+        """An image, mounted until it is given back; ``exact``: not as it was built."""
+        with self._guard:
+            fitting = [one for one in self._mounted if one.image == image]
+            fitting = [one for one in fitting if not (exact and one.built)]
+            mounted = fitting[0] if fitting else _Mounted(image)
+            mounted.readers += 1
+            if fitting:
+                self._mounted.remove(mounted)
+            self._mounted.append(mounted)
+        if not fitting:
+            self._mount(mounted)
+        mounted.files.result()
+        return mounted
+
+    def _mount(self, mounted: _Mounted) -> None:
+        try:
+            mounted.container = self._engine.from_image(mounted.image)
+            files = self._engine.mount(mounted.container)
+        except BaseException as error:  # noqa: BLE001 (raised where it is waited for)
+            with self._guard:
+                self._mounted.remove(mounted)
+            self.discard([mounted.container] if mounted.container else [])
+            mounted.files.set_exception(error)
+        else:
+            mounted.files.set_result(files)
+
+    def give_back(self, taken: Iterable[_Mounted]) -> None:
+        """Undo a :meth:`take` of each of these."""
+        with self._guard:
+            for one in taken:
+                one.readers -= 1
+            idle = [one for one in self._mounted if not one.readers]
+        self._remove_idle(idle[: max(len(idle) - _KEPT, 0)])
+
+    def offer(self, image: str, container: str, files: Rootfs) -> bool:
+        """Let an image be read in the container in which it was built; whether that is needed."""
+        mounted = _Mounted(image, container, built=True)
+        mounted.files.set_result(files)
+        with self._guard:
+            needed = all(one.image != image for one in self._mounted)
+            if needed:
+                self._mounted.append(mounted)
+            return needed
+
+    def forget(self, images: Iterable[str]) -> None:
+        """Remove the containers of those of these images that nobody reads."""
+        wanted = set(images)
+        with self._guard:
+            found = [one for one in self._mounted if one.image in wanted]
+        self._remove_idle(found)
+
+    def _remove_idle(self, mounted: Iterable[_Mounted]) -> None:
+        with self._guard:
+            idle = [one for one in mounted if one in self._mounted and not one.readers]
+            for one in idle:
+                self._mounted.remove(one)
+        self.discard(one.container for one in idle)
+
+    def discard(self, containers: Iterable[str]) -> None:
+        """Have containers removed soon."""
+        with self._guard:
+            self._done += containers
+            if self._done and self._timer is None:
+                self._timer = threading.Timer(_GATHERING, self._remove_in_passing)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _remove_in_passing(self) -> None:
+        # What does not succeed now is done when the engine is closed.
+        with contextlib.suppress(EngineError):
+            self.remove()
+
+    def remove(self) -> None:
+        """Remove what is to be removed, now."""
+        with self._guard:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            done, self._done = self._done, []
+        if done:
+            self._engine.remove_containers(*done)
+
+    def close(self) -> None:
+        """Remove all containers, in one go."""
+        with self._guard:
+            self._done += [one.container for one in self._mounted]
+            self._mounted.clear()
+        self.remove()
+
+
+class MountedImages:
+    """What one build reads, and the containers it works in, until it is over.
+
+    Safe for several threads.
+
+    Args:
+        engine: the engine.
+        shared: where images are mounted.
+        exact: whether images are to look exactly as everybody else gets them.
+    """
+
+    def __init__(self, engine: Engine, shared: SharedImages, *, exact: bool = False) -> None:
+        self._engine = engine
+        self._shared = shared
+        self._exact = exact
+        self._taken: dict[str, _Mounted] = {}
+        self._held: list[str] = []
+        self._guard = threading.Lock()
+
+    def rootfs(self, image_id: str) -> Rootfs:
+        """The files of an image."""
+        with self._guard:
+            if image_id not in self._taken:
+                self._taken[image_id] = self._shared.take(image_id, exact=self._exact)
+            return self._taken[image_id].files.result()
+
+    def has_only(self, image_id: str, layers: int | None) -> bool:
+        """Whether an image has so many layers and no more, and its files can be read."""
+        config = self._engine.inspect_image(image_id).config
+        if (config.get("config") or {}).get("OnBuild"):
+            return False
+        return layers is None or len(config["rootfs"]["diff_ids"]) == layers
+
+    def offer(self, image_id: str, container: str, files: Rootfs) -> None:
+        """Have an image that was just made of a container read there; it is held no longer."""
+        if self._shared.offer(image_id, container, files):
+            self.release(container)
+
+    def hold(self, container: str) -> None:
+        """Take over a container that is only to be removed at the end."""
+        with self._guard:
+            self._held.append(container)
+
+    def holds(self, container: str) -> bool:
+        """Whether a container taken over is still there."""
+        with self._guard:
+            return container in self._held
+
+    def release(self, container: str) -> None:
+        """Give a container back: somebody else removes it."""
+        with self._guard:
+            self._held.remove(container)
+
+    def close(self) -> None:
+        """The build is over."""
+        with self._guard:
+            held, self._held = self._held, []
+            taken = list(self._taken.values())
+            self._taken.clear()
+        self._shared.give_back(taken)
+        self._shared.discard(held)

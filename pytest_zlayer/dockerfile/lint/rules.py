@@ -1,0 +1,134 @@
+"""The rules of the build checks and how their findings are gathered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from pytest_zlayer.dockerfile.check_directive import CheckOptions
+from pytest_zlayer.dockerfile.instructions import Instruction
+from pytest_zlayer.dockerfile.source import Span
+
+RULES = MappingProxyType(
+    {
+        "ConsistentInstructionCasing": (
+            "Write all instruction keywords in one case. Dockerfiles are read by people, and most"
+            " of them expect upper case."
+        ),
+        "CopyIgnoredFile": (
+            "The source of this COPY or ADD is excluded by the ignore file, so it is not part of"
+            " the build context and the build fails or copies nothing."
+        ),
+        "DuplicateStageName": (
+            "Two stages have the same name. A reference means the latest one that is defined where"
+            " it stands, which is easily not the one that was meant."
+        ),
+        "ExposeInvalidFormat": (
+            "EXPOSE only documents container ports. An address or host port is dropped here; it"
+            " belongs to the command that runs the container."
+        ),
+        "ExposeProtoCasing": "Write the protocol of EXPOSE in lower case: tcp, udp or sctp.",
+        "FromAsCasing": "Write AS in the same case as FROM.",
+        "FromPlatformFlagConstDisallowed": (
+            "A constant platform in FROM ties the stage to it, whatever platform is being built"
+            " for. Use $BUILDPLATFORM or $TARGETPLATFORM, or name the stage after its platform."
+        ),
+        "InvalidDefaultArgInFrom": (
+            "Without build arguments this FROM has no valid image name. Give the ARG a default, or"
+            " write a fallback such as ${TAG:-latest}."
+        ),
+        "InvalidDefinitionDescription": (
+            "The comment above an ARG or a named FROM describes it when it begins with the name."
+            " Begin it with the name, or put an empty line comment (#) below it."
+        ),
+        "JSONArgsRecommended": (
+            "A command given as text runs under a shell, which does not pass signals on: the"
+            " process is killed instead of being asked to stop. Use the JSON form, or say which"
+            " shell is meant with SHELL."
+        ),
+        "LegacyKeyValueFormat": (
+            "ENV and LABEL with a space between name and value are an old form with rules of its"
+            " own. Write name=value."
+        ),
+        "MaintainerDeprecated": (
+            "MAINTAINER is out of use: LABEL org.opencontainers.image.authors says the same and"
+            " can be queried."
+        ),
+        "MultipleInstructionsDisallowed": (
+            "Only the last CMD, ENTRYPOINT or HEALTHCHECK of a stage counts; this one has no"
+            " effect."
+        ),
+        "NoEmptyContinuation": (
+            "An empty line inside a continued instruction is skipped today and will be an error."
+            " Remove it, or make it a comment."
+        ),
+        "RedundantTargetPlatform": (
+            "The target platform is what FROM uses anyway; leave --platform out."
+        ),
+        "ReservedStageName": "scratch and context have a meaning of their own: pick another name.",
+        "SecretsUsedInArgOrEnv": (
+            "ARG and ENV end up in the image's history and configuration, where everybody who has"
+            " the image can read them. Mount the value with RUN --mount=type=secret."
+        ),
+        "StageNameCasing": "Stage names are compared in lower case; write them so.",
+        "UndefinedArgInFrom": (
+            "FROM uses a name that no ARG before the first FROM declares, so it is empty."
+        ),
+        "UndefinedVar": (
+            "Neither ENV nor ARG of this stage defines this name, so it expands to nothing (unless"
+            " the base image defines it, which only an engine knows). A global ARG must be declared"
+            " again in the stage; for a `$` that is meant literally write \\$."
+        ),
+        "WorkdirRelativePath": (
+            "The first WORKDIR of a stage is relative: where it leads depends on the base image"
+            " and changes with it."
+        ),
+    }
+)
+_EXPERIMENTAL = frozenset({"InvalidDefinitionDescription"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a build check found.
+
+    Attributes:
+        name: the rule's name.
+        message: what is wrong, in BuildKit's words.
+        span: where; its line is the one that ``docker build --check`` prints.
+        doc: what the rule is about and what to do.
+        is_error: whether the Dockerfile asks that findings fail the build (``error=true``).
+    """
+
+    name: str
+    message: str
+    span: Span
+    doc: str
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Gathers findings, leaving out those of rules that are switched off."""
+
+    options: CheckOptions
+    findings: list[Finding] = field(default_factory=list)
+
+    def scoped(self, comments: Iterable[str]) -> Reporter:
+        """A reporter into the same list, with the options of one instruction's comments."""
+        return Reporter(self.options.with_comments(comments), self.findings)
+
+    def report(self, name: str, message: str, span: Span) -> None:
+        """Add a finding of the rule ``name``."""
+        if self.options.allows(name, experimental=name in _EXPERIMENTAL):
+            found = Finding(name, message, span, RULES[name], self.options.error)
+            self.findings.append(found)
+
+
+def spot(instruction: Instruction, span: Span | None) -> Span:
+    """``span`` if it lies on the instruction's first line, else the whole instruction.
+
+    Build checks report the line an instruction begins on, wherever the word stands.
+    """
+    return span if span and span.line == instruction.span.line else instruction.span

@@ -1,0 +1,180 @@
+"""Build checks on what instructions come to: variables, commands, copied paths, ports."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, field
+
+from pytest_zlayer.dockerfile.dispatch.state import StageState
+from pytest_zlayer.dockerfile.dispatch.words import WordReader
+from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
+from pytest_zlayer.dockerfile.instructions import (
+    Add,
+    AnyInstruction,
+    Arg,
+    Cmd,
+    Copy,
+    Entrypoint,
+    Env,
+    Expose,
+    Healthcheck,
+    Label,
+    ShellForm,
+    Workdir,
+)
+from pytest_zlayer.dockerfile.lint.rules import Reporter, spot
+from pytest_zlayer.dockerfile.source import Word
+from pytest_zlayer.dockerfile.stages.scope import NEVER_VARIABLES
+from pytest_zlayer.dockerfile.values.ports import parse_port_spec
+from pytest_zlayer.dockerfile.values.quoting import go_quote
+from pytest_zlayer.dockerfile.values.remote_sources import is_git, is_url
+from pytest_zlayer.dockerfile.values.secret_names import looks_secret
+from pytest_zlayer.dockerfile.values.suggest import suggest
+
+# A name that only a pattern for everything matches.
+_ANY_NAME = "\0"
+
+
+@dataclass(slots=True)
+class StageChecks:
+    """The checks of one stage; remembers what earlier instructions of the stage did.
+
+    Attributes:
+        ignore: the context's ignore rules, if there are any.
+        workdir_set: whether this stage or one it is built from has had a WORKDIR.
+        once: the last CMD, ENTRYPOINT and HEALTHCHECK so far.
+    """
+
+    ignore: IgnoreRules | None
+    workdir_set: bool = False
+    once: dict[str, AnyInstruction] = field(default_factory=dict)
+
+    def check(self, state: StageState, expanded: AnyInstruction, reporter: Reporter) -> None:
+        """Rules on an instruction with its words expanded; ``state`` is that before it."""
+        match expanded:
+            case Env():
+                _check_legacy(expanded, reporter)
+                for pair in expanded.pairs:
+                    _check_secret(expanded, "ENV", pair.name, reporter)
+            case Label():
+                _check_legacy(expanded, reporter)
+            case Cmd() | Entrypoint():
+                self._check_once(expanded, reporter)
+                _check_shell_form(state, expanded, reporter)
+            case Healthcheck():
+                self._check_once(expanded, reporter)
+            case Workdir():
+                self._check_workdir(expanded, reporter)
+            case Expose():
+                _check_ports(expanded, reporter)
+            case Copy() | Add():
+                self._check_sources(expanded, reporter)
+            case _:
+                pass
+
+    def _check_once(self, instruction: Cmd | Entrypoint | Healthcheck, reporter: Reporter) -> None:
+        earlier = self.once.get(instruction.name)
+        if earlier is not None:
+            message = (
+                f"Multiple {instruction.keyword} instructions should not be used in the same stage"
+                " because only the last one will be used"
+            )
+            reporter.report("MultipleInstructionsDisallowed", message, earlier.span)
+        self.once[instruction.name] = instruction
+
+    def _check_workdir(self, instruction: Workdir, reporter: Reporter) -> None:
+        path = instruction.path
+        if not self.workdir_set and not path.value.startswith("/"):
+            message = (
+                f"Relative workdir {go_quote(path.value)} can have unexpected results if the base"
+                " image changes"
+            )
+            reporter.report("WorkdirRelativePath", message, spot(instruction, path.span))
+        self.workdir_set = True
+
+    def _check_sources(self, instruction: Copy | Add, reporter: Reporter) -> None:
+        # With exceptions it cannot be told from a path alone whether something below is kept.
+        ignore = self.ignore
+        if ignore is None or ignore.has_exceptions:
+            return
+        if isinstance(instruction, Copy) and instruction.from_ and instruction.from_.value:
+            return
+        for source in instruction.sources:
+            path = posixpath.normpath(source.value)
+            if is_git(source.value) or is_url(source.value) or not _is_ignored(path, ignore):
+                continue
+            message = (
+                f"Attempting to {instruction.name.capitalize()} file {go_quote(path)} that is"
+                " excluded by .dockerignore"
+            )
+            reporter.report("CopyIgnoredFile", message, spot(instruction, source.span))
+
+
+def _is_ignored(path: str, ignore: IgnoreRules) -> bool:
+    if path in (".", "/"):
+        # The root itself is never ignored: it counts when everything in it is.
+        path = _ANY_NAME
+    return ignore.excludes(path.lstrip("/"))
+
+
+def check_unknown(instruction: AnyInstruction, reader: WordReader, reporter: Reporter) -> None:
+    """UndefinedVar: names that were looked up and that neither ENV nor ARG knows."""
+    for name, span in reader.unknown:
+        if name in NEVER_VARIABLES:
+            continue
+        meant = suggest(name, reader.variables)
+        tail = f" (did you mean ${meant}?)" if meant else ""
+        message = f"Usage of undefined variable '${name}'{tail}"
+        reporter.report("UndefinedVar", message, spot(instruction, span))
+
+
+def check_secret_args(instruction: AnyInstruction, reporter: Reporter) -> None:
+    """SecretsUsedInArgOrEnv for the names an ARG declares."""
+    if isinstance(instruction, Arg):
+        for one in instruction.declarations:
+            _check_secret(instruction, "ARG", one.name, reporter)
+
+
+def _check_secret(
+    instruction: AnyInstruction, keyword: str, name: Word, reporter: Reporter
+) -> None:
+    if looks_secret(name.value):
+        message = (
+            "Do not use ARG or ENV instructions for sensitive data"
+            f" ({keyword} {go_quote(name.value)})"
+        )
+        reporter.report("SecretsUsedInArgOrEnv", message, spot(instruction, name.span))
+
+
+def _check_legacy(instruction: Env | Label, reporter: Reporter) -> None:
+    if instruction.legacy:
+        word = instruction.keyword
+        message = f'"{word} key=value" should be used instead of legacy "{word} key value" format'
+        reporter.report("LegacyKeyValueFormat", message, instruction.span)
+
+
+def _check_shell_form(state: StageState, instruction: Cmd | Entrypoint, reporter: Reporter) -> None:
+    if isinstance(instruction.command, ShellForm) and not state.config.shell:
+        message = (
+            f"JSON arguments recommended for {instruction.keyword} to prevent unintended behavior"
+            " related to OS signals"
+        )
+        reporter.report("JSONArgsRecommended", message, instruction.span)
+
+
+def _check_ports(instruction: Expose, reporter: Reporter) -> None:
+    for word in instruction.ports:
+        try:
+            port = parse_port_spec(word.value)
+        except ValueError:
+            return
+        where = spot(instruction, word.span)
+        if port.protocol != port.protocol.lower():
+            message = f"Defined protocol '{word.value}' in EXPOSE instruction should be lowercase"
+            reporter.report("ExposeProtoCasing", message, where)
+        if port.ip or port.host:
+            message = (
+                "EXPOSE instruction should not define an IP address or host-port mapping, found"
+                f" '{word.value}'"
+            )
+            reporter.report("ExposeInvalidFormat", message, where)

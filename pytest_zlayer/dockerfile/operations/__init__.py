@@ -1,0 +1,1 @@
+"""What instructions become: operations, mounts, the image configuration."""

@@ -1,0 +1,1 @@
+"""Text to typed instructions: BuildKit's phases "parse" and "instruction"."""

@@ -1,0 +1,1 @@
+"""Values as they are written: ports, platforms, sizes, git and URL sources."""

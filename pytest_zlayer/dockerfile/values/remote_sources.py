@@ -1,0 +1,177 @@
+"""Sources that are not paths: git references and URLs, and the checksums they may carry."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
+
+from pytest_zlayer.dockerfile.values.quoting import go_quote
+from pytest_zlayer.dockerfile.values.scalars import parse_bool
+
+_PROTOCOL = re.compile(r"([a-zA-Z0-9]+)://")
+_SCP = re.compile(r"([a-zA-Z0-9_-]+@[a-zA-Z0-9.-]+:.*?)(?:\?(.*?))?(?:#(.*))?")
+_SWITCHES = frozenset({"submodules", "keep-git-dir", "fetch-by-commit"})
+_DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
+_DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
+_HEX = re.compile(r"[a-f0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class GitSource:
+    """A git reference as ADD takes it.
+
+    Attributes:
+        remote: what ``git fetch`` is given.
+        ref: branch, tag or commit; ``""``: the default branch.
+        subdir: directory inside the repository; ``""``: all of it.
+        checksum: commit that must be found, or ``""``.
+        keep_git_dir, submodules: ``None`` when the reference does not say.
+        mtime: ``checkout``, ``commit`` or ``""``.
+        fetch_by_commit: whether the commit is to be fetched directly.
+    """
+
+    remote: str
+    ref: str = ""
+    subdir: str = ""
+    checksum: str = ""
+    keep_git_dir: bool | None = None
+    submodules: bool | None = None
+    mtime: str = ""
+    fetch_by_commit: bool = False
+
+
+def is_url(text: str) -> bool:
+    """Whether ADD downloads ``text`` as one file."""
+    return text.startswith(("http://", "https://")) and not is_git(text)
+
+
+def is_git(text: str) -> bool:
+    """Whether ADD clones ``text``."""
+    try:
+        return parse_git_source(text) is not None
+    except ValueError:
+        return False
+
+
+def parse_git_source(text: str) -> GitSource | None:
+    """The git reference that ``text`` is, or ``None`` for anything else (a path, a URL).
+
+    Raises:
+        ValueError: it is one and its query is wrong (BuildKit's message).
+    """
+    protocol = _PROTOCOL.match(text)
+    if protocol is None:
+        return _from_scp(text)
+    if protocol[1].lower() not in ("http", "https", "ssh", "git"):
+        return None
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return None
+    if parts.scheme in ("http", "https") and not unquote(parts.path).endswith(".git"):
+        return None
+    remote = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+    return _with_options(remote, unquote(parts.fragment), parts.query)
+
+
+def _from_scp(text: str) -> GitSource | None:
+    match = _SCP.fullmatch(text)
+    if match is None or text.startswith(("./", "../", "github.com/")):
+        return None
+    return _with_options(match[1], match[3] or "", match[2] or "")
+
+
+def _with_options(remote: str, fragment: str, query: str) -> GitSource:
+    ref, _, subdir = fragment.partition(":")
+    subdir = posixpath.normpath("/" + subdir).lstrip("/")
+    found = GitSource(remote, ref, subdir)
+    values = parse_qs(query, keep_blank_values=True)
+    names: dict[str, str] = {}
+    for key, given in values.items():
+        value = _only(key, given)
+        if key in ("tag", "branch"):
+            names[key] = value
+        else:
+            found = _with_option(found, key, value)
+    return _with_name(found, names)
+
+
+def _only(key: str, given: list[str]) -> str:
+    if len(given) > 1:
+        raise ValueError(f"query {go_quote(key)} has multiple values")
+    if not given[0] and key not in _SWITCHES:
+        raise ValueError(f"query {go_quote(key)} has no value")
+    return given[0]
+
+
+def _with_option(found: GitSource, key: str, value: str) -> GitSource:
+    match key:
+        case "ref":
+            return replace(found, ref=_same("ref", found.ref, value))
+        case "subdir":
+            return replace(found, subdir=_same("subdir", found.subdir, value))
+        case "checksum" | "commit":
+            return replace(found, checksum=value)
+        case "keep-git-dir":
+            return replace(found, keep_git_dir=_switch(key, value))
+        case "submodules":
+            return replace(found, submodules=_switch(key, value))
+        case "fetch-by-commit":
+            return replace(found, fetch_by_commit=_switch(key, value))
+        case "mtime":
+            return replace(found, mtime=_mtime(value))
+        case _:
+            raise ValueError(f"unexpected query {go_quote(key)}")
+
+
+def _same(what: str, old: str, new: str) -> str:
+    if old and old != new:
+        raise ValueError(f"{what} conflicts: {go_quote(old)} vs {go_quote(new)}")
+    return new
+
+
+def _switch(key: str, value: str) -> bool:
+    try:
+        return parse_bool(value) if value else True
+    except ValueError:
+        raise ValueError(f"invalid {key} value: {go_quote(value)}") from None
+
+
+def _mtime(value: str) -> str:
+    if value not in ("checkout", "commit"):
+        raise ValueError(f'invalid mtime value: {go_quote(value)} (must be "checkout" or "commit")')
+    return value
+
+
+def _with_name(found: GitSource, names: Mapping[str, str]) -> GitSource:
+    if "tag" in names and "branch" in names:
+        raise ValueError("branch conflicts with tag")
+    for key, prefix in (("tag", "refs/tags/"), ("branch", "refs/heads/")):
+        if key in names:
+            full = prefix + names[key].removeprefix(prefix)
+            found = replace(found, ref=_same("ref", found.ref, full))
+    return found
+
+
+def check_digest(text: str) -> None:
+    """Check ``algorithm:hex``.
+
+    Raises:
+        ValueError: BuildKit's message.
+    """
+    algorithm, _, encoded = text.partition(":")
+    if not algorithm or not encoded:
+        raise ValueError("invalid checksum digest format")
+    length = _DIGEST_LENGTHS.get(algorithm)
+    if length is None:
+        known = _DIGEST.fullmatch(text)
+        raise ValueError(
+            "unsupported digest algorithm" if known else "invalid checksum digest format"
+        )
+    if len(encoded) != length:
+        raise ValueError("invalid checksum digest length")
+    if not _HEX.fullmatch(encoded):
+        raise ValueError("invalid checksum digest format")

@@ -1,0 +1,1 @@
+"""What people say: declarations and options become values."""

@@ -1,0 +1,241 @@
+"""From the arguments of a declaration (marker, fixture factory, call) to an ``ImageSpec``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_zlayer.errors import UsageError
+from pytest_zlayer.inputs.argument_values import (
+    as_bool,
+    as_count,
+    as_network,
+    as_path_text,
+    as_seconds,
+    as_text,
+    as_texts,
+    as_values,
+    mapping,
+    path_text,
+)
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from typing_extensions import TypedDict
+
+    from pytest_zlayer.builder.model.spec import ImageFormat, ImageSpec, PullMode
+
+    Context: TypeAlias = str | os.PathLike[str] | ImageSpec | None
+
+    class ImageArguments(TypedDict, total=False):
+        """The keyword arguments every way of declaring an image takes."""
+
+        name: str | None
+        dockerfile: str | os.PathLike[str] | None
+        text: str | None
+        target: str | None
+        build_args: Mapping[str, str | int] | None
+        buildargs: Mapping[str, str | int] | None
+        build_contexts: Mapping[str, str | os.PathLike[str]] | None
+        platform: str | None
+        tags: Sequence[str]
+        labels: Mapping[str, str] | None
+        secrets: Mapping[str, str | os.PathLike[str]] | None
+        ssh: Mapping[str, str | os.PathLike[str]] | None
+        cache_mounts: Sequence[str]
+        pull: PullMode | None
+        network: str | None
+        retries: int | None
+        timeout: float | None
+        no_cache: bool | None
+        format: ImageFormat | None
+        squash: bool
+        layers: str | None
+        ref: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a declaration stands: relative paths start at ``folder``, then at ``rootdir``."""
+
+    folder: Path
+    rootdir: Path
+
+    def candidates(self, path: str | os.PathLike[str]) -> tuple[Path, ...]:
+        """Where a path may be, the first place first."""
+        both = (self.folder / path, self.rootdir / path)
+        return tuple(dict.fromkeys(Path(os.path.normpath(one)) for one in both))
+
+    def find(self, path: str | os.PathLike[str]) -> Path:
+        """The candidate that exists, else the first one."""
+        found = self.candidates(path)
+        return next((one for one in found if one.exists()), found[0])
+
+    def shown(self, path: Path) -> str:
+        """The path as people know it: relative to the rootdir where that is shorter."""
+        below = path.is_relative_to(self.rootdir)
+        return str(path.relative_to(self.rootdir) if below else path)
+
+
+def declare(
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    *,
+    place: Place,
+    what: str = "the image marker",
+    cell: Mapping[str, str] | None = None,
+) -> ImageSpec:
+    """The image that these arguments declare; ``cell`` holds the values of a matrix cell.
+
+    Raises:
+        UsageError: arguments that cannot mean anything.
+    """
+    from pytest_zlayer.builder.model.spec import ImageSpec
+
+    given = _bind(args, kwargs, what)
+    first = given.pop("context", _UNSET)
+    if isinstance(first, ImageSpec):
+        spec = _with_context(first, place)
+    else:
+        spec = ImageSpec(context=_context(first, given, place))
+    values = {name: _converted(name, value, place) for name, value in given.items()}
+    return _with_cell(replace(spec, **values), cell or {})
+
+
+def argument_names() -> tuple[str, ...]:
+    """The names of all arguments, for messages and documentation."""
+    return ("context", *_PLAIN, *_PLACED, "buildargs", "matrix")
+
+
+class _Unset:
+    """Stands for an argument that was not given; ``context=None`` means something else."""
+
+
+_UNSET = _Unset()
+
+
+def _bind(args: Sequence[Any], kwargs: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Arguments by name, aliases resolved, the ones that say nothing left out."""
+    given = dict(kwargs)
+    if len(args) > 1:
+        raise UsageError(f"{what} takes one positional argument, the context, not {len(args)}")
+    if args and "context" in given:
+        raise UsageError(f"{what} got the context twice")
+    if args:
+        given["context"] = args[0]
+    if "buildargs" in given:
+        if given.get("build_args") is not None:
+            raise UsageError("build_args and buildargs are the same argument; give one of them")
+        given["build_args"] = given.pop("buildargs")
+    for name in given:
+        if name != "context" and name not in _PLAIN and name not in _PLACED:
+            raise _unknown(name, what)
+    return {name: one for name, one in given.items() if one is not None or name == "context"}
+
+
+def _converted(name: str, value: Any, place: Place) -> Any:
+    if name in _PLACED:
+        return _PLACED[name](name, value, place)
+    return _PLAIN[name](name, value)
+
+
+def _unknown(name: str, what: str) -> UsageError:
+    from pytest_zlayer.dockerfile.values.suggest import suggest
+
+    near = suggest(name, argument_names())
+    hint = f"did you mean {near!r}?" if near else f"known are {', '.join(argument_names())}"
+    return UsageError(f"unknown argument {name!r} of {what}", hint=hint)
+
+
+def _context(value: Any, given: Mapping[str, Any], place: Place) -> Path | None:
+    if value is _UNSET:
+        value = None if given.keys() & {"text", "ref"} else "."
+    if value is None:
+        if not given.keys() & {"text", "ref"}:
+            raise UsageError("an image needs a context, a text or a ref")
+        return None
+    return _existing(path_text("context", value), place)
+
+
+def _with_context(spec: ImageSpec, place: Place) -> ImageSpec:
+    if spec.context is None or spec.context.is_absolute():
+        return spec
+    return replace(spec, context=_existing(spec.context, place))
+
+
+def _existing(path: str | Path, place: Place) -> Path:
+    found = place.find(path)
+    if found.exists():
+        return found
+    looked = " and ".join(place.shown(one) for one in place.candidates(path))
+    raise UsageError(f"no such build context: {str(path)!r}", hint=f"looked for {looked}")
+
+
+def _with_cell(spec: ImageSpec, cell: Mapping[str, str]) -> ImageSpec:
+    """A matrix names build arguments, and ``target`` and ``platform`` by these words."""
+    direct: dict[str, Any] = {name: cell[name] for name in ("target", "platform") if name in cell}
+    rest = {name: one for name, one in cell.items() if name not in direct}
+    return replace(spec, build_args={**spec.build_args, **rest}, **direct)
+
+
+def _as_contexts(name: str, value: Any, place: Place) -> dict[str, str]:
+    return {
+        key: _named_context(path_text(f"{name}[{key!r}]", one), place)
+        for key, one in mapping(name, value).items()
+    }
+
+
+def _named_context(text: str, place: Place) -> str:
+    kind, separator, rest = text.partition("://")
+    if not separator:
+        return str(_existing(text, place))
+    if kind == "oci-layout":
+        return f"{kind}://{place.find(rest)}"
+    return text
+
+
+def _as_secrets(name: str, value: Any, place: Place) -> dict[str, str]:
+    found = {}
+    for key, one in mapping(name, value).items():
+        text = path_text(f"{name}[{key!r}]", one)
+        found[key] = text if text.startswith("env:") else str(place.find(text))
+    return found
+
+
+def _as_ssh(name: str, value: Any, place: Place) -> dict[str, str]:
+    found = {}
+    for key, one in mapping(name, value).items():
+        text = path_text(f"{name}[{key!r}]", one)
+        found[key] = text if text == "default" else str(place.find(text))
+    return found
+
+
+_PLAIN: Mapping[str, Callable[[str, Any], Any]] = {
+    "name": as_text,
+    "dockerfile": as_path_text,
+    "text": as_text,
+    "target": as_text,
+    "build_args": as_values,
+    "platform": as_text,
+    "tags": as_texts,
+    "labels": as_values,
+    "cache_mounts": as_texts,
+    "pull": as_text,
+    "network": as_network,
+    "retries": as_count,
+    "timeout": as_seconds,
+    "no_cache": as_bool,
+    "format": as_text,
+    "squash": as_bool,
+    "layers": as_text,
+    "ref": as_text,
+}
+_PLACED: Mapping[str, Callable[[str, Any, Place], Any]] = {
+    "build_contexts": _as_contexts,
+    "secrets": _as_secrets,
+    "ssh": _as_ssh,
+}

@@ -1,0 +1,110 @@
+"""The pytest plugin: hook implementations only."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from pytest_zlayer import hookspecs
+from pytest_zlayer.plugin import collection, markers, options, reporting, workers
+from pytest_zlayer.plugin.fixtures import (
+    zlayer_build,
+    zlayer_container,
+    zlayer_engine,
+    zlayer_image,
+    zlayer_images,
+    zlayer_matrix,
+)
+from pytest_zlayer.plugin.state import STATE, State, state_of
+
+__all__ = [
+    "zlayer_build",
+    "zlayer_container",
+    "zlayer_engine",
+    "zlayer_image",
+    "zlayer_images",
+    "zlayer_matrix",
+]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    options.add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    for line in markers.MARKER_LINES:
+        config.addinivalue_line("markers", line)
+    config.stash[STATE] = state = State(config, options.read_settings(config))
+    config.pluginmanager.register(workers.Relay(state), "zlayer-relay")
+    if state.settings["list"]:
+        workers.stay_in_one_process(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if STATE in config.stash:
+        state_of(config).close(failed=True, hurry=True)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return reporting.header(state_of(config).settings)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    markers.parametrize_matrix(metafunc)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    return markers.parameter_id(val, argname)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    collection.check(state_of(config), items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    return collection.begin(state_of(session.config), session)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    reporting.add_section(call, report)
+    workers.attach_lines(state_of(item.config), report)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitCode) -> None:
+    state = state_of(session.config)
+    stopped = exitstatus == pytest.ExitCode.INTERRUPTED or session.shouldstop or session.shouldfail
+    state.close(failed=session.testsfailed > 0, hurry=bool(stopped))
+    if state.signal is not None:
+        session.exitstatus = 128 + state.signal
+    workers.hand_over(state)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    reporting.summarise(terminalreporter, state_of(config).reporter)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    workers.prepare(node)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    workers.take_over(node)

@@ -1,0 +1,205 @@
+"""After collection: every declaration is planned, and all mistakes are told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.plugin.fixtures import image_fixtures_of, is_overridden
+from pytest_zlayer.plugin.markers import OWN_MARKER, READING_FIXTURES, declared_images, the_image
+from pytest_zlayer.plugin.state import State
+
+if TYPE_CHECKING:
+    from pytest_zlayer.builder.model.spec import ImageSpec
+    from pytest_zlayer.builder.plan.build_plan import BuildPlan
+
+
+@dataclass(slots=True)
+class Needed:
+    """A declared image, its plan and the tests that need it, by node id.
+
+    ``wanted`` is false as long as only tests need it that are marked to be skipped.
+    """
+
+    spec: ImageSpec
+    plan: BuildPlan
+    wanted: bool = False
+    tests: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Mistake:
+    """Something declared wrongly, and where: the first test that shows it, and how many more."""
+
+    message: str
+    where: str
+    more: int = 0
+
+    def __str__(self) -> str:
+        others = f" (and {self.more} more)" if self.more else ""
+        body = "\n".join(f"  {line}" if line else "" for line in self.message.splitlines())
+        return f"{self.where}{others}\n{body}"
+
+
+class Survey:
+    """What the selected tests need; planning needs no engine."""
+
+    def __init__(self, plan: Callable[[ImageSpec], BuildPlan]) -> None:
+        self._plan = plan
+        self._planned: dict[Any, BuildPlan | ZlayerError] = {}
+        self._needed: dict[Any, Needed] = {}
+        self._mistakes: dict[tuple[str, str], Mistake] = {}
+        self.without_images = 0
+
+    def add(self, item: pytest.Item) -> None:
+        """Plan the images that a test declares."""
+        makers = list(_makers(item))
+        self.without_images += not makers
+        for make in makers:
+            self._try_one(make, item)
+
+    @property
+    def needed(self) -> list[Needed]:
+        """The images in the order in which tests need them."""
+        return list(self._needed.values())
+
+    @property
+    def mistakes(self) -> list[Mistake]:
+        """All mistakes in the order of the tests."""
+        return list(self._mistakes.values())
+
+    def _try_one(self, make: Callable[[], ImageSpec], item: pytest.Item) -> None:
+        try:
+            self._need(make(), item)
+        except ZlayerError as error:
+            self._note(error, item)
+
+    def _need(self, spec: ImageSpec, item: pytest.Item) -> None:
+        key = (spec.name, spec.key())
+        if key not in self._planned:
+            self._planned[key] = self._try(spec)
+        planned = self._planned[key]
+        if isinstance(planned, ZlayerError):
+            raise planned
+        needed = self._needed.setdefault(key, Needed(spec, planned))
+        needed.wanted |= item.get_closest_marker("skip") is None
+        if item.nodeid not in needed.tests[-1:]:
+            needed.tests.append(item.nodeid)
+
+    def _try(self, spec: ImageSpec) -> BuildPlan | ZlayerError:
+        try:
+            return self._plan(spec)
+        except ZlayerError as error:
+            return error
+
+    def _note(self, error: ZlayerError, item: pytest.Item) -> None:
+        path, line, name = item.location
+        key = (str(error), path)
+        if key in self._mistakes:
+            self._mistakes[key].more += 1
+            return
+        number = "" if line is None else f":{line + 1}"
+        self._mistakes[key] = Mistake(str(error), f"{path}{number}: {name}")
+
+
+def check(state: State, items: list[pytest.Item]) -> None:
+    """Plan what the selected tests declare; no test runs if there is a mistake.
+
+    Raises:
+        pytest.UsageError: the mistakes. A worker of pytest-xdist instead keeps its message for
+            the controller, and has no tests left to run.
+    """
+    found = survey(items, lambda: state.session.plan)
+    if found.mistakes:
+        text = mistakes_text(found.mistakes)
+        if state.worker is None:
+            raise pytest.UsageError(text)
+        state.mistakes = text
+        items.clear()
+        return
+    state.wanted = [one.spec for one in found.needed if one.wanted]
+
+
+def begin(state: State, session: pytest.Session) -> bool | None:
+    """Before the first test: start building in the background, or only list the images.
+
+    Returns:
+        ``True`` when nothing is left to be run.
+    """
+    option = session.config.option
+    if session.testsfailed and not option.continue_on_collection_errors:
+        return None
+    if state.settings["list"]:
+        state.reporter.show(listing(survey(session.items, lambda: state.session.plan)))
+        return True
+    if _builds_ahead(state, option):
+        # A worker of pytest-xdist learns one by one which tests it gets: it brings layers into the
+        # cache, where all find them, and begins where its share begins.
+        start = round(len(state.wanted) * state.share)
+        ahead = [*state.wanted[start:], *state.wanted[:start]]
+        state.session.prebuild(ahead, layers_only=state.worker is not None)
+    return None
+
+
+def _builds_ahead(state: State, option: Any) -> bool:
+    runs_tests = not (option.collectonly or getattr(option, "setupplan", False))
+    return bool(runs_tests and state.wanted and state.settings["prebuild"])
+
+
+def survey(
+    items: Iterable[pytest.Item], plan: Callable[[], Callable[[ImageSpec], BuildPlan]]
+) -> Survey:
+    """Plan what the tests declare; ``plan`` gives the planner, asked for only when needed."""
+
+    def lazily(spec: ImageSpec) -> BuildPlan:
+        return plan()(spec)
+
+    found = Survey(lazily)
+    for item in items:
+        found.add(item)
+    return found
+
+
+def mistakes_text(mistakes: list[Mistake]) -> str:
+    """All mistakes as one message."""
+    count = len(mistakes)
+    head = "1 mistake" if count == 1 else f"{count} mistakes"
+    return "\n\n".join([f"{head} in the declared images; no test was run", *map(str, mistakes)])
+
+
+def listing(found: Survey) -> list[str]:
+    """Which tests need which images and stages, as lines."""
+    lines = []
+    for one in found.needed:
+        lines += [*one.plan.describe(), *(f"    needed by {test}" for test in one.tests), ""]
+    rest = found.without_images
+    return [*lines, f"{rest} {'test needs' if rest == 1 else 'tests need'} no image"]
+
+
+def _makers(item: pytest.Item) -> Iterator[Callable[[], ImageSpec]]:
+    """What gives the specs of a test's declarations; each may raise ``UsageError``."""
+    images = declared_images(item)
+    yield from (one.make for one in images)
+    yield from image_fixtures_of(item)
+    names = set(getattr(item, "fixturenames", ())) & READING_FIXTURES
+    if not names or is_overridden(item, OWN_MARKER):
+        return
+    if not images or (len(images) > 1 and names != {"zlayer_images"}):
+        # Whether the test says which image it means; the image itself is planned above already.
+        yield from _clarity(images)
+
+
+def _clarity(images: list[Any]) -> Iterator[Callable[[], ImageSpec]]:
+    try:
+        the_image(images)
+    except ZlayerError as error:
+        problem = error
+
+        def fail() -> ImageSpec:
+            raise problem
+
+        yield fail

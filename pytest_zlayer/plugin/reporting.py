@@ -1,0 +1,257 @@
+"""What the user sees of builds: progress, retries, failures and what was kept."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import warnings
+from collections import deque
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.inputs.settings import Settings
+from pytest_zlayer.plugin.pending import PendingLines
+from pytest_zlayer.progress import PREFIX, Detail, ProgressLines, printable
+
+if TYPE_CHECKING:
+    from pytest_zlayer.builder.model.errors import BuildError
+    from pytest_zlayer.events import Event, StepRetry
+
+SECTION = "zlayer build"
+_WIDTH = 80
+_DETAILS: dict[str, Detail] = {"plain": "full", "quiet": "quiet"}
+
+
+class RetryWarning(pytest.PytestWarning):
+    """A step of a build failed and was tried again."""
+
+
+class Reporter:
+    """Shows the events of builds in the terminal and remembers what the summary needs.
+
+    ``listen`` may be called from any thread. Lines go out at once while a build is being waited
+    for (``live``), because then the tests' captured output can be put aside safely; otherwise
+    they wait for the next moment between two tests.
+    """
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self._config = config
+        self._lock = threading.RLock()
+        self._progress = ProgressLines(_detail(config, settings))
+        self._status = settings["progress"] in {"auto", "live"} and _is_terminal()
+        self._pending = PendingLines()
+        self._unannounced: deque[StepRetry] = deque()
+        self._waiting = 0
+        self._transient = False
+        self.retries: list[dict[str, Any]] = []
+        self.kept: list[dict[str, Any]] = []
+        self.problems: list[str] = []
+
+    def listen(self, event: Event) -> None:
+        """Take in one event of a build."""
+        from pytest_zlayer.events import OutputLine, StepRetry
+
+        with self._lock:
+            self._pending.extend(self._progress.lines(event))
+            if isinstance(event, StepRetry):
+                self._unannounced.append(event)
+                self.retries.append(retry_record(event))
+            if self._waiting:
+                self.flush()
+                if isinstance(event, OutputLine):
+                    self._show_status(f"{PREFIX}{event.image}: {printable(event.text)}")
+
+    @contextmanager
+    def live(self) -> Iterator[None]:
+        """While the main thread waits for a build: lines are shown as they come."""
+        with self._lock:
+            self._waiting += 1
+            self.flush()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting -= 1
+                self.flush()
+                self._clear_status()
+
+    def flush(self) -> None:
+        """Show the lines that wait; not to be called while a test's own code runs."""
+        terminal = self._terminal()
+        with self._lock:
+            if terminal is None or not self._pending:
+                return
+            with self._capture_aside():
+                if self._transient:
+                    self._clear_status()
+                else:
+                    self._begin_line(terminal)
+                for line in self._pending.take():
+                    terminal.write_line(line)
+                terminal.flush()
+
+    def take_lines(self) -> list[str]:
+        """The lines that wait, for a process that has no terminal of its own."""
+        with self._lock:
+            return self._pending.take()
+
+    def show(self, lines: list[str]) -> None:
+        """Show lines that another process sent."""
+        with self._lock:
+            self._pending.extend(lines)
+        self.flush()
+
+    def take_retries(self, image: str) -> list[str]:
+        """The retries of an image, as lines, that were not taken before."""
+        with self._lock:
+            found = [one for one in self.retries if one["image"] == image and not one["taken"]]
+            for one in found:
+                one["taken"] = True
+            return [one["line"] for one in found]
+
+    def warn_of_retries(self, nodeid: str) -> None:
+        """Record a warning for each retry since the last call.
+
+        It goes to the warnings summary directly: raised as a warning, a project's
+        ``filterwarnings = error`` would turn a retry that helped into a failure.
+        """
+        while self._unannounced:
+            event = self._unannounced.popleft()
+            self._config.hook.pytest_warning_recorded.call_historic(
+                kwargs={
+                    "warning_message": _warning(event),
+                    "nodeid": nodeid,
+                    "when": "runtest",
+                    "location": None,
+                }
+            )
+
+    def _begin_line(self, terminal: Any) -> None:
+        terminal.ensure_newline()
+        # Under pytest-xdist dots stand on a line that the reporter does not know as begun.
+        if self._config.get_terminal_writer().width_of_current_line:
+            terminal.line("")
+
+    def _show_status(self, text: str) -> None:
+        terminal = self._terminal()
+        if terminal is None or not self._status:
+            return
+        with self._capture_aside():
+            if not self._transient:
+                terminal.ensure_newline()
+            width = self._config.get_terminal_writer().fullwidth - 1
+            terminal.rewrite(text.expandtabs().ljust(width)[:width])
+            terminal.flush()
+        self._transient = True
+
+    def _clear_status(self) -> None:
+        terminal = self._terminal()
+        if terminal is None or not self._transient:
+            return
+        with self._capture_aside():
+            width = self._config.get_terminal_writer().fullwidth - 1
+            terminal.rewrite(" " * width)
+            terminal.rewrite("")
+            terminal.flush()
+        self._transient = False
+
+    def _terminal(self) -> Any:
+        # A worker of pytest-xdist has a terminal reporter as well, which writes to nowhere.
+        if hasattr(self._config, "workerinput"):
+            return None
+        return self._config.pluginmanager.get_plugin("terminalreporter")
+
+    def _capture_aside(self) -> AbstractContextManager[None]:
+        manager: Any = self._config.pluginmanager.get_plugin("capturemanager")
+        return nullcontext() if manager is None else manager.global_and_fixture_disabled()
+
+
+def _detail(config: pytest.Config, settings: Settings) -> Detail:
+    chosen: str = settings["progress"]
+    if chosen == "live" and not _is_terminal():
+        return "full"
+    quiet = chosen == "auto" and config.getoption("verbose", 0) < 0
+    return "quiet" if quiet else _DETAILS.get(chosen, "short")
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def _warning(event: StepRetry) -> warnings.WarningMessage:
+    """The warning, placed where the step stands: it is shown as ``image:line: RetryWarning: …``."""
+    warning = RetryWarning(f"{event.text} was tried again")
+    return warnings.WarningMessage(warning, RetryWarning, event.image, event.line)
+
+
+def retry_record(event: StepRetry) -> dict[str, Any]:
+    """A retry as plain data, which can travel between processes."""
+    from pytest_zlayer.progress import retry_line
+
+    return {"image": event.image, "line": retry_line(event), "taken": False}
+
+
+def failure_text(error: ZlayerError) -> str:
+    """What stands in the report of a test whose image could not be built."""
+    details = build_details(error)
+    if details is None:
+        return str(error)
+    return f"{error.message}\n{f' {SECTION} '.center(_WIDTH, '-')}\n{details}"
+
+
+def build_details(error: BaseException) -> str | None:
+    """The step, its lines, its output and how to repeat it, if ``error`` is a failed build."""
+    found = _as_build_error(error)
+    if found is None:
+        return None
+    return found.report().removeprefix(found.message).strip("\n")
+
+
+def _as_build_error(error: BaseException) -> BuildError | None:
+    from pytest_zlayer.builder.model.errors import BuildError
+
+    return error if isinstance(error, BuildError) else None
+
+
+def add_section(call: pytest.CallInfo[Any], report: pytest.TestReport) -> None:
+    """Give the report of a test that failed with a build's error the build's section."""
+    if call.excinfo is None or not isinstance(call.excinfo.value, ZlayerError):
+        return
+    details = build_details(call.excinfo.value)
+    if details is not None:
+        report.sections.append((SECTION, details))
+
+
+def header(settings: Settings) -> str | None:
+    """The settings somebody made, for the head of the run; no engine is started for it."""
+    shown = [
+        f"{name}={_shown_value(one.value)} ({one.origin})"
+        for name, one in settings.changed().items()
+        if name != "list"
+    ]
+    return f"{PREFIX}{', '.join(shown)}" if shown else None
+
+
+def _shown_value(value: Any) -> str:
+    # Only the names of build arguments: people do put tokens into them.
+    return "+".join(value) if hasattr(value, "keys") or isinstance(value, tuple) else str(value)
+
+
+def summarise(terminal: pytest.TerminalReporter, reporter: Reporter) -> None:
+    """What the run's end must not leave unsaid: steps that were tried again, things kept."""
+    if reporter.retries:
+        terminal.section("zlayer: steps that were tried again")
+        for retry in reporter.retries:
+            terminal.line(retry["line"])
+    if reporter.kept:
+        terminal.section("zlayer: kept, with the command to look inside")
+        for kept in reporter.kept:
+            terminal.line(f"{kept['kind']} of {kept['image']}: {kept['command']}")
+    if reporter.problems:
+        terminal.section("zlayer: not everything could be removed", red=True)
+        for problem in reporter.problems:
+            terminal.line(problem)

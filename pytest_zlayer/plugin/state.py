@@ -1,0 +1,161 @@
+"""What one pytest process holds during its run: settings, reporter and the building session."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.inputs.settings import Settings
+from pytest_zlayer.plugin.reporting import Reporter
+from pytest_zlayer.signals import TerminationHandler
+
+if TYPE_CHECKING:
+    from pytest_zlayer.buildah.engine import Engine
+    from pytest_zlayer.builder.image.built_image import Image
+    from pytest_zlayer.builder.model.spec import ImageSpec
+    from pytest_zlayer.builder.session.build_session import BuildHooks, BuildSession
+
+SESSION_INPUT = "zlayer_session"
+
+
+class State:
+    """One for each process; a worker of pytest-xdist is a process of its own."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        worker: dict[str, Any] = getattr(config, "workerinput", {})
+        self.config = config
+        self.settings = settings
+        self.reporter = Reporter(config, settings)
+        self.session_id: str = worker.get(SESSION_INPUT) or secrets.token_hex(6)
+        self.worker: str | None = worker.get("workerid")
+        self.share = _share(worker)
+        self.mistakes: str | None = None
+        self.wanted: list[ImageSpec] = []
+        self._session: BuildSession | None = None
+        self._engine_error: ZlayerError | None = None
+        self._signals = TerminationHandler(self._interrupt)
+
+    @property
+    def session(self) -> BuildSession:
+        """The building session, opened when it is first needed."""
+        if self._session is None:
+            self._signals.install()
+            open_session = self.config.stash.get(SESSION_FACTORY, _open_session)
+            self._session = open_session(self)
+        return self._session
+
+    @property
+    def engine(self) -> Engine:
+        """The engine; one that cannot be used is asked only once.
+
+        Raises:
+            EngineMissing, EngineUnusable: there is no usable buildah.
+        """
+        if self._engine_error is not None:
+            raise self._engine_error
+        try:
+            return self.session.engine
+        except ZlayerError as error:
+            self._engine_error = error
+            raise
+
+    def build(self, spec: ImageSpec) -> Image:
+        """Build an image, showing its progress.
+
+        Raises:
+            ZlayerError: it cannot be built; see ``BuildSession.build``.
+        """
+        with self.reporter.live():
+            self.session.plan(spec)
+            _ = self.engine
+            return self.session.build(spec)
+
+    @property
+    def signal(self) -> int | None:
+        """The signal that ended the run, if one did."""
+        return self._signals.received
+
+    def close(self, *, failed: bool = False, hurry: bool = False) -> None:
+        """Remove what the session made, except what is to be kept; trouble is told at the end.
+
+        See ``BuildSession.close``.
+        """
+        session, self._session = self._session, None
+        try:
+            if session is not None:
+                session.close(failed=failed, hurry=hurry)
+                self.reporter.kept.extend(_kept_record(one) for one in session.kept)
+        except ZlayerError as error:
+            self.reporter.problems.append(str(error))
+        finally:
+            self._signals.restore()
+
+    def _interrupt(self) -> None:
+        if self._session is not None:
+            self._session.interrupt()
+
+
+def _kept_record(kept: Any) -> dict[str, Any]:
+    return {
+        "kind": kept.kind,
+        "name": kept.name,
+        "image": kept.label,
+        "command": kept.command,
+    }
+
+
+def _open_session(state: State) -> BuildSession:
+    from pytest_zlayer.builder.session.build_session import BuildSession
+
+    options = state.settings.build_options(
+        session_id=state.session_id, worker=state.worker or "main"
+    )
+    return BuildSession(options, listener=listener(state), hooks=_hooks(state.config))
+
+
+def listener(state: State) -> Callable[[Any], None]:
+    """What a session tells its events: first the reporter, then the hook."""
+    hook = state.config.hook.pytest_zlayer_event
+
+    def listen(event: Any) -> None:
+        state.reporter.listen(event)
+        hook(config=state.config, event=event)
+
+    return listen
+
+
+def _hooks(config: pytest.Config) -> BuildHooks:
+    from pytest_zlayer.builder.session.build_session import BuildHooks
+
+    hook = config.hook
+    return BuildHooks(
+        resolve_base=lambda reference: hook.pytest_zlayer_resolve_base(
+            config=config, reference=reference
+        ),
+        before_build=lambda spec: hook.pytest_zlayer_before_build(config=config, spec=spec),
+        retry=lambda step, attempt, error: hook.pytest_zlayer_retry(
+            config=config, step=step, attempt=attempt, error=error
+        ),
+        image_built=lambda spec, image: hook.pytest_zlayer_image_built(
+            config=config, spec=spec, image=image
+        ),
+    )
+
+
+STATE = pytest.StashKey[State]()
+SESSION_FACTORY = pytest.StashKey[Callable[[State], "BuildSession"]]()
+
+
+def state_of(config: pytest.Config) -> State:
+    """The state of this run."""
+    return config.stash[STATE]
+
+
+def _share(worker: dict[str, Any]) -> float:
+    """Where in the work of all this process begins: 0.5 for the second of two workers."""
+    number = str(worker.get("workerid", "")).removeprefix("gw")
+    return int(number) / worker["workercount"] if number.isdecimal() else 0.0

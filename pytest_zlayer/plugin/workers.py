@@ -1,0 +1,85 @@
+"""Between processes: what workers of pytest-xdist are told, and what they tell in return."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_zlayer.plugin.state import SESSION_INPUT, State, state_of
+
+_OUTPUT = "zlayer"
+# Reports carry our lines in an attribute of this name; pytest-xdist sends all attributes on.
+_LINES = "zlayer_lines"
+
+
+class Relay:
+    """The hooks that are called without the configuration, and so need an object that has it."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Show what a worker sent with a report."""
+        lines = getattr(report, _LINES, None)
+        if lines and self._state.worker is None:
+            self._state.reporter.show(list(lines))
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Between two tests nothing is captured: show what background builds have to say."""
+        self._state.reporter.flush()
+        self._state.reporter.warn_of_retries(nodeid)
+
+
+def attach_lines(state: State, report: pytest.TestReport) -> None:
+    """In a worker, send the lines that wait along with a report."""
+    if state.worker is None:
+        return
+    lines = [f"[{state.worker}] {line}" for line in state.reporter.take_lines()]
+    if lines:
+        setattr(report, _LINES, lines)
+
+
+def prepare(node: Any) -> None:
+    """In the controller, tell a worker which session it belongs to."""
+    node.workerinput[SESSION_INPUT] = state_of(node.config).session_id
+
+
+def hand_over(state: State) -> None:
+    """At a worker's end, tell the controller what its summary needs, as plain data."""
+    output: dict[str, Any] | None = getattr(state.config, "workeroutput", None)
+    if output is not None:
+        output[_OUTPUT] = {
+            "retries": state.reporter.retries,
+            "kept": state.reporter.kept,
+            "problems": state.reporter.problems,
+            "lines": state.reporter.take_lines(),
+            "mistakes": state.mistakes,
+        }
+
+
+def take_over(node: Any) -> None:
+    """In the controller, take in what a worker handed over at its end.
+
+    Raises:
+        pytest.UsageError: the worker found mistakes; every worker finds the same ones.
+    """
+    # A worker that was killed has handed over nothing.
+    told: dict[str, Any] = getattr(node, "workeroutput", None) or {}
+    ours = told.get(_OUTPUT)
+    if ours is None:
+        return
+    reporter = state_of(node.config).reporter
+    reporter.retries.extend(ours["retries"])
+    reporter.kept.extend(ours["kept"])
+    reporter.problems.extend(ours["problems"])
+    reporter.show([f"[{node.gateway.id}] {line}" for line in ours["lines"]])
+    if ours["mistakes"]:
+        raise pytest.UsageError(ours["mistakes"])
+
+
+def stay_in_one_process(config: pytest.Config) -> None:
+    """Switch off the distribution of tests, when there is nothing to run."""
+    if hasattr(config.option, "tx"):
+        config.option.dist = "no"
+        config.option.tx = []

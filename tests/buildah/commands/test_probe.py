@@ -1,0 +1,63 @@
+"""What is learnt about the binary, and remembered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from pytest_zlayer.buildah.commands.probe import Features, Memory, ask_features, parse_version
+from pytest_zlayer.buildah.errors import EngineUnusable
+
+
+@pytest.mark.parametrize(
+    ("output", "version"),
+    [
+        ("buildah version 1.28.2 (image-spec 1.1.0-rc2, runtime-spec 1.0.2-dev)", "1.28.2"),
+        ("buildah version 1.41.0-dev (image-spec 1.1.1, runtime-spec 1.2.1)", "1.41.0"),
+    ],
+)
+def test_version(output: str, version: str) -> None:
+    assert parse_version(output) == Version(version)
+
+
+def test_version_too_old() -> None:
+    with pytest.raises(EngineUnusable) as caught:
+        parse_version("buildah version 1.23.1 (x)")
+    assert str(caught.value) == (
+        "buildah 1.23.1 is too old: 1.28 or newer is needed\nhint: upgrade buildah"
+    )
+
+
+def test_program_that_is_not_buildah() -> None:
+    with pytest.raises(EngineUnusable) as caught:
+        parse_version("hello\n")
+    assert caught.value.message == "this program does not answer like buildah: 'hello'"
+
+
+def test_features_are_what_the_help_says() -> None:
+    helps = {
+        "pull": "--policy string   missing, always, newer, or never.",
+        "commit": "--identity-label",
+        "manifest push": "",
+    }
+    assert ask_features(helps.__getitem__) == Features(
+        pull_newer=True, commit_identity_label=True, manifest_push_format=False
+    )
+
+
+def test_memory_forgets_when_the_key_changes(tmp_path: Path) -> None:
+    file = tmp_path / "deep" / "answers.json"
+    Memory(file, {"boot": 1}).put("question", ["answer"])
+    assert Memory(file, {"boot": 1}).get("question") == ["answer"]
+    assert Memory(file, {"boot": 2}).get("question") is None
+
+
+def test_memory_survives_garbage(tmp_path: Path) -> None:
+    file = tmp_path / "answers.json"
+    file.write_text("{", encoding="ascii")
+    memory = Memory(file, {})
+    assert memory.get("question") is None
+    memory.put("question", 1)
+    assert memory.get("question") == 1

@@ -1,0 +1,202 @@
+"""The parent's side of the agent."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_zlayer.buildah.agent.journal import Journal
+from pytest_zlayer.buildah.errors import EngineUnusable
+from pytest_zlayer.buildah.process.agent_client import MOST_REPLACED, AgentClient
+from pytest_zlayer.buildah.process.agent_process import AgentGone, AgentProcess
+
+ENV = {"PATH": os.environ["PATH"]}
+SESSION = {"prefix": "zl-s-main-"}
+
+
+@pytest.fixture
+def client() -> Iterator[AgentClient]:
+    started = AgentClient((), ENV)
+    started.greet()
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def adopted(client: AgentClient, tmp_path: Path) -> AgentClient:
+    """One with a journal and a directory, and nothing of buildah."""
+    adopt(client, tmp_path, tmp_path / "agent")
+    return client
+
+
+def adopt(client: AgentClient, tmp_path: Path, tmpdir: Path) -> None:
+    client.adopt(
+        buildah=[], env=ENV, prefix="zl-s-main-", images="localhost/zlayer/session/s-main/",
+        tmpdir=str(tmpdir), journal=str(tmp_path / "journal.json"), session=SESSION,
+    )  # fmt: skip
+
+
+def kill(client: AgentClient) -> None:
+    os.kill(client.pid, signal.SIGKILL)
+
+
+def journal_lines(tmp_path: Path) -> list[object]:
+    return [json.loads(line) for line in (tmp_path / "journal.json").read_text().splitlines()]
+
+
+def test_agent_is_a_process_of_its_own_session(client: AgentClient) -> None:
+    assert client.pid != os.getpid()
+    assert os.getsid(client.pid) == client.pid
+
+
+def test_answer(client: AgentClient, tmp_path: Path) -> None:
+    (tmp_path / "b").touch()
+    assert client.ask("listdir", root=str(tmp_path), path="/")[0] == ["b"]
+
+
+def test_descriptor_comes_with_the_answer(client: AgentClient, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    _, [descriptor] = client.ask("open", root=str(tmp_path), path="/file")
+    assert not os.get_inheritable(descriptor)
+    with os.fdopen(descriptor, "rb") as file:
+        assert file.read() == b"content"
+
+
+def test_error_of_the_agent_is_raised_here(client: AgentClient, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        client.ask("lstat", root=str(tmp_path), path="/none")
+    assert caught.value.filename == "/none"
+
+
+def test_closed_client(client: AgentClient) -> None:
+    client.close()
+    with pytest.raises(EngineUnusable) as caught:
+        client.ask("lstat", root="/", path="/")
+    assert str(caught.value) == "this buildah session is closed"
+
+
+def test_agent_that_cannot_be_started() -> None:
+    with pytest.raises(EngineUnusable) as caught:
+        AgentClient(["/no/such/wrapper"], ENV)
+    assert str(caught.value) == "/no/such/wrapper cannot be started: No such file or directory"
+
+
+def test_wrapper_that_ends_at_once_says_why() -> None:
+    client = AgentClient(["sh", "-c", "echo out of order >&2; exit 1"], ENV)
+    with pytest.raises(EngineUnusable) as caught:
+        client.greet()
+    client.close()
+    assert caught.value.message.startswith("the process that runs buildah for this session has")
+
+
+def test_agent_works_for_one_process_only(client: AgentClient) -> None:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            client.ask("lstat", root="/", path="/")
+        except EngineUnusable:
+            os._exit(0)
+        os._exit(1)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_directory_of_the_agent_goes_with_it(adopted: AgentClient, tmp_path: Path) -> None:
+    (tmp_path / "agent" / "file").touch()
+    adopted.close()
+    assert not (tmp_path / "agent").exists()
+
+
+def test_journal_comes_before_the_directory(client: AgentClient, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError) as caught:
+        adopt(client, tmp_path, tmp_path / "file" / "agent")
+    assert caught.value.filename == str(tmp_path / "file" / "agent")
+    assert (tmp_path / "journal.json").exists()
+
+
+def test_agent_that_is_killed_is_replaced(adopted: AgentClient, tmp_path: Path) -> None:
+    (tmp_path / "agent" / "file").touch()
+    adopted.ask("note", line={"image": "first"})
+    first = adopted.pid
+    kill(adopted)
+    adopted.ask("note", line={"image": "second"})
+    assert adopted.pid != first
+    assert (tmp_path / "agent" / "file").exists()
+    assert journal_lines(tmp_path) == [SESSION, {"image": "first"}, {"image": "second"}]
+
+
+def test_line_cut_off_with_the_agent_is_dropped(adopted: AgentClient, tmp_path: Path) -> None:
+    with (tmp_path / "journal.json").open("ab") as file:
+        file.write(b'{"image": "fir')
+    kill(adopted)
+    adopted.ask("note", line={"image": "second"})
+    assert journal_lines(tmp_path) == [SESSION, {"image": "second"}]
+
+
+def test_session_lives_while_no_agent_does(adopted: AgentClient, tmp_path: Path) -> None:
+    kill(adopted)
+    time.sleep(0.2)
+    assert Journal.take_dead(str(tmp_path / "journal.json")) is None
+
+
+def test_agent_that_was_killed_unnoticed_leaves_nothing(
+    adopted: AgentClient, tmp_path: Path
+) -> None:
+    kill(adopted)
+    adopted.close()
+    assert os.listdir(tmp_path) == []
+
+
+def test_agent_that_is_killed_again_and_again(adopted: AgentClient, tmp_path: Path) -> None:
+    for _ in range(MOST_REPLACED):
+        kill(adopted)
+        adopted.ask("lstat", root="/", path="/")
+    kill(adopted)
+    for _ in range(2):
+        with pytest.raises(EngineUnusable) as caught:
+            adopted.ask("lstat", root="/", path="/")
+        assert str(caught.value) == "the process that runs buildah for this session has ended"
+    adopted.close()
+    assert os.listdir(tmp_path) == []
+
+
+def test_agent_that_was_told_to_end_is_not_replaced(adopted: AgentClient, tmp_path: Path) -> None:
+    os.kill(adopted.pid, signal.SIGTERM)
+    while (tmp_path / "journal.json").exists():
+        time.sleep(0.01)
+    with pytest.raises(EngineUnusable) as caught:
+        adopted.ask("lstat", root="/", path="/")
+    assert str(caught.value) == "the process that runs buildah for this session has ended"
+    adopted.close()
+    assert os.listdir(tmp_path) == []
+
+
+def test_many_threads_get_one_new_agent(adopted: AgentClient) -> None:
+    kill(adopted)
+    pids: list[int] = []
+
+    def ask() -> None:
+        adopted.ask("lstat", root="/", path="/")
+        pids.append(adopted.pid)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(pids) == 8
+    assert len(set(pids)) == 1
+
+
+def test_nobody_waits_for_an_agent_that_was_released() -> None:
+    agent = AgentProcess((), ENV)
+    agent.release()
+    with pytest.raises(AgentGone):
+        agent.ask({"op": "hello", "parent": os.getpid()})

@@ -1,0 +1,166 @@
+"""Commands under a real agent: output as it comes, every way to end, nothing left running."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
+from pytest_zlayer.buildah.process.agent_client import KILLED, AgentClient
+from pytest_zlayer.buildah.process.command import Request, Runner
+
+ENV = {"PATH": os.environ["PATH"]}
+
+
+@pytest.fixture
+def client() -> Iterator[AgentClient]:
+    """An agent that has adopted nothing yet."""
+    started = AgentClient((), ENV)
+    started.greet()
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def runner(client: AgentClient) -> Runner:
+    return Runner(client)
+
+
+def sh(script: str, **more: object) -> Request:
+    return Request(argv=["sh", "-c", script], env=ENV, **more)  # type: ignore[arg-type]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and not just waiting to be collected."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_both_streams_and_the_status(runner: Runner) -> None:
+    done = runner.run(sh("echo out; echo err >&2; exit 7"))
+    assert (done.exit_code, done.stdout_tail, done.stderr_tail) == (7, ("out",), ("err",))
+
+
+def test_lines_come_while_the_command_runs(runner: Runner, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+
+    def saw(_: str, line: str) -> None:
+        assert line == "first"
+        flag.touch()
+
+    done = runner.run(sh(f"echo first; while [ ! -e {flag} ]; do sleep 0.02; done", on_line=saw))
+    assert done.exit_code == 0
+
+
+def test_raw_output_is_kept_byte_for_byte(runner: Runner) -> None:
+    out, log = io.BytesIO(), io.BytesIO()
+    runner.run(sh(r"printf '\377\000\r\n\n'; printf e >&2", stdout=out, log=log))
+    assert out.getvalue() == b"\xff\x00\r\n\n"
+    assert sorted(log.getvalue()) == sorted(b"\xff\x00\r\n\ne")
+
+
+def test_standard_input(runner: Runner, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"from a file")
+    assert runner.run(sh("cat", stdin=b"given")).stdout_tail == ("given",)
+    assert runner.run(sh("cat", stdin=file)).stdout_tail == ("from a file",)
+    assert runner.run(sh("cat")).stdout_tail == ()
+
+
+def test_command_starts_with_nothing_of_ours(runner: Runner) -> None:
+    done = runner.run(sh("ls /proc/self/fd; umask; grep SigIgn /proc/self/status"))
+    *descriptors, mask, ignored = done.stdout_tail
+    # The fourth is the directory being listed.
+    assert descriptors == ["0", "1", "2", "3"]
+    assert (mask, ignored.split()[1]) == ("0022", "0" * 16)
+
+
+def test_status_of_a_command_killed_by_a_signal(runner: Runner) -> None:
+    done = runner.run(sh("kill -9 $$"))
+    assert (done.exit_code, done.killed_by_signal) == (137, 9)
+
+
+def test_program_that_is_not_there(runner: Runner) -> None:
+    with pytest.raises(EngineError) as caught:
+        runner.run(Request(argv=["/no/such/program"], env=ENV))
+    assert str(caught.value) == "/no/such/program cannot be started: No such file or directory"
+
+
+def test_what_is_left_running_is_killed(runner: Runner) -> None:
+    done = runner.run(sh("setsid sleep 600 & echo $!"))
+    assert done.strays >= 1
+    assert not alive(int(done.stdout_tail[0]))
+
+
+def test_command_beside_it_is_not_touched(runner: Runner) -> None:
+    other = threading.Thread(target=lambda: results.append(runner.run(sh("sleep 0.5; echo on"))))
+    results: list[object] = []
+    other.start()
+    runner.run(sh("setsid sleep 600 &"))
+    other.join()
+    assert getattr(results[0], "stdout_tail", None) == ("on",)
+
+
+def test_time_limit_asks_before_it_kills(runner: Runner) -> None:
+    script = "trap 'echo asked; exit 0' TERM; while :; do sleep 0.05; done"
+    done = runner.run(sh(script, timeout=0.5))
+    assert (done.timed_out, done.stdout_tail) == (True, ("asked",))
+
+
+def test_time_limit_kills_what_does_not_listen(runner: Runner) -> None:
+    done = runner.run(sh("trap '' TERM; echo $$; while :; do sleep 0.05; done", timeout=0.5))
+    assert (done.timed_out, done.killed_by_signal) == (True, 9)
+    assert not alive(int(done.stdout_tail[0]))
+
+
+def test_interrupt_ends_all(runner: Runner) -> None:
+    def stop(_: str, line: str) -> None:
+        runner.interrupt()
+
+    with pytest.raises(EngineError) as caught:
+        runner.run(sh("echo on; sleep 600", on_line=stop))
+    assert str(caught.value) == "the build was interrupted"
+
+
+def test_error_of_the_listener_ends_the_command(runner: Runner) -> None:
+    seen: list[int] = []
+
+    def fail(_: str, line: str) -> None:
+        seen.append(int(line))
+        raise RuntimeError(line)
+
+    with pytest.raises(RuntimeError):
+        runner.run(sh("echo $$; sleep 600", on_line=fail))
+    assert not alive(seen[0])
+
+
+def test_end_of_the_agent_ends_its_commands(client: AgentClient, runner: Runner) -> None:
+    def kill(_: str, line: str) -> None:
+        pids.append(int(line))
+        os.kill(client.pid, signal.SIGKILL)
+
+    pids: list[int] = []
+    with pytest.raises(EngineError) as caught:
+        runner.run(sh("echo $$; exec sleep 600", on_line=kill, timeout=20))
+    assert caught.value.failure == KILLED
+    until = time.monotonic() + 10
+    while alive(pids[0]) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not alive(pids[0])
+    with pytest.raises(EngineUnusable):
+        runner.run(sh("true"))
+
+
+def test_long_command_lines_pass(runner: Runner) -> None:
+    done = runner.run(Request(argv=["sh", "-c", ": " + "x" * 100_000 + "; echo on"], env=ENV))
+    assert done.stdout_tail == ("on",)

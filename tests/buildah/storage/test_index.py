@@ -1,0 +1,60 @@
+"""The store's own records, and what does not look like them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_zlayer.buildah.storage.index import read_image
+from pytest_zlayer.buildah.storage.info import StorageInfo
+
+ID = "a" * 64
+
+
+def write(directory: Path, **changes: Any) -> StorageInfo:
+    """A store with one image, as containers/storage keeps it; ``None`` leaves a file out."""
+    images = directory / "overlay-images"
+    (images / ID).mkdir(parents=True)
+    key = "=" + base64.b64encode(f"sha256:{ID}".encode()).decode()
+    files: dict[str, Any] = {
+        "images.json": [{"id": ID, "digest": "sha256:1", "names": ["localhost/a:1"]}],
+        "manifest": {"config": {"digest": f"sha256:{ID}"}, "layers": []},
+        "config": {"config": {"Cmd": ["x"]}},
+        **changes,
+    }
+    places = {
+        "images.json": images / "images.json",
+        "manifest": images / ID / "manifest",
+        "config": images / ID / key,
+    }
+    for name, place in places.items():
+        if files[name] is not None:
+            place.write_text(json.dumps(files[name]), encoding="ascii")
+    return StorageInfo(directory, directory, "overlay")
+
+
+def test_image_is_read(tmp_path: Path) -> None:
+    record = read_image(write(tmp_path), ID)
+    assert record is not None
+    assert (record.id, record.digest, record.names) == (ID, "sha256:1", ("localhost/a:1",))
+    assert record.config == {"config": {"Cmd": ["x"]}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"images.json": None},
+        {"images.json": []},
+        {"images.json": [{"id": ID}]},
+        {"manifest": None},
+        {"manifest": {}},
+        {"config": None},
+    ],
+    ids=["no list", "not listed", "no digest", "no manifest", "other manifest", "no config"],
+)
+def test_what_looks_otherwise_is_not_known_here(tmp_path: Path, changes: dict[str, Any]) -> None:
+    assert read_image(write(tmp_path, **changes), ID) is None

@@ -1,0 +1,113 @@
+"""Locks of cache keys, and who waits for them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pytest_zlayer.builder.cache.locks import KeyLocks
+
+WAIT = """
+import sys
+from pathlib import Path
+from pytest_zlayer.builder.cache.locks import KeyLocks
+
+with KeyLocks(Path(sys.argv[1])).hold("key", lambda: print("waiting", flush=True), lambda: None):
+    print("held", flush=True)
+"""
+
+
+def nothing() -> None:
+    """Nobody tells anything, nobody gives up."""
+
+
+@contextmanager
+def another_process(directory: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that wants ``key`` and cannot have it yet."""
+    argv = [sys.executable, "-c", WAIT, str(directory)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        yield process
+
+
+def wait_for(locks: KeyLocks) -> None:
+    """Until another process is seen to wait: it says so just before it does."""
+    pause = threading.Event()
+    while not locks.others_wait():
+        pause.wait(0.01)
+
+
+def test_another_process_waits_and_gets_its_turn(tmp_path: Path) -> None:
+    locks = KeyLocks(tmp_path)
+    with locks.hold("key", nothing, nothing):
+        assert not locks.others_wait()
+        with another_process(tmp_path) as process:
+            wait_for(locks)
+            process.kill()
+            process.wait()
+            assert not locks.others_wait()
+    with locks.hold("key", nothing, nothing):
+        waiting = another_process(tmp_path)
+        process = waiting.__enter__()
+    assert process.stdout is not None
+    assert process.stdout.read() == "held\n"
+    waiting.__exit__(None, None, None)
+    assert not locks.others_wait()
+
+
+def test_threads_of_this_process_are_no_others(tmp_path: Path) -> None:
+    locks, told = KeyLocks(tmp_path), threading.Event()
+
+    def want() -> None:
+        with locks.hold("key", told.set, nothing):
+            pass
+
+    thread = threading.Thread(target=want)
+    with locks.hold("key", nothing, nothing):
+        thread.start()
+        told.wait()
+        assert not locks.others_wait()
+    thread.join()
+
+
+def test_who_gives_up_waits_no_longer(tmp_path: Path) -> None:
+    locks, others = KeyLocks(tmp_path), KeyLocks(tmp_path)
+
+    def give_up() -> None:
+        raise InterruptedError
+
+    with locks.hold("key", nothing, nothing):
+        with pytest.raises(InterruptedError), others.hold("key", nothing, give_up):
+            pass
+        assert not locks.others_wait()
+
+
+def test_free_key_is_held_only_by_one(tmp_path: Path) -> None:
+    locks, others = KeyLocks(tmp_path), KeyLocks(tmp_path)
+    with locks.hold_if_free("key") as held:
+        assert held
+        with others.hold_if_free("key") as both:
+            assert not both
+    with others.hold_if_free("key") as held:
+        assert held
+
+
+def test_files_of_keys_long_unused_go(tmp_path: Path) -> None:
+    locks = KeyLocks(tmp_path)
+    for key in ("old", "held", "new"):
+        with locks.hold(key, nothing, nothing):
+            pass
+    (tmp_path / "old.queue").touch()
+    with locks.hold("held", nothing, nothing):
+        for key in ("old", "held"):
+            os.utime(tmp_path / f"{key}.lock", (0, 0))
+        locks.forget(60.0)
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["held.lock", "new.lock"]

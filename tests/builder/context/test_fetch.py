@@ -1,0 +1,180 @@
+"""Downloads from a server on loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import socket
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_zlayer.buildah.files.rootfs import LocalRootfs
+from pytest_zlayer.builder.context.fetch import Fetcher, FetchError, download, file_name, redact
+from pytest_zlayer.builder.copy import CopyError
+from pytest_zlayer.builder.copy.remote import Fetched
+from pytest_zlayer.builder.files.paths import EmptyRootfs
+from tests.builder.servers import BODY, Server, process
+from tests.builder.support import add, at, files, lay, paths
+
+EMPTY = EmptyRootfs()
+DIGEST = f"sha256:{hashlib.sha256(BODY).hexdigest()}"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    found = Server(tmp_path / "repositories")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    (tmp_path / "fetched").mkdir()
+    return tmp_path / "fetched"
+
+
+@pytest.fixture
+def fetcher(directory: Path) -> Fetcher:
+    return Fetcher(directory, process=process, environment={}, timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("http://x/a/b.txt", "b.txt"),
+        ("http://x/a/b.txt?query#fragment", "b.txt"),
+        ("http://x/a%20b", "a b"),
+        ("http://x/a%2Fb", "b"),
+        ("http://x/dir/", "dir"),
+        ("http://x/", "__unnamed__"),
+        ("http://x", "__unnamed__"),
+        ("http://x/..", "__unnamed__"),
+    ],
+)
+def test_name_of_a_download(url: str, name: str) -> None:
+    assert file_name(url) == name
+
+
+def test_passwords_are_not_shown() -> None:
+    assert redact("https://me:secret@example.com/x") == "https://me:xxxxx@example.com/x"
+
+
+# --- downloads
+
+
+def test_download_has_mode_600_and_belongs_to_root(server: Server, fetcher: Fetcher) -> None:
+    layer = lay(add(server.url("/d/f.txt"), "/x/"), EMPTY, EMPTY, fetch=fetcher)
+    found = at(layer, "/x/f.txt")
+    assert files(layer) == {"/x/f.txt": BODY.decode()}
+    assert (found.mode, found.uid, found.gid, found.mtime_ns) == (0o600, 0, 0, 0)
+
+
+def test_download_to_a_file_name(server: Server, fetcher: Fetcher) -> None:
+    layer = lay(add(server.url("/f"), "/x", chmod="755"), EMPTY, EMPTY, fetch=fetcher)
+    assert at(layer, "/x").mode == 0o755
+
+
+def test_time_of_the_server_is_kept(server: Server, fetcher: Fetcher) -> None:
+    layer = lay(add(server.url("/dated"), "/"), EMPTY, EMPTY, fetch=fetcher)
+    assert at(layer, "/dated").mtime_ns == 1420070407 * 10**9
+
+
+def test_right_checksum(server: Server, fetcher: Fetcher) -> None:
+    layer = lay(add(server.url("/f"), "/", checksum=DIGEST), EMPTY, EMPTY, fetch=fetcher)
+    assert paths(layer) == ["/f"]
+
+
+def test_wrong_checksum(server: Server, fetcher: Fetcher) -> None:
+    wrong = f"sha256:{'0' * 64}"
+    with pytest.raises(FetchError) as caught:
+        lay(add(server.url("/f"), "/", checksum=wrong), EMPTY, EMPTY, fetch=fetcher)
+    assert str(caught.value) == (
+        f"digest mismatch for {server.url('/f')}: {DIGEST} (expected: {wrong})"
+    )
+    assert not caught.value.transient
+
+
+def test_redirection_is_followed_and_the_first_name_kept(server: Server, fetcher: Fetcher) -> None:
+    url = server.url("/redirect/name?" + server.url("/elsewhere"))
+    assert paths(lay(add(url, "/x/"), EMPTY, EMPTY, fetch=fetcher)) == ["/x/", "/x/name"]
+
+
+@pytest.mark.parametrize("where", ["file:///etc/passwd", "ftp://127.0.0.1/x"])
+def test_redirection_leads_to_the_web_only(server: Server, directory: Path, where: str) -> None:
+    with pytest.raises(FetchError):
+        download(server.url(f"/redirect?{where}"), directory, environment={})
+    assert list(directory.iterdir()) == []
+
+
+@pytest.mark.parametrize(("status", "transient"), [(404, False), (401, False), (503, True)])
+def test_refusal(server: Server, directory: Path, status: int, transient: bool) -> None:
+    with pytest.raises(FetchError) as caught:
+        download(server.url(f"/status/{status}"), directory, environment={})
+    assert str(caught.value) == server.url(f"/status/{status}: invalid response status {status}")
+    assert caught.value.transient is transient
+
+
+def test_connection_cut_in_the_middle(server: Server, directory: Path) -> None:
+    with pytest.raises(FetchError) as caught:
+        download(server.url("/cut"), directory, environment={})
+    assert str(caught.value) == server.url("/cut: the connection was cut in the middle")
+    assert caught.value.transient
+    assert list(directory.iterdir()) == []
+
+
+def test_nobody_listens(directory: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/x"
+        with pytest.raises(FetchError) as caught:
+            download(url, directory, environment={})
+    assert str(caught.value) == f"{url}: Connection refused"
+    assert caught.value.transient
+
+
+def test_no_answer_in_time(directory: Path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
+        with pytest.raises(FetchError) as caught:
+            download(url, directory, environment={}, timeout=0.2)
+    assert str(caught.value) == f"{url}: no answer in time"
+
+
+def test_proxy_of_the_environment_is_used(server: Server, directory: Path) -> None:
+    proxies = {"http_proxy": server.url("")}
+    download("http://never.invalid/x", directory, environment=proxies)
+    assert server.requests == ["http://never.invalid/x"]
+
+
+def test_each_source_is_fetched_once(server: Server, fetcher: Fetcher) -> None:
+    for _ in range(3):
+        lay(add(server.url("/f"), "/"), EMPTY, EMPTY, fetch=fetcher)
+    assert server.requests == ["/f"]
+
+
+@pytest.mark.parametrize(("unpack", "found"), [(None, ["/a.tar"]), (True, ["/member"])])
+def test_downloaded_archive_is_unpacked_on_demand(
+    directory: Path, unpack: bool | None, found: list[str]
+) -> None:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("member"))
+    (directory / "a.tar").write_bytes(data.getvalue())
+
+    def fetch(source: str, operation: object) -> Any:
+        return Fetched(LocalRootfs(directory), "/a.tar", False, "a.tar")
+
+    operation = add("http://example.com/a.tar", "/", unpack=unpack)
+    assert paths(lay(operation, EMPTY, EMPTY, fetch=fetch)) == found
+
+
+def test_remote_source_where_nothing_can_be_fetched() -> None:
+    with pytest.raises(CopyError) as caught:
+        lay(add("http://example.com/x", "/"), EMPTY, EMPTY)
+    assert str(caught.value) == "http://example.com/x: remote sources cannot be fetched here"

@@ -1,0 +1,77 @@
+"""Git references and URLs among the sources of ADD."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_zlayer.dockerfile.values.remote_sources import (
+    GitSource,
+    is_git,
+    is_url,
+    parse_git_source,
+)
+
+URL = "https://example.com/org/repo.git"
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        (URL, GitSource(URL)),
+        (f"{URL}#v1", GitSource(URL, "v1")),
+        (f"{URL}#v1:a/../b", GitSource(URL, "v1", "b")),
+        (f"{URL}#:sub", GitSource(URL, "", "sub")),
+        (f"{URL}?ref=v1&subdir=s", GitSource(URL, "v1", "s")),
+        (f"{URL}?tag=v1", GitSource(URL, "refs/tags/v1")),
+        (f"{URL}?branch=refs/heads/b", GitSource(URL, "refs/heads/b")),
+        (f"{URL}?commit=abc", GitSource(URL, checksum="abc")),
+        (f"{URL}?keep-git-dir&submodules=0", GitSource(URL, keep_git_dir=True, submodules=False)),
+        (f"{URL}?mtime=commit", GitSource(URL, mtime="commit")),
+        (f"{URL}?fetch-by-commit", GitSource(URL, fetch_by_commit=True)),
+        ("git@host:org/repo#v1", GitSource("git@host:org/repo", "v1")),
+        ("git@host:repo?tag=v1#:s", GitSource("git@host:repo", "refs/tags/v1", "s")),
+        ("ssh://git@host/repo", GitSource("ssh://git@host/repo")),
+        ("git://host/repo", GitSource("git://host/repo")),
+    ],
+)  # fmt: skip
+def test_git_references_are_taken_apart(text: str, source: GitSource):
+    assert parse_git_source(text) == source
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a/b", "./a@b:c", "github.com/org/repo", "https://example.com/x", "ftp://h/r.git", "C:x"],
+)
+def test_other_sources_are_no_git_references(text: str):
+    assert parse_git_source(text) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("foo=1", 'unexpected query "foo"'),
+        ("ref=", 'query "ref" has no value'),
+        ("ref=a&ref=b", 'query "ref" has multiple values'),
+        ("submodules=x", 'invalid submodules value: "x"'),
+        ("mtime=x", 'invalid mtime value: "x" (must be "checkout" or "commit")'),
+        ("tag=a&branch=b", "branch conflicts with tag"),
+        ("ref=a#b", 'ref conflicts: "b" vs "a"'),
+        ("subdir=a#:b", 'subdir conflicts: "b" vs "a"'),
+        ("ref=a&tag=b", 'ref conflicts: "a" vs "refs/tags/b"'),
+    ],
+)
+def test_wrong_options_are_refused(query: str, message: str):
+    with pytest.raises(ValueError, match=r".") as raised:
+        parse_git_source(f"{URL}?{query}")
+    assert str(raised.value) == message
+
+
+def test_a_url_is_downloaded_unless_it_is_a_repository():
+    assert is_url("https://example.com/x.tar.gz")
+    assert not is_url(URL)
+    assert is_git(URL)
+    assert not is_git("a")
+
+
+def test_a_repository_with_wrong_options_is_no_git_reference():
+    assert not is_git(f"{URL}?foo=1")
