@@ -120,7 +120,7 @@ class Engine:
         """
         return cls(
             open_engine.open_engine(
-                open_engine.Wishes(
+                open_engine.OpenRequest(
                     binary=locate(buildah, environment),
                     environment=environment,
                     root=root,

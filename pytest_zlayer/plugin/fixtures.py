@@ -69,9 +69,9 @@ def zlayer_container(zlayer_image: Image) -> Iterator[Container]:
 
 
 @pytest.fixture(scope="session")
-def zlayer_build(request: pytest.FixtureRequest) -> ImageBuilder:
+def zlayer_build(request: pytest.FixtureRequest) -> BuildFixture:
     """Build an image now: ``zlayer_build("services/api", target="runtime")``."""
-    return ImageBuilder(state_of(request.config))
+    return BuildFixture(state_of(request.config))
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +82,7 @@ def zlayer_engine(request: pytest.FixtureRequest) -> Engine:
         return state.engine
 
 
-class ImageBuilder:
+class BuildFixture:
     """Builds images when called; the same declaration is built once in a session."""
 
     def __init__(self, state: State) -> None:

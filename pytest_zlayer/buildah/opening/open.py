@@ -29,7 +29,7 @@ _WORKER = re.compile(r"\A[a-z0-9]{1,16}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class OpenRequest:
     """What the caller wants: the arguments of ``Engine.open``, with buildah found."""
 
     binary: Path
@@ -70,56 +70,61 @@ def image_folder(session: str, worker: str) -> str:
     return f"localhost/zlayer/session/{session}-{worker}/"
 
 
-def open_engine(wishes: Wishes) -> Opened:
+def open_engine(request: OpenRequest) -> Opened:
     """Starts the agent and finds out what there is to know; ends the agent if that fails."""
-    if not _SESSION.match(wishes.session) or not _WORKER.match(wishes.worker):
+    if not _SESSION.match(request.session) or not _WORKER.match(request.worker):
         raise UsageError(
-            f"session {wishes.session!r} and worker {wishes.worker!r} must be small letters "
+            f"session {request.session!r} and worker {request.worker!r} must be small letters "
             "and digits"
         )
     rootless = probe.needs_namespace()
-    base = temporary_base(wishes.environment)
-    outside = engine_environment(wishes.environment, base, wishes.authfile)
-    client = AgentClient(_namespace(wishes) if rootless else (), outside)
+    base = temporary_base(request.environment)
+    outside = engine_environment(request.environment, base, request.authfile)
+    client = AgentClient(_namespace(request) if rootless else (), outside)
     try:
-        return _opened(wishes, client, outside, base, rootless=rootless)
+        return _opened(request, client, outside, base, rootless=rootless)
     except BaseException:
         client.close()
         raise
 
 
 def _opened(
-    wishes: Wishes, client: AgentClient, outside: dict[str, str], base: Path, *, rootless: bool
+    request: OpenRequest,
+    client: AgentClient,
+    outside: dict[str, str],
+    base: Path,
+    *,
+    rootless: bool,
 ) -> Opened:
-    tmpdir = base / f"zlayer-{wishes.session}-{wishes.worker}-{secrets.token_hex(4)}"
+    tmpdir = base / f"zlayer-{request.session}-{request.worker}-{secrets.token_hex(4)}"
     try:
         client.greet()
     except EngineUnusable as error:
-        raise (_diagnosis(wishes, outside) or error) from error
+        raise (_diagnosis(request, outside) or error) from error
     # Asked with the common TMPDIR: without XDG_RUNTIME_DIR the run directory is derived from it.
-    asking = Commander(Runner(client), wishes.binary, outside, _wished_storage(wishes))
+    asking = Commander(Runner(client), request.binary, outside, _wished_storage(request))
     storage = ask_storage(asking)
     if rootless and _is_unused_vfs(storage):
         storage = _with_overlay(asking) or storage
-    env = engine_environment(wishes.environment, tmpdir, wishes.authfile)
+    env = engine_environment(request.environment, tmpdir, request.authfile)
     commander = replace(asking, env=env, options=tuple(storage.options()))
-    memory = Memory(storage.state / "answers.json", probe.binary_key(wishes.binary))
+    memory = Memory(storage.state / "answers.json", probe.binary_key(request.binary))
     # Its own TMPDIR is made when it is written down whose that is.
     version, features = _ask_binary(replace(commander, env=outside), memory)
-    _adopt(client, commander, storage, wishes, tmpdir)
+    _adopt(client, commander, storage, request, tmpdir)
     sweep.sweep(commander, storage)
     return Opened(
-        client=client, commander=commander, environment=wishes.environment, storage=storage,
+        client=client, commander=commander, environment=request.environment, storage=storage,
         version=version, features=features, memory=memory, rootless=rootless, tmpdir=tmpdir,
-        isolation=wishes.isolation, session=wishes.session, worker=wishes.worker,
+        isolation=request.isolation, session=request.session, worker=request.worker,
     )  # fmt: skip
 
 
-def _diagnosis(wishes: Wishes, outside: dict[str, str]) -> EngineUnusable | None:
+def _diagnosis(request: OpenRequest, outside: dict[str, str]) -> EngineUnusable | None:
     """Why no agent starts in a user namespace, found out by an agent outside of it."""
     client = AgentClient((), outside)
     try:
-        commander = Commander(Runner(client), wishes.binary, outside, _wished_storage(wishes))
+        commander = Commander(Runner(client), request.binary, outside, _wished_storage(request))
         probe.parse_version(_version_text(commander))
         commander.output(["unshare", "--", "true"])
     except EngineUnusable as error:
@@ -132,11 +137,15 @@ def _diagnosis(wishes: Wishes, outside: dict[str, str]) -> EngineUnusable | None
 
 
 def _adopt(
-    client: AgentClient, commander: Commander, storage: StorageInfo, wishes: Wishes, tmpdir: Path
+    client: AgentClient,
+    commander: Commander,
+    storage: StorageInfo,
+    request: OpenRequest,
+    tmpdir: Path,
 ) -> None:
-    prefix = container_prefix(wishes.session, wishes.worker)
-    folder = image_folder(wishes.session, wishes.worker)
-    journal = storage.sessions / f"{wishes.session}-{wishes.worker}-{tmpdir.name[-8:]}.json"
+    prefix = container_prefix(request.session, request.worker)
+    folder = image_folder(request.session, request.worker)
+    journal = storage.sessions / f"{request.session}-{request.worker}-{tmpdir.name[-8:]}.json"
     session = {"prefix": prefix, "tmpdir": str(tmpdir), "images": folder, "boot": probe.boot_id()}
     try:
         client.adopt(
@@ -152,16 +161,16 @@ def _adopt(
         ) from error
 
 
-def _namespace(wishes: Wishes) -> list[str]:
-    return [str(wishes.binary), *_wished_storage(wishes), "unshare", "--"]
+def _namespace(request: OpenRequest) -> list[str]:
+    return [str(request.binary), *_wished_storage(request), "unshare", "--"]
 
 
-def _wished_storage(wishes: Wishes) -> tuple[str, ...]:
+def _wished_storage(request: OpenRequest) -> tuple[str, ...]:
     options: list[str] = []
-    if wishes.root is not None:
-        options += ["--root", str(wishes.root.absolute())]
-    if wishes.runroot is not None:
-        options += ["--runroot", str(wishes.runroot.absolute())]
+    if request.root is not None:
+        options += ["--root", str(request.root.absolute())]
+    if request.runroot is not None:
+        options += ["--runroot", str(request.runroot.absolute())]
     return tuple(options)
 
 

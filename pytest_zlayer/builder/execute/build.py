@@ -79,7 +79,7 @@ class BuildLog:
 
 
 @dataclass(slots=True, kw_only=True)
-class Job:
+class Build:
     """One build under way.
 
     Attributes:

@@ -16,9 +16,13 @@ from typing import Any
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.context.sources import Sources, host_path
-from pytest_zlayer.builder.execute.build import Job
-from pytest_zlayer.builder.execute.stage_executor import StageBuilder, cached_result, deepest_cached
-from pytest_zlayer.builder.execute.stage_files import Head, StageTree
+from pytest_zlayer.builder.execute.build import Build
+from pytest_zlayer.builder.execute.stage_executor import (
+    StageExecutor,
+    cached_result,
+    deepest_cached,
+)
+from pytest_zlayer.builder.execute.stage_files import Head, StageFiles
 from pytest_zlayer.builder.image.built_image import BuildResult, StepResult
 from pytest_zlayer.builder.model.spec import ImageFormat
 from pytest_zlayer.builder.oci.config import (
@@ -47,31 +51,31 @@ from pytest_zlayer.dockerfile.stages.resolve import StageGraph, stage_label
 from pytest_zlayer.errors import UsageError
 
 
-class ImageBuilder:
-    """Runs one job from its stage plans to the final image.
+class Executor:
+    """Runs one build from its stage plans to the final image.
 
     Args:
-        job: the build under way.
+        build: the build under way.
         plans: the needed stages by index.
         graph: the stages as the Dockerfile has them.
         sources: files of contexts and images.
     """
 
     def __init__(
-        self, job: Job, plans: Mapping[int, StagePlan], graph: StageGraph, sources: Sources
+        self, build: Build, plans: Mapping[int, StagePlan], graph: StageGraph, sources: Sources
     ) -> None:
-        self._job = job
+        self._build = build
         self._plans = plans
         self._graph = graph
         self.target = graph.target
         self._sources = sources
-        self._futures: dict[int, Future[StageBuilder]] = {}
+        self._futures: dict[int, Future[StageExecutor]] = {}
         self._heirs: dict[int, int | None] = {}
         self._guard = threading.Lock()
         self._pool = ThreadPoolExecutor(max_workers=max(len(plans), 1), thread_name_prefix="stage")
         self._started = time.monotonic()
 
-    def build(self) -> StageBuilder:
+    def execute(self) -> StageExecutor:
         """Build the target stage and everything it needs.
 
         Raises:
@@ -80,7 +84,7 @@ class ImageBuilder:
         try:
             return self._stage(self.target)
         except BaseException as error:
-            self._job.stop.set()
+            self._build.stop.set()
             self._settle()
             if isinstance(error, Interrupted) and (cause := self._first_failure()) is not None:
                 raise cause from None
@@ -115,7 +119,7 @@ class ImageBuilder:
                 )
             elif future.done() and future.exception() is None:
                 steps.extend(future.result().results)
-        log = self._job.log.path if self._job.log.exists else None
+        log = self._build.log.path if self._build.log.exists else None
         return BuildResult(tuple(steps), time.monotonic() - self._started, log)
 
     def other_stages(self) -> list[int]:
@@ -133,9 +137,9 @@ class ImageBuilder:
         if index in self._plans:
             return index
         known = ", ".join(self._plans[one].label for one in self._plans)
-        raise UsageError(f"{self._job.plan.label} has no stage {name!r}", hint=f"it has: {known}")
+        raise UsageError(f"{self._build.plan.label} has no stage {name!r}", hint=f"it has: {known}")
 
-    def stage(self, index: int) -> StageBuilder:
+    def stage(self, index: int) -> StageExecutor:
         """A stage, built now if nothing has needed it yet."""
         return self._stage(index)
 
@@ -147,23 +151,23 @@ class ImageBuilder:
 
     # -- stages -------------------------------------------------------------------------------
 
-    def _stage(self, index: int) -> StageBuilder:
+    def _stage(self, index: int) -> StageExecutor:
         return self._start(index).result()
 
-    def _start(self, index: int) -> Future[StageBuilder]:
+    def _start(self, index: int) -> Future[StageExecutor]:
         with self._guard:
             if index not in self._futures:
                 self._futures[index] = self._pool.submit(self._build_stage, index)
             return self._futures[index]
 
-    def _build_stage(self, index: int) -> StageBuilder:
+    def _build_stage(self, index: int) -> StageExecutor:
         plan = self._plans[index]
-        cached = deepest_cached(self._job, plan)
+        cached = deepest_cached(self._build, plan)
         remaining = plan.steps if cached is None else plan.steps[cached[0] + 1 :]
         for needed in _sources_of(remaining):
             self._start(needed)
-        builder = StageBuilder(
-            self._job,
+        executor = StageExecutor(
+            self._build,
             plan,
             self._ground(plan, cached=cached is not None),
             stage_plan=self._plans.__getitem__,
@@ -174,22 +178,22 @@ class ImageBuilder:
             alone=index == self.target,
         )
         try:
-            builder.build()
+            executor.execute()
         except BaseException:
-            self._job.stop.set()
+            self._build.stop.set()
             raise
-        return builder
+        return executor
 
-    def _ground(self, plan: StagePlan, *, cached: bool) -> StageTree:
+    def _ground(self, plan: StagePlan, *, cached: bool) -> StageFiles:
         """What a stage grows on: nothing, its base image, or the stage it is built from."""
         if plan.base is not None:
-            return StageTree(self._job, Head(plan.base.id, plan.base.chain), plan.base)
+            return StageFiles(self._build, Head(plan.base.id, plan.base.chain), plan.base)
         if plan.base_stage is None or cached:
-            return StageTree(self._job, Head(), None)
+            return StageFiles(self._build, Head(), None)
         parent = self._stage(plan.base_stage).tree
         if self._heir(plan.base_stage) == plan.index:
-            return StageTree(self._job, Head(), None, parent=parent)
-        return StageTree(self._job, parent.stored_head(), None)
+            return StageFiles(self._build, Head(), None, parent=parent)
+        return StageFiles(self._build, parent.stored_head(), None)
 
     def _heir(self, index: int) -> int | None:
         """The stage that goes on in the container of another one, before its image is there.
@@ -199,7 +203,7 @@ class ImageBuilder:
         if index not in self._heirs:
             read = any(index in _sources_of(plan.steps) for plan in self._plans.values())
             above = [plan for plan in self._plans.values() if plan.base_stage == index]
-            above = [one for one in above if deepest_cached(self._job, one) is None]
+            above = [one for one in above if deepest_cached(self._build, one) is None]
             # Several threads may get here; the first answer counts.
             self._heirs.setdefault(index, None if read or not above else above[0].index)
         return self._heirs[index]
@@ -223,7 +227,7 @@ class ImageBuilder:
         if plan.base_stage is not None:
             base = self.pretty_chain(plan.base_stage)
         raw = self._stage(index).tree.chain()
-        return tell_history(base, raw, plan.steps, timestamp_text(self._job.now()))
+        return tell_history(base, raw, plan.steps, timestamp_text(self._build.now()))
 
     def _base_chain(self, index: int) -> Chain:
         """Layers and history of the base image under a stage and the stages it stands on."""
@@ -253,18 +257,18 @@ class ImageBuilder:
         self.publish(at_once=False)
 
     def _squashed(self, index: int) -> bool:
-        return self._job.plan.spec.squash and index == self.target
+        return self._build.plan.spec.squash and index == self.target
 
     def _assemble(self, index: int, names: Callable[[str], Sequence[str]]) -> str:
-        job, spec = self._job, self._job.plan.spec
+        build, spec = self._build, self._build.plan.spec
         tree = self._stage(index).tree
         chain = self.pretty_chain(index)
         config = self.final_config(index)
         if self._squashed(index):
             chain = self._squash(index, chain)
         created = max((one.created for one in chain.history), default=timestamp_text(0))
-        if job.source_date_epoch is not None:
-            created = timestamp_text(job.source_date_epoch)
+        if build.source_date_epoch is not None:
+            created = timestamp_text(build.source_date_epoch)
         content = config_json(config, chain, created=created)
         image_format = spec.format or natural_format(config)
         image = self._store(content, chain, image_format, names)
@@ -279,7 +283,7 @@ class ImageBuilder:
         names: Callable[[str], Sequence[str]],
     ) -> str:
         """Give names to the image with this configuration; it is made unless it is there."""
-        engine, known = self._job.engine, image_id(content)
+        engine, known = self._build.engine, image_id(content)
         given = names(known)
         if any(one.id == known for one in engine.images()):
             with contextlib.suppress(EngineError):  # gone at this moment
@@ -287,7 +291,7 @@ class ImageBuilder:
                 if record.manifest.get("mediaType") == manifest_type(image_format):
                     engine.tag(known, *given)
                     return known
-        directory = self._job.fresh_path("layout")
+        directory = self._build.fresh_path("layout")
         write_layout(directory, content, chain.layers, image_format)
         made = engine.import_layout(directory, *given)
         shutil.rmtree(directory)
@@ -296,10 +300,10 @@ class ImageBuilder:
     def final_config(self, index: int) -> ImageConfig:
         """The configuration of a finished stage with the declaration's labels and platform."""
         config = self._plans[index].state.config
-        platform = self._job.platform
+        platform = self._build.platform
         return replace(
             config,
-            labels={**config.labels, **self._job.plan.spec.labels},
+            labels={**config.labels, **self._build.plan.spec.labels},
             architecture=config.architecture or platform.architecture,
             os=config.os or platform.os,
             variant=config.variant or platform.variant,
@@ -312,8 +316,8 @@ class ImageBuilder:
         new = chain.layers[len(base.layers) :]
         if image is None or len(new) < 2:
             return chain
-        directory = self._job.fresh_path("squash")
-        self._job.engine.push(image, f"dir:{directory}")
+        directory = self._build.fresh_path("squash")
+        self._build.engine.push(image, f"dir:{directory}")
         manifest = json.loads((directory / "manifest.json").read_bytes())
         blobs = [directory / one["digest"].partition(":")[2] for one in manifest["layers"]]
         layer = merge_layers(blobs[len(base.layers) :], directory / "merged")

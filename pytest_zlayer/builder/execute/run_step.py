@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pytest_zlayer.buildah.commands.disks import full_disk
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.builder.execute.build import Job
+from pytest_zlayer.builder.execute.build import Build
 from pytest_zlayer.builder.execute.mount_points import (
     ENGINE_MOUNTS,
     existing_parents,
@@ -15,7 +15,7 @@ from pytest_zlayer.builder.execute.mount_points import (
 )
 from pytest_zlayer.builder.execute.mounts import MountPreparer, PreparedMounts
 from pytest_zlayer.builder.execute.output import StepOutput
-from pytest_zlayer.builder.execute.stage_files import SCRATCH, StageTree
+from pytest_zlayer.builder.execute.stage_files import SCRATCH, StageFiles
 from pytest_zlayer.builder.image.keep import shell_line
 from pytest_zlayer.builder.model.errors import TAIL_LINES, BuildError
 from pytest_zlayer.builder.model.retry_policy import RetryPolicy
@@ -60,8 +60,8 @@ class RunStep:
 
     def __init__(
         self,
-        job: Job,
-        tree: StageTree,
+        build: Build,
+        tree: StageFiles,
         mounts: MountPreparer,
         step: Step,
         operation: RunOperation,
@@ -70,7 +70,7 @@ class RunStep:
         failure: Callable[..., BuildError],
         emit: Callable[..., None],
     ) -> None:
-        self._job = job
+        self._build = build
         self._tree = tree
         self._mounts = mounts
         self._step = step
@@ -78,7 +78,7 @@ class RunStep:
         self._failure = failure
         self._emit = emit
         self._user = user
-        self._policy = _policy(job)
+        self._policy = _policy(build)
         self._attempts = 0
         self._left: str | None = None
 
@@ -104,13 +104,13 @@ class RunStep:
                     delay=delay,
                     reason=str(error),
                 ),
-                stop=self._job.stop,
+                stop=self._build.stop,
             )
         except StepFailed as failed:
             self._keep_left()
             raise self._to_error(failed, self._repeat_command()) from None
         except EngineError as error:
-            self._job.check()  # an interruption is no failure of the step
+            self._build.check()  # an interruption is no failure of the step
             self._keep_left()
             tail = error.stderr[-TAIL_LINES:]
             trouble = StepFailed(error.message, None, tail, hint=error.hint)
@@ -131,9 +131,9 @@ class RunStep:
     def _worth(self, error: BaseException, number: int) -> bool:
         if not isinstance(error, StepFailed) or error.final:
             return False
-        verdict = self._job.may_retry(self._step.text, number, self._to_error(error))
+        verdict = self._build.may_retry(self._step.text, number, self._to_error(error))
         again = error.exit_code not in NOT_RETRIED if verdict is None else verdict
-        return again and self._job.spend(self._policy.pause(number))
+        return again and self._build.spend(self._policy.pause(number))
 
     def _attempt(self, number: int) -> None:
         """One attempt; when buildah itself breaks down, once more from a clean state."""
@@ -146,11 +146,11 @@ class RunStep:
             self._run_and_commit()
 
     def _run_and_commit(self) -> None:
-        self._job.check()
-        with self._job.slot():
+        self._build.check()
+        with self._build.slot():
             container = self._tree.open()
             try:
-                mounts = self._mounts.prepare(self._operation, self._job.engine.isolation)
+                mounts = self._mounts.prepare(self._operation, self._build.engine.isolation)
                 with mounts.undo:
                     points = self._mount_points(mounts)
                     restored = existing_parents(self._tree.rootfs(), points)
@@ -171,15 +171,15 @@ class RunStep:
 
     def _keep_left(self) -> None:
         """Let the container of the last failed attempt be kept if that is wanted."""
-        if self._left is not None and self._job.keep_container(self._left, self._step.text):
-            self._job.views.release(self._left)
+        if self._left is not None and self._build.keep_container(self._left, self._step.text):
+            self._build.views.release(self._left)
 
     def _execute(self, container: str, mounts: PreparedMounts) -> None:
         operation = self._operation
         shown, hidden = self._variables()
-        output = StepOutput(self._step, self._job.log, self._emit)
+        output = StepOutput(self._step, self._build.log, self._emit)
         with output:
-            done = self._job.engine.run(
+            done = self._build.engine.run(
                 container,
                 mounts.argv or operation.argv,
                 env={**shown, **mounts.env},
@@ -192,18 +192,18 @@ class RunStep:
                 on_line=output.line,
                 stdout=output.stdout,
                 stderr=output.stderr,
-                timeout=self._job.time_left(),
+                timeout=self._build.time_left(),
             )
             output.failed = done.exit_code != 0
         if done.timed_out:
-            reason = f"it was stopped after {done.seconds:.1f} s: {self._job.limit_text()}"
+            reason = f"it was stopped after {done.seconds:.1f} s: {self._build.limit_text()}"
             raise StepFailed(reason, None, output.tail(), final=True)
         if done.killed_by_signal:
             reason = f"the command was killed by signal {done.killed_by_signal}"
             raise StepFailed(reason, done.exit_code, output.tail())
         if done.exit_code != 0:
             reason = f"the command exited with {done.exit_code}"
-            engine = self._job.engine
+            engine = self._build.engine
             full = full_disk([engine.storage.root, engine.storage.runroot, engine.tmpdir])
             hint = full.message if full else None
             raise StepFailed(reason, done.exit_code, output.tail(), hint=hint)
@@ -213,7 +213,7 @@ class RunStep:
 
         Build arguments that were given may be tokens, and addresses of proxies hold passwords.
         """
-        operation, given = self._operation, self._job.plan.spec.build_args
+        operation, given = self._operation, self._build.plan.spec.build_args
         hidden = {name: value for name, value in operation.args.items() if name in given}
         shown = {name: value for name, value in operation.env.items() if name not in hidden}
         return shown, {**hidden, **proxy_args(given)}
@@ -232,13 +232,13 @@ class RunStep:
         user = [f"--user={operation.user}"] if operation.user else []
         options = [*user, f"--workingdir={operation.workdir}", *env]
         image = self._tree.head.image or SCRATCH
-        return shell_line(self._job.engine, image, operation.argv, options)
+        return shell_line(self._build.engine, image, operation.argv, options)
 
 
-def _policy(job: Job) -> RetryPolicy:
-    options = job.options
+def _policy(build: Build) -> RetryPolicy:
+    options = build.options
     return RetryPolicy(
-        retries=job.plan.spec.retries or 0,
+        retries=build.plan.spec.retries or 0,
         delay=options.retry_delay,
         backoff=options.retry_backoff,
         max_delay=options.retry_max_delay,

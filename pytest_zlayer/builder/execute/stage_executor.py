@@ -21,11 +21,11 @@ from pytest_zlayer.builder.copy import (
     resolve_owner,
     select,
 )
-from pytest_zlayer.builder.execute.build import Job
+from pytest_zlayer.builder.execute.build import Build
 from pytest_zlayer.builder.execute.emulation import can_execute
 from pytest_zlayer.builder.execute.mounts import MountPreparer
 from pytest_zlayer.builder.execute.run_step import RunStep
-from pytest_zlayer.builder.execute.stage_files import SCRATCH, StageTree
+from pytest_zlayer.builder.execute.stage_files import SCRATCH, StageFiles
 from pytest_zlayer.builder.image.built_image import StepResult
 from pytest_zlayer.builder.model.errors import TAIL_LINES, BuildError, FailedStep, machine_trouble
 from pytest_zlayer.builder.oci.layer import LayerEntry
@@ -48,11 +48,11 @@ from pytest_zlayer.events import (
 )
 
 
-class StageBuilder:
+class StageExecutor:
     """One stage of one build.
 
     Args:
-        job: what all stages of the build share.
+        build: what all stages of the build share.
         plan: the stage's steps.
         tree: what the stage grows on.
         stage_plan: the plan of another stage.
@@ -65,9 +65,9 @@ class StageBuilder:
 
     def __init__(
         self,
-        job: Job,
+        build: Build,
         plan: StagePlan,
-        tree: StageTree,
+        tree: StageFiles,
         *,
         stage_plan: Callable[[int], StagePlan],
         source_rootfs: Callable[[SourceRef], Rootfs],
@@ -81,20 +81,20 @@ class StageBuilder:
         self._heir = heir
         self._wanted = wanted
         self._alone = alone
-        self._job = job
+        self._build = build
         self._stage_plan = stage_plan
         self._source_rootfs = source_rootfs
         self._results: list[StepResult] = []
         self._root_user: str | None = None
         self._mounts = MountPreparer(
-            scratch=job.scratch,
-            caches=job.cache.mounts_directory,
+            scratch=build.scratch,
+            caches=build.cache.mounts_directory,
             source_path=source_path,
-            secrets=job.plan.spec.secrets,
-            ssh=job.plan.spec.ssh,
-            environment=job.options.environment,
-            process=job.engine.process,
-            check=job.check,
+            secrets=build.plan.spec.secrets,
+            ssh=build.plan.spec.ssh,
+            environment=build.options.environment,
+            process=build.engine.process,
+            check=build.check,
         )
 
     @property
@@ -102,7 +102,7 @@ class StageBuilder:
         """What became of each step so far."""
         return tuple(self._results)
 
-    def build(self) -> None:
+    def execute(self) -> None:
         """Perform every step that is not cached.
 
         Raises:
@@ -117,7 +117,7 @@ class StageBuilder:
         try:
             done = self._adopt_cached(0)
             while done < len(plan.steps):
-                self._job.check()
+                self._build.check()
                 self._perform(plan.steps[done])
                 done += 1
                 if self._results[-1].cached:  # somebody else has built it meanwhile, or more
@@ -130,7 +130,7 @@ class StageBuilder:
 
     def _adopt_cached(self, done: int) -> int:
         """Take over the deepest cached step after the first ``done``; how many are done then."""
-        found = deepest_cached(self._job, self.plan, done)
+        found = deepest_cached(self._build, self.plan, done)
         if found is None:
             return done
         position, layers = found
@@ -155,15 +155,15 @@ class StageBuilder:
         except CopyError as error:
             raise self._failure(step, error.message, hint=error.hint) from error
         except OSError as error:
-            trouble = machine_trouble(error, str(self._job.scratch))
+            trouble = machine_trouble(error, str(self._build.scratch))
             raise self._failure(step, trouble.message, hint=trouble.hint) from error
         seconds = time.monotonic() - started
         self._record(step, cached=cached, attempts=attempts, seconds=seconds)
 
     def _run(self, step: Step, operation: RunOperation) -> tuple[bool, int]:
         """Run a step, or take it from whoever built it meanwhile: (cached, attempts)."""
-        job = self._job
-        architecture = self.plan.begin.config.architecture or job.platform.architecture
+        build = self._build
+        architecture = self.plan.begin.config.architecture or build.platform.architecture
         if not can_execute(architecture):
             raise self._failure(
                 step,
@@ -171,16 +171,16 @@ class StageBuilder:
                 hint="register an emulator (qemu-user-static), or only COPY in this stage",
             )
         with contextlib.ExitStack() as stack:
-            lock = job.cache.locks.hold(step.key, lambda: self._waiting(step), job.check)
+            lock = build.cache.locks.hold(step.key, lambda: self._waiting(step), build.check)
             stack.enter_context(lock)
-            layers = job.cached(step.key)
+            layers = build.cached(step.key)
             if layers is not None:
                 self.tree.adopt(layers)
                 return True, 0
             self.tree.open()
             user = self._numeric_user(operation.user)
             run = RunStep(
-                job,
+                build,
                 self.tree,
                 self._mounts,
                 step,
@@ -212,7 +212,7 @@ class StageBuilder:
         return numeric
 
     def _waiting(self, step: Step) -> None:
-        self._job.emit(Waiting, what=f"{self.plan.label}: {step.text}")
+        self._build.emit(Waiting, what=f"{self.plan.label}: {step.text}")
 
     def _compose(self, step: Step, operation: CopyOperation | WorkdirOperation) -> None:
         """Put the layer of a COPY, ADD or WORKDIR on the tree."""
@@ -226,10 +226,10 @@ class StageBuilder:
             self.tree.put(step, entries)
 
     def _workdir_entries(self, operation: WorkdirOperation) -> tuple[LayerEntry, ...]:
-        with self._job.slot():
+        with self._build.slot():
             target = self.tree.rootfs()
             owner = resolve_owner(operation.user or None, target)
-            return make_directory(operation.path, target, owner=owner, now=int(self._job.now()))
+            return make_directory(operation.path, target, owner=owner, now=int(self._build.now()))
 
     def _copy_entries(self, step: Step, operation: CopyOperation) -> tuple[LayerEntry, ...]:
         selection = step.selection
@@ -238,10 +238,10 @@ class StageBuilder:
         for warning in selection.warnings:
             text = f"warning: {warning}"
             self._emit(OutputLine, number=step.number, stream="stderr", text=text)
-        with self._job.slot():
+        with self._build.slot():
             target = self.tree.rootfs()
             owner = resolve_owner(operation.chown, target)
-            return layout(selection, operation, target, owner=owner, now=int(self._job.now()))
+            return layout(selection, operation, target, owner=owner, now=int(self._build.now()))
 
     def _select_from(self, operation: CopyOperation) -> Selection:
         """The files a COPY takes from a stage or image.
@@ -275,7 +275,7 @@ class StageBuilder:
         }
 
     def _emit(self, event: Callable[..., Any], **fields: Any) -> None:
-        self._job.emit(event, stage=self.plan.label, **fields)
+        self._build.emit(event, stage=self.plan.label, **fields)
 
     def _failure(
         self,
@@ -289,11 +289,11 @@ class StageBuilder:
         repeat: str | None = None,
     ) -> BuildError:
         span = step.instruction.span
-        dockerfile = self._job.plan.dockerfile
+        dockerfile = self._build.plan.dockerfile
         lines = dockerfile.text.split("\n")[span.line - 1 : span.end_line] if dockerfile else ()
         failed = FailedStep(
-            image=self._job.plan.label,
-            dockerfile=self._job.plan.dockerfile_path,
+            image=self._build.plan.label,
+            dockerfile=self._build.plan.dockerfile_path,
             line=span.line,
             end_line=span.end_line,
             source_lines=tuple(line.rstrip("\r") for line in lines),
@@ -302,7 +302,7 @@ class StageBuilder:
             exit_code=exit_code,
             attempts=attempts,
             tail=tail[-TAIL_LINES:],
-            log_path=str(self._job.log.path) if self._job.log.exists else None,
+            log_path=str(self._build.log.path) if self._build.log.exists else None,
             repeat_command=repeat,
         )
         return BuildError(reason, failed, hint=hint)
@@ -321,14 +321,14 @@ def cached_result(plan: StagePlan, step: Step) -> StepResult:
     )
 
 
-def deepest_cached(job: Job, plan: StagePlan, done: int = 0) -> tuple[int, CachedLayers] | None:
+def deepest_cached(build: Build, plan: StagePlan, done: int = 0) -> tuple[int, CachedLayers] | None:
     """Position of the last step whose layer is in the cache, and where; or ``None``.
 
     The first ``done`` steps do not matter.
     """
     for position in range(len(plan.steps) - 1, done - 1, -1):
         step = plan.steps[position]
-        layers = job.cached(step.key) if step.makes_layer else None
+        layers = build.cached(step.key) if step.makes_layer else None
         if layers is not None:
             return position, layers
     return None

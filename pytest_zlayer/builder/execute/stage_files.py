@@ -12,7 +12,7 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.files.changes import AgentChanges, Change, LocalChanges
 from pytest_zlayer.buildah.files.rootfs import AgentRootfs, Entry, LocalRootfs, Rootfs
 from pytest_zlayer.builder.cache.layer_cache import CachedLayers, key_of, part_name
-from pytest_zlayer.builder.execute.build import Job
+from pytest_zlayer.builder.execute.build import Build
 from pytest_zlayer.builder.files.paths import EmptyRootfs
 from pytest_zlayer.builder.oci.config import (
     Chain,
@@ -90,7 +90,7 @@ class _Locks:
             self.held.popitem()[1].close()
 
 
-class StageTree:
+class StageFiles:
     """Grows the file system of one stage. Used by one thread at a time.
 
     Layers gather here and reach the store together: when somebody needs the image, when the stage
@@ -99,14 +99,14 @@ class StageTree:
     """
 
     def __init__(
-        self, job: Job, head: Head, base: BaseImage | None, *, parent: StageTree | None = None
+        self, build: Build, head: Head, base: BaseImage | None, *, parent: StageFiles | None = None
     ) -> None:
-        self._job = job
+        self._build = build
         self._head = head
         self._base = base
         self._parent = parent  # until its layers are needed from the store
         self._live: _Live | None = None
-        self._tells_changes = job.engine.storage.driver == "overlay"  # until a container shows it
+        self._tells_changes = build.engine.storage.driver == "overlay"  # until a container shows it
         self._finished = False
         self._locks = _Locks()
         self._timer: threading.Timer | None = None
@@ -135,12 +135,14 @@ class StageTree:
         if any(one.entries is None for one in self._head.pending):
             self.flush()  # only the store can put such a layer on what lies below it
         image = self._readable()
-        return self._with_pending(EmptyRootfs() if image is None else self._job.views.rootfs(image))
+        return self._with_pending(
+            EmptyRootfs() if image is None else self._build.views.rootfs(image)
+        )
 
     def _readable(self) -> str | None:
         """The image of which the files can be read, without the pending layers."""
         part = self.head.part
-        if part is not None and self._job.views.has_only(part.image, part.count):
+        if part is not None and self._build.views.has_only(part.image, part.count):
             return part.image
         self.make_runnable()
         return self.head.image
@@ -169,9 +171,9 @@ class StageTree:
             self.open()
 
     def _new_live(self, image: str) -> _Live:
-        engine = self._job.engine
+        engine = self._build.engine
         container = engine.from_image(image)
-        self._job.views.hold(container)
+        self._build.views.hold(container)
         files = engine.mount(container)
         changes = engine.changes(files)
         self._tells_changes = changes is not None
@@ -181,7 +183,7 @@ class StageTree:
         """The container, unless it was removed with the others at the end of the build."""
         if self._live is None and self._parent is not None:
             self._live = self._parent.give_container()
-        if self._live is not None and not self._job.views.holds(self._live.container):
+        if self._live is not None and not self._build.views.holds(self._live.container):
             self._live = None
         return self._live
 
@@ -193,7 +195,7 @@ class StageTree:
     def remove_empty(self, paths: Sequence[str]) -> None:
         """Take away those of these files and directories of the container that are empty."""
         if self._live is not None:
-            self._job.engine.remove_empty(self._live.files, paths)
+            self._build.engine.remove_empty(self._live.files, paths)
 
     def abandon(self) -> None:
         """Never use the container again: a command has failed in it."""
@@ -219,13 +221,13 @@ class StageTree:
 
     def _commit(self, live: _Live, step: Step) -> None:
         """Let buildah make the layer, and the image with it."""
-        image = self._job.engine.commit(
+        image = self._build.engine.commit(
             live.container,
-            name=self._job.layer_name(step.key),
-            timestamp=self._job.source_date_epoch,
+            name=self._build.layer_name(step.key),
+            timestamp=self._build.source_date_epoch,
         )
-        self._job.layer_added(step.key)
-        self._job.views.offer(image, live.container, live.files)
+        self._build.layer_added(step.key)
+        self._build.views.offer(image, live.container, live.files)
         with self._guard:
             self._head, self._live, self._parent = Head(image), None, None
             self._locks.release()
@@ -234,7 +236,7 @@ class StageTree:
         """Keep the lock of a layer until others can find it in the store."""
         with self._guard:
             pending = any(one.step.key == key for one in self._head.pending)
-            if pending and not self._job.plan.spec.no_cache:
+            if pending and not self._build.plan.spec.no_cache:
                 self._locks.held[key] = lock
                 return
         lock.close()
@@ -252,8 +254,8 @@ class StageTree:
         self._adopted(layers)
 
     def _adopted(self, layers: CachedLayers) -> None:
-        self._job.adopted.append(layers)
-        self._job.cache.touch(layers.key)
+        self._build.adopted.append(layers)
+        self._build.cache.touch(layers.key)
 
     def put(self, step: Step, entries: tuple[LayerEntry, ...]) -> None:
         """Put a layer of ``entries`` on top; it reaches the store with the next ``flush``."""
@@ -267,9 +269,9 @@ class StageTree:
             live.size += layer.size
 
     def _add(self, step: Step, entries: tuple[LayerEntry, ...], *, composed: bool) -> Layer:
-        directory = self._job.fresh_path("layer")
+        directory = self._build.fresh_path("layer")
         directory.mkdir()
-        blob = write_layer(entries, directory, timestamp=self._job.source_date_epoch)
+        blob = write_layer(entries, directory, timestamp=self._build.source_date_epoch)
         layer = Layer(blob.diff_id, blob.size, blob.path)
         pending = PendingLayer(step, layer, entries if composed else None)
         with self._guard:
@@ -280,7 +282,7 @@ class StageTree:
         """All layers and their history; those that are not in the store yet with their files."""
         with self._guard:
             chain = self._stored_chain()
-            created = timestamp_text(self._job.now())
+            created = timestamp_text(self._build.now())
             for one in self._head.pending:
                 chain = chain.add(one.layer, HistoryEntry(one.step.history, created))
             return chain
@@ -291,7 +293,7 @@ class StageTree:
         if chain is None:
             chain = Chain()
             if head.image is not None:
-                record = self._job.engine.inspect_image(head.image)
+                record = self._build.engine.inspect_image(head.image)
                 chain = read_chain(record.manifest, record.config)
             if head.part is not None and head.part.count is not None:
                 chain = chain.lowest(head.part.count)
@@ -308,7 +310,7 @@ class StageTree:
             if keys:
                 self._import(self.chain(), keys)
             self._locks.release()
-            self._job.cache.fulfil(keys)
+            self._build.cache.fulfil(keys)
 
     def finish(self, *, heir: bool, wanted: bool, alone: bool) -> None:
         """The stage has all its layers.
@@ -336,13 +338,13 @@ class StageTree:
         """
         with self._guard, contextlib.ExitStack() as stack:
             keys = [one.step.key for one in self._head.pending]
-            if not keys or self._job.plan.spec.no_cache:
+            if not keys or self._build.plan.spec.no_cache:
                 yield ()
                 return
             if keys[-1] not in self._locks.held:
-                lock = self._job.cache.locks.hold(keys[-1], lambda: None, self._job.check)
+                lock = self._build.cache.locks.hold(keys[-1], lambda: None, self._build.check)
                 stack.enter_context(lock)
-            if self._job.cache.find_stored(keys[-1]) is None:
+            if self._build.cache.find_stored(keys[-1]) is None:
                 yield self._part_names(keys)
             else:
                 yield ()
@@ -358,14 +360,14 @@ class StageTree:
             if keys := [one.step.key for one in self._head.pending]:
                 chain = self.chain()
                 self._settle(image, chain, CachedLayers(keys[-1], image, len(chain.layers)))
-                self._job.layer_added(keys[-1])
-                self._job.cache.fulfil(keys)
+                self._build.layer_added(keys[-1])
+                self._build.cache.fulfil(keys)
                 self._locks.release()
         live = self._living()
         if live is not None and live.changes is not None and live.size <= _LITTLE:
             self._live = None
             # Others find the layers in the head, which is another image if they were stored before.
-            self._job.views.offer(self._head.image or image, live.container, live.files)
+            self._build.views.offer(self._head.image or image, live.container, live.files)
 
     def save(self, *, at_once: bool) -> None:
         """Bring what is finished into the store, as far as possible.
@@ -376,21 +378,21 @@ class StageTree:
             self._stop_timer()
             try:
                 size = sum(one.layer.size for one in self._head.pending)
-                if not at_once or (size <= _LITTLE and not self._job.plan.spec.no_cache):
+                if not at_once or (size <= _LITTLE and not self._build.plan.spec.no_cache):
                     self.flush()
             except (ZlayerError, Interrupted, OSError):
                 return  # the failure that brought us here is what counts
             finally:
                 self._locks.release()
-                self._job.cache.fulfil(one.step.key for one in self._head.pending)
+                self._build.cache.fulfil(one.step.key for one in self._head.pending)
 
     def _flush_soon(self, seconds: float = 0.0, *, wanted: bool = False) -> None:
         with self._guard:
-            if not self._head.pending or (self._job.plan.spec.no_cache and not wanted):
+            if not self._head.pending or (self._build.plan.spec.no_cache and not wanted):
                 return
             if self._finished:
                 keys = [one.step.key for one in self._head.pending]
-                self._job.cache.promise(keys, self._flush_in_passing)
+                self._build.cache.promise(keys, self._flush_in_passing)
                 self._stop_timer()
             if self._timer is None:
                 self._timer = threading.Timer(seconds, self._flush_in_passing)
@@ -433,7 +435,7 @@ class StageTree:
 
     def _make_bare(self, key: str) -> None:
         """Go on from an image that has the layers in the store and nothing else."""
-        found = self._job.cached(key)
+        found = self._build.cached(key)
         chain, pending = self._stored_chain(), self._head.pending
         if found is not None and found.count is None:
             self._adopted(found)
@@ -444,11 +446,11 @@ class StageTree:
 
     def _import(self, chain: Chain, keys: list[str]) -> None:
         """Make an image of ``chain`` with a bare configuration, cached under ``keys``: the head."""
-        job, key = self._job, keys[-1]
+        build, key = self._build, keys[-1]
         with contextlib.ExitStack() as stack:
             if key not in self._locks.held:
-                stack.enter_context(job.cache.locks.hold(key, lambda: None, job.check))
-            found = None if job.plan.spec.no_cache else job.cache.find_stored(key)
+                stack.enter_context(build.cache.locks.hold(key, lambda: None, build.check))
+            found = None if build.plan.spec.no_cache else build.cache.find_stored(key)
             if found is not None and found.count is None:
                 # Another process has made it meanwhile; times may differ, files do not.
                 self._settle(found.image, Chain())
@@ -463,21 +465,21 @@ class StageTree:
         self._head = Head(image, Chain(layers, chain.history) if layers else None, part=part)
 
     def _import_new(self, chain: Chain, keys: list[str]) -> str:
-        job = self._job
-        names = [job.layer_name(keys[-1])]
-        if not job.plan.spec.no_cache:
+        build = self._build
+        names = [build.layer_name(keys[-1])]
+        if not build.plan.spec.no_cache:
             names += self._part_names(keys)[:-1]
-        directory = job.fresh_path("layout")
+        directory = build.fresh_path("layout")
         bare = ImageConfig(
-            architecture=job.platform.architecture,
-            os=job.platform.os,
-            variant=job.platform.variant,
+            architecture=build.platform.architecture,
+            os=build.platform.os,
+            variant=build.platform.variant,
         )
         created = chain.history[-1].created if chain.history else timestamp_text(0)
         write_layout(directory, config_json(bare, chain, created=created), chain.layers, "oci")
-        image = job.engine.import_layout(directory, *names)
+        image = build.engine.import_layout(directory, *names)
         shutil.rmtree(directory)
-        job.layer_added(keys[-1])
+        build.layer_added(keys[-1])
         return image
 
 

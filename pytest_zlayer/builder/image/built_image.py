@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_zlayer.builder.image.facts import ImageFacts, ImageStore
 
 SaveFormat = Literal["oci-archive", "docker-archive", "oci", "dir"]
-Engine: TypeAlias = Literal["docker", "podman"]
+OtherEngine: TypeAlias = Literal["docker", "podman"]
 CommandLike: TypeAlias = "str | Sequence[str] | None"
 _NO_VALUES: Mapping[str, str] = MappingProxyType({})
 _NO_IMAGES: Mapping[str, Image] = MappingProxyType({})
@@ -241,6 +241,6 @@ class Image:
         """Write the image to ``path``; the path."""
         return self._store.save(self, Path(path), format)
 
-    def load_into(self, engine: Engine) -> str:
+    def load_into(self, engine: OtherEngine) -> str:
         """Hand the image to docker or podman; the name it has there."""
         return self._store.load_into(self, engine)

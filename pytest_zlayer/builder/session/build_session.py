@@ -19,10 +19,10 @@ from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.plan.build_plan import BuildPlan, make_plan
 from pytest_zlayer.builder.retry import Interrupted
-from pytest_zlayer.builder.session.builds import ImageMaker
+from pytest_zlayer.builder.session.builds import Builds
 from pytest_zlayer.builder.session.manifest_lists import ManifestLists
-from pytest_zlayer.builder.session.prebuild import Ahead
-from pytest_zlayer.builder.session.resources import Workshop
+from pytest_zlayer.builder.session.prebuild import Prebuild
+from pytest_zlayer.builder.session.resources import SessionResources
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.events import (
     BuildComplete,
@@ -99,10 +99,12 @@ class BuildSession:
         self._closed = False
         self._guard = threading.RLock()
         self._listening = threading.Lock()
-        self._workshop = Workshop(options, self.id, tell=self._tell, stop=self._stop, engine=engine)
+        self._resources = SessionResources(
+            options, self.id, tell=self._tell, stop=self._stop, engine=engine
+        )
         jobs = options.jobs or os.cpu_count() or 1
-        self._maker = ImageMaker(
-            self._workshop,
+        self._builds = Builds(
+            self._resources,
             tell=self._tell,
             resolve_base=self._hooks.resolve_base,
             may_retry=self._hooks.retry,
@@ -110,7 +112,7 @@ class BuildSession:
             jobs=jobs,
         )
         # Some wait for layers that others build; how much runs at once is bounded elsewhere.
-        self._ahead = Ahead(2 * jobs)
+        self._prebuild = Prebuild(2 * jobs)
 
     @property
     def retries(self) -> tuple[StepRetry, ...]:
@@ -120,12 +122,12 @@ class BuildSession:
     @property
     def engine(self) -> Engine:
         """The engine, opened at first use. Raises ``EngineMissing``, ``EngineUnusable``."""
-        return self._workshop.engine
+        return self._resources.engine
 
     @property
     def manifest_lists(self) -> ManifestLists:
         """Manifest lists made by hand: create, add to and push them."""
-        return ManifestLists(self._workshop)
+        return ManifestLists(self._resources)
 
     def plan(self, spec: ImageSpec) -> BuildPlan:
         """What building ``spec`` comes down to; no engine is needed.
@@ -176,14 +178,14 @@ class BuildSession:
             layers_only: only bring the layers into the cache: for processes that share the work
                 and do not know yet which images they will need themselves.
         """
-        self._ahead.start(self._warm if layers_only else self._build_unless_begun, specs)
+        self._prebuild.start(self._warm if layers_only else self._build_unless_begun, specs)
 
     def interrupt(self) -> None:
         """Make running builds stop; may be called from a signal handler."""
         self._stop.set()
-        self._ahead.stop()
-        if self._workshop.opened:
-            self._workshop.engine.interrupt()
+        self._prebuild.stop()
+        if self._resources.opened:
+            self._resources.engine.interrupt()
 
     def close(self, failed: bool = False, *, hurry: bool = False) -> None:
         """Remove what this session made, or keep what the options ask for; idempotent.
@@ -197,35 +199,35 @@ class BuildSession:
                 return
             self._closed = True
         self._end_ahead(hurry)
-        if not self._workshop.opened:
+        if not self._resources.opened:
             self._stop.set()
-            self._workshop.close()
+            self._resources.close()
             return
         with machine_errors_told("removing what this run has made"):
             try:
                 self._keep(failed)
                 self._stop.set()
-                self._maker.close()
-                self._workshop.store.close()
-                self._workshop.mounted.close()
+                self._builds.close()
+                self._resources.store.close()
+                self._resources.mounted.close()
                 self._remove()
                 self._tidy_cache()
             finally:
-                self._workshop.close()
+                self._resources.close()
 
     def _end_ahead(self, hurry: bool) -> None:
         """Images nobody waits for any more are not finished."""
-        self._ahead.stop()
+        self._prebuild.stop()
         if not hurry:
-            self._ahead.join_while(self._others_wait)
-        if self._ahead.busy:
+            self._prebuild.join_while(self._others_wait)
+        if self._prebuild.busy:
             self._stop.set()
-            if self._workshop.opened:
-                self._workshop.engine.interrupt()
-            self._ahead.join()
+            if self._resources.opened:
+                self._resources.engine.interrupt()
+            self._prebuild.join()
 
     def _others_wait(self) -> bool:
-        return self._workshop.opened and self._workshop.cache.locks.others_wait()
+        return self._resources.opened and self._resources.cache.locks.others_wait()
 
     def _tell(self, event: Event) -> None:
         with self._listening:
@@ -234,7 +236,7 @@ class BuildSession:
             self._listener(event)
 
     def _build_id(self) -> str:
-        return f"{self.id}-{self.options.worker}-{self._workshop.next_number()}"
+        return f"{self.id}-{self.options.worker}-{self._resources.next_number()}"
 
     def _build_unless_begun(self, spec: ImageSpec) -> None:
         if self.plan(spec).key() not in self._images:
@@ -243,13 +245,13 @@ class BuildSession:
     def _warm(self, spec: ImageSpec) -> None:
         plan = self.plan(spec)
         if plan.graph is not None and plan.key() not in self._images:
-            self._maker.warm(plan, plan.graph, self._build_id())
+            self._builds.warm(plan, plan.graph, self._build_id())
 
     def _build(self, plan: BuildPlan) -> Image:
         self._hooks.before_build(plan.spec)
         build_id = self._build_id()
         with machine_errors_told(f"building {plan.label}"):
-            self._workshop.scratch.exists()  # opens the engine before anything is announced
+            self._resources.scratch.exists()  # opens the engine before anything is announced
         started = time.monotonic()
         stages = plan.stage_labels()
         self._tell(BuildStarted(build_id=build_id, image=plan.label, stages=stages))
@@ -283,41 +285,41 @@ class BuildSession:
 
     def _make(self, plan: BuildPlan, build_id: str) -> Image:
         if plan.platforms:
-            return self._maker.make_list(plan, build_id)
+            return self._builds.make_list(plan, build_id)
         if plan.graph is None:
-            return self._maker.ready(plan, plan.spec.ref or "", build_id)
-        return self._maker.make(plan, plan.graph, build_id, stays=self.options.stay)
+            return self._builds.ready(plan, plan.spec.ref or "", build_id)
+        return self._builds.make(plan, plan.graph, build_id, stays=self.options.stay)
 
     def _keep(self, failed: bool) -> None:
         """Give what is to stay a name that no session ends."""
-        engine, keep = self._workshop.engine, self.options.keep
+        engine, keep = self._resources.engine, self.options.keep
         kept: list[Kept] = []
         if keep == "all" or (keep == "failed" and failed):
-            self._maker.keep_stages()
-            for name in (tag for image, _ in self._maker.images for tag in image.tags):
+            self._builds.keep_stages()
+            for name in (tag for image, _ in self._builds.images for tag in image.tags):
                 engine.unregister_image(name)
-            each = {image.id: image for image, _ in reversed(self._maker.images)}
+            each = {image.id: image for image, _ in reversed(self._builds.images)}
             kept += [keep_image(engine, image) for image in reversed(each.values())]
         if keep != "none":
             kept += [
-                keep_container(engine, one.name, one.label) for one in self._maker.kept_containers
+                keep_container(engine, one.name, one.label) for one in self._builds.kept_containers
             ]
         self.kept = tuple(kept)
 
     def _tidy_cache(self) -> None:
-        cache = self._workshop.cache
+        cache = self._resources.cache
         if self.options.cache == "session":
             cache.remove_added()
         cache.shrink(self.options.cache_max_age, self.options.cache_max_size)
 
     def _remove(self) -> None:
         """Take back the names this session gave; user tags stay on what is kept."""
-        prefix = self._workshop.prefix
+        prefix = self._resources.prefix
         names = [
             name
-            for _, given in self._maker.images
+            for _, given in self._builds.images
             for name in given
             if not self.kept or name.startswith(prefix)
         ]
         if names:
-            self._workshop.engine.remove_images(*names)
+            self._resources.engine.remove_images(*names)

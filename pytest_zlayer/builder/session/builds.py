@@ -16,8 +16,8 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.context.sources import Sources
 from pytest_zlayer.builder.copy import Fetch
 from pytest_zlayer.builder.copy.remote import Fetched
-from pytest_zlayer.builder.execute.build import BuildLog, Job
-from pytest_zlayer.builder.execute.executor import ImageBuilder
+from pytest_zlayer.builder.execute.build import Build, BuildLog
+from pytest_zlayer.builder.execute.executor import Executor
 from pytest_zlayer.builder.execute.slots import Slots
 from pytest_zlayer.builder.image.built_image import BuildResult, Image
 from pytest_zlayer.builder.image.keep import own_name
@@ -28,7 +28,7 @@ from pytest_zlayer.builder.plan.build_plan import BuildPlan
 from pytest_zlayer.builder.plan.steps import StagePlanner
 from pytest_zlayer.builder.retry import Interrupted
 from pytest_zlayer.builder.session.directories import cache_directory
-from pytest_zlayer.builder.session.resources import Workshop
+from pytest_zlayer.builder.session.resources import SessionResources
 from pytest_zlayer.builder.store.base_images import BaseImages
 from pytest_zlayer.builder.store.mounted_images import MountedImages
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
@@ -51,11 +51,11 @@ class KeptContainer:
     step: str
 
 
-class ImageMaker:
+class Builds:
     """Makes images for one session.
 
     Args:
-        workshop: engine, cache and store.
+        resources: engine, cache and store.
         tell: receives events.
         resolve_base: the hook for base images.
         may_retry: the hook for retries.
@@ -64,7 +64,7 @@ class ImageMaker:
 
     def __init__(
         self,
-        workshop: Workshop,
+        resources: SessionResources,
         *,
         tell: Callable[[Event], None],
         resolve_base: Callable[[str], str | None],
@@ -72,15 +72,15 @@ class ImageMaker:
         stop: threading.Event,
         jobs: int,
     ) -> None:
-        self._workshop = workshop
+        self._resources = resources
         self._tell = tell
         self._resolve_base = resolve_base
         self._may_retry = may_retry
         self._stop = stop
         self._slots = Slots(jobs)
         self._ranks = itertools.count()
-        self._builders: list[tuple[ImageBuilder, Sources]] = []
-        self._finished: list[tuple[Job, ImageBuilder]] = []
+        self._executors: list[tuple[Executor, Sources]] = []
+        self._finished: list[tuple[Build, Executor]] = []
         self.images: list[tuple[Image, tuple[str, ...]]] = []
         self.kept_containers: list[KeptContainer] = []
 
@@ -88,7 +88,7 @@ class ImageMaker:
         """The ready image ``ref``: found or pulled, and never removed."""
         bases = self._bases(plan, build_id)
         base = bases.get(ref, plan.spec.pull or "missing", plan.spec.platform)
-        return Image(base.id, ref, plan.label, (ref,), BuildResult(), self._workshop.store)
+        return Image(base.id, ref, plan.label, (ref,), BuildResult(), self._resources.store)
 
     def make(
         self, plan: BuildPlan, graph: StageGraph, build_id: str, *, stays: bool = False
@@ -106,11 +106,11 @@ class ImageMaker:
         # Again without the cached layers that turn out to be damaged.
         dropped: set[str] = set()
         for number in itertools.count():
-            job = self._job(plan, graph, f"{build_id}-again-{number}" if number else build_id)
+            build = self._build(plan, graph, f"{build_id}-again-{number}" if number else build_id)
             try:
-                return self._make(job, graph, stays=stays)
+                return self._make(build, graph, stays=stays)
             except ZlayerError as error:
-                damaged = self._drop_unusable(job, error)
+                damaged = self._drop_unusable(build, error)
                 if damaged <= dropped:
                     raise
                 dropped |= damaged
@@ -118,14 +118,14 @@ class ImageMaker:
 
     def make_list(self, plan: BuildPlan, build_id: str) -> Image:
         """Build the image of each platform of ``plan``, and the manifest list of them."""
-        engine = self._workshop.engine
+        engine = self._resources.engine
         images: dict[str, Image] = {}
         for number, one in enumerate(plan.platforms):
             if one.graph is not None:
                 alone = replace(one, spec=replace(one.spec, tags=()))
                 made = self.make(alone, one.graph, f"{build_id}-{number}")
                 images[str(one.graph.platform)] = made
-        stays = self._workshop.options.stay
+        stays = self._resources.options.stay
         name = plan.spec.tags[0] if plan.spec.tags else self._new_name()
         if not stays:
             engine.register_image(name)
@@ -146,73 +146,73 @@ class ImageMaker:
             plan.label,
             plan.spec.tags,
             BuildResult(steps, seconds),
-            self._workshop.store,
+            self._resources.store,
             platforms=images,
         )
         self.images.append((image, () if stays and plan.spec.tags else plan.spec.tags or (name,)))
         return image
 
     def _new_name(self) -> str:
-        return self._workshop.prefix + str(self._workshop.next_number())
+        return self._resources.prefix + str(self._resources.next_number())
 
-    def _drop_unusable(self, job: Job, error: ZlayerError) -> set[str]:
+    def _drop_unusable(self, build: Build, error: ZlayerError) -> set[str]:
         """Drop the cached layers that have become unusable; their keys."""
         trouble = error if isinstance(error, EngineError) else error.__cause__
         if not isinstance(trouble, EngineError) or trouble.failure.kind == "interrupted":
             return set()
         # Nobody is to read on from them, nor to keep them from being removed.
-        self._workshop.mounted.forget(one.image for one in job.adopted)
-        self._workshop.mounted.remove()
-        return {one.key for one in job.adopted if job.cache.drop_if_unusable(one)}
+        self._resources.mounted.forget(one.image for one in build.adopted)
+        self._resources.mounted.remove()
+        return {one.key for one in build.adopted if build.cache.drop_if_unusable(one)}
 
-    def _make(self, job: Job, graph: StageGraph, *, stays: bool) -> Image:
-        builder = self._builder(job, graph)
+    def _make(self, build: Build, graph: StageGraph, *, stays: bool) -> Image:
+        executor = self._executor(build, graph)
         succeeded = False
         try:
-            builder.build()
-            image = self._finish(job, builder, stays=stays)
+            executor.execute()
+            image = self._finish(build, executor, stays=stays)
             succeeded = True
             return image
         finally:
-            job.log.close(keep=not succeeded or self._workshop.options.log_dir is not None)
-            job.views.close()
+            build.log.close(keep=not succeeded or self._resources.options.log_dir is not None)
+            build.views.close()
             if not succeeded:
-                self._workshop.mounted.remove()
+                self._resources.mounted.remove()
 
     def warm(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> None:
         """Bring the layers of ``plan`` into the cache."""
-        job = self._job(plan, graph, build_id)
-        builder = self._builder(job, graph)
+        build = self._build(plan, graph, build_id)
+        executor = self._executor(build, graph)
         try:
-            builder.build()
-            builder.store_layers()
+            executor.execute()
+            executor.store_layers()
         finally:
-            job.log.close(keep=False)
-            job.views.close()
+            build.log.close(keep=False)
+            build.views.close()
 
     def keep_stages(self) -> None:
         """Make images of the stages that no test asked for, so that they can be kept."""
-        for job, builder in self._finished:
-            for index in builder.other_stages():
-                builder_stage = builder.stage(index)
-                self.stage_image(job, builder, index, builder_stage.plan.label)
+        for build, executor in self._finished:
+            for index in executor.other_stages():
+                builder_stage = executor.stage(index)
+                self.stage_image(build, executor, index, builder_stage.plan.label)
 
     def close(self) -> None:
         """Give back what contexts and stages hold."""
-        for builder, sources in self._builders:
-            builder.close()
+        for executor, sources in self._executors:
+            executor.close()
             sources.close()
 
-    def _builder(self, job: Job, graph: StageGraph) -> ImageBuilder:
-        spec = job.plan.spec
-        found = BaseFinder(job.bases, spec.pull or "missing", spec.platform)
+    def _executor(self, build: Build, graph: StageGraph) -> Executor:
+        spec = build.plan.spec
+        found = BaseFinder(build.bases, spec.pull or "missing", spec.platform)
         sources = Sources(
             spec,
             base_image=found.image,
-            mounted=job.views,
-            digests=job.digests,
-            scratch=job.fresh_path,
-            fetch=self._fetcher(job),
+            mounted=build.views,
+            digests=build.digests,
+            scratch=build.fresh_path,
+            fetch=self._fetcher(build),
         )
         planner = StagePlanner(
             graph,
@@ -222,84 +222,84 @@ class ImageMaker:
             image_key=lambda reference: found.image(reference).id,
             cache_mounts=spec.cache_mounts,
             network=spec.network,
-            platform=str(job.platform),
+            platform=str(build.platform),
         )
         plans = planner.plan()
         for one in plans.values():  # what is in daily use must not count as old
-            self._workshop.cache.touch_known(step.key for step in one.steps)
-        builder = ImageBuilder(job, plans, graph, sources)
-        self._builders.append((builder, sources))
-        return builder
+            self._resources.cache.touch_known(step.key for step in one.steps)
+        executor = Executor(build, plans, graph, sources)
+        self._executors.append((executor, sources))
+        return executor
 
-    def _fetcher(self, job: Job) -> Fetch:
+    def _fetcher(self, build: Build) -> Fetch:
         """Gets URLs and git sources; what that takes is loaded with the first of them."""
 
         @functools.cache
         def fetcher() -> Fetcher:
             from pytest_zlayer.builder.context.fetch import Fetcher
 
-            directory = job.fresh_path("fetched")
+            directory = build.fresh_path("fetched")
             directory.mkdir()
-            process = self._workshop.engine.process
-            return Fetcher(directory, process=process, environment=job.options.environment)
+            process = self._resources.engine.process
+            return Fetcher(directory, process=process, environment=build.options.environment)
 
         def fetch(source: str, operation: CopyOperation) -> Fetched:
             from pytest_zlayer.builder.context.fetch import redact
 
             get = fetcher()
-            return self._workshop.transfers.do(
-                lambda _: get(source, operation), "fetch", redact(source), job.plan.label
+            return self._resources.transfers.do(
+                lambda _: get(source, operation), "fetch", redact(source), build.plan.label
             )
 
         return fetch
 
-    def _finish(self, job: Job, builder: ImageBuilder, *, stays: bool) -> Image:
-        plan = job.plan
+    def _finish(self, build: Build, executor: Executor, *, stays: bool) -> Image:
+        plan = build.plan
         given = () if stays else (self._new_name(), *plan.spec.tags)
         if not stays:
             for tag in plan.spec.tags:
-                self._workshop.engine.register_image(tag)
-        image_id = builder.assemble(
-            builder.target, lambda made: given or plan.spec.tags or (own_name(made),)
+                self._resources.engine.register_image(tag)
+        image_id = executor.assemble(
+            executor.target, lambda made: given or plan.spec.tags or (own_name(made),)
         )
         image = Image(
             id=image_id,
             name=_shown(plan.spec.tags, given) or own_name(image_id),
             label=plan.label,
             tags=plan.spec.tags,
-            build=builder.result(),
-            _store=self._workshop.store,
-            _stage=_StageImages(self, job, builder).get,
+            build=executor.result(),
+            _store=self._resources.store,
+            _stage=_StageImages(self, build, executor).get,
         )
         self.images.append((image, given))
-        self._finished.append((job, builder))
+        self._finished.append((build, executor))
         return image
 
-    def stage_image(self, job: Job, builder: ImageBuilder, index: int, stage: str) -> Image:
+    def stage_image(self, build: Build, executor: Executor, index: int, stage: str) -> Image:
         """The image of one stage of a finished build."""
         name = self._new_name()
         try:
-            image_id = builder.assemble(index, lambda _: (name,))
+            image_id = executor.assemble(index, lambda _: (name,))
         finally:
-            job.views.close()
-        label = f"{job.plan.label}#{stage}"
-        store = self._workshop.store
-        image = Image(image_id, f"{name}:latest", label, (), builder.result(), store)
+            build.views.close()
+        label = f"{build.plan.label}#{stage}"
+        store = self._resources.store
+        image = Image(image_id, f"{name}:latest", label, (), executor.result(), store)
         self.images.append((image, (name,)))
         return image
 
-    def _job(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> Job:
-        workshop, spec = self._workshop, plan.spec
-        scratch = workshop.new_scratch(build_id)
-        return Job(
+    def _build(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> Build:
+        resources, spec = self._resources, plan.spec
+        scratch = resources.new_scratch(build_id)
+        return Build(
             build_id=build_id,
             plan=plan,
-            options=workshop.options,
-            engine=workshop.engine,
-            cache=workshop.cache,
-            views=MountedImages(workshop.engine, workshop.mounted),
+            options=resources.options,
+            engine=resources.engine,
+            cache=resources.cache,
+            views=MountedImages(resources.engine, resources.mounted),
             bases=self._bases(plan, build_id),
-            digests=workshop.digests,
+            digests=resources.digests,
             scratch=scratch,
             log=BuildLog(self._log_path(plan, build_id)),
             listener=self._tell,
@@ -328,18 +328,18 @@ class ImageMaker:
             key = "pull-" + hashlib.sha256(reference.encode()).hexdigest()[:32]
 
             def once(timeout: float | None) -> str:
-                return self._workshop.engine.pull(
+                return self._resources.engine.pull(
                     reference, policy=mode, platform=platform, timeout=timeout
                 )
 
-            with self._workshop.cache.locks.hold(key, lambda: None, check):
-                return self._workshop.transfers.do(
+            with self._resources.cache.locks.hold(key, lambda: None, check):
+                return self._resources.transfers.do(
                     once, "pull", reference, plan.label, deadline=deadline
                 )
 
         return BaseImages(
-            self._workshop.engine,
-            registry=self._workshop.options.registry,
+            self._resources.engine,
+            registry=self._resources.options.registry,
             resolve=self._resolve_base,
             pulling=pulling,
             pull=pull,
@@ -347,15 +347,15 @@ class ImageMaker:
 
     def _log_path(self, plan: BuildPlan, build_id: str) -> Path:
         name = "".join(one if one.isalnum() or one in "-._" else "-" for one in plan.label)
-        directory = self._workshop.options.log_dir
+        directory = self._resources.options.log_dir
         if directory is None:
-            cache = cache_directory(self._workshop.options.environment)
-            directory = cache / "logs" / self._workshop.session_id
+            cache = cache_directory(self._resources.options.environment)
+            directory = cache / "logs" / self._resources.session_id
         return directory / f"{name}-{build_id}.log"
 
     def _source_date_epoch(self, plan: BuildPlan) -> int | None:
         text = plan.spec.build_args.get(_EPOCH_NAME)
-        text = text or self._workshop.options.environment.get(_EPOCH_NAME)
+        text = text or self._resources.options.environment.get(_EPOCH_NAME)
         if not text:
             return None
         try:
@@ -365,7 +365,7 @@ class ImageMaker:
             raise UsageError(message) from None
 
     def _keep_container(self, plan: BuildPlan, name: str, step: str) -> bool:
-        if self._workshop.options.keep == "none":
+        if self._resources.options.keep == "none":
             return False
         self.kept_containers.append(KeptContainer(name, plan.label, step))
         return True
@@ -379,19 +379,19 @@ def _shown(tags: Sequence[str], given: Sequence[str]) -> str:
 class _StageImages:
     """The stages of one finished build as images, each made when it is first asked for."""
 
-    def __init__(self, maker: ImageMaker, job: Job, builder: ImageBuilder) -> None:
-        self._maker = maker
-        self._job = job
-        self._builder = builder
+    def __init__(self, builds: Builds, build: Build, executor: Executor) -> None:
+        self._builds = builds
+        self._build = build
+        self._executor = executor
         self._images: dict[int, Image] = {}
         self._guard = threading.Lock()
 
     def get(self, stage: str) -> Image:
         """The image of ``stage`` (name or index)."""
-        index = self._builder.stage_index(stage)
+        index = self._executor.stage_index(stage)
         with self._guard:
             if index not in self._images:
-                made = self._maker.stage_image(self._job, self._builder, index, stage)
+                made = self._builds.stage_image(self._build, self._executor, index, stage)
                 self._images[index] = made
             return self._images[index]
 

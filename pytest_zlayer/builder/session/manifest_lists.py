@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.image.built_image import Image
-    from pytest_zlayer.builder.session.resources import Workshop
+    from pytest_zlayer.builder.session.resources import SessionResources
 
 
 class ManifestLists:
@@ -18,12 +18,12 @@ class ManifestLists:
     ``EngineError`` when it cannot be done.
     """
 
-    def __init__(self, workshop: Workshop) -> None:
-        self._workshop = workshop
+    def __init__(self, resources: SessionResources) -> None:
+        self._resources = resources
 
     def create(self, name: str, *images: Image | str) -> str:
         """Create the list ``name`` of ``images``; its id. It is removed with the session."""
-        engine = self._workshop.engine
+        engine = self._resources.engine
         engine.register_image(name)
         list_id = engine.manifest_create(name)
         self.add(name, *images)
@@ -36,9 +36,9 @@ class ManifestLists:
 
     def _add(self, name: str, source: str) -> None:
         def once(_: float | None) -> None:
-            self._workshop.engine.manifest_add(name, source)
+            self._resources.engine.manifest_add(name, source)
 
-        self._workshop.transfers.do(once, "add", source, name)
+        self._resources.transfers.do(once, "add", source, name)
 
     def push(self, name: str, *destinations: str, authfile: Path | None = None) -> tuple[str, ...]:
         """Push the list and all its images (without destinations: to ``name``); the digests."""
@@ -47,7 +47,7 @@ class ManifestLists:
     def _push(self, name: str, destination: str, authfile: Path | None) -> str:
         def once(timeout: float | None) -> str:
             target = f"docker://{destination.removeprefix('docker://')}"
-            engine = self._workshop.engine
+            engine = self._resources.engine
             return engine.manifest_push(name, target, timeout=timeout, authfile=authfile)
 
-        return self._workshop.transfers.do(once, "push", destination, name)
+        return self._resources.transfers.do(once, "push", destination, name)

@@ -13,7 +13,7 @@ from pytest_zlayer.builder.model.spec import ImageSpec
 _LOOKING = 0.1  # seconds
 
 
-class Ahead:
+class Prebuild:
     """Threads that build one declaration after the other until they are told to stop.
 
     Args:

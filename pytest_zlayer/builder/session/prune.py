@@ -12,7 +12,7 @@ from typing import Literal
 from pytest_zlayer.builder.cache.layer_cache import REPOSITORY
 from pytest_zlayer.builder.image.keep import KEPT_CONTAINER, KEPT_REPOSITORY
 from pytest_zlayer.builder.model.options import BuildOptions
-from pytest_zlayer.builder.session.resources import Workshop
+from pytest_zlayer.builder.session.resources import SessionResources
 
 _SESSIONS = "localhost/zlayer/"
 _WORKING = "zl-"
@@ -41,8 +41,8 @@ class StoreItem:
 
 def list_store(options: BuildOptions) -> list[StoreItem]:
     """Everything of ours in the store, cached layers last."""
-    with _opened(options) as workshop:
-        return list(_items(workshop))
+    with _opened(options) as resources:
+        return list(_items(resources))
 
 
 def prune(
@@ -59,51 +59,51 @@ def prune(
     Returns:
         What was removed.
     """
-    with _opened(options) as workshop:
-        before = list(_items(workshop))
+    with _opened(options) as resources:
+        before = list(_items(resources))
         if kept or everything:
-            _remove_kept(workshop, before)
+            _remove_kept(resources, before)
         if cache or everything:
-            for entry in workshop.cache.entries():
-                workshop.cache.remove(entry)
+            for entry in resources.cache.entries():
+                resources.cache.remove(entry)
         else:
-            workshop.cache.shrink(options.cache_max_age, options.cache_max_size)
-        after = {(item.kind, item.name) for item in _items(workshop)}
+            resources.cache.shrink(options.cache_max_age, options.cache_max_size)
+        after = {(item.kind, item.name) for item in _items(resources)}
         return [item for item in before if (item.kind, item.name) not in after]
 
 
-def _remove_kept(workshop: Workshop, items: list[StoreItem]) -> None:
+def _remove_kept(resources: SessionResources, items: list[StoreItem]) -> None:
     containers = [item.name for item in items if item.kind == "kept container"]
     images = [item.name for item in items if item.kind == "kept image"]
     if containers:
-        workshop.engine.remove_containers(*containers)
+        resources.engine.remove_containers(*containers)
     if images:
-        workshop.engine.remove_images(*images)
+        resources.engine.remove_images(*images)
 
 
 @contextmanager
-def _opened(options: BuildOptions) -> Iterator[Workshop]:
-    """A workshop for the length of a ``with`` block."""
-    workshop = Workshop(replace(options, worker="prune"), secrets.token_hex(6))
+def _opened(options: BuildOptions) -> Iterator[SessionResources]:
+    """A resources for the length of a ``with`` block."""
+    resources = SessionResources(replace(options, worker="prune"), secrets.token_hex(6))
     try:
-        yield workshop
+        yield resources
     finally:
-        workshop.close()
+        resources.close()
 
 
-def _items(workshop: Workshop) -> Iterator[StoreItem]:
-    for container in workshop.engine.containers():
+def _items(resources: SessionResources) -> Iterator[StoreItem]:
+    for container in resources.engine.containers():
         if container.name.startswith(KEPT_CONTAINER):
             yield StoreItem("kept container", container.name, container.id)
         elif container.name.startswith(_WORKING):
             yield StoreItem("session container", container.name, container.id)
-    for image in workshop.engine.images():
+    for image in resources.engine.images():
         for name in image.names:
             if name.startswith(f"{KEPT_REPOSITORY}:"):
                 yield StoreItem("kept image", name, image.id, image.size)
             elif name.startswith(_SESSIONS) and not name.startswith(f"{REPOSITORY}:"):
                 yield StoreItem("session image", name, image.id, image.size)
     now = time.time()
-    for entry in workshop.cache.entries():
+    for entry in resources.cache.entries():
         name = f"{REPOSITORY}:{entry.key}"
         yield StoreItem("cache", name, entry.image_id, entry.size, now - entry.used)

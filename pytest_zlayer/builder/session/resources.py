@@ -28,7 +28,7 @@ _SCRATCH = "zlayer"
 _LOG_AGE = 7 * 86400.0  # seconds the logs of failed builds stay
 
 
-class Workshop:
+class SessionResources:
     """What all builds of one process share. Safe for several threads.
 
     Args:

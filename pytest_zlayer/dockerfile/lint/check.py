@@ -14,7 +14,7 @@ from pytest_zlayer.dockerfile.dispatch.words import WordReader, expand_instructi
 from pytest_zlayer.dockerfile.errors import DockerfileError
 from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
 from pytest_zlayer.dockerfile.instructions import AnyInstruction, Dockerfile
-from pytest_zlayer.dockerfile.lint.rules import RULES, Finding, Reporter
+from pytest_zlayer.dockerfile.lint.rules import RULES, Finding, Findings
 from pytest_zlayer.dockerfile.lint.source_rules import (
     check_bases,
     check_casing,
@@ -93,8 +93,8 @@ def examine(
     """
     native = build_platform or platform or host_platform(host.machine())
     wanted = platform or native
-    reporter = _reporter(dockerfile.check, build_args)
-    _check_written(dockerfile, build_args, target, (wanted, native), reporter)
+    findings = _findings(dockerfile.check, build_args)
+    _check_written(dockerfile, build_args, target, (wanted, native), findings)
     try:
         graph = link_stages(
             dockerfile,
@@ -105,10 +105,10 @@ def examine(
             contexts=contexts,
         )
         indexes = range(len(graph.nodes)) if target is None else graph.needed
-        _StageWalk(graph, bases, ignore, reporter).check(indexes)
+        _StageWalk(graph, bases, ignore, findings).check(indexes)
     except DockerfileError as error:
-        return CheckReport(tuple(reporter.findings), error)
-    return CheckReport(tuple(reporter.findings))
+        return CheckReport(tuple(findings.findings), error)
+    return CheckReport(tuple(findings.findings))
 
 
 def examine_text(
@@ -133,18 +133,18 @@ def examine_text(
 
 
 def _examine_broken(broken: BrokenDockerfile, build_args: Mapping[str, str]) -> CheckReport:
-    reporter = _reporter(broken.check, build_args)
-    check_continuations(broken.lines, reporter)
-    check_instructions(broken.instructions, reporter)
-    return CheckReport(tuple(reporter.findings), broken.error)
+    findings = _findings(broken.check, build_args)
+    check_continuations(broken.lines, findings)
+    check_instructions(broken.instructions, findings)
+    return CheckReport(tuple(findings.findings), broken.error)
 
 
-def _reporter(directive: str | None, build_args: Mapping[str, str]) -> Reporter:
+def _findings(directive: str | None, build_args: Mapping[str, str]) -> Findings:
     try:
-        return Reporter(options_of(directive, build_args))
+        return Findings(options_of(directive, build_args))
     except ValueError:
         # Told by link_stages, which knows the place; BuildKit checks nothing then.
-        return Reporter(CheckOptions(skip_all=True))
+        return Findings(CheckOptions(skip_all=True))
 
 
 def _check_written(
@@ -152,21 +152,21 @@ def _check_written(
     build_args: Mapping[str, str],
     target: str | None,
     platforms: tuple[Platform, Platform],
-    reporter: Reporter,
+    findings: Findings,
 ) -> None:
     """The rules that need no stage graph, in BuildKit's order."""
-    check_continuations(dockerfile.instructions, reporter)
-    check_instructions(dockerfile.instructions, reporter)
+    check_continuations(dockerfile.instructions, findings)
+    check_instructions(dockerfile.instructions, findings)
     if not dockerfile.stages:
         return
-    check_stage_names(dockerfile.stages, reporter)
-    check_casing(dockerfile.stages, reporter)
+    check_stage_names(dockerfile.stages, findings)
+    check_casing(dockerfile.stages, findings)
     name = target or dockerfile.stages[-1].name or ""
     automatic = automatic_args(*platforms, name, build_args)
-    check_default_args(dockerfile, automatic, reporter)
+    check_default_args(dockerfile, automatic, findings)
     scope = global_scope(dockerfile, automatic, build_args)
     if not scope.problems:
-        check_bases(dockerfile, scope, platforms[0], reporter)
+        check_bases(dockerfile, scope, platforms[0], findings)
 
 
 @dataclass(slots=True)
@@ -176,7 +176,7 @@ class _StageWalk:
     graph: StageGraph
     bases: Mapping[str, ImageConfig]
     ignore: IgnoreRules | None
-    reporter: Reporter
+    findings: Findings
     states: dict[int, StageState] = field(default_factory=dict)
     checks: dict[int, StageChecks] = field(default_factory=dict)
 
@@ -203,7 +203,7 @@ class _StageWalk:
     def _check_instruction(
         self, index: int, state: StageState, instruction: AnyInstruction, checks: StageChecks
     ) -> StageState:
-        scoped = self.reporter.scoped(instruction.comments)
+        scoped = self.findings.scoped(instruction.comments)
         reader = WordReader(state.variables, self.graph.dockerfile.escape, state.declared)
         expanded = expand_instruction(instruction, reader)
         check_unknown(instruction, reader, scoped)

@@ -109,15 +109,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Reporter:
+class Findings:
     """Gathers findings, leaving out those of rules that are switched off."""
 
     options: CheckOptions
     findings: list[Finding] = field(default_factory=list)
 
-    def scoped(self, comments: Iterable[str]) -> Reporter:
-        """A reporter into the same list, with the options of one instruction's comments."""
-        return Reporter(self.options.with_comments(comments), self.findings)
+    def scoped(self, comments: Iterable[str]) -> Findings:
+        """A findings into the same list, with the options of one instruction's comments."""
+        return Findings(self.options.with_comments(comments), self.findings)
 
     def report(self, name: str, message: str, span: Span) -> None:
         """Add a finding of the rule ``name``."""

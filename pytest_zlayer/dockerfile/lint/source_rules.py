@@ -11,7 +11,7 @@ from pytest_zlayer.dockerfile.instructions import (
     Instruction,
     Stage,
 )
-from pytest_zlayer.dockerfile.lint.rules import Reporter, spot
+from pytest_zlayer.dockerfile.lint.rules import Findings, spot
 from pytest_zlayer.dockerfile.source import Span, Word
 from pytest_zlayer.dockerfile.stages.bases import read_platform
 from pytest_zlayer.dockerfile.stages.scope import (
@@ -31,12 +31,12 @@ _RESERVED = frozenset({"context", "scratch"})
 _NAMED = 3
 
 
-def check_continuations(instructions: Iterable[Instruction], reporter: Reporter) -> None:
+def check_continuations(instructions: Iterable[Instruction], findings: Findings) -> None:
     """NoEmptyContinuation, at the last line of the continued instruction."""
     for instruction in instructions:
         if instruction.empty_continuation:
             span = _last_line(instruction)
-            reporter.report("NoEmptyContinuation", "Empty continuation line", span)
+            findings.report("NoEmptyContinuation", "Empty continuation line", span)
 
 
 def _last_line(instruction: Instruction) -> Span:
@@ -46,10 +46,10 @@ def _last_line(instruction: Instruction) -> Span:
     return Span(end, 1, end, instruction.span.end_column if not bodies else 2)
 
 
-def check_instructions(instructions: Iterable[Instruction], reporter: Reporter) -> None:
+def check_instructions(instructions: Iterable[Instruction], findings: Findings) -> None:
     """Rules that look at one instruction as it is written; it may be one that was refused."""
     for instruction in instructions:
-        scoped = reporter.scoped(instruction.comments)
+        scoped = findings.scoped(instruction.comments)
         # BuildKit applies these two before it finds out whether the instruction makes sense.
         match instruction.name or instruction.keyword.upper():
             case "MAINTAINER":
@@ -65,18 +65,18 @@ def check_instructions(instructions: Iterable[Instruction], reporter: Reporter) 
                 _check_description(instruction, names, scoped)
 
 
-def _check_from_casing(instruction: Instruction, reporter: Reporter) -> None:
+def _check_from_casing(instruction: Instruction, findings: Findings) -> None:
     words = instruction.args
     if len(words) < _NAMED:
         return
     name = words[2]
     if len(words) == _NAMED and name.value != name.value.lower():
         message = f"Stage name '{name.value}' should be lowercase"
-        reporter.report("StageNameCasing", message, spot(instruction, name.span))
+        findings.report("StageNameCasing", message, spot(instruction, name.span))
     keyword, joint = instruction.keyword, words[1]
     if not _same_case(keyword, joint.value):
         message = f"'{joint.value}' and '{keyword}' keywords' casing do not match"
-        reporter.report("FromAsCasing", message, spot(instruction, joint.span))
+        findings.report("FromAsCasing", message, spot(instruction, joint.span))
 
 
 def _same_case(keyword: str, joint: str) -> bool:
@@ -86,15 +86,15 @@ def _same_case(keyword: str, joint: str) -> bool:
     return keyword != keyword.upper() or joint == joint.upper()
 
 
-def _check_description(instruction: From | Arg, names: list[str], reporter: Reporter) -> None:
+def _check_description(instruction: From | Arg, names: list[str], findings: Findings) -> None:
     if not instruction.comments or instruction.comments[-1].split(" ")[0] in names:
         return
     shown = names[0] if len(names) == 1 else "<arg_key>"
     message = f"Comment for {instruction.name} should follow the format: `# {shown} <description>`"
-    reporter.report("InvalidDefinitionDescription", message, instruction.span)
+    findings.report("InvalidDefinitionDescription", message, instruction.span)
 
 
-def check_stage_names(stages: Iterable[Stage], reporter: Reporter) -> None:
+def check_stage_names(stages: Iterable[Stage], findings: Findings) -> None:
     """ReservedStageName and DuplicateStageName."""
     seen: set[str] = set()
     for stage in stages:
@@ -104,14 +104,14 @@ def check_stage_names(stages: Iterable[Stage], reporter: Reporter) -> None:
         where = spot(stage.from_, word.span if word else None)
         if name in _RESERVED:
             message = f"Stage name should not use the same name as reserved stage {go_quote(name)}"
-            reporter.report("ReservedStageName", message, where)
+            findings.report("ReservedStageName", message, where)
         if name in seen:
             message = f"Duplicate stage name {go_quote(name)}, stage names should be unique"
-            reporter.report("DuplicateStageName", message, where)
+            findings.report("DuplicateStageName", message, where)
         seen.add(name)
 
 
-def check_casing(stages: Iterable[Stage], reporter: Reporter) -> None:
+def check_casing(stages: Iterable[Stage], findings: Findings) -> None:
     """ConsistentInstructionCasing: the majority decides, upper case when there is none."""
     written = [one for stage in stages for one in (stage.from_, *stage.instructions)]
     lower = sum(one.keyword == one.keyword.lower() for one in written)
@@ -124,11 +124,11 @@ def check_casing(stages: Iterable[Stage], reporter: Reporter) -> None:
             where = Span(
                 one.span.line, one.span.column, one.span.line, one.span.column + len(one.keyword)
             )
-            reporter.report("ConsistentInstructionCasing", f"{message} ({wanted})", where)
+            findings.report("ConsistentInstructionCasing", f"{message} ({wanted})", where)
 
 
 def check_default_args(
-    dockerfile: Dockerfile, automatic: Mapping[str, str], reporter: Reporter
+    dockerfile: Dockerfile, automatic: Mapping[str, str], findings: Findings
 ) -> None:
     """InvalidDefaultArgInFrom: image names must be valid with the defaults of ARG alone."""
     scope = global_scope(dockerfile, automatic, NOTHING)
@@ -143,7 +143,7 @@ def check_default_args(
             message = (
                 f"Default value for ARG {word.value} results in empty or invalid base image name"
             )
-            reporter.report("InvalidDefaultArgInFrom", message, spot(stage.from_, word.span))
+            findings.report("InvalidDefaultArgInFrom", message, spot(stage.from_, word.span))
 
 
 def _is_reference(text: str) -> bool:
@@ -155,11 +155,11 @@ def _is_reference(text: str) -> bool:
 
 
 def check_bases(
-    dockerfile: Dockerfile, scope: GlobalScope, host: Platform, reporter: Reporter
+    dockerfile: Dockerfile, scope: GlobalScope, host: Platform, findings: Findings
 ) -> None:
     """Rules on the variables and the platform of FROM; ends at the first FROM with an error."""
     for stage in dockerfile.stages:
-        scoped = reporter.scoped(stage.from_.comments)
+        scoped = findings.scoped(stage.from_.comments)
         image = stage.from_.image
         reading = read_word(image.value, scope.values, dockerfile.escape)
         _check_declared(stage.from_, image, reading, scope, scoped)
@@ -179,7 +179,7 @@ def check_bases(
 
 
 def _check_declared(
-    instruction: From, word: Word, reading: Reading, scope: GlobalScope, reporter: Reporter
+    instruction: From, word: Word, reading: Reading, scope: GlobalScope, findings: Findings
 ) -> None:
     for name in reading.missing:
         if name in scope.declared:
@@ -187,11 +187,11 @@ def _check_declared(
         meant = suggest(name, sorted(scope.declared))
         tail = f" (did you mean {meant}?)" if meant else ""
         message = f"FROM argument '{name}' is not declared{tail}"
-        reporter.report("UndefinedArgInFrom", message, spot(instruction, word.span))
+        findings.report("UndefinedArgInFrom", message, spot(instruction, word.span))
 
 
 def _check_redundant(
-    stage: Stage, word: Word, reading: Reading, scope: GlobalScope, reporter: Reporter
+    stage: Stage, word: Word, reading: Reading, scope: GlobalScope, findings: Findings
 ) -> None:
     target = scope.values.get("TARGETPLATFORM")
     if reading.found == ("TARGETPLATFORM",) and not reading.missing and reading.value == target:
@@ -199,15 +199,15 @@ def _check_redundant(
             f"Setting platform to predefined {word.value} in FROM is redundant as this is the"
             " default behavior"
         )
-        reporter.report("RedundantTargetPlatform", message, spot(stage.from_, word.span))
+        findings.report("RedundantTargetPlatform", message, spot(stage.from_, word.span))
 
 
 def _check_constant(
-    stage: Stage, word: Word, reading: Reading, platform: Platform, reporter: Reporter
+    stage: Stage, word: Word, reading: Reading, platform: Platform, findings: Findings
 ) -> None:
     name = stage.name or ""
     # A stage named after its platform means it.
     if platform.os in name or platform.architecture in name:
         return
     message = f"FROM --platform flag should not use constant value {go_quote(reading.value)}"
-    reporter.report("FromPlatformFlagConstDisallowed", message, spot(stage.from_, word.span))
+    findings.report("FromPlatformFlagConstDisallowed", message, spot(stage.from_, word.span))

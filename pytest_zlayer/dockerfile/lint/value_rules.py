@@ -22,7 +22,7 @@ from pytest_zlayer.dockerfile.instructions import (
     ShellForm,
     Workdir,
 )
-from pytest_zlayer.dockerfile.lint.rules import Reporter, spot
+from pytest_zlayer.dockerfile.lint.rules import Findings, spot
 from pytest_zlayer.dockerfile.source import Word
 from pytest_zlayer.dockerfile.stages.scope import NEVER_VARIABLES
 from pytest_zlayer.dockerfile.values.ports import parse_port_spec
@@ -49,50 +49,50 @@ class StageChecks:
     workdir_set: bool = False
     once: dict[str, AnyInstruction] = field(default_factory=dict)
 
-    def check(self, state: StageState, expanded: AnyInstruction, reporter: Reporter) -> None:
+    def check(self, state: StageState, expanded: AnyInstruction, findings: Findings) -> None:
         """Rules on an instruction with its words expanded; ``state`` is that before it."""
         match expanded:
             case Env():
-                _check_legacy(expanded, reporter)
+                _check_legacy(expanded, findings)
                 for pair in expanded.pairs:
-                    _check_secret(expanded, "ENV", pair.name, reporter)
+                    _check_secret(expanded, "ENV", pair.name, findings)
             case Label():
-                _check_legacy(expanded, reporter)
+                _check_legacy(expanded, findings)
             case Cmd() | Entrypoint():
-                self._check_once(expanded, reporter)
-                _check_shell_form(state, expanded, reporter)
+                self._check_once(expanded, findings)
+                _check_shell_form(state, expanded, findings)
             case Healthcheck():
-                self._check_once(expanded, reporter)
+                self._check_once(expanded, findings)
             case Workdir():
-                self._check_workdir(expanded, reporter)
+                self._check_workdir(expanded, findings)
             case Expose():
-                _check_ports(expanded, reporter)
+                _check_ports(expanded, findings)
             case Copy() | Add():
-                self._check_sources(expanded, reporter)
+                self._check_sources(expanded, findings)
             case _:
                 pass
 
-    def _check_once(self, instruction: Cmd | Entrypoint | Healthcheck, reporter: Reporter) -> None:
+    def _check_once(self, instruction: Cmd | Entrypoint | Healthcheck, findings: Findings) -> None:
         earlier = self.once.get(instruction.name)
         if earlier is not None:
             message = (
                 f"Multiple {instruction.keyword} instructions should not be used in the same stage"
                 " because only the last one will be used"
             )
-            reporter.report("MultipleInstructionsDisallowed", message, earlier.span)
+            findings.report("MultipleInstructionsDisallowed", message, earlier.span)
         self.once[instruction.name] = instruction
 
-    def _check_workdir(self, instruction: Workdir, reporter: Reporter) -> None:
+    def _check_workdir(self, instruction: Workdir, findings: Findings) -> None:
         path = instruction.path
         if not self.workdir_set and not path.value.startswith("/"):
             message = (
                 f"Relative workdir {go_quote(path.value)} can have unexpected results if the base"
                 " image changes"
             )
-            reporter.report("WorkdirRelativePath", message, spot(instruction, path.span))
+            findings.report("WorkdirRelativePath", message, spot(instruction, path.span))
         self.workdir_set = True
 
-    def _check_sources(self, instruction: Copy | Add, reporter: Reporter) -> None:
+    def _check_sources(self, instruction: Copy | Add, findings: Findings) -> None:
         # With exceptions it cannot be told from a path alone whether something below is kept.
         ignore = self.ignore
         if ignore is None or ignore.has_exceptions:
@@ -107,7 +107,7 @@ class StageChecks:
                 f"Attempting to {instruction.name.capitalize()} file {go_quote(path)} that is"
                 " excluded by .dockerignore"
             )
-            reporter.report("CopyIgnoredFile", message, spot(instruction, source.span))
+            findings.report("CopyIgnoredFile", message, spot(instruction, source.span))
 
 
 def _is_ignored(path: str, ignore: IgnoreRules) -> bool:
@@ -117,7 +117,7 @@ def _is_ignored(path: str, ignore: IgnoreRules) -> bool:
     return ignore.excludes(path.lstrip("/"))
 
 
-def check_unknown(instruction: AnyInstruction, reader: WordReader, reporter: Reporter) -> None:
+def check_unknown(instruction: AnyInstruction, reader: WordReader, findings: Findings) -> None:
     """UndefinedVar: names that were looked up and that neither ENV nor ARG knows."""
     for name, span in reader.unknown:
         if name in NEVER_VARIABLES:
@@ -125,44 +125,44 @@ def check_unknown(instruction: AnyInstruction, reader: WordReader, reporter: Rep
         meant = suggest(name, reader.variables)
         tail = f" (did you mean ${meant}?)" if meant else ""
         message = f"Usage of undefined variable '${name}'{tail}"
-        reporter.report("UndefinedVar", message, spot(instruction, span))
+        findings.report("UndefinedVar", message, spot(instruction, span))
 
 
-def check_secret_args(instruction: AnyInstruction, reporter: Reporter) -> None:
+def check_secret_args(instruction: AnyInstruction, findings: Findings) -> None:
     """SecretsUsedInArgOrEnv for the names an ARG declares."""
     if isinstance(instruction, Arg):
         for one in instruction.declarations:
-            _check_secret(instruction, "ARG", one.name, reporter)
+            _check_secret(instruction, "ARG", one.name, findings)
 
 
 def _check_secret(
-    instruction: AnyInstruction, keyword: str, name: Word, reporter: Reporter
+    instruction: AnyInstruction, keyword: str, name: Word, findings: Findings
 ) -> None:
     if looks_secret(name.value):
         message = (
             "Do not use ARG or ENV instructions for sensitive data"
             f" ({keyword} {go_quote(name.value)})"
         )
-        reporter.report("SecretsUsedInArgOrEnv", message, spot(instruction, name.span))
+        findings.report("SecretsUsedInArgOrEnv", message, spot(instruction, name.span))
 
 
-def _check_legacy(instruction: Env | Label, reporter: Reporter) -> None:
+def _check_legacy(instruction: Env | Label, findings: Findings) -> None:
     if instruction.legacy:
         word = instruction.keyword
         message = f'"{word} key=value" should be used instead of legacy "{word} key value" format'
-        reporter.report("LegacyKeyValueFormat", message, instruction.span)
+        findings.report("LegacyKeyValueFormat", message, instruction.span)
 
 
-def _check_shell_form(state: StageState, instruction: Cmd | Entrypoint, reporter: Reporter) -> None:
+def _check_shell_form(state: StageState, instruction: Cmd | Entrypoint, findings: Findings) -> None:
     if isinstance(instruction.command, ShellForm) and not state.config.shell:
         message = (
             f"JSON arguments recommended for {instruction.keyword} to prevent unintended behavior"
             " related to OS signals"
         )
-        reporter.report("JSONArgsRecommended", message, instruction.span)
+        findings.report("JSONArgsRecommended", message, instruction.span)
 
 
-def _check_ports(instruction: Expose, reporter: Reporter) -> None:
+def _check_ports(instruction: Expose, findings: Findings) -> None:
     for word in instruction.ports:
         try:
             port = parse_port_spec(word.value)
@@ -171,10 +171,10 @@ def _check_ports(instruction: Expose, reporter: Reporter) -> None:
         where = spot(instruction, word.span)
         if port.protocol != port.protocol.lower():
             message = f"Defined protocol '{word.value}' in EXPOSE instruction should be lowercase"
-            reporter.report("ExposeProtoCasing", message, where)
+            findings.report("ExposeProtoCasing", message, where)
         if port.ip or port.host:
             message = (
                 "EXPOSE instruction should not define an IP address or host-port mapping, found"
                 f" '{word.value}'"
             )
-            reporter.report("ExposeInvalidFormat", message, where)
+            findings.report("ExposeInvalidFormat", message, where)
