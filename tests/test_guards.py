@@ -20,7 +20,7 @@ from pytest_zlayer.inputs import settings
 REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "pytest_zlayer"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-SHARED = ("pytest_zlayer.errors", "pytest_zlayer.events")
+SHARED = ("pytest_zlayer.errors", "pytest_zlayer.events", "pytest_zlayer.lazy")
 # Rooms, and the rooms they may import; the surface is what is in none of them.
 ROOMS = {
     "dockerfile": {"dockerfile"},
@@ -80,6 +80,18 @@ def test_imports_go_one_way() -> None:
         if (room := room_of(module)) != "surface" and not is_allowed(name, ROOMS[room])
     ]
     assert wrong == []
+
+
+def test_what_threads_share_is_not_made_twice() -> None:
+    """``cached_property`` has no lock since Python 3.12: ``pytest_zlayer.lazy`` has."""
+    users = {
+        relative(module)
+        for module in MODULES
+        for node in nodes_of(module)
+        if isinstance(node, (ast.alias, ast.Attribute))
+        and "cached_property" in (getattr(node, "name", ""), getattr(node, "attr", ""))
+    }
+    assert users == set()
 
 
 def test_the_shared_errors_import_nothing_of_ours() -> None:

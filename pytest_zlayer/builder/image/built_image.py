@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -17,6 +16,7 @@ from pytest_zlayer.builder.oci.config import HistoryEntry, Layer
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.values.platforms import host_platform
 from pytest_zlayer.errors import UsageError, ZlayerError
+from pytest_zlayer.lazy import lazy
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.image.container import Container
@@ -125,7 +125,7 @@ class Image:
         """The first 12 hex digits of the id."""
         return self.id[:12]
 
-    @cached_property
+    @lazy
     def _facts(self) -> ImageFacts:
         return self._store.facts(self.native_id)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform as host
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from pytest_zlayer.dockerfile import parse
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, resolve_stages, stage_label
 from pytest_zlayer.dockerfile.values.platforms import Platform, host_platform, parse_platform
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.lazy import lazy
 
 if TYPE_CHECKING:
     from pytest_zlayer.dockerfile import Dockerfile
@@ -41,7 +41,7 @@ class BuildPlan:
     graph: StageGraph | None
     platforms: tuple[BuildPlan, ...] = ()
 
-    @cached_property
+    @lazy
     def label(self) -> str:
         """How people recognise this image in messages."""
         if self.spec.name:

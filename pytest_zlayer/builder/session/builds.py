@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import itertools
 import threading
@@ -35,6 +34,7 @@ from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph
 from pytest_zlayer.errors import UsageError, ZlayerError
 from pytest_zlayer.events import Event, Pulling
+from pytest_zlayer.lazy import once
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.context.fetch import Fetcher
@@ -234,7 +234,7 @@ class Builds:
     def _fetcher(self, build: Build) -> Fetch:
         """Gets URLs and git sources; what that takes is loaded with the first of them."""
 
-        @functools.cache
+        @once
         def fetcher() -> Fetcher:
             from pytest_zlayer.builder.context.fetch import Fetcher
 

@@ -6,7 +6,6 @@ import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from pytest_zlayer.builder.session.open_engine import open_engine
 from pytest_zlayer.builder.store.mounted_images import SharedImages
 from pytest_zlayer.builder.store.transfers import Transfers
 from pytest_zlayer.events import Event
+from pytest_zlayer.lazy import lazy
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
@@ -78,7 +78,7 @@ class SessionResources:
                 )
             return self._engine
 
-    @cached_property
+    @lazy
     def scratch(self) -> Path:
         """Private directory, removed at the end."""
         path: Path = self.engine.tmpdir / _SCRATCH
@@ -91,7 +91,7 @@ class SessionResources:
         _make(path)
         return path
 
-    @cached_property
+    @lazy
     def transfers(self) -> Transfers:
         """What pulls and pushes go through."""
         options = self.options
@@ -99,22 +99,22 @@ class SessionResources:
             options.transfer_retry, options.transfer_timeout, tell=self._tell, stop=self._stop
         )
 
-    @cached_property
+    @lazy
     def store(self) -> ImageStore:
         """The images in the store."""
         return ImageStore(self.engine, self.scratch, self.prefix, self.transfers, self.mounted)
 
-    @cached_property
+    @lazy
     def mounted(self) -> SharedImages:
         """The images mounted for reading."""
         return SharedImages(self.engine)
 
-    @cached_property
+    @lazy
     def cache(self) -> LayerCache:
         """The layer cache of the store."""
         return LayerCache(self.engine, self.engine.storage.state / "cache", self.session_id)
 
-    @cached_property
+    @lazy
     def digests(self) -> Digests:
         """Content digests, remembered between sessions."""
         return Digests(cache_directory(self.options.environment) / "digests")
@@ -130,7 +130,7 @@ class SessionResources:
         if self._engine is None and self._begun is not None and self._begun.exception() is None:
             self._begun.result().close()
         if self._engine is not None:
-            if "cache" in self.__dict__:
+            if "cache" in vars(self):
                 self.cache.close()
             logs = cache_directory(self.options.environment) / "logs"
             remove_old_logs(logs, _LOG_AGE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import cached_property
 
 from pytest_zlayer.dockerfile.ignore.pattern import (
     IgnorePattern,
@@ -14,6 +13,7 @@ from pytest_zlayer.dockerfile.ignore.pattern import (
     part_regex,
     spans_folders,
 )
+from pytest_zlayer.lazy import lazy
 
 NONE = -1
 
@@ -62,12 +62,12 @@ class Alternatives:
         match = self._combined.match(text)
         return self._indexes[match.lastindex] if match and match.lastindex else NONE
 
-    @cached_property
+    @lazy
     def _combined(self) -> re.Pattern[str]:
         tried = (rf"(?:{regex}\Z)()" for regex, _ in reversed(self._regexes))
         return re.compile("|".join(tried))
 
-    @cached_property
+    @lazy
     def _indexes(self) -> list[int]:
         return [NONE, *(index for _, index in reversed(self._regexes))]
 

@@ -1,0 +1,66 @@
+"""Values made at first use, once, whatever number of threads ask for them.
+
+``functools.cached_property`` has no lock since Python 3.12, ``functools.cache`` never had one: two
+threads that meet there both make the value, and each goes on with its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, overload
+
+Value = TypeVar("Value")
+
+
+class Lazy(Generic[Value]):
+    """An attribute that is made at first use and then stays; see :func:`lazy`."""
+
+    def __init__(self, make: Callable[[Any], Value]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+        self._lock_name = f"_lock of {name}"
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Lazy[Value]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> Value: ...
+
+    def __get__(self, instance: object | None, owner: type) -> Lazy[Value] | Value:
+        # Called only until the value is there: it hides a descriptor that cannot be set.
+        if instance is None:
+            return self
+        made = vars(instance)
+        with made.setdefault(self._lock_name, threading.RLock()):
+            if self._name not in made:
+                made[self._name] = self._make(instance)
+        made.pop(self._lock_name, None)  # so that what has locks only now can be pickled and copied
+        value: Value = made[self._name]
+        return value
+
+
+def lazy(make: Callable[[Any], Value]) -> Lazy[Value]:
+    """Decorates a method: an attribute that is made at first use, by one thread.
+
+    Each object has a lock for each such attribute. One may ask for another, but not in a circle.
+    When making it fails, the next to ask tries again.
+    """
+    return Lazy(make)
+
+
+def once(make: Callable[[], Value]) -> Callable[[], Value]:
+    """The same for a function without arguments."""
+    found: list[Value] = []
+    lock = threading.Lock()
+
+    def get() -> Value:
+        with lock:
+            if not found:
+                found.append(make())
+            return found[0]
+
+    return get

@@ -1,0 +1,110 @@
+"""Values that are made once, at first use, by whichever thread comes first."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pytest_zlayer.builder.model.options import BuildOptions
+from pytest_zlayer.builder.session.resources import SessionResources
+from pytest_zlayer.lazy import lazy, once
+
+THREADS = 4
+EVERYBODY = 0.2  # seconds in which all threads reach what is being made
+
+
+class Shelf:
+    def __init__(self) -> None:
+        self.made = 0
+        self.begun = threading.Event()
+
+    @lazy
+    def book(self) -> object:
+        """A book."""
+        self.made += 1
+        self.begun.wait(EVERYBODY)  # nobody sets it: time for the others to get here
+        return object()
+
+    @lazy
+    def pair(self) -> tuple[object, object]:
+        return self.book, self.book
+
+
+def asked_at_once(ask: Callable[[], object]) -> list[object]:
+    with ThreadPoolExecutor(THREADS) as pool:
+        return [one.result() for one in [pool.submit(ask) for _ in range(THREADS)]]
+
+
+def test_threads_that_meet_get_one_value() -> None:
+    shelf = Shelf()
+    found = asked_at_once(lambda: shelf.pair)
+    assert (len(set(found)), shelf.made) == (1, 1)
+
+
+def test_each_object_has_its_own() -> None:
+    assert Shelf().book is not Shelf().book
+
+
+def test_the_class_gives_the_description() -> None:
+    assert Shelf.book.__doc__ == "A book."
+
+
+def test_what_could_not_be_made_is_tried_again() -> None:
+    class Stubborn:
+        asked = 0
+
+        @lazy
+        def value(self) -> int:
+            self.asked += 1
+            return 10 // (self.asked - 1)
+
+    one = Stubborn()
+    with pytest.raises(ZeroDivisionError):
+        _ = one.value
+    assert (one.value, one.value, one.asked) == (10, 10, 2)
+
+
+class Plain:
+    @lazy
+    def value(self) -> list[int]:
+        return [1]
+
+
+def test_an_object_can_still_be_copied_and_pickled() -> None:
+    one = Plain()
+    assert one.value == [1]
+    assert pickle.loads(pickle.dumps(one)).value == [1]  # noqa: S301
+    assert copy.deepcopy(one).value == [1]
+
+
+def test_a_function_is_called_once() -> None:
+    calls: list[int] = []
+
+    @once
+    def value() -> int:
+        calls.append(1)
+        threading.Event().wait(EVERYBODY)
+        return len(calls)
+
+    assert (set(asked_at_once(value)), len(calls)) == ({1}, 1)
+
+
+def test_what_a_session_shares_is_made_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(path: Path) -> None:
+        threading.Event().wait(EVERYBODY)
+        path.mkdir()
+
+    monkeypatch.setattr("pytest_zlayer.builder.session.resources._make", slowly)
+    resources = SessionResources(BuildOptions(), "s")
+    engine = SimpleNamespace(tmpdir=tmp_path)
+    monkeypatch.setattr(SessionResources, "engine", engine)
+    assert set(asked_at_once(lambda: resources.scratch)) == {tmp_path / "zlayer"}
