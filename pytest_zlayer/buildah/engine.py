@@ -15,7 +15,7 @@ from packaging.version import Version
 from pytest_zlayer.buildah.agent.cleaning import LIST_IMAGES
 from pytest_zlayer.buildah.agent.upper import upper_of
 from pytest_zlayer.buildah.commands import arguments, containers, images, transfer
-from pytest_zlayer.buildah.commands.arguments import Network, PullPolicy, Tmpfs, Volume
+from pytest_zlayer.buildah.commands.arguments import PullPolicy
 from pytest_zlayer.buildah.commands.commander import LAYERS, Commander
 from pytest_zlayer.buildah.commands.images import Unnamed
 from pytest_zlayer.buildah.commands.isolation import Isolation, choose
@@ -34,6 +34,7 @@ from pytest_zlayer.buildah.opening.locate import locate
 from pytest_zlayer.buildah.process.agent_client import AgentClient
 from pytest_zlayer.buildah.process.command import ByteSink, Completed, Request, Runner
 from pytest_zlayer.buildah.process.output import LineSink
+from pytest_zlayer.buildah.run_request import RunRequest, Volume
 from pytest_zlayer.buildah.storage.index import images_version, read_image, read_images
 from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.buildah.storage.records import (
@@ -51,6 +52,7 @@ __all__ = [
     "Engine",
     "ImageRecord",
     "ImageSummary",
+    "RunRequest",
     "StorageInfo",
     "Volume",
 ]
@@ -199,54 +201,17 @@ class Engine:
             )
         self._without_triggers.add(found.id)
 
-    def run(
-        self,
-        container: str,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str] | None = None,
-        user: str = "",
-        workdir: str = "",
-        volumes: Sequence[Volume] = (),
-        tmpfs: Sequence[Tmpfs] = (),
-        network: Network = "default",
-        stdin: bytes | Path | None = None,
-        on_line: LineSink | None = None,
-        timeout: float | None = None,
-        log: ByteSink | None = None,
-        stdout: ByteSink | None = None,
-        stderr: ByteSink | None = None,
-        hidden_env: Mapping[str, str] | None = None,
-    ) -> Completed:
+    def run(self, request: RunRequest) -> Completed:
         """Runs a command in a working container, whatever its own exit status.
 
         What it leaves running is killed before this returns. ``timed_out`` says that it was ended
         because its time was over. A command that cannot be started counts as one that ended with
         127 (not found) or 126, one killed by signal n as one that ended with 128 + n.
 
-        Args:
-            env: variables for this command, visible in the process list.
-            hidden_env: variables whose values stand on no command line and stay in no container.
-            volumes: host paths it sees.
-            tmpfs: file systems in memory it sees.
-            network: ``none`` cuts it off, anything else is the network of the host.
-            stdin: what it reads; nothing by default.
-            on_line: called with ``stdout`` or ``stderr`` and each line as it comes.
-            log: gets both streams as they come, raw; ``stdout`` and ``stderr`` get one each.
-
         Raises:
             EngineError: buildah itself failed, or :meth:`interrupt` ended the command.
         """
-        return containers.run(
-            self._commander,
-            containers.RunRequest(
-                container=container, argv=argv, env=env or {}, hidden_env=hidden_env or {},
-                user=user, workdir=workdir, volumes=volumes, tmpfs=tmpfs, network=network,
-                stdin=stdin, on_line=on_line, timeout=timeout, log=log, stdout=stdout,
-                stderr=stderr,
-            ),
-            self.isolated_by, self.storage, self.tmpdir,
-        )  # fmt: skip
+        return containers.run(self._commander, request, self.isolated_by, self.storage, self.tmpdir)
 
     def commit(
         self,

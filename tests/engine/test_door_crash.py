@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_zlayer.buildah.run_request import RunRequest
+
 from .conftest import BUSYBOX, Storage, add_busybox
 
 NOTHING: dict[str, list[str]] = {
@@ -23,7 +25,7 @@ NOTHING: dict[str, list[str]] = {
 VICTIM = """
 import os, sys, threading, time
 from pathlib import Path
-from pytest_zlayer.buildah.engine import Engine
+from pytest_zlayer.buildah.engine import Engine, RunRequest
 
 root, runroot, isolation, image, script = sys.argv[1:]
 engine = Engine.open(
@@ -33,10 +35,10 @@ engine = Engine.open(
 engine.register_image("localhost/test/temporary:1")
 container = engine.from_image(image)
 print(engine._client.pid, flush=True)
-engine.run(
+engine.run(RunRequest(
     container, ["sh", "-c", "echo running; " + script], user="0:0",
     on_line=lambda stream, line: print(line, flush=True),
-)
+))
 """
 
 DAEMON = "setsid sh -c 'trap \"\" TERM HUP; sleep 600' & sleep 600"
@@ -96,7 +98,7 @@ def test_mounted_files_outlive_a_killed_agent(own_storage: Storage, tmp_path: Pa
     tree = engine.mount(container)
     os.kill(engine._client.pid, signal.SIGKILL)
     assert tree.exists("/bin/busybox")
-    engine.run(container, ["touch", "/new"])
+    engine.run(RunRequest(container, ["touch", "/new"]))
     assert tree.exists("/new")
     engine.unmount(container)
     engine.close()
@@ -205,7 +207,7 @@ def test_forked_child_does_not_keep_a_dead_session_alive(
 COMMITTER = """
 import os, sys
 from pathlib import Path
-from pytest_zlayer.buildah.engine import Engine
+from pytest_zlayer.buildah.engine import Engine, RunRequest
 
 root, runroot, image = sys.argv[1:]
 engine = Engine.open(
@@ -213,7 +215,8 @@ engine = Engine.open(
     session=os.urandom(6).hex(),
 )
 container = engine.from_image(image)
-engine.run(container, ["dd", "if=/dev/urandom", "of=/random", "bs=1M", "count=4"], user="0:0")
+words = ["dd", "if=/dev/urandom", "of=/random", "bs=1M", "count=4"]
+engine.run(RunRequest(container, words, user="0:0"))
 print("ready", flush=True)
 while True:
     engine.remove_images(engine.commit(container, name=f"{engine.temporary_images}it"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.buildah.engine import Engine
+from pytest_zlayer.buildah.engine import Engine, RunRequest
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout, ImageNotKnown
 from pytest_zlayer.errors import UsageError
 
@@ -37,7 +37,7 @@ def test_layers_the_store_has_need_not_be_in_the_layout(
     (layout / "blobs" / "sha256" / layer).unlink()
     identifier = engine.import_layout(layout, "localhost/test/missing:1")
     container = engine.from_image(identifier)
-    assert engine.run(container, ["/bin/true"]).exit_code == 0
+    assert engine.run(RunRequest(container, ["/bin/true"])).exit_code == 0
     engine.remove_containers(container)
     engine.remove_images("localhost/test/missing:1")
 
@@ -112,7 +112,7 @@ def test_commit_twice_with_a_timestamp_gives_the_same_image(engine: Engine, busy
 
 def test_squashed_commit_has_one_layer(engine: Engine, busybox: str) -> None:
     container = engine.from_image(busybox)
-    engine.run(container, ["touch", "/new"], user="0:0")
+    engine.run(RunRequest(container, ["touch", "/new"], user="0:0"))
     image = engine.commit(container, squash=True, name="localhost/test/squashed:1")
     assert len(engine.inspect_image(image).manifest["layers"]) == 1
     engine.remove_containers(container)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from pytest_zlayer.buildah.engine import Engine
+from pytest_zlayer.buildah.engine import Engine, RunRequest
 from pytest_zlayer.buildah.errors import EngineError, EngineMissing, EngineTimeout, EngineUnusable
 from pytest_zlayer.errors import UsageError
 
@@ -266,7 +266,8 @@ def test_full_disk_is_named(small_disk: Storage, tmp_path: Path) -> None:
     container = engine.from_image(engine.import_layout(layout, "localhost/test/small:1"))
     # buildah 1.28 breaks down at the end of the RUN already, newer versions at the commit.
     with pytest.raises(EngineError) as caught:  # noqa: PT012
-        engine.run(container, ["sh", "-c", "dd if=/dev/zero of=/big; true"], user="0:0")
+        words = ["sh", "-c", "dd if=/dev/zero of=/big; true"]
+        engine.run(RunRequest(container, words, user="0:0"))
         engine.commit(container)
     engine.remove_containers(container)
     engine.close()

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.buildah.commands.arguments import Volume
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.buildah.run_request import RunRequest, Volume
 
 from .conftest import Storage
 
@@ -38,7 +38,9 @@ class Box:
         """Runs a shell script; its exit status and its standard output."""
         out = io.BytesIO()
         options = {"user": "0:0", "timeout": 60.0, "stdout": out, **more}
-        done = self.engine.run(self.container, ["/bin/sh", "-c", script], **options)  # type: ignore[arg-type]
+        done = self.engine.run(
+            RunRequest(self.container, ["/bin/sh", "-c", script], **options)  # type: ignore[arg-type]
+        )
         return done.exit_code, out.getvalue().decode()
 
 
@@ -71,11 +73,11 @@ def test_lines_come_while_the_command_runs(box: Box) -> None:
 
 
 def test_program_that_is_not_there_ends_with_127(box: Box) -> None:
-    assert box.engine.run(box.container, ["/nope"]).exit_code == 127
+    assert box.engine.run(RunRequest(box.container, ["/nope"])).exit_code == 127
 
 
 def test_program_that_cannot_be_executed_ends_with_126(box: Box) -> None:
-    assert box.engine.run(box.container, ["/etc/passwd"]).exit_code == 126
+    assert box.engine.run(RunRequest(box.container, ["/etc/passwd"])).exit_code == 126
 
 
 def test_standard_input_is_empty_by_default(box: Box) -> None:
@@ -154,7 +156,7 @@ def test_background_process_is_gone_when_the_command_has_ended(box: Box, storage
 )
 def test_overrun_ends_the_whole_tree(box: Box, storage: Storage, script: str) -> None:
     since = time.monotonic()
-    done = box.engine.run(box.container, ["sh", "-c", script], user="0:0", timeout=1.0)
+    done = box.engine.run(RunRequest(box.container, ["sh", "-c", script], user="0:0", timeout=1.0))
     assert done.timed_out
     assert time.monotonic() - since < 10
     assert not [line for line in storage.processes() if "sleep" in line]
@@ -196,13 +198,14 @@ def test_output_is_neither_lost_nor_kept(box: Box) -> None:
     counter = Counter()
     count = []
     script = "head -c 50000000 /dev/zero | tr '\\0' 'x' | fold -w 99; head -c 999 /dev/urandom"
-    done = box.engine.run(
+    request = RunRequest(
         box.container,
         ["sh", "-c", script],
         user="0:0",
         stdout=counter,
         on_line=lambda *_: count.append(1) if len(count) < 10 else None,
     )
+    done = box.engine.run(request)
     assert done.exit_code == 0
     assert counter.size == 50_000_000 + 50_000_000 // 99 + 999
     assert len(done.stdout_tail) <= 200

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pytest_zlayer.buildah.run_request import Network, Tmpfs, Volume
 from pytest_zlayer.errors import UsageError
 
-Network = Literal["default", "none", "host"]
 PullPolicy = Literal["missing", "newer", "always", "never"]
 
 _HEX = re.compile(r"\A[0-9a-f]{64}\Z")
@@ -26,53 +26,6 @@ _REFERENCE = re.compile(
 _CONTAINER = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 _TRANSPORTS = ("docker://", "oci:", "oci-archive:", "docker-archive:", "dir:", "docker-daemon:")
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]*(?=@)")
-
-
-@dataclass(frozen=True, slots=True)
-class Volume:
-    """A host path seen by one RUN.
-
-    Attributes:
-        source: absolute path on the host.
-        target: absolute path in the container.
-        readonly: whether the RUN may only read it.
-        options: further options of ``buildah run --volume`` (``U``, ``z``, ``O``…).
-    """
-
-    source: Path
-    target: str
-    readonly: bool = False
-    options: tuple[str, ...] = ()
-
-    def argument(self) -> str:
-        """As ``--volume`` takes it."""
-        if ":" in str(self.source) or ":" in self.target:
-            raise UsageError(
-                f"a path with a colon cannot be mounted: {self.source} at {self.target}"
-            )
-        options = ["ro" if self.readonly else "rw", *self.options]
-        return f"{self.source}:{self.target}:{','.join(options)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Tmpfs:
-    """A file system in memory seen by one RUN.
-
-    Attributes:
-        target: absolute path in the container.
-        size: bytes it may hold, 0 for the default.
-        readonly: whether the RUN may only read it.
-    """
-
-    target: str
-    size: int = 0
-    readonly: bool = False
-
-    def argument(self) -> str:
-        """As ``--mount`` takes it."""
-        words = ["type=tmpfs", f"destination={self.target}"]
-        words += [f"tmpfs-size={self.size}"] if self.size else []
-        return ",".join([*words, *(["ro"] if self.readonly else [])])
 
 
 def is_image_id(text: str) -> bool:

@@ -4,44 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_zlayer.buildah.agent.layers import Records, Unreadable
 from pytest_zlayer.buildah.agent.prepare import PREPARATION
 from pytest_zlayer.buildah.commands import arguments, traces
-from pytest_zlayer.buildah.commands.arguments import Network, Tmpfs, Volume
 from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.commands.isolation import Isolation, contain, runtime_root
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure, classify
 from pytest_zlayer.buildah.process.agent_process import agent_argv
-from pytest_zlayer.buildah.process.command import ByteSink, Completed, Request
-from pytest_zlayer.buildah.process.output import LineSink
+from pytest_zlayer.buildah.process.command import Completed, Request
+from pytest_zlayer.buildah.run_request import RunRequest
 from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.buildah.storage.records import parse_containers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
-    """One command in a working container; the fields are those of ``Engine.run``."""
-
-    container: str
-    argv: Sequence[str]
-    env: Mapping[str, str]
-    hidden_env: Mapping[str, str]
-    user: str
-    workdir: str
-    volumes: Sequence[Volume]
-    tmpfs: Sequence[Tmpfs]
-    network: Network
-    stdin: bytes | Path | None
-    on_line: LineSink | None
-    timeout: float | None
-    log: ByteSink | None
-    stdout: ByteSink | None
-    stderr: ByteSink | None
 
 
 def from_image(commander: Commander, name: str, image: str, platform: str | None) -> str:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import filelock
 
-from pytest_zlayer.buildah.commands.arguments import Tmpfs, Volume
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs, Rootfs
 from pytest_zlayer.buildah.process.command import Completed
+from pytest_zlayer.buildah.run_request import Tmpfs, Volume
 from pytest_zlayer.dockerfile.instructions import Heredoc
 from pytest_zlayer.dockerfile.operations.kinds import (
     BindMount,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pytest_zlayer.buildah.commands.disks import full_disk
 from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.buildah.run_request import RunRequest
 from pytest_zlayer.builder.execute.build import Build
 from pytest_zlayer.builder.execute.mount_points import (
     ENGINE_MOUNTS,
@@ -175,25 +176,9 @@ class RunStep:
             self._build.views.release(self._left)
 
     def _execute(self, container: str, mounts: PreparedMounts) -> None:
-        operation = self._operation
-        shown, hidden = self._variables()
         output = StepOutput(self._step, self._build.log, self._emit)
         with output:
-            done = self._build.engine.run(
-                container,
-                mounts.argv or operation.argv,
-                env={**shown, **mounts.env},
-                user=self._user,
-                workdir=operation.workdir,
-                volumes=mounts.volumes,
-                tmpfs=mounts.tmpfs,
-                network=operation.network,
-                hidden_env={**hidden, **mounts.hidden_env},
-                on_line=output.line,
-                stdout=output.stdout,
-                stderr=output.stderr,
-                timeout=self._build.time_left(),
-            )
+            done = self._build.engine.run(self._request(container, mounts, output))
             output.failed = done.exit_code != 0
         if done.timed_out:
             reason = f"it was stopped after {done.seconds:.1f} s: {self._build.limit_text()}"
@@ -207,6 +192,25 @@ class RunStep:
             full = full_disk([engine.storage.root, engine.storage.runroot, engine.tmpdir])
             hint = full.message if full else None
             raise StepFailed(reason, done.exit_code, output.tail(), hint=hint)
+
+    def _request(self, container: str, mounts: PreparedMounts, output: StepOutput) -> RunRequest:
+        operation = self._operation
+        shown, hidden = self._variables()
+        return RunRequest(
+            container,
+            mounts.argv or operation.argv,
+            env={**shown, **mounts.env},
+            hidden_env={**hidden, **mounts.hidden_env},
+            user=self._user,
+            workdir=operation.workdir,
+            volumes=mounts.volumes,
+            tmpfs=mounts.tmpfs,
+            network=operation.network,
+            on_line=output.line,
+            stdout=output.stdout,
+            stderr=output.stderr,
+            timeout=self._build.time_left(),
+        )
 
     def _variables(self) -> tuple[dict[str, str], dict[str, str]]:
         """What the command sees: what everybody may read on a command line, and the rest.

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pytest_zlayer.buildah.commands.arguments import Volume
 from pytest_zlayer.buildah.files.rootfs import Rootfs
+from pytest_zlayer.buildah.run_request import RunRequest, Volume
 from pytest_zlayer.builder.image.built_image import CommandFailed, CommandLike, Image, RunResult
 from pytest_zlayer.builder.image.path import ImagePath
 from pytest_zlayer.errors import UsageError
@@ -48,7 +48,7 @@ class Container:
         argv = self._argv(cmd)
         stdout: list[str] = []
         stderr: list[str] = []
-        done = self._store.engine.run(
+        request = RunRequest(
             self.name,
             argv,
             env={**config.env, **env},
@@ -60,6 +60,7 @@ class Container:
             on_line=lambda stream, line: (stdout if stream == "stdout" else stderr).append(line),
             timeout=timeout,
         )
+        done = self._store.engine.run(request)
         if done.timed_out:
             raise self._store.timeout(self.image.label, argv, done)
         result = RunResult(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer.buildah.commands import arguments
-from pytest_zlayer.buildah.commands.arguments import RunOptions, Volume
+from pytest_zlayer.buildah.commands.arguments import RunOptions
+from pytest_zlayer.buildah.run_request import Volume
 from pytest_zlayer.errors import UsageError
 
 HEX = "0123456789abcdef" * 4

@@ -1,0 +1,100 @@
+"""One command that is to run in a working container, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pytest_zlayer.buildah.process.command import ByteSink
+from pytest_zlayer.buildah.process.output import LineSink
+from pytest_zlayer.errors import UsageError
+
+Network = Literal["default", "none", "host"]
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A host path seen by one RUN.
+
+    Attributes:
+        source: absolute path on the host.
+        target: absolute path in the container.
+        readonly: whether the RUN may only read it.
+        options: further options of ``buildah run --volume`` (``U``, ``z``, ``O``…).
+    """
+
+    source: Path
+    target: str
+    readonly: bool = False
+    options: tuple[str, ...] = ()
+
+    def argument(self) -> str:
+        """As ``--volume`` takes it."""
+        if ":" in str(self.source) or ":" in self.target:
+            raise UsageError(
+                f"a path with a colon cannot be mounted: {self.source} at {self.target}"
+            )
+        options = ["ro" if self.readonly else "rw", *self.options]
+        return f"{self.source}:{self.target}:{','.join(options)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tmpfs:
+    """A file system in memory seen by one RUN.
+
+    Attributes:
+        target: absolute path in the container.
+        size: bytes it may hold, 0 for the default.
+        readonly: whether the RUN may only read it.
+    """
+
+    target: str
+    size: int = 0
+    readonly: bool = False
+
+    def argument(self) -> str:
+        """As ``--mount`` takes it."""
+        words = ["type=tmpfs", f"destination={self.target}"]
+        words += [f"tmpfs-size={self.size}"] if self.size else []
+        return ",".join([*words, *(["ro"] if self.readonly else [])])
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What to run in which working container, and where its output goes.
+
+    Attributes:
+        container: name of the working container.
+        argv: program and arguments, looked up in the PATH of the container.
+        env: variables for this command, visible in the process list.
+        hidden_env: variables whose values stand on no command line and stay in no container.
+        user: user, ``uid``, ``user:group``…; empty: the image's.
+        workdir: directory; empty: the image's.
+        volumes: host paths it sees.
+        tmpfs: file systems in memory it sees.
+        network: ``none`` cuts it off, anything else is the network of the host.
+        stdin: what it reads: bytes or a file; nothing by default.
+        timeout: seconds it may take, ``None`` for ever.
+        on_line: called with ``stdout`` or ``stderr`` and each line as it comes.
+        log: gets both streams as they come, raw.
+        stdout, stderr: get one of the streams each, raw.
+    """
+
+    container: str
+    argv: Sequence[str]
+    _: KW_ONLY
+    env: Mapping[str, str] = field(default_factory=dict)
+    hidden_env: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+    workdir: str = ""
+    volumes: Sequence[Volume] = ()
+    tmpfs: Sequence[Tmpfs] = ()
+    network: Network = "default"
+    stdin: bytes | Path | None = None
+    timeout: float | None = None
+    on_line: LineSink | None = None
+    log: ByteSink | None = None
+    stdout: ByteSink | None = None
+    stderr: ByteSink | None = None
