@@ -6,39 +6,40 @@ import ast
 import dataclasses
 import functools
 import json
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pytest_zlayer import hookspecs
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.dockerfile import parse
 from pytest_zlayer.inputs import settings
+from tests.rooms import EXCEPTIONS, ROOMS, SHARED, TO_COME
 
 REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "pytest_zlayer"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-SHARED = ("pytest_zlayer.errors", "pytest_zlayer.events", "pytest_zlayer.lazy")
-# Rooms, and the rooms they may import; the surface is what is in none of them.
-ROOMS = {
-    "dockerfile": {"dockerfile"},
-    "buildah": {"buildah"},
-    "builder": {"builder", "dockerfile", "buildah"},
+TESTS = REPOSITORY / "tests"
+MODULES_AT_MOST = 20
+# What only scripts/buildkit-conformance can run, which names them.
+NEED_DOCKER = {
+    "tests/engine/conformance/test_buildkit.py",
+    "tests/engine/registry/test_docker.py",
 }
 READS_ENVIRONMENT = {"environ", "environb", "getenv", "getenvb"}
 # A program of its own, which is started with the environment it hands on to what it starts.
 AGENT = PACKAGE / "buildah" / "agent"
 
 
-def relative(module: Path) -> str:
-    return module.relative_to(PACKAGE).as_posix()
+def name_of(path: Path) -> str:
+    """``builder/cache/locks``: what the table, and a message, call a module."""
+    return path.relative_to(PACKAGE).with_suffix("").as_posix()
 
 
-def room_of(module: Path) -> str:
-    first = module.relative_to(PACKAGE).parts[0]
-    return first if first in ROOMS else "surface"
+NAMES = {name_of(module) for module in MODULES}
 
 
 @functools.cache
@@ -63,39 +64,169 @@ def imports_from(module: Path, top: str) -> list[str]:
 
 
 def modules_that_import(top: str) -> set[str]:
-    return {relative(module) for module in MODULES if imports_from(module, top)}
+    return {name_of(module) for module in MODULES if imports_from(module, top)}
 
 
-def is_allowed(name: str, rooms: set[str]) -> bool:
-    if any(name == one or name.startswith(f"{one}.") for one in SHARED):
-        return True
-    return any(f"{name}.".startswith(f"pytest_zlayer.{room}.") for room in rooms)
+def module_named(dotted: str) -> str:
+    """The module of the package that a dotted name is, or is in."""
+    parts = dotted.split(".")[1:]
+    candidates = (
+        name
+        for end in range(len(parts), -1, -1)
+        for name in ("/".join(parts[:end]), "/".join((*parts[:end], "__init__")))
+    )
+    return next(name for name in candidates if name in NAMES)
 
 
-def test_imports_go_one_way() -> None:
-    wrong = [
-        f"{relative(module)} imports {name}"
+@functools.cache
+def imported_modules(module: Path) -> frozenset[str]:
+    found = {module_named(name) for name in imports_from(module, "pytest_zlayer")}
+    return frozenset(found - {name_of(module)})
+
+
+def room_of(name: str) -> str:
+    """The room that a module stands in: the longest line of the table that names it."""
+    parts = name.split("/")
+    places = ("/".join(parts[:end]) for end in range(len(parts), 0, -1))
+    return next((place for place in places if place in ROOMS), "")
+
+
+def rooms_below(entry: str) -> set[str]:
+    """The rooms that a word of the table names."""
+    if not entry.endswith("/*"):
+        return {entry}
+    top = entry[:-2]
+    return {room for room in ROOMS if room == top or room.startswith(f"{top}/")}
+
+
+def allowed_in(room: str) -> set[str]:
+    return {room, *SHARED}.union(*(rooms_below(entry) for entry in ROOMS[room].split()))
+
+
+def loops(graph: Mapping[str, set[str]]) -> set[str]:
+    """The nodes that can be reached from themselves."""
+
+    @functools.cache
+    def reached(start: str) -> set[str]:
+        found: set[str] = set()
+        waiting = list(graph[start])
+        while waiting:
+            node = waiting.pop()
+            if node not in found:
+                found.add(node)
+                waiting.extend(graph[node])
+        return found
+
+    return {node for node in graph if node in reached(node)}
+
+
+def test_every_module_stands_in_a_room_of_the_table() -> None:
+    assert sorted(name for name in NAMES if not room_of(name)) == []
+
+
+def test_every_room_of_the_table_has_modules() -> None:
+    assert set(ROOMS) - {room_of(name) for name in NAMES} == TO_COME
+
+
+def test_the_table_names_rooms_that_it_has() -> None:
+    named = {
+        one for entries in ROOMS.values() for entry in entries.split() for one in rooms_below(entry)
+    }
+    assert named - set(ROOMS) == set()
+
+
+def test_the_table_goes_one_way() -> None:
+    assert loops({room: allowed_in(room) - {room, *SHARED} for room in ROOMS}) == set()
+
+
+def test_rooms_import_only_what_the_table_allows() -> None:
+    wrong = {
+        (room, other): name_of(module)
         for module in MODULES
-        for name in imports_from(module, "pytest_zlayer")
-        if (room := room_of(module)) != "surface" and not is_allowed(name, ROOMS[room])
+        for other in map(room_of, imported_modules(module))
+        if other not in allowed_in(room := room_of(name_of(module)))
+    }
+    assert {f"{room} imports {other}" for room, other in wrong} == EXCEPTIONS["room"], wrong
+
+
+def test_no_modules_import_each_other() -> None:
+    graph = {name_of(module): set(imported_modules(module)) for module in MODULES}
+    assert loops(graph) == EXCEPTIONS["cycle"]
+
+
+def modules_in(folder: Path) -> list[Path]:
+    return [one for one in folder.glob("*.py") if one.name != "__init__.py"]
+
+
+def folders_of(top: Path) -> list[Path]:
+    return sorted({module.parent for module in top.rglob("*.py")})
+
+
+def test_no_folder_is_too_full_to_look_through() -> None:
+    found = {
+        f"{folder.relative_to(REPOSITORY)} has {len(modules_in(folder))} modules"
+        for folder in (*folders_of(PACKAGE), *folders_of(TESTS))
+        if len(modules_in(folder)) > MODULES_AT_MOST
+    }
+    assert found == EXCEPTIONS["folder"]
+
+
+def test_no_folder_is_made_for_one_module() -> None:
+    assert [name_of(one) for one in folders_of(PACKAGE) if len(modules_in(one)) < 2] == []
+
+
+def test_no_module_is_called_as_its_folder() -> None:
+    stuttering = [
+        name_of(module)
+        for module in MODULES
+        if module.stem.rstrip("s").replace("_", "") == module.parent.name.rstrip("s")
     ]
-    assert wrong == []
+    assert stuttering == []
+
+
+def test_every_folder_says_what_it_is_for() -> None:
+    silent = [
+        name_of(folder)
+        for folder in folders_of(PACKAGE)
+        if not ast.get_docstring(ast.parse((folder / "__init__.py").read_bytes()))
+    ]
+    assert silent == []
+
+
+def only_handed_on(module: Path) -> list[str]:
+    """Names of ours that a module imports and does not use itself."""
+    imported = {
+        alias.asname or alias.name
+        for node in nodes_of(module)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pytest_zlayer")
+        for alias in node.names
+    }
+    used = {node.id for node in nodes_of(module) if isinstance(node, ast.Name)}
+    return sorted(imported - used)
+
+
+def test_names_have_one_home() -> None:
+    """The public faces aside: what users import, the language, COPY; and fixtures for pytest."""
+    faces = {"__init__", "dockerfile/__init__", "builder/copy/__init__"}
+    found = {
+        f"{name_of(folder)}: {name}"
+        for folder in folders_of(PACKAGE)
+        for name in only_handed_on(folder / "__init__.py")
+        if name_of(folder / "__init__.py") not in faces and not name.startswith("zlayer_")
+    }
+    assert found == set()
 
 
 def test_what_threads_share_is_not_made_twice() -> None:
     """``cached_property`` has no lock since Python 3.12: ``pytest_zlayer.lazy`` has."""
     users = {
-        relative(module)
+        name_of(module)
         for module in MODULES
         for node in nodes_of(module)
         if isinstance(node, (ast.alias, ast.Attribute))
         and "cached_property" in (getattr(node, "name", ""), getattr(node, "attr", ""))
     }
     assert users == set()
-
-
-def test_the_shared_errors_import_nothing_of_ours() -> None:
-    assert imports_from(PACKAGE / "errors.py", "pytest_zlayer") == []
 
 
 def test_only_the_dockerfile_room_knows_lark() -> None:
@@ -107,12 +238,12 @@ def test_only_the_buildah_room_starts_processes() -> None:
 
 
 def test_only_one_module_knows_tenacity() -> None:
-    assert modules_that_import("tenacity") == {"builder/retry.py"}
+    assert modules_that_import("tenacity") == {"builder/retry"}
 
 
-def test_only_the_surface_knows_pytest() -> None:
-    rooms = {name.split("/")[0] for name in modules_that_import("pytest")}
-    assert rooms & set(ROOMS) == set()
+def test_only_the_plugin_knows_pytest() -> None:
+    surface = {"plugin", "hookspecs"}
+    assert {name.split("/")[0] for name in modules_that_import("pytest")} == surface
 
 
 def test_nothing_of_pytest_that_is_private_is_imported() -> None:
@@ -133,9 +264,9 @@ def reads_environment(module: Path) -> bool:
 
 def test_the_environment_is_read_in_one_place() -> None:
     readers = {
-        relative(one) for one in MODULES if AGENT not in one.parents and reads_environment(one)
+        name_of(one) for one in MODULES if AGENT not in one.parents and reads_environment(one)
     }
-    assert readers == {"inputs/settings.py"}
+    assert readers == {"inputs/settings"}
 
 
 def test_the_agent_needs_only_the_standard_library() -> None:
@@ -158,7 +289,7 @@ def test_loading_the_plugin_loads_no_room_and_no_heavy_library() -> None:
     loaded = loaded_by("import pytest_zlayer.plugin") - loaded_by("import pytest")
     heavy = {"lark", "tenacity", "filelock", "platformdirs", "subprocess", "tarfile", "rich"}
     assert heavy & loaded == set()
-    rooms = tuple(f"pytest_zlayer.{room}" for room in ROOMS)
+    rooms = tuple(f"pytest_zlayer.{room}" for room in ("dockerfile", "buildah", "builder"))
     assert sorted(name for name in loaded if name.startswith(rooms)) == []
 
 
@@ -235,25 +366,52 @@ def test_the_test_of_the_readme_uses_arguments_that_exist() -> None:
 
 
 def files_that_test(room: str) -> list[Path]:
-    return sorted((REPOSITORY / "tests" / room).rglob("test_*.py"))
+    return sorted((TESTS / room).rglob("test_*.py"))
+
+
+def modules_imported_by(test: Path) -> set[str]:
+    return {module_named(name) for name in imports_from(test, "pytest_zlayer")}
 
 
 def test_every_room_has_tests_that_stand_with_it() -> None:
+    rooms = ("dockerfile", "buildah", "builder")
     strangers = [
         test.name
-        for room in ROOMS
+        for room in rooms
         for test in files_that_test(room)
-        if not any(is_allowed(name, {room}) for name in imports_of(test))
+        if not any(name.startswith(f"{room}/") for name in modules_imported_by(test))
     ]
     assert strangers == []
-    assert [room for room in ROOMS if not files_that_test(room)] == []
+    assert [room for room in rooms if not files_that_test(room)] == []
 
 
 def test_tests_of_the_dockerfile_room_know_no_other_room() -> None:
+    allowed = rooms_below("dockerfile/*") | SHARED
     wrong = [
         f"{test.name} imports {name}"
         for test in files_that_test("dockerfile")
-        for name in imports_from(test, "pytest_zlayer")
-        if not is_allowed(name, ROOMS["dockerfile"])
+        for name in modules_imported_by(test)
+        if room_of(name) not in allowed
     ]
     assert wrong == []
+
+
+def collected_files() -> set[str]:
+    """The files from which the plain test command of this repository collects something."""
+    argv = (sys.executable, "-m", "pytest", "--collect-only", "--quiet", "-p", "no:cacheprovider")
+    done = subprocess.run(
+        argv, cwd=REPOSITORY, env=plain_environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    return {line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line}
+
+
+def plain_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+
+
+def test_every_test_file_is_collected() -> None:
+    on_disk = {path.relative_to(REPOSITORY).as_posix() for path in TESTS.rglob("test_*.py")}
+    assert collected_files() == on_disk - NEED_DOCKER
+    script = (REPOSITORY / "scripts" / "buildkit-conformance").read_text(encoding="utf-8")
+    assert [name for name in NEED_DOCKER if name not in script] == []
