@@ -40,7 +40,8 @@ ROOMS: dict[str, str] = {
     ),
     "builder/execute": (
         "builder/plan builder/context builder/image builder/store builder/cache builder/remote "
-        "builder/copy builder/oci builder/files builder/model builder/retry dockerfile/* buildah/*"
+        "builder/copy builder/oci builder/files builder/model builder/retry dockerfile/* "
+        "buildah/*"
     ),
     "builder/plan": (
         "builder/context builder/store builder/cache builder/copy builder/oci builder/files "
@@ -96,20 +97,22 @@ ROOMS: dict[str, str] = {
     "dockerfile/values": "",
     # The engine.
     "buildah/engine": (
-        "buildah/opening buildah/commands buildah/runtime buildah/files buildah/process "
-        "buildah/storage buildah/agent buildah/failures buildah/errors"
+        "buildah/opening buildah/commands buildah/runtime buildah/run_request buildah/files "
+        "buildah/process buildah/storage buildah/agent buildah/failures buildah/errors"
     ),
     "buildah/opening": (
         "buildah/commands buildah/process buildah/storage buildah/agent buildah/failures "
         "buildah/errors"
     ),
     "buildah/commands": (
-        "buildah/process buildah/storage buildah/agent buildah/failures buildah/errors"
-    ),
-    "buildah/runtime": (
-        "buildah/files buildah/process buildah/storage buildah/agent buildah/failures "
+        "buildah/run_request buildah/process buildah/storage buildah/agent buildah/failures "
         "buildah/errors"
     ),
+    "buildah/runtime": (
+        "buildah/run_request buildah/files buildah/process buildah/storage buildah/agent "
+        "buildah/failures buildah/errors"
+    ),
+    "buildah/run_request": "buildah/process buildah/failures buildah/errors",
     "buildah/files": "buildah/process buildah/agent buildah/failures buildah/errors",
     "buildah/process": "buildah/agent buildah/failures buildah/errors",
     "buildah/storage": "buildah/agent buildah/failures buildah/errors",
