@@ -1,0 +1,1 @@
+"""Layers shared with other machines: where they are looked for, fetched, checked and sent."""

@@ -1,0 +1,143 @@
+"""A registry as a cache place: entries are images of one repository, tagged with their keys."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_zlayer.buildah.commands.skopeo import Skopeo
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.builder.remote.directory import DirectoryCache
+from pytest_zlayer.builder.remote.entry import Entry, EntryError, config_digest, read_entry
+from pytest_zlayer.builder.remote.place import BusyPlace, Fetched, PlaceError, ReadOnlyPlace
+
+_KEY = re.compile("[0-9a-f]{64}")
+# Seconds for questions without layers.
+_ANSWER = 15.0
+_BUSY = re.compile(r"toomanyrequests|too many requests|\b429\b|\b50[0234]\b", re.IGNORECASE)
+_ABSENT = re.compile(
+    r"name unknown|NAME_UNKNOWN|manifest unknown|repository name not known", re.IGNORECASE
+)
+_DENIED = re.compile(r"unauthorized|authentication required|denied|\b401\b|\b403\b", re.IGNORECASE)
+_IMMUTABLE = re.compile(r"immutable|ImageTagAlreadyExists|cannot be overwritten", re.IGNORECASE)
+_DAMAGED = re.compile(r"digest|unsupported MIME|unexpected EOF|invalid character", re.IGNORECASE)
+_WAIT = re.compile(r"retry.?after:? (\d+(?:\.\d+)?) ?(ms|milliseconds)?", re.IGNORECASE)
+
+
+class RegistryCache:
+    """Entries in a repository, carried by skopeo.
+
+    Args:
+        repository: where they are.
+        skopeo: what carries them.
+        scratch: a layout directory that all fetches share, so that each blob arrives once.
+        limit: seconds one transfer may take, or ``None``.
+    """
+
+    def __init__(self, repository: str, skopeo: Skopeo, scratch: Path, limit: float | None) -> None:
+        self._repository = repository
+        self._skopeo = skopeo
+        self._scratch = scratch
+        self._limit = limit
+
+    def keys(self) -> frozenset[str]:
+        """The keys it has entries for: one request for a list, whatever its length."""
+        try:
+            tags = self._skopeo.tags(self._repository, timeout=_ANSWER)
+        except EngineError as error:
+            if _ABSENT.search(_words(error)):
+                return frozenset()
+            raise _translated(error) from error
+        return frozenset(tag for tag in tags if _KEY.fullmatch(tag))
+
+    def fetch(self, key: str) -> Fetched | None:
+        """The entry of ``key``, its blobs in the shared layout."""
+        try:
+            self._skopeo.copy(self._name(key), f"oci:{self._scratch}:{key}", timeout=self._limit)
+        except EngineError as error:
+            if _ABSENT.search(_words(error)):
+                return None
+            if error.failure.kind != "timeout" and _DAMAGED.search(_words(error)):
+                raise EntryError(f"it cannot be fetched: {error.failure.message}") from error
+            raise _translated(error) from error
+        return DirectoryCache(self._scratch).fetch(key)
+
+    def describe(self, key: str) -> Entry:
+        """The entry of ``key`` without its blobs."""
+        try:
+            manifest = json.loads(self._skopeo.manifest(self._name(key), timeout=_ANSWER))
+            config_digest(manifest)
+            config = json.loads(self._skopeo.config(self._name(key), timeout=_ANSWER))
+        except EngineError as error:
+            raise _translated(error) from error
+        except (ValueError, RecursionError) as error:
+            raise EntryError("it is not JSON") from error
+        return read_entry(manifest, config)
+
+    def send(
+        self, entry: Entry, blobs: Path, keys: Sequence[str], check: Callable[[], None]
+    ) -> int:
+        """Store an entry under its keys; the first one carries the layers."""
+        layout = blobs.parent.parent
+        outgoing = DirectoryCache(layout)
+        sent = outgoing.send(entry, blobs, keys, check)
+        for key in keys:
+            check()
+            self._send_one(layout, key)
+        return sent + entry.compressed
+
+    def _send_one(self, layout: Path, key: str) -> None:
+        try:
+            self._skopeo.copy(f"oci:{layout}:{key}", self._name(key), timeout=self._limit)
+        except EngineError as error:
+            if _IMMUTABLE.search(_words(error)):
+                return  # somebody else has stored it, and it is to stay as it is
+            raise _translated(error, writing=True) from error
+
+    def refresh(self, key: str, keys: Sequence[str]) -> None:
+        """Put the tags once more."""
+        fetched = self.fetch(key)
+        if fetched is not None:
+            for one in keys:
+                self._send_one(self._scratch, one)
+
+    def delete(self, key: str) -> None:
+        """Remove a tag."""
+        try:
+            self._skopeo.delete(self._name(key), timeout=_ANSWER)
+        except EngineError as error:
+            raise _translated(error, writing=True) from error
+
+    def clear(self) -> None:
+        """Give back the shared layout."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _name(self, key: str) -> str:
+        return f"docker://{self._repository}:{key}"
+
+
+def _words(error: EngineError) -> str:
+    return "\n".join((error.failure.message, *error.stderr))
+
+
+def _translated(error: EngineError, *, writing: bool = False) -> Exception:
+    """What a failure of skopeo means for the place."""
+    words = _words(error)
+    if error.failure.kind == "interrupted":
+        return error
+    if _BUSY.search(words):
+        return BusyPlace(error.failure.message, _wait(words))
+    if writing and _DENIED.search(words):
+        return ReadOnlyPlace(error.failure.message)
+    return PlaceError(error.failure.message)
+
+
+def _wait(words: str) -> float | None:
+    found: Any = _WAIT.search(words)
+    if found is None:
+        return None
+    return float(found[1]) / (1000 if found[2] else 1)

@@ -1,0 +1,124 @@
+"""Using a place: its list of keys once, patience where it asks for it, and off when it fails."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.builder.remote.entry import EntryError
+from pytest_zlayer.builder.remote.place import BusyPlace, Place, PlaceError, ReadOnlyPlace
+from pytest_zlayer.builder.retry import Interrupted
+from pytest_zlayer.errors import ZlayerError
+
+P = TypeVar("P", bound=Place)
+T = TypeVar("T")
+# How often, and how many seconds in all, a place that asks for patience gets some.
+_TIMES = 3
+_SECONDS = 30.0
+_FIRST = 1.0
+
+
+class PlaceUse(Generic[P]):
+    """One place in one session. Whatever goes wrong with it is no error of a build.
+
+    Args:
+        name: as the user wrote it.
+        place: the place.
+        warn: told once when it is given up, or an entry is unusable.
+        note: told once when it may only be read.
+        stop: set when the session ends: nothing is waited for any more.
+        known: another use of the same place, whose list of keys serves this one too.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        place: P,
+        *,
+        warn: Callable[[str], None],
+        note: Callable[[str], None],
+        stop: threading.Event,
+        known: PlaceUse[P] | None = None,
+    ) -> None:
+        self._known = known
+        self.name = name
+        self.off = False
+        self._place = place
+        self._warn = warn
+        self._note = note
+        self._stop = stop
+        self._keys: set[str] | None = None
+        self._unusable: set[str] = set()
+        self._waited = 0.0
+        self._times = 0
+        self._guard = threading.RLock()
+
+    def keys(self) -> set[str] | None:
+        """The keys that can be had; asked for once. ``None``: the place is off."""
+        if self._known is not None and not self.off:
+            return self._known.keys()
+        with self._guard:
+            if self._keys is None and not self.off:
+                found = self.do(lambda place: place.keys())
+                self._keys = None if found is None else set(found)
+            return None if self.off or self._keys is None else self._keys - self._unusable
+
+    def note_key(self, key: str) -> None:
+        """It has this key now."""
+        if self._known is not None:
+            self._known.note_key(key)
+        with self._guard:
+            if self._keys is not None:
+                self._keys.add(key)
+
+    def do(self, action: Callable[[P], T]) -> T | None:
+        """``action`` with the place; ``None`` when that failed, or the place is off."""
+        with self._guard:
+            while not self.off:
+                try:
+                    return action(self._place)
+                except BusyPlace as busy:  # noqa: PERF203 (the loop ends with the first success)
+                    self._wait(busy)
+                except EntryError:
+                    raise
+                except ReadOnlyPlace as error:
+                    self._give_up(self._note, f"{self.name} may only be read: {error}")
+                except PlaceError as error:
+                    self._give_up(self._warn, f"{self.name} is not used any more: {error}")
+                except EngineError as error:
+                    if error.failure.kind == "interrupted":
+                        raise
+                    self._give_up(self._warn, f"{self.name} is not used any more: {error.message}")
+                except Interrupted:
+                    raise
+                except (OSError, ValueError, KeyError, ZlayerError) as error:
+                    self._give_up(self._warn, f"{self.name} is not used any more: {error}")
+            return None
+
+    def spoil(self, key: str, why: str) -> None:
+        """Never use the entry of ``key`` in this session."""
+        with self._guard:
+            if key not in self._unusable:
+                self._unusable.add(key)
+                self._warn(f"{self.name}: the entry {key[:12]}… is not used: {why}")
+
+    def _wait(self, busy: BusyPlace) -> None:
+        seconds = _FIRST * 2**self._times if busy.wait is None else max(busy.wait, 0.1)
+        self._times += 1
+        self._waited += seconds
+        if self._times > _TIMES or self._waited > _SECONDS:
+            self._give_up(self._warn, f"{self.name} is not used any more: {busy}")
+        elif self._stop.wait(seconds):
+            raise Interrupted
+
+    def _give_up(self, say: Callable[[str], None], text: str) -> None:
+        self.off = True
+        say(text)
+
+
+def is_older(created: float, max_age: float) -> bool:
+    """Whether an entry was made more than this many seconds ago."""
+    return time.time() - created > max_age
