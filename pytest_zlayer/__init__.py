@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_zlayer.builder.image.path import ImagePath
     from pytest_zlayer.builder.model.errors import BuildError
     from pytest_zlayer.builder.model.spec import ImageSpec
+    from pytest_zlayer.builder.session.build_session import BuildSession
     from pytest_zlayer.dockerfile import DockerfileError
     from pytest_zlayer.errors import UsageError, ZlayerError
     from pytest_zlayer.library import build
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BuildError",
     "BuildResult",
+    "BuildSession",
     "CommandFailed",
     "Container",
     "DockerfileError",
@@ -48,6 +50,7 @@ __all__ = [
 _HOMES = {
     "BuildError": "builder.model.errors",
     "BuildResult": "builder.image.built_image",
+    "BuildSession": "builder.session.build_session",
     "CommandFailed": "builder.image.built_image",
     "Container": "builder.image.container",
     "DockerfileError": "dockerfile",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 
 class ZlayerError(Exception):
-    """Anything pytest-zlayer refuses or fails to do, told in words meant for a person.
+    """Anything pytest-zlayer refuses or fails to do, in words meant for a person.
 
     Attributes:
         message: what happened, one or a few lines, without the hint.
         hint: what to do about it, or ``None``.
     """
+
+    # Public errors are shown under the name by which people import them.
+    __module__ = "pytest_zlayer"
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -22,3 +25,5 @@ class ZlayerError(Exception):
 
 class UsageError(ZlayerError):
     """A declaration, option or argument that cannot mean anything (a user's mistake)."""
+
+    __module__ = "pytest_zlayer"

@@ -32,7 +32,7 @@ def pytest_zlayer_before_build(config: pytest.Config, spec: ImageSpec) -> None:
 
 @pytest.hookspec
 def pytest_zlayer_event(config: pytest.Config, event: Event) -> None:
-    """Called for everything a build does, in order; told apart by the event's type.
+    """Called for everything a build does, in order; the type of the event says what.
 
     It may be called from another thread than the tests run in, and often (for each line a step
     writes): an implementation should be quick.

@@ -43,7 +43,7 @@ class TerminationHandler:
                 self._taken.append(number)
 
     def restore(self) -> None:
-        """Give the signals back, as far as they are still ours."""
+        """Give the signals back, as far as nobody has taken them since."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in self._taken:
@@ -53,7 +53,7 @@ class TerminationHandler:
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if os.getpid() != self._process:
-            # A child forked by a test inherits the handler, but must die as it was told to.
+            # A child forked by a test inherits the handler, but the signal must end it.
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return

@@ -146,8 +146,6 @@ EXCEPTIONS: dict[str, set[str]] = {
         "builder/image/container",
         "builder/image/facts",
         "builder/image/save",
-        "dockerfile/canonical",
-        "dockerfile/instructions",
     },
     "folder": {"tests/pytester has 28 modules"},
 }

@@ -16,7 +16,7 @@ from pathlib import Path
 from pytest_zlayer import hookspecs
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.dockerfile import parse
-from pytest_zlayer.inputs import settings
+from pytest_zlayer.inputs.options import OPTIONS
 from tests.rooms import EXCEPTIONS, ROOMS, SHARED, TO_COME
 
 REPOSITORY = Path(__file__).parent.parent
@@ -307,7 +307,7 @@ def test_every_hook_is_documented() -> None:
 
 def test_every_option_is_documented_with_its_twins() -> None:
     text = documentation("options.md")
-    names = [name for one in settings.OPTIONS for name in (one.flag, one.ini, one.variable)]
+    names = [name for one in OPTIONS for name in (one.flag, one.ini, one.variable)]
     assert [name for name in names if name not in text] == []
 
 
@@ -344,7 +344,7 @@ def test_every_option_that_documents_name_exists() -> None:
     documents = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")]
     text = " ".join(document.read_text(encoding="utf-8") for document in documents)
     named = set(re.findall(r"--zlayer-[a-z-]+[a-z]", text))
-    assert named - {option.flag for option in settings.OPTIONS} == set()
+    assert named - {option.flag for option in OPTIONS} == set()
 
 
 def blocks_of_readme(language: str) -> list[str]:

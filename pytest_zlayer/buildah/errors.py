@@ -18,6 +18,8 @@ class EngineError(ZlayerError):
         failure: what kind of failure this is.
     """
 
+    __module__ = "pytest_zlayer"
+
     def __init__(
         self,
         failure: Failure,
@@ -44,6 +46,10 @@ class ImageNotKnown(EngineError):
 class EngineMissing(ZlayerError):
     """buildah is not installed, or not where it was said to be."""
 
+    __module__ = "pytest_zlayer"
+
 
 class EngineUnusable(ZlayerError):
     """buildah is there and cannot do its work on this machine."""
+
+    __module__ = "pytest_zlayer"

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else USAGE
     except ZlayerError as error:
-        tell(_told(error))
+        tell(_error_text(error))
         return exit_code(error)
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -77,7 +77,7 @@ def exit_code(error: ZlayerError) -> int:
     return FAILED if isinstance(error, (BuildError, EngineError)) else USAGE
 
 
-def _told(error: ZlayerError) -> str:
+def _error_text(error: ZlayerError) -> str:
     from pytest_zlayer.builder.model.errors import BuildError
 
     return error.report() if isinstance(error, BuildError) else f"pytest-zlayer: {error}"

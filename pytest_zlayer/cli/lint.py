@@ -140,8 +140,8 @@ def _total(reports: list[Report]) -> str:
     findings = sum(len(one.findings) for one in reports)
     errors = sum(len(one.error.diagnostics) for one in reports if one.error)
     files = len(reports)
-    told = [_count(findings, "finding"), *([_count(errors, "error")] if errors else [])]
-    return f"{' and '.join(told)} in {_count(files, 'file')}"
+    parts = [_count(findings, "finding"), *([_count(errors, "error")] if errors else [])]
+    return f"{' and '.join(parts)} in {_count(files, 'file')}"
 
 
 def _count(number: int, noun: str) -> str:

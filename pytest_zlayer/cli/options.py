@@ -8,15 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_zlayer.inputs.declarations import Place
-from pytest_zlayer.inputs.settings import (
-    OPTIONS,
-    Option,
-    Settings,
-    Source,
-    environment,
-    environment_source,
-    resolve,
-)
+from pytest_zlayer.inputs.options import OPTIONS, Option
+from pytest_zlayer.inputs.settings import Settings, Source, environment, environment_source, resolve
 
 if TYPE_CHECKING:
     # argparse has no public name for what add_subparsers() gives.

@@ -1,4 +1,4 @@
-"""``ps`` and ``prune``: what of ours is in the store, and removing it."""
+"""``ps`` and ``prune``: what pytest-zlayer has in the store, and its removal."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _AGES = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (0.0, "s"))
 
 def add_verbs(verbs: Verbs) -> None:
     """Add the verbs to the parser."""
-    listing = verbs.add_parser("ps", help="show what of ours is in the store")
+    listing = verbs.add_parser("ps", help="list what pytest-zlayer has in the store")
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.set_defaults(run=run_ps)
     pruning = verbs.add_parser(
         "prune",
-        help="remove what of ours is in the store",
+        help="remove what pytest-zlayer has in the store",
         description="Remove what dead sessions left and cached layers beyond the limits; "
         "nobody else's images and nothing a running session uses.",
     )
@@ -43,7 +43,7 @@ def run_ps(arguments: argparse.Namespace) -> int:
     from pytest_zlayer.builder.session.prune import list_store
 
     items = list_store(read_settings(arguments).build_options())
-    _show(items, arguments.json, "nothing of ours is in the store")
+    _show(items, arguments.json, "pytest-zlayer has nothing in the store")
     return 0
 
 

@@ -18,12 +18,9 @@ from pytest_zlayer.dockerfile.instructions import (
     Env,
     ExecForm,
     Expose,
-    Flag,
     From,
     Healthcheck,
     HealthProbe,
-    Heredoc,
-    Instruction,
     Label,
     Maintainer,
     Onbuild,
@@ -39,6 +36,7 @@ from pytest_zlayer.dockerfile.instructions import (
     Workdir,
 )
 from pytest_zlayer.dockerfile.source import Span, Word
+from pytest_zlayer.dockerfile.written import Flag, Heredoc, Instruction
 
 if TYPE_CHECKING:
     from pytest_zlayer.dockerfile.lint.check import Finding, check

@@ -42,7 +42,7 @@ def load_grammar(
     Args:
         name: the file's name without ``.lark``.
         start: the start rules.
-        lexer: one of Lark's lexers or a class of ours.
+        lexer: one of Lark's lexers or another class.
         replace: text replacements applied to the grammar before it is compiled (for a dialect).
         cache_dir: where compiled grammars are kept; default: the user's cache directory.
 
@@ -129,7 +129,7 @@ def _read(file: Path) -> bytes | None:
 
 
 def _is_private(status: os.stat_result) -> bool:
-    """A pickle runs code: it must be ours and nobody else may have been able to write it."""
+    """A pickle runs code: it must be this user's and nobody else may have been able to write it."""
     if not hasattr(os, "getuid"):
         return True
     return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

@@ -5,55 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
-from pytest_zlayer.dockerfile.source import Span, Word
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """One ``--name`` or ``--name=value`` with shell-like quoting already removed.
-
-    ``raw`` is the flag as it was written, quotes and escapes included.
-    """
-
-    name: str
-    value: str | None
-    span: Span
-    raw: str = field(default="", compare=False)
-
-    def __str__(self) -> str:
-        return f"--{self.name}" if self.value is None else f"--{self.name}={self.value}"
-
-
-@dataclass(frozen=True, slots=True)
-class Heredoc:
-    """A here-document: its body follows the logical line that names it.
-
-    ``content`` is the raw body; with ``chomp`` (``<<-``) leading tabs are to be stripped when it
-    is used (``text`` does that). ``expand`` is false when the name was quoted.
-    """
-
-    name: str
-    content: str
-    expand: bool
-    chomp: bool
-    fd: int
-    span: Span
-
-    @property
-    def text(self) -> str:
-        """The body as it is used: without leading tabs when ``chomp`` is set."""
-        if not self.chomp:
-            return self.content
-        return "\n".join(line.lstrip("\t") for line in self.content.split("\n"))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The here-document made of JSON's types."""
-        return {
-            "name": self.name,
-            "content": self.content,
-            "expand": self.expand,
-            "chomp": self.chomp,
-        }
+from pytest_zlayer.dockerfile.source import Word
+from pytest_zlayer.dockerfile.written import Heredoc, Instruction
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,59 +40,6 @@ class ArgDeclaration:
 
     name: Word
     default: Word | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instruction:
-    """What all instructions share.
-
-    Attributes:
-        span: from the first character of the keyword to the end of the last physical line
-            consumed (heredoc bodies and terminators included).
-        source: the exact slice of the file that ``span`` covers.
-        keyword: the keyword as it was written (``name`` gives it upper-case).
-        flags: all flags in order, as written.
-        args: the arguments as BuildKit's parser splits them (ENV/LABEL alternate name, value).
-        json: whether the arguments were given in JSON form.
-        heredocs: the here-documents of this instruction in order.
-        comments: the comment lines attached to this instruction (without ``#`` and surrounding
-            white space), used by build checks.
-        empty_continuation: a blank line stood inside a continuation (NoEmptyContinuation).
-    """
-
-    name: ClassVar[str] = ""
-
-    span: Span
-    source: str = field(repr=False)
-    keyword: str
-    flags: tuple[Flag, ...] = ()
-    args: tuple[Word, ...] = ()
-    json: bool = False
-    heredocs: tuple[Heredoc, ...] = ()
-    comments: tuple[str, ...] = ()
-    empty_continuation: bool = False
-
-    def __str__(self) -> str:
-        """The instruction in canonical form, on one line (here-documents follow).
-
-        Parsed with the escape character of its file it gives the same instruction again, except
-        for the keyword's case and for comments and positions.
-        """
-        from pytest_zlayer.dockerfile.canonical import canonical
-
-        return canonical(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The instruction as the parser split it, made of JSON's types."""
-        return {
-            "name": self.name or self.keyword.upper(),
-            "line": self.span.line,
-            "end_line": self.span.end_line,
-            "flags": [str(flag) for flag in self.flags],
-            "args": [word.value for word in self.args],
-            "json": self.json,
-            "heredocs": [one.to_dict() for one in self.heredocs],
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

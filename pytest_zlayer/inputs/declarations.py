@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.inputs.argument_values import (
@@ -58,6 +59,51 @@ if TYPE_CHECKING:
         ref: str | None
 
 
+class ImageMarker(Protocol):
+    """What ``@pytest.mark.image`` takes, with its defaults: the one list of its arguments."""
+
+    def __call__(
+        self,
+        context: Context = ".",
+        *,
+        name: str | None = None,
+        dockerfile: str | os.PathLike[str] | None = None,
+        text: str | None = None,
+        target: str | None = None,
+        build_args: Mapping[str, str | int] | None = None,
+        build_contexts: Mapping[str, str | os.PathLike[str]] | None = None,
+        platform: str | None = None,
+        tags: Sequence[str] = (),
+        labels: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str | os.PathLike[str]] | None = None,
+        ssh: Mapping[str, str | os.PathLike[str]] | None = None,
+        cache_mounts: Sequence[str] = (),
+        pull: PullMode | None = None,
+        network: str | None = None,
+        retries: int | None = None,
+        timeout: float | None = None,
+        no_cache: bool | None = None,
+        format: ImageFormat | None = None,  # noqa: A002 - the word of docker build
+        squash: bool = False,
+        layers: str | None = None,
+        ref: str | None = None,
+        matrix: Mapping[str, Sequence[str | int]] | None = None,
+    ) -> object: ...
+
+
+def marker_signature() -> str:
+    """The arguments of the marker as ``pytest --markers`` shows them."""
+    _, *parameters = inspect.signature(ImageMarker.__call__).parameters.values()
+    plain = [one.replace(annotation=inspect.Parameter.empty) for one in parameters]
+    return str(inspect.Signature(plain))
+
+
+def argument_names() -> tuple[str, ...]:
+    """The names of all arguments, for messages and documentation."""
+    _, *names = inspect.signature(ImageMarker.__call__).parameters
+    return (*names, "buildargs")
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a declaration stands: relative paths start at ``folder``, then at ``rootdir``."""
@@ -104,11 +150,6 @@ def declare(
         spec = ImageSpec(context=_context(first, given, place))
     values = {name: _converted(name, value, place) for name, value in given.items()}
     return _with_cell(replace(spec, **values), cell or {})
-
-
-def argument_names() -> tuple[str, ...]:
-    """The names of all arguments, for messages and documentation."""
-    return ("context", *_PLAIN, *_PLACED, "buildargs", "matrix")
 
 
 class _Unset:

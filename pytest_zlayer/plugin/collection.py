@@ -1,4 +1,4 @@
-"""After collection: every declaration is planned, and all mistakes are told at once."""
+"""After collection: every declaration is planned, and all mistakes are reported at once."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def zlayer_image(
 ) -> Image:
     """The image this test declares with ``@pytest.mark.image(...)``, built if need be."""
     state = state_of(request.config)
-    with _Told(state):
+    with _Failing(state):
         return _build(state, the_image(declared_images(request.node, reading=True)), request.node)
 
 
@@ -56,7 +56,7 @@ def zlayer_images(
 ) -> Mapping[str, Image]:
     """All images this test declares, by name; one without a name is called ``default``."""
     state = state_of(request.config)
-    with _Told(state):
+    with _Failing(state):
         images = declared_images(request.node, reading=True)
         return {one.name: _build(state, one, request.node) for one in images}
 
@@ -78,7 +78,7 @@ def zlayer_build(request: pytest.FixtureRequest) -> BuildFixture:
 def zlayer_engine(request: pytest.FixtureRequest) -> Engine:
     """The buildah in use: its version, features and storage."""
     state = state_of(request.config)
-    with _Told(state):
+    with _Failing(state):
         return state.engine
 
 
@@ -110,7 +110,7 @@ class BuildFixture:
 
 
 class ImageFixture:
-    """What ``image_fixture`` was told; read after collection, when mistakes can be told."""
+    """The arguments of one ``image_fixture``, read when tests are collected."""
 
     def __init__(self, folder: Path, args: tuple[Any, ...], arguments: Mapping[str, Any]) -> None:
         self._folder = folder
@@ -152,8 +152,8 @@ def image_fixture(
 
     Written at the top of a conftest or test module: ``api = image_fixture("services/api")``; the
     fixture is called what it is assigned to. The other arguments are those of the ``image``
-    marker; relative paths start at the folder of the calling file. Mistakes are told when tests
-    that use the fixture are collected.
+    marker; relative paths start at the folder of the calling file. Mistakes are reported when
+    tests that use the fixture are collected.
     """
     module = _module_of_caller()
     declaration = ImageFixture(
@@ -162,7 +162,7 @@ def image_fixture(
 
     def image(request: pytest.FixtureRequest, zlayer_build: object) -> Image:  # noqa: ARG001
         state = state_of(request.config)
-        with _Told(state):
+        with _Failing(state):
             spec = declaration.spec(request.config.rootpath, getattr(request, "param", None))
             return state.build(spec)
 
@@ -193,7 +193,7 @@ def _bound(declaration: ImageFixture, rootdir: Path, cell: object) -> Callable[[
 
 
 def is_overridden(item: pytest.Item, name: str) -> bool:
-    """Whether a test sees another fixture of this name than ours."""
+    """Whether a test sees another fixture of this name than that of the plugin."""
     found = dict(_definitions(item)).get(name)
     return found is not None and getattr(found.func, "__module__", "") != __name__
 
@@ -208,8 +208,8 @@ def _definitions(item: pytest.Item) -> Iterator[tuple[str, Any]]:
             yield name, definitions[-1]
 
 
-class _Told:
-    """Turns our errors into outcomes of a fixture: a clean message, and no traceback of ours."""
+class _Failing:
+    """Turns errors of builds into failures of a fixture: a message without a traceback."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -220,10 +220,10 @@ class _Told:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         __tracebackhide__ = True
         if isinstance(error, ZlayerError):
-            _tell(self._state, error)
+            _fail(self._state, error)
 
 
-def _tell(state: State, error: ZlayerError) -> NoReturn:
+def _fail(state: State, error: ZlayerError) -> NoReturn:
     __tracebackhide__ = True
     _skip_if_missing(state, error)
     raise pytest.fail.Exception(failure_text(error), pytrace=False) from None
@@ -252,7 +252,7 @@ def _positional(context: Any) -> tuple[Any, ...]:
 
 
 def _module_of_caller() -> Mapping[str, Any]:
-    """The names of the module two calls up, which called a function of ours."""
+    """The names of the module two calls up, which called a function of this module."""
     return sys._getframe(2).f_globals  # noqa: SLF001
 
 

@@ -1,4 +1,4 @@
-"""The ``image`` marks of a test: which are ours, which one wins, what they declare."""
+"""The ``image`` marks of a test: which ones are read, which one wins, what they declare."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_zlayer.errors import UsageError
-from pytest_zlayer.inputs.declarations import Place, declare
+from pytest_zlayer.inputs.declarations import Place, declare, marker_signature
 from pytest_zlayer.inputs.matrix import Cell, cells, parse_matrix
 
 if TYPE_CHECKING:
@@ -20,19 +20,14 @@ if TYPE_CHECKING:
 PLAIN_MARKER = "image"
 OWN_MARKER = "zlayer_image"
 MATRIX_FIXTURE = "zlayer_matrix"
-# What reads a test's declarations: a plain ``image`` mark is ours only next to one of them.
+# What reads a test's declarations: a plain ``image`` mark counts only next to one of them.
 READING_FIXTURES = frozenset({"zlayer_image", "zlayer_images", "zlayer_container"})
 UNNAMED = "default"
 
-_ARGUMENTS = (
-    "(context='.', *, name=None, dockerfile=None, text=None, target=None, build_args=None, "
-    "build_contexts=None, platform=None, tags=(), labels=None, secrets=None, ssh=None, "
-    "cache_mounts=(), pull=None, network=None, retries=None, timeout=None, no_cache=None, "
-    "format=None, squash=False, layers=None, ref=None, matrix=None)"
-)
+_ARGUMENTS = marker_signature()
 _MEANING = "the container image a test needs (pytest-zlayer)"
 MARKER_LINES = (
-    f"{PLAIN_MARKER}{_ARGUMENTS}: {_MEANING}; it counts only next to one of our fixtures.",
+    f"{PLAIN_MARKER}{_ARGUMENTS}: {_MEANING}; it counts only next to a fixture of pytest-zlayer.",
     f"{OWN_MARKER}{_ARGUMENTS}: {_MEANING}; for projects that use 'image' for something else.",
 )
 
@@ -196,6 +191,6 @@ def _from_parameter(value: Any, place: Place) -> Declared:
 
 def _matrices(item: pytest.Item) -> Iterator[tuple[str, dict[str, tuple[str, ...]]]]:
     for name, mark in _winners(item):
-        # A wrong one is told with all other mistakes once the tests are collected.
+        # A wrong one is reported with all other mistakes once the tests are collected.
         with suppress(UsageError):
             yield name, parse_matrix(mark.kwargs.get("matrix") or {})

@@ -8,15 +8,8 @@ from typing import Any
 import pytest
 
 from pytest_zlayer.errors import UsageError
-from pytest_zlayer.inputs.settings import (
-    OPTIONS,
-    Option,
-    Settings,
-    Source,
-    environment,
-    environment_source,
-    resolve,
-)
+from pytest_zlayer.inputs.options import OPTIONS, Option
+from pytest_zlayer.inputs.settings import Settings, Source, environment, environment_source, resolve
 
 GROUP = "zlayer"
 

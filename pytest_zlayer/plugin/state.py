@@ -80,7 +80,7 @@ class State:
         return self._signals.received
 
     def close(self, *, failed: bool = False, hurry: bool = False) -> None:
-        """Remove what the session made, except what is to be kept; trouble is told at the end.
+        """Remove what the session made, except what is to be kept; problems go to the summary.
 
         See ``BuildSession.close``.
         """
@@ -118,7 +118,7 @@ def _open_session(state: State) -> BuildSession:
 
 
 def listener(state: State) -> Callable[[Any], None]:
-    """What a session tells its events: first the reporter, then the hook."""
+    """What receives the events of a session: first the reporter, then the hook."""
     hook = state.config.hook.pytest_zlayer_event
 
     def listen(event: Any) -> None:

@@ -1,4 +1,4 @@
-"""Between processes: what workers of pytest-xdist are told, and what they tell in return."""
+"""The data that pytest-xdist's controller and workers exchange."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def attach_lines(state: State, report: pytest.TestReport) -> None:
 
 
 def prepare(node: Any) -> None:
-    """In the controller, tell a worker which session it belongs to."""
+    """In the controller, send a worker the id of the session it belongs to."""
     node.workerinput[SESSION_INPUT] = state_of(node.config).session_id
 
 
 def hand_over(state: State) -> None:
-    """At a worker's end, tell the controller what its summary needs, as plain data."""
+    """At a worker's end, send the controller what its summary needs, as plain data."""
     output: dict[str, Any] | None = getattr(state.config, "workeroutput", None)
     if output is not None:
         output[_OUTPUT] = {
@@ -65,17 +65,17 @@ def take_over(node: Any) -> None:
         pytest.UsageError: the worker found mistakes; every worker finds the same ones.
     """
     # A worker that was killed has handed over nothing.
-    told: dict[str, Any] = getattr(node, "workeroutput", None) or {}
-    ours = told.get(_OUTPUT)
-    if ours is None:
+    output: dict[str, Any] = getattr(node, "workeroutput", None) or {}
+    sent = output.get(_OUTPUT)
+    if sent is None:
         return
     reporter = state_of(node.config).reporter
-    reporter.retries.extend(ours["retries"])
-    reporter.kept.extend(ours["kept"])
-    reporter.problems.extend(ours["problems"])
-    reporter.show([f"[{node.gateway.id}] {line}" for line in ours["lines"]])
-    if ours["mistakes"]:
-        raise pytest.UsageError(ours["mistakes"])
+    reporter.retries.extend(sent["retries"])
+    reporter.kept.extend(sent["kept"])
+    reporter.problems.extend(sent["problems"])
+    reporter.show([f"[{node.gateway.id}] {line}" for line in sent["lines"]])
+    if sent["mistakes"]:
+        raise pytest.UsageError(sent["mistakes"])
 
 
 def stay_in_one_process(config: pytest.Config) -> None:

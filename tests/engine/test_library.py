@@ -1,4 +1,4 @@
-"""``pytest_zlayer.builder``: an image without pytest, from a process of its own."""
+"""``pytest_zlayer.build``: an image without pytest, from a process of its own."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_zlayer import hookspecs, plugin
 from pytest_zlayer.inputs.declarations import argument_names
-from pytest_zlayer.inputs.settings import OPTIONS
+from pytest_zlayer.inputs.options import OPTIONS
 from pytest_zlayer.plugin.markers import MARKER_LINES
 
 DOCS = Path(__file__).parents[2] / "docs"

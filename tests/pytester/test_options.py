@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.inputs.settings import OPTIONS, Option
+from pytest_zlayer.inputs.options import OPTIONS, Option
 
 # A text for each option and what it means.
 VALUES = {

@@ -34,7 +34,7 @@ def test_a_wrong_argument_is_an_error_of_the_test(project):
     result.stdout.fnmatch_lines(
         [
             ">       zlayer_build(text=*",
-            "E       pytest_zlayer.errors.UsageError: unknown argument 'targt' of zlayer_build",
+            "E       pytest_zlayer.UsageError: unknown argument 'targt' of zlayer_build",
             "E       hint: did you mean 'target'?",
         ]
     )

@@ -16,7 +16,6 @@ from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs, Rootfs
 from pytest_zlayer.buildah.process.command import Completed
 from pytest_zlayer.buildah.run_request import Tmpfs, Volume
-from pytest_zlayer.dockerfile.instructions import Heredoc
 from pytest_zlayer.dockerfile.operations.kinds import (
     BindMount,
     CacheMount,
@@ -27,6 +26,7 @@ from pytest_zlayer.dockerfile.operations.kinds import (
     SshMount,
     TmpfsMount,
 )
+from pytest_zlayer.dockerfile.written import Heredoc
 from pytest_zlayer.errors import UsageError
 
 SSH_VARIABLE = "SSH_AUTH_SOCK"

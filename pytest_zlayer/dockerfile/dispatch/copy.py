@@ -27,7 +27,7 @@ from pytest_zlayer.dockerfile.values.remote_sources import (
 def copy_operation(
     graph: StageGraph, index: int, state: StageState, instruction: Copy, reader: WordReader
 ) -> CopyOperation:
-    """What an expanded COPY comes down to; mistakes are noted by ``reader``."""
+    """The operation of an expanded COPY; mistakes are noted by ``reader``."""
     word = instruction.from_
     source = MAIN_CONTEXT
     if word is not None and word.value:
@@ -38,7 +38,7 @@ def copy_operation(
 
 
 def add_operation(state: StageState, instruction: Add, reader: WordReader) -> CopyOperation:
-    """What an expanded ADD comes down to; mistakes are noted by ``reader``."""
+    """The operation of an expanded ADD; mistakes are noted by ``reader``."""
     _check_checksum(instruction, reader)
     for source in instruction.sources:
         _check_remote(instruction, source, reader)

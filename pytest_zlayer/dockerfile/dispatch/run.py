@@ -7,11 +7,12 @@ from typing import Literal
 
 from pytest_zlayer.dockerfile.dispatch.state import StageState
 from pytest_zlayer.dockerfile.dispatch.words import WordReader
-from pytest_zlayer.dockerfile.instructions import Command, Heredoc, Run, ShellForm
+from pytest_zlayer.dockerfile.instructions import Command, Run, ShellForm
 from pytest_zlayer.dockerfile.operations.kinds import Mount, RunOperation
 from pytest_zlayer.dockerfile.operations.mounts import MountFields, build_mount, parse_mount
 from pytest_zlayer.dockerfile.source import Span, Word
 from pytest_zlayer.dockerfile.stages.graph import StageGraph
+from pytest_zlayer.dockerfile.written import Heredoc
 
 NO_DEVICES = "device feature is only supported in Dockerfile frontend 1.14.0-labs or later"
 _PIPES = "/dev/pipes"
@@ -25,7 +26,7 @@ def command_line(command: Command, state: StageState) -> tuple[str, ...]:
 def run_operation(
     graph: StageGraph, index: int, state: StageState, instruction: Run, reader: WordReader
 ) -> RunOperation:
-    """What RUN comes down to; mistakes are noted by ``reader``."""
+    """The operation of an expanded RUN; mistakes are noted by ``reader``."""
     mounts = _mounts(graph, index, state, instruction, reader)
     for device in instruction.devices:
         reader.refuse(NO_DEVICES, device.span)

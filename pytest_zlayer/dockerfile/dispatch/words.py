@@ -12,7 +12,6 @@ from pytest_zlayer.dockerfile.instructions import (
     Copy,
     Env,
     Expose,
-    Heredoc,
     Label,
     Pair,
     StopSignal,
@@ -23,6 +22,7 @@ from pytest_zlayer.dockerfile.instructions import (
 from pytest_zlayer.dockerfile.shell.expansion import ExpansionError, expand_heredoc, expand_words
 from pytest_zlayer.dockerfile.source import Span, Word
 from pytest_zlayer.dockerfile.stages.scope import Lookups, Reading, part_of, read_word
+from pytest_zlayer.dockerfile.written import Heredoc
 
 
 @dataclass(slots=True)

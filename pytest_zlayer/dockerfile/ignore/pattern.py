@@ -153,7 +153,7 @@ def part_regex(part: PatternPart) -> str:
 
 
 def _regex(parts: tuple[PatternPart, ...], text: str) -> str:
-    """What moby's matcher tells by string comparison also matches names with line breaks."""
+    """Where moby's matcher compares strings, names with line breaks match as well."""
     anything = r"[\s\S]*"
     match parts:
         case (Wild.REST,):

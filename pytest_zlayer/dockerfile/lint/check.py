@@ -143,7 +143,7 @@ def _findings(directive: str | None, build_args: Mapping[str, str]) -> Findings:
     try:
         return Findings(options_of(directive, build_args))
     except ValueError:
-        # Told by link_stages, which knows the place; BuildKit checks nothing then.
+        # link_stages reports it, which knows the place; BuildKit checks nothing then.
         return Findings(CheckOptions(skip_all=True))
 
 

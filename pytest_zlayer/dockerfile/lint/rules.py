@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pytest_zlayer.dockerfile.check_directive import CheckOptions
-from pytest_zlayer.dockerfile.instructions import Instruction
 from pytest_zlayer.dockerfile.source import Span
+from pytest_zlayer.dockerfile.written import Instruction
 
 RULES = MappingProxyType(
     {

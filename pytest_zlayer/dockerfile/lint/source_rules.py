@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pytest_zlayer.dockerfile.instructions import (
-    Arg,
-    Dockerfile,
-    From,
-    Instruction,
-    Stage,
-)
+from pytest_zlayer.dockerfile.instructions import Arg, Dockerfile, From, Stage
 from pytest_zlayer.dockerfile.lint.rules import Findings, spot
 from pytest_zlayer.dockerfile.source import Span, Word
 from pytest_zlayer.dockerfile.stages.bases import read_platform
@@ -25,6 +19,7 @@ from pytest_zlayer.dockerfile.values.platforms import Platform
 from pytest_zlayer.dockerfile.values.quoting import go_quote
 from pytest_zlayer.dockerfile.values.references import parse_reference
 from pytest_zlayer.dockerfile.values.suggest import suggest
+from pytest_zlayer.dockerfile.written import Instruction
 
 _RESERVED = frozenset({"context", "scratch"})
 # The words of FROM image AS name.

@@ -1,4 +1,4 @@
-"""Build checks on what instructions come to: variables, commands, copied paths, ports."""
+"""Build checks on expanded instructions: variables, commands, copied paths, ports."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class StageChecks:
         self.workdir_set = True
 
     def _check_sources(self, instruction: Copy | Add, findings: Findings) -> None:
-        # With exceptions it cannot be told from a path alone whether something below is kept.
+        # With exceptions a path alone does not say whether something below is kept.
         ignore = self.ignore
         if ignore is None or ignore.has_exceptions:
             return

@@ -1,4 +1,4 @@
-"""What an instruction comes down to after expansion (phase D): the builder executes these."""
+"""The operations instructions become after expansion (phase D), which the builder executes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from pytest_zlayer.dockerfile.instructions import AnyInstruction, Heredoc
+from pytest_zlayer.dockerfile.instructions import AnyInstruction
 from pytest_zlayer.dockerfile.source import Span
+from pytest_zlayer.dockerfile.written import Heredoc
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_zlayer.dockerfile.errors import DockerfileError
-from pytest_zlayer.dockerfile.instructions import Instruction
+from pytest_zlayer.dockerfile.written import Instruction
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from pytest_zlayer.dockerfile.instructions import (
     ExecForm,
     Healthcheck,
     HealthProbe,
-    Heredoc,
     Run,
     ShellForm,
 )
@@ -20,6 +19,7 @@ from pytest_zlayer.dockerfile.parser.heredocs import parse_heredoc_word
 from pytest_zlayer.dockerfile.parser.parts import Parts
 from pytest_zlayer.dockerfile.source import Word
 from pytest_zlayer.dockerfile.values.quoting import go_quote
+from pytest_zlayer.dockerfile.written import Heredoc
 
 _Value = TypeVar("_Value")
 _NETWORKS = ("default", "none", "host")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from pytest_zlayer.dockerfile.instructions import Add, Copy, Heredoc
+from pytest_zlayer.dockerfile.instructions import Add, Copy
 from pytest_zlayer.dockerfile.parser.flags import InstructionError, read_flags
 from pytest_zlayer.dockerfile.parser.heredocs import HeredocWord, parse_heredoc_word
 from pytest_zlayer.dockerfile.parser.parts import Parts
 from pytest_zlayer.dockerfile.source import Word
+from pytest_zlayer.dockerfile.written import Heredoc
 
 
 def build_copy(parts: Parts) -> Copy:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from pytest_zlayer.dockerfile.instructions import Heredoc
 from pytest_zlayer.dockerfile.parser.heredocs import heredocs_of
 from pytest_zlayer.dockerfile.parser.lexeme import Lexeme, Refusal
 from pytest_zlayer.dockerfile.parser.lines import LineReader, LogicalLine
@@ -16,6 +15,7 @@ from pytest_zlayer.dockerfile.shell.split import ShellSyntaxError
 from pytest_zlayer.dockerfile.source import Span, Word
 from pytest_zlayer.dockerfile.spaces import BLANKS, SPACES
 from pytest_zlayer.dockerfile.values.quoting import go_quote
+from pytest_zlayer.dockerfile.written import Heredoc
 
 _NOT_STRINGS = "when using JSON array syntax, arrays must be comprised of strings only"
 _ELEMENT = re.compile(r'"(?:[^"\\]+|\\.)*"')

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from pytest_zlayer.dockerfile.instructions import Flag
 from pytest_zlayer.dockerfile.source import Span, Word
 from pytest_zlayer.dockerfile.values.suggest import suggest
+from pytest_zlayer.dockerfile.written import Flag
 
 Kind = Literal["text", "texts", "bool"]
 
@@ -40,9 +40,6 @@ FLAGS: Mapping[str, Mapping[str, Kind]] = {
     },
 }
 """Flags that may be given by instruction; an instruction that is not listed takes none."""
-
-UNCHECKED = frozenset(("ARG", "STOPSIGNAL"))
-"""Instructions whose flags BuildKit never looks at."""
 
 _BOOLEANS = {"": True, "true": True, "false": False}
 

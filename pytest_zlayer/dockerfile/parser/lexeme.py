@@ -11,8 +11,8 @@ from pytest_zlayer.dockerfile.source import Word
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from pytest_zlayer.dockerfile.instructions import Heredoc
     from pytest_zlayer.dockerfile.parser.lines import LogicalLine
+    from pytest_zlayer.dockerfile.written import Heredoc
 
 
 class Lexeme(Token):

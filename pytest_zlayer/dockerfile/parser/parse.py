@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pytest_zlayer.dockerfile.errors import Diagnostic, DockerfileError
 from pytest_zlayer.dockerfile.grammar import load_grammar
-from pytest_zlayer.dockerfile.instructions import (
-    AnyInstruction,
-    Arg,
-    Dockerfile,
-    From,
-    Instruction,
-    Stage,
-)
+from pytest_zlayer.dockerfile.instructions import AnyInstruction, Arg, Dockerfile, From, Stage
 from pytest_zlayer.dockerfile.parser.broken import BrokenDockerfile
 from pytest_zlayer.dockerfile.parser.build_instruction import build
 from pytest_zlayer.dockerfile.parser.flags import InstructionError
@@ -24,6 +17,7 @@ from pytest_zlayer.dockerfile.parser.lexer import DockerfileLexer, Scan
 from pytest_zlayer.dockerfile.parser.parts import split_parts
 from pytest_zlayer.dockerfile.parser.refusals import refusal
 from pytest_zlayer.dockerfile.source import Span
+from pytest_zlayer.dockerfile.written import Instruction
 
 if TYPE_CHECKING:
     from lark import Lark

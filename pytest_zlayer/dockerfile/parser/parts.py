@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_zlayer.dockerfile.instructions import Flag, Heredoc
 from pytest_zlayer.dockerfile.parser.lexeme import Lexeme
 from pytest_zlayer.dockerfile.parser.lines import LogicalLine
 from pytest_zlayer.dockerfile.source import Word
+from pytest_zlayer.dockerfile.written import Flag, Heredoc
 
 
 class Parts:

@@ -20,7 +20,6 @@ from pytest_zlayer.dockerfile.shell.word import (
     parse_body,
     parse_word,
     unsupported,
-    variable_names,
 )
 from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.values.quoting import go_quote
@@ -97,16 +96,6 @@ def expand_heredoc(text: str, env: Mapping[str, str]) -> str:
         raise _error(text, failure) from None
     except RecursionError:
         raise _error(text, _Failure(_TOO_DEEP, 0, len(text))) from None
-
-
-def names_used(word: str, escape: str = "\\") -> frozenset[str]:
-    """The names of all variables a word mentions, also inside of ``${…}``."""
-    if "$" not in word:
-        return frozenset()
-    try:
-        return frozenset(variable_names(parse_word(word, escape)))
-    except RecursionError:
-        return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +186,7 @@ class _Evaluation:
     def trimmed(self, part: Trim) -> str:
         pattern = self.text(part.argument, raw=True)
         value = self.env.get(part.name, "")
-        # A doubled operator is told by the pattern's first character, wherever that came from.
+        # The pattern's first character says whether the operator is doubled, wherever it came from.
         longest = pattern.startswith(part.operator)
         trim = wildcard.trim_prefix if part.operator == "#" else wildcard.trim_suffix
         try:

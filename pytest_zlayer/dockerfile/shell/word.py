@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
@@ -87,7 +87,7 @@ class Broken:
     """What cannot be understood; ``parts`` inside it are met first and may fail before it does.
 
     ``end`` is how far the text was read. With ``covers`` a failure of ``parts`` that happened at
-    the end of the text is told as this one.
+    the end of the text is reported as this one.
     """
 
     message: str
@@ -109,19 +109,6 @@ def parse_word(text: str, escape: str) -> tuple[Part, ...]:
 def parse_body(text: str) -> tuple[Part, ...]:
     """The parts of a here-document: as of a word, but quotes are ordinary characters."""
     return _parse(text, "\\", quotes=False)
-
-
-def variable_names(parts: Iterable[Part]) -> Iterator[str]:
-    """The names of all variables, also of those inside of others."""
-    for part in parts:
-        if isinstance(part, (Variable, Conditional, Trim, Replace)):
-            yield part.name
-        if isinstance(part, (Quoted, Broken)):
-            yield from variable_names(part.parts)
-        if isinstance(part, Replace):
-            yield from variable_names(part.pattern)
-        if isinstance(part, (Conditional, Trim, Replace)):
-            yield from variable_names(part.argument)
 
 
 def _parse(text: str, escape: str, *, quotes: bool) -> tuple[Part, ...]:

@@ -33,7 +33,7 @@ class BaseReader:
     names: dict[str, int] = field(default_factory=dict)
 
     def read(self, stage: Stage) -> Base:
-        """What ``stage`` is built from; when it cannot be told, a problem and scratch."""
+        """What ``stage`` is built from; when that is not clear, a problem and scratch."""
         instruction = stage.from_
         platform = self._platform(instruction)
         base = self._base(stage, self._image(instruction), platform)

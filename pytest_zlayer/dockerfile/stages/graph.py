@@ -139,7 +139,7 @@ def stage_label(stage: Stage) -> str:
 def error_in(
     dockerfile: Dockerfile, problems: Iterable[Diagnostic], phase: Phase
 ) -> DockerfileError:
-    """The error to raise for ``problems``, each told the lines of the instruction it is in."""
+    """The error to raise for ``problems``, each with the lines of the instruction it is in."""
     found = [_with_lines(dockerfile, problem) for problem in problems]
     return DockerfileError(found, phase=phase, text=dockerfile.text, filename=dockerfile.filename)
 

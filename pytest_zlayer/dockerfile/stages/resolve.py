@@ -9,12 +9,7 @@ from types import MappingProxyType
 
 from pytest_zlayer.dockerfile.check_directive import check_option_problem
 from pytest_zlayer.dockerfile.errors import Diagnostic, DockerfileError
-from pytest_zlayer.dockerfile.instructions import (
-    AnyInstruction,
-    Dockerfile,
-    Onbuild,
-    Stage,
-)
+from pytest_zlayer.dockerfile.instructions import AnyInstruction, Dockerfile, Onbuild, Stage
 from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.stages.bases import BaseReader
 from pytest_zlayer.dockerfile.stages.graph import (
@@ -73,7 +68,7 @@ def resolve_stages(
         contexts: names of build contexts; they take the place of stages and images.
 
     Raises:
-        DockerfileError: phase ``graph``, with all errors that can be told apart; phase
+        DockerfileError: phase ``graph``, with all errors that do not follow from another one; phase
             ``dispatch`` when a stage that is needed uses one that is not built before it, or gets
             a trigger that is no instruction.
     """

@@ -74,7 +74,7 @@ def read_word(text: str, variables: Mapping[str, str], escape: str) -> Reading:
 
 
 def part_of(word: Word, start: int, end: int) -> Span:
-    """Where characters ``start`` to ``end`` of the word stand, as far as that can be told.
+    """Where characters ``start`` to ``end`` of the word stand, as far as that is known.
 
     A word that was continued over lines, or whose flag was unquoted, is shown whole.
     """

@@ -1,4 +1,4 @@
-"""Which names of variables promise a secret, as the build checks of BuildKit have it."""
+"""Which names of variables stand for a secret, by the rule of BuildKit's build checks."""
 
 from __future__ import annotations
 

@@ -17,7 +17,6 @@ from pytest_zlayer.dockerfile.shell.word import (
     Variable,
     parse_body,
     parse_word,
-    variable_names,
 )
 from pytest_zlayer.dockerfile.shell.word_lexer import WordLexer, WordText
 
@@ -53,10 +52,6 @@ def test_the_escape_character_is_a_matter_of_the_dockerfile() -> None:
 
 def test_quotes_are_ordinary_in_the_body_of_a_heredoc() -> None:
     assert parse_body("'\"") == (Text("'\"", "'\"", plain=True),)
-
-
-def test_a_quote_in_an_argument_does_not_close_the_one_around_it() -> None:
-    assert list(variable_names(parse_word('"${a:-"$b"}"$c', "\\"))) == ["a", "b", "c"]
 
 
 @given(

@@ -1,0 +1,317 @@
+"""Every option, declared once: its names, type, default and help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_zlayer.inputs.option_values import (
+    one_of,
+    to_context_pair,
+    to_count,
+    to_factor,
+    to_limit,
+    to_pair,
+    to_path,
+    to_program,
+    to_seconds,
+    to_size,
+    to_span,
+    to_switch,
+    to_text,
+)
+
+KEEP_CHOICES = ("all", "failed", "none")
+PULL_CHOICES = ("missing", "newer", "always", "never")
+PROGRESS_CHOICES = ("auto", "plain", "live", "quiet")
+ISOLATION_CHOICES = ("auto", "oci", "rootless", "chroot")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One setting with its three names: ``--zlayer-x-y``, ``ZLAYER_X_Y`` and ``zlayer_x_y``.
+
+    Attributes:
+        name: the option without prefix, words joined by ``-``.
+        help: what it is for, one sentence.
+        convert: text to value; raises ``ValueError`` saying what was expected.
+        default: the value when nobody sets it.
+        metavar: what stands for the value in help texts; ``""`` for a switch.
+        many: may be given several times; the values form a mapping or a tuple.
+        bare: the text meant by the option without a value, or ``None``.
+        field: the field of ``BuildOptions`` it sets, or ``None``.
+    """
+
+    name: str
+    help: str
+    convert: Callable[[str], Any]
+    default: Any = None
+    metavar: str = "VALUE"
+    many: bool = False
+    bare: str | None = None
+    field: str | None = None
+
+    @property
+    def flag(self) -> str:
+        """The pytest option."""
+        return f"--zlayer-{self.name}"
+
+    @property
+    def ini(self) -> str:
+        """The ini name, which is also where pytest keeps the command line's value."""
+        return "zlayer_" + self.name.replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return self.ini.upper()
+
+
+_KEEP_HELP = "keep images, stage images and failed containers: all, failed or none (bare: all)"
+_BASE = "tried first for base images whose name says no registry"
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        name="keep",
+        help=_KEEP_HELP,
+        convert=one_of(KEEP_CHOICES),
+        default="none",
+        metavar="WHAT",
+        bare="all",
+        field="keep",
+    ),
+    Option(
+        name="retries",
+        help="extra attempts of a RUN step that fails",
+        convert=to_count,
+        default=0,
+        metavar="N",
+        field="retries",
+    ),
+    Option(
+        name="retry-delay",
+        help="seconds to wait before the first retry",
+        convert=to_seconds,
+        default=3.0,
+        metavar="S",
+        field="retry_delay",
+    ),
+    Option(
+        name="retry-backoff",
+        help="factor by which the wait grows with each retry",
+        convert=to_factor,
+        default=1.0,
+        metavar="FACTOR",
+        field="retry_backoff",
+    ),
+    Option(
+        name="retry-max-delay",
+        help="seconds that no wait before a retry exceeds",
+        convert=to_seconds,
+        default=60.0,
+        metavar="S",
+        field="retry_max_delay",
+    ),
+    Option(
+        name="retry-max-total",
+        help="seconds that all waits of one build may sum up to; then it fails",
+        convert=to_seconds,
+        default=600.0,
+        metavar="S",
+        field="retry_max_total",
+    ),
+    Option(
+        name="timeout",
+        help="seconds a build may take (0: no limit)",
+        convert=to_limit,
+        metavar="S",
+        field="timeout",
+    ),
+    Option(
+        name="step-timeout",
+        help="seconds one RUN step may take (0: no limit)",
+        convert=to_limit,
+        metavar="S",
+        field="step_timeout",
+    ),
+    Option(
+        name="transfer-timeout",
+        help="seconds one attempt of a pull or push may take (0: no limit)",
+        convert=to_limit,
+        default=600.0,
+        metavar="S",
+        field="transfer_timeout",
+    ),
+    Option(
+        name="pull",
+        help="when base images are pulled: missing, newer, always or never",
+        convert=one_of(PULL_CHOICES),
+        default="missing",
+        metavar="MODE",
+        field="pull",
+    ),
+    Option(
+        name="registry",
+        help=f"default registry, {_BASE}",
+        convert=to_text,
+        metavar="HOST",
+        field="registry",
+    ),
+    Option(
+        name="authfile",
+        help="file with the credentials of registries",
+        convert=to_path,
+        metavar="FILE",
+        field="authfile",
+    ),
+    Option(
+        name="platform",
+        help="platform to build for, os/arch[/variant]",
+        convert=to_text,
+        metavar="PLATFORM",
+        field="platform",
+    ),
+    Option(
+        name="build-arg",
+        help="value of a build argument; may be repeated",
+        convert=to_pair,
+        metavar="NAME=VALUE",
+        many=True,
+        field="build_args",
+    ),
+    Option(
+        name="build-context",
+        help="named build context: path, docker-image://… or oci-layout://…; may be repeated",
+        convert=to_context_pair,
+        metavar="NAME=VALUE",
+        many=True,
+        field="build_contexts",
+    ),
+    Option(
+        name="image",
+        help="use a ready image for the declaration of this name instead of building it; "
+        "may be repeated",
+        convert=to_pair,
+        metavar="NAME=REF",
+        many=True,
+        field="images",
+    ),
+    Option(
+        name="cache-mount",
+        help="path mounted as a cache in every RUN step; may be repeated",
+        convert=to_text,
+        default=(),
+        metavar="PATH",
+        many=True,
+        field="cache_mounts",
+    ),
+    Option(
+        name="no-cache",
+        help="run every step, even if its layer is cached",
+        convert=to_switch,
+        default=False,
+        metavar="",
+        field="no_cache",
+    ),
+    Option(
+        name="cache",
+        help="what becomes of cached layers: keep (they serve later runs) or session (those of "
+        "this run are removed with it)",
+        convert=one_of(("keep", "session")),
+        default="keep",
+        metavar="HOW",
+        field="cache",
+    ),
+    Option(
+        name="cache-max-age",
+        help="cached layers unused for longer are removed",
+        convert=to_span,
+        default=14 * 86400.0,
+        metavar="TIME",
+        field="cache_max_age",
+    ),
+    Option(
+        name="cache-max-size",
+        help="the least recently used cached layers beyond this size are removed",
+        convert=to_size,
+        default=10 * 1024**3,
+        metavar="SIZE",
+        field="cache_max_size",
+    ),
+    Option(
+        name="jobs",
+        help="stages and images built side by side (0: one for each core)",
+        convert=to_count,
+        default=0,
+        metavar="N",
+        field="jobs",
+    ),
+    Option(
+        name="prebuild",
+        help="build the images of the selected tests in the background while other tests run: "
+        "on or off",
+        convert=to_switch,
+        default=True,
+        metavar="on|off",
+        bare="on",
+    ),
+    Option(
+        name="missing",
+        help="what becomes of tests that need an image when no usable buildah is found: "
+        "fail or skip",
+        convert=one_of(("fail", "skip")),
+        default="fail",
+        metavar="WHAT",
+    ),
+    Option(
+        name="buildah",
+        help="path of the buildah program",
+        convert=to_program,
+        metavar="PATH",
+        field="buildah",
+    ),
+    Option(
+        name="isolation",
+        help="how RUN steps are kept apart from the host: auto, oci, rootless or chroot",
+        convert=one_of(ISOLATION_CHOICES),
+        default="auto",
+        metavar="TYPE",
+        field="isolation",
+    ),
+    Option(
+        name="root",
+        help="directory of the container storage",
+        convert=to_path,
+        metavar="DIR",
+        field="root",
+    ),
+    Option(
+        name="runroot",
+        help="directory of the container storage's state",
+        convert=to_path,
+        metavar="DIR",
+        field="runroot",
+    ),
+    Option(
+        name="progress",
+        help="how builds are shown: auto, plain, live or quiet",
+        convert=one_of(PROGRESS_CHOICES),
+        default="auto",
+        metavar="HOW",
+    ),
+    Option(
+        name="log-dir",
+        help="directory where the logs of builds are kept",
+        convert=to_path,
+        metavar="DIR",
+        field="log_dir",
+    ),
+    Option(
+        name="list",
+        help="show which tests need which images and stages; runs no test, needs no buildah",
+        convert=to_switch,
+        default=False,
+        metavar="",
+    ),
+)
