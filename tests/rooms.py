@@ -9,24 +9,25 @@ SHARED = {"errors", "events", "lazy"}
 # the modules that have a line of their own; "x/*" is the room x with all rooms below it. A room to
 # come stands here before its first module does.
 ROOMS: dict[str, str] = {
-    "__init__": "library services checks report plugin inputs builder/* dockerfile/* buildah/*",
+    "__init__": "library services checks/* report plugin inputs builder/* dockerfile/* buildah/*",
     "__main__": "cli",
     # What pytest calls, and what people call instead.
     "plugin": (
-        "plugin/items plugin/progress hookspecs signals library services checks report "
+        "plugin/items plugin/progress hookspecs progress signals library services checks/* report "
         "inputs builder/* dockerfile/* buildah/*"
     ),
-    "plugin/items": "checks report inputs builder/* dockerfile/*",
-    "plugin/progress": "report",
+    "plugin/items": "checks/* report inputs builder/* dockerfile/*",
+    "plugin/progress": "report progress",
     "cli": (
-        "__init__ signals library services checks report inputs builder/* dockerfile/* buildah/*"
+        "__init__ progress signals library services checks/* report inputs builder/* dockerfile/* "
+        "buildah/*"
     ),
     "library": "inputs builder/session builder/image builder/model",
     "hookspecs": "builder/image builder/model",
+    "progress": "",
     "signals": "",
     # What can be done with an image.
-    "services": "builder/image builder/session builder/model builder/store buildah/*",
-    "checks": "builder/image builder/files builder/model dockerfile/values",
+    "services": "checks/* builder/image builder/session builder/model builder/store buildah/*",
     "report": "",
     # What people say.
     "inputs": "builder/model dockerfile/values",
@@ -54,7 +55,7 @@ ROOMS: dict[str, str] = {
         "buildah/files buildah/errors"
     ),
     "builder/image": (
-        "builder/store builder/oci builder/files builder/model dockerfile/operations "
+        "checks/* builder/store builder/oci builder/files builder/model dockerfile/operations "
         "dockerfile/values dockerfile buildah/*"
     ),
     "builder/store": (
@@ -75,6 +76,9 @@ ROOMS: dict[str, str] = {
     "builder/model": "dockerfile/values buildah/failures buildah/errors",
     "builder/copy_error": "",
     "builder": "",
+    # What can be said about an image; over protocols, so it stands below what it is about.
+    "checks": "dockerfile/operations dockerfile/values dockerfile",
+    "checks/packages": "checks",
     # The language: text becomes typed instructions, and these become operations.
     "dockerfile/__init__": "dockerfile/lint dockerfile/parser dockerfile/shell dockerfile",
     "dockerfile/lint": (
@@ -126,7 +130,7 @@ ROOMS: dict[str, str] = {
 }
 
 # Rooms of the table that have no module yet.
-TO_COME = {"services", "checks", "plugin/items", "plugin/progress"}
+TO_COME = {"services", "report", "plugin/items", "plugin/progress"}
 TO_COME |= {"buildah/runtime"}
 
 # What the tests below would refuse today. A line that is no longer needed has to go.
@@ -145,5 +149,5 @@ EXCEPTIONS: dict[str, set[str]] = {
         "builder/image/facts",
         "builder/image/save",
     },
-    "folder": {"tests/pytester has 27 modules"},
+    "folder": {"tests/pytester has 28 modules"},
 }

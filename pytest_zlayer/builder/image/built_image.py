@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pytest_zlayer.builder.image.path import ImagePath
 from pytest_zlayer.builder.oci.config import HistoryEntry, Layer
+from pytest_zlayer.checks.assertions import ImageAssertions
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.values.platforms import host_platform
 from pytest_zlayer.errors import UsageError, ZlayerError
@@ -21,6 +23,9 @@ from pytest_zlayer.lazy import lazy
 if TYPE_CHECKING:
     from pytest_zlayer.builder.image.container import Container
     from pytest_zlayer.builder.image.facts import ImageFacts, ImageStore
+    from pytest_zlayer.checks.difference import ImageDiff
+    from pytest_zlayer.checks.packages.record import Package
+    from pytest_zlayer.checks.waste import WastedFile
 
 SaveFormat = Literal["oci-archive", "docker-archive", "oci", "dir"]
 OtherEngine: TypeAlias = Literal["docker", "podman"]
@@ -95,7 +100,7 @@ class CommandFailed(ZlayerError):
 
 
 @dataclass(frozen=True)
-class Image:
+class Image(ImageAssertions):
     """An image in the store.
 
     ``str(image)`` is a reference every tool on the same storage understands. Facts are read from
@@ -168,6 +173,60 @@ class Image:
     def config(self) -> ImageConfig:
         """The configuration: environment, command, user and so on."""
         return self._facts.config
+
+    @property
+    def raw_config(self) -> Mapping[str, Any]:
+        """The configuration as the store holds it: the JSON document, with its spelling."""
+        return MappingProxyType(copy.deepcopy(dict(self._facts.raw)))
+
+    @lazy
+    def packages(self) -> Mapping[str, Package]:
+        """The installed packages by name: Debian's, Alpine's, rpm's, Python distributions.
+
+        Raises:
+            PackagesUnreadable: there is a database that only its own tool can read.
+        """
+        from pytest_zlayer.checks.packages.read import read_packages
+
+        return read_packages(self)
+
+    @lazy
+    def wasted(self) -> tuple[WastedFile, ...]:
+        """The files that later layers hide or write again, from the lowest layer up."""
+        from pytest_zlayer.checks.waste import wasted_files
+
+        return wasted_files(self._store.layer_files(self.native_id))
+
+    @property
+    def wasted_size(self) -> int:
+        """Bytes that later layers hide or write again."""
+        return sum(one.size for one in self.wasted)
+
+    def diff(self, other: Image) -> ImageDiff:
+        """How ``other`` differs from this image: what it has more, less and otherwise.
+
+        False when the files (but for their times) and the configurations are equal.
+        """
+        from pytest_zlayer.checks.difference import compare
+
+        return compare(self, other)
+
+    def to_dict(self, *, files: bool = False) -> dict[str, Any]:
+        """Configuration, history and packages, with ``files`` also all files, as plain data.
+
+        The same Dockerfile and inputs give the same data: no ids, no times.
+        """
+        from pytest_zlayer.checks.snapshot import snapshot
+
+        return snapshot(self, files=files)
+
+    def files(self, pattern: str = "**") -> Iterator[ImagePath]:
+        """All that is no directory and whose path matches: ``"etc/*.conf"``, ``"**/*.so"``."""
+        return self.path("/").files(pattern)
+
+    def export(self, path: str | Path, source: str = "/") -> Path:
+        """Write the files below ``source`` into a directory, or into ``NAME.tar``; the path."""
+        return self._store.export(self, Path(path), source)
 
     def run(
         self,

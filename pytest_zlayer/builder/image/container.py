@@ -12,16 +12,18 @@ from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.buildah.run_request import RunRequest, Volume
 from pytest_zlayer.builder.image.built_image import CommandFailed, CommandLike, Image, RunResult
 from pytest_zlayer.builder.image.path import ImagePath
+from pytest_zlayer.checks.assertions import Assertions
 from pytest_zlayer.errors import UsageError
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.image.facts import ImageStore
+    from pytest_zlayer.checks.packages.record import Package
 
 _NO_VALUES: Mapping[str, str] = {}
 _DEFAULT_SHELL = ("/bin/sh", "-c")
 
 
-class Container:
+class Container(Assertions):
     """A container in which commands run one after the other on the same files."""
 
     def __init__(self, image: Image, name: str, store: ImageStore) -> None:
@@ -69,6 +71,18 @@ class Container:
         if check and result.exit_code != 0:
             raise CommandFailed(self.image.label, result)
         return result
+
+    @property
+    def label(self) -> str:
+        """How people recognise it in messages."""
+        return self.image.label
+
+    @property
+    def packages(self) -> Mapping[str, Package]:
+        """The packages installed now, by name; see ``Image.packages``."""
+        from pytest_zlayer.checks.packages.read import read_packages
+
+        return read_packages(self)
 
     def path(self, path: str) -> ImagePath:
         """A file of the container as it is now."""

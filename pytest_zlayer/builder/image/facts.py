@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.buildah.errors import EngineTimeout
 from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.image.container import Container
+from pytest_zlayer.builder.image.export import export_files
+from pytest_zlayer.builder.image.layer_files import pushed_layer_files, read_layer_files
 from pytest_zlayer.builder.image.save import load_into, save
 from pytest_zlayer.builder.oci.config import (
     Chain,
@@ -24,6 +26,7 @@ from pytest_zlayer.builder.oci.config import (
 )
 from pytest_zlayer.builder.store.mounted_images import MountedImages, SharedImages
 from pytest_zlayer.builder.store.transfers import Transfers
+from pytest_zlayer.checks.waste import LayerFile
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.errors import UsageError
 
@@ -41,6 +44,7 @@ class ImageFacts:
     created: datetime
     config: ImageConfig
     chain: Chain
+    raw: Mapping[str, Any]
 
 
 class ImageStore:
@@ -84,8 +88,17 @@ class ImageStore:
                     created=_moment(record.config.get("created", "")),
                     config=read_config(record.config),
                     chain=chain,
+                    raw=record.config,
                 )
             return self._facts[image_id]
+
+    def layer_files(self, image_id: str) -> list[list[LayerFile]]:
+        """What stands in the tar of each layer, from the bottom up."""
+        found = read_layer_files(self.engine.storage, image_id)
+        if found is None:
+            directory = self._scratch / f"layers-{image_id[:12]}"
+            found = pushed_layer_files(self.engine, image_id, directory)
+        return found
 
     def rootfs(self, image_id: str) -> Rootfs:
         """The files of an image."""
@@ -115,6 +128,10 @@ class ImageStore:
                 self._runnable[image_id] = self.engine.import_layout(directory, name)
                 self._temporary.append(name)
             return self._runnable[image_id]
+
+    def export(self, image: Image, path: Path, source: str) -> Path:
+        """Write files of ``image`` to ``path``."""
+        return export_files(self.rootfs(image.native_id), source, path, image.label)
 
     def tag(self, image: Image, names: Sequence[str]) -> None:
         """Give ``image`` more names."""

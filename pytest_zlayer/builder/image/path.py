@@ -6,11 +6,13 @@ import errno
 import fnmatch
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from pytest_zlayer.buildah.files.rootfs import Entry, Rootfs
+from pytest_zlayer.buildah.files.rootfs import Entry, LocalRootfs, Rootfs
+from pytest_zlayer.builder.files.directory import DiskTree
+from pytest_zlayer.builder.files.paths import join, scan
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,25 @@ class ImagePath:
         for name in self._rootfs.listdir(self._followed()):
             yield ImagePath(self._rootfs, posixpath.join(self._path, name))
 
+    def walk(self) -> Iterator[tuple[ImagePath, FileStat]]:
+        """Everything below a directory with its facts, parents first; no link is followed."""
+        rootfs = self._rootfs
+        if isinstance(rootfs, LocalRootfs):
+            rootfs = DiskTree(rootfs.root)  # reads the facts of a directory in one go
+        for path, entry in _walk(rootfs, self._followed()):
+            yield ImagePath(self._rootfs, path), _facts(entry)
+
+    def files(self, pattern: str = "**") -> Iterator[ImagePath]:
+        """All that is no directory, at any depth, if its path below this one matches.
+
+        ``*``, ``?`` and ``[…]`` stand for parts of a name, ``**`` for any number of names.
+        """
+        parts = [part for part in pattern.split("/") if part]
+        depth = len([part for part in self._followed().split("/") if part])
+        for path, facts in self.walk():
+            if facts.kind != "directory" and fits(str(path).split("/")[depth + 1 :], parts):
+                yield path
+
     def glob(self, pattern: str) -> Iterator[ImagePath]:
         """Paths below this one that match: ``*``, ``?``, ``[…]`` and ``**`` as in pathlib."""
         yield from _glob(self, [part for part in pattern.split("/") if part])
@@ -146,6 +167,24 @@ class ImagePath:
 def _facts(entry: Entry) -> FileStat:
     mtime = entry.mtime_ns / 1e9
     return FileStat(entry.kind, entry.mode, entry.uid, entry.gid, entry.size, mtime)
+
+
+def _walk(rootfs: Rootfs, directory: str) -> Iterator[tuple[str, Entry]]:
+    for found in scan(rootfs, directory):
+        path = join(directory, found.name)
+        yield path, found.entry
+        if found.entry.kind == "directory":
+            yield from _walk(rootfs, path)
+
+
+def fits(names: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether the names of a path match those of a pattern; ``**`` stands for any number."""
+    if not pattern:
+        return not names
+    first, rest = pattern[0], pattern[1:]
+    if first == "**":
+        return not rest or any(fits(names[at:], rest) for at in range(len(names)))
+    return bool(names) and fnmatch.fnmatchcase(names[0], first) and fits(names[1:], rest)
 
 
 def _glob(path: ImagePath, parts: list[str]) -> Iterator[ImagePath]:

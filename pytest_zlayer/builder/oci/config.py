@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_zlayer.builder.model.spec import ImageFormat
 from pytest_zlayer.dockerfile.instructions import HealthProbe
-from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
+from pytest_zlayer.dockerfile.operations.image_config import ImageConfig, Words
 
 EPOCH = "1970-01-01T00:00:00Z"
 
@@ -122,17 +122,17 @@ def read_config(config: Mapping[str, Any]) -> ImageConfig:
     inner: Mapping[str, Any] = config.get("config") or {}
     return ImageConfig(
         env=dict(_split_pair(item) for item in inner.get("Env") or ()),
-        cmd=_optional_tuple(inner.get("Cmd")),
-        entrypoint=_optional_tuple(inner.get("Entrypoint")),
+        cmd=_optional_words(inner.get("Cmd")),
+        entrypoint=_optional_words(inner.get("Entrypoint")),
         user=inner.get("User") or "",
         workdir=inner.get("WorkingDir") or "",
-        exposed_ports=tuple(inner.get("ExposedPorts") or ()),
-        volumes=tuple(inner.get("Volumes") or ()),
+        exposed_ports=Words(inner.get("ExposedPorts") or ()),
+        volumes=Words(inner.get("Volumes") or ()),
         labels=dict(inner.get("Labels") or {}),
         healthcheck=_read_healthcheck(inner.get("Healthcheck")),
         stop_signal=inner.get("StopSignal") or None,
-        shell=_optional_tuple(inner.get("Shell")),
-        onbuild=tuple(inner.get("OnBuild") or ()),
+        shell=_optional_words(inner.get("Shell")),
+        onbuild=Words(inner.get("OnBuild") or ()),
         author=config.get("author") or "",
         architecture=config.get("architecture") or "",
         os=config.get("os") or "",
@@ -146,8 +146,8 @@ def _split_pair(item: str) -> tuple[str, str]:
     return name, value
 
 
-def _optional_tuple(items: Sequence[str] | None) -> tuple[str, ...] | None:
-    return tuple(items) if items else None
+def _optional_words(items: Sequence[str] | None) -> Words | None:
+    return Words(items) if items else None
 
 
 def _read_healthcheck(found: Mapping[str, Any] | None) -> HealthProbe | None:

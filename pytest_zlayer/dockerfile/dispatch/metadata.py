@@ -25,6 +25,7 @@ from pytest_zlayer.dockerfile.instructions import (
     User,
     Volume,
 )
+from pytest_zlayer.dockerfile.operations.image_config import Words
 from pytest_zlayer.dockerfile.source import Word
 from pytest_zlayer.dockerfile.values.ports import parse_port_spec
 from pytest_zlayer.dockerfile.values.stop_signals import check_signal
@@ -43,11 +44,11 @@ def described(state: StageState, instruction: Describing, reader: WordReader) ->
             return state.with_env(_values(instruction.pairs))
         case Cmd():
             argv = command_line(instruction.command, state)
-            return replace(state, config=replace(config, cmd=argv), cmd_set=True)
+            return replace(state, config=replace(config, cmd=Words(argv)), cmd_set=True)
         case Entrypoint():
             argv = command_line(instruction.command, state)
             cmd = config.cmd if state.cmd_set else None
-            config = replace(config, entrypoint=argv, cmd=cmd)
+            config = replace(config, entrypoint=Words(argv), cmd=cmd)
         case Label():
             labels = {**config.labels, **_values(instruction.pairs)}
             config = replace(config, labels=MappingProxyType(labels))
@@ -61,7 +62,7 @@ def described(state: StageState, instruction: Describing, reader: WordReader) ->
         case User():
             config = replace(config, user=instruction.user.value)
         case Shell():
-            config = replace(config, shell=instruction.command)
+            config = replace(config, shell=Words(instruction.command))
         case Healthcheck():
             config = replace(config, healthcheck=instruction.probe)
         case Maintainer():

@@ -8,6 +8,24 @@ from types import MappingProxyType
 
 from pytest_zlayer.dockerfile.instructions import HealthProbe
 
+
+class Words(tuple[str, ...]):
+    """Words in order; equal to a list of the same words too."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return tuple.__eq__(self, tuple(other) if isinstance(other, list) else other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = tuple.__hash__
+
+    def __repr__(self) -> str:
+        return tuple.__repr__(self)
+
+
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
@@ -20,8 +38,8 @@ class ImageConfig:
     """
 
     env: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
-    cmd: tuple[str, ...] | None = None
-    entrypoint: tuple[str, ...] | None = None
+    cmd: Words | None = None
+    entrypoint: Words | None = None
     user: str = ""
     workdir: str = ""
     exposed_ports: tuple[str, ...] = ()
@@ -29,7 +47,7 @@ class ImageConfig:
     labels: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     healthcheck: HealthProbe | None = None
     stop_signal: str | None = None
-    shell: tuple[str, ...] | None = None
+    shell: Words | None = None
     onbuild: tuple[str, ...] = ()
     author: str = ""
     architecture: str = ""
