@@ -99,6 +99,14 @@ class ImageDiff:
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed or self.config)
 
+    def __repr__(self) -> str:
+        numbers = (
+            f"{len(self.added)} added, {len(self.removed)} removed, {len(self.changed)} changed"
+        )
+        names = [*sorted(self.paths), *(f"config {one}" for one in self.config)]
+        shown = ", ".join(names[:5])
+        return f"<ImageDiff: {numbers}: {shown}{', …' if len(names) > 5 else ''}>"
+
     @property
     def paths(self) -> frozenset[str]:
         """Every path that is added, removed or changed."""

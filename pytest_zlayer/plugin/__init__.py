@@ -74,6 +74,10 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     return collection.begin(state_of(session.config), session)
 
 
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    return reporting.explained(op, left, right)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[Any]

@@ -226,6 +226,17 @@ def add_section(call: pytest.CallInfo[Any], report: pytest.TestReport) -> None:
         report.sections.append((SECTION, details))
 
 
+def explained(operator: str, left: object, right: object) -> list[str] | None:
+    """Why an ``assert`` on something of ours failed, or ``None``."""
+    # Whoever holds nothing of ours needs nothing loaded.
+    if not any(type(one).__module__.startswith("pytest_zlayer.") for one in (left, right)):
+        return None
+    from pytest_zlayer.checks.explain import explain
+
+    lines = explain(operator, left, right)
+    return None if lines is None else [f"{left!r} {operator} {right!r}"[:240], *lines]
+
+
 def header(settings: Settings) -> str | None:
     """The settings somebody made, for the head of the run; no engine is started for it."""
     shown = [

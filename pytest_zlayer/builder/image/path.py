@@ -15,6 +15,13 @@ from pytest_zlayer.builder.files.directory import DiskTree
 from pytest_zlayer.builder.files.paths import join, scan
 
 
+class Mode(int):
+    """Permission bits; shown in octal."""
+
+    def __repr__(self) -> str:
+        return f"0o{self:o}"
+
+
 @dataclass(frozen=True)
 class FileStat:
     """Facts of a file: ``mode`` with permission bits (0o7777), owner ids, size in bytes."""
@@ -166,7 +173,7 @@ class ImagePath:
 
 def _facts(entry: Entry) -> FileStat:
     mtime = entry.mtime_ns / 1e9
-    return FileStat(entry.kind, entry.mode, entry.uid, entry.gid, entry.size, mtime)
+    return FileStat(entry.kind, Mode(entry.mode), entry.uid, entry.gid, entry.size, mtime)
 
 
 def _walk(rootfs: Rootfs, directory: str) -> Iterator[tuple[str, Entry]]:

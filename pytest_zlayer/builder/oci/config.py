@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_zlayer.builder.model.spec import ImageFormat
 from pytest_zlayer.dockerfile.instructions import HealthProbe
-from pytest_zlayer.dockerfile.operations.image_config import ImageConfig, Words
+from pytest_zlayer.dockerfile.operations.image_config import ImageConfig, Labels, Variables, Words
 
 EPOCH = "1970-01-01T00:00:00Z"
 
@@ -121,14 +121,14 @@ def read_config(config: Mapping[str, Any]) -> ImageConfig:
     """The typed configuration of an image, from the JSON its store or registry holds."""
     inner: Mapping[str, Any] = config.get("config") or {}
     return ImageConfig(
-        env=dict(_split_pair(item) for item in inner.get("Env") or ()),
+        env=Variables(_split_pair(item) for item in inner.get("Env") or ()),
         cmd=_optional_words(inner.get("Cmd")),
         entrypoint=_optional_words(inner.get("Entrypoint")),
         user=inner.get("User") or "",
         workdir=inner.get("WorkingDir") or "",
         exposed_ports=Words(inner.get("ExposedPorts") or ()),
         volumes=Words(inner.get("Volumes") or ()),
-        labels=dict(inner.get("Labels") or {}),
+        labels=Labels(inner.get("Labels") or {}),
         healthcheck=_read_healthcheck(inner.get("Healthcheck")),
         stop_signal=inner.get("StopSignal") or None,
         shell=_optional_words(inner.get("Shell")),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.checks.packages import apk, deb, python, rpm
@@ -11,6 +10,12 @@ from pytest_zlayer.checks.packages.record import Package
 
 if TYPE_CHECKING:
     from pytest_zlayer.checks.subjects import HasFiles
+
+
+class Packages(dict[str, Package]):
+    """Packages by name."""
+
+    what = "package"
 
 
 def read_packages(subject: HasFiles) -> Mapping[str, Package]:
@@ -29,7 +34,7 @@ def read_packages(subject: HasFiles) -> Mapping[str, Package]:
             if key not in found:
                 found[key] = package
                 break
-    return MappingProxyType(dict(sorted(found.items())))
+    return Packages(sorted(found.items()))
 
 
 def _all(subject: HasFiles) -> Iterable[Package]:

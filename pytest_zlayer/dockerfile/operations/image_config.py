@@ -26,6 +26,25 @@ class Words(tuple[str, ...]):
         return tuple.__repr__(self)
 
 
+class Variables(dict[str, str]):
+    """Values by name; ``what`` is said of a name that is not there."""
+
+    what = "variable"
+
+    def __missing__(self, name: str) -> str:
+        from pytest_zlayer.dockerfile.values.suggest import suggest
+
+        near = suggest(name, self, case_sensitive=False) or suggest(name, self)
+        hint = f" (did you mean {near}?)" if near else ""
+        raise KeyError(f"there is no {self.what} {name}{hint}")
+
+
+class Labels(Variables):
+    """Labels by name."""
+
+    what = "label"
+
+
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
