@@ -78,6 +78,27 @@ def to_switch(text: str) -> bool:
     raise ValueError("expected true or false")
 
 
+def to_prebuild(text: str) -> str:
+    """``on``, ``off`` or ``only``; the usual words for true and false are taken too."""
+    if text.strip().lower() == "only":
+        return "only"
+    try:
+        return "on" if to_switch(text) else "off"
+    except ValueError:
+        raise ValueError("expected on, off or only") from None
+
+
+def to_listing(text: str) -> str | None:
+    """The format of a listing, ``text`` or ``json``; ``None``: none is wanted."""
+    word = text.strip().lower()
+    if word in {"text", "json"}:
+        return word
+    try:
+        return "text" if to_switch(text) else None
+    except ValueError:
+        raise ValueError("expected text or json") from None
+
+
 _SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SIZES = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 

@@ -12,8 +12,10 @@ from pytest_zlayer.inputs.option_values import (
     to_count,
     to_factor,
     to_limit,
+    to_listing,
     to_pair,
     to_path,
+    to_prebuild,
     to_program,
     to_seconds,
     to_size,
@@ -40,6 +42,8 @@ class Option:
         metavar: what stands for the value in help texts; ``""`` for a switch.
         many: may be given several times; the values form a mapping or a tuple.
         bare: the text meant by the option without a value, or ``None``.
+        words: values that may follow a switch, after ``=`` only: it takes no word from the
+            paths behind it.
         field: the field of ``BuildOptions`` it sets, or ``None``.
     """
 
@@ -50,6 +54,7 @@ class Option:
     metavar: str = "VALUE"
     many: bool = False
     bare: str | None = None
+    words: tuple[str, ...] = ()
     field: str | None = None
 
     @property
@@ -250,10 +255,10 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="prebuild",
         help="build the images of the selected tests in the background while other tests run: "
-        "on or off",
-        convert=to_switch,
-        default=True,
-        metavar="on|off",
+        "on or off; only: build them and run no test",
+        convert=to_prebuild,
+        default="on",
+        metavar="on|off|only",
         bare="on",
     ),
     Option(
@@ -310,8 +315,14 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="list",
         help="show which tests need which images and stages; runs no test, needs no buildah",
-        convert=to_switch,
-        default=False,
+        convert=to_listing,
         metavar="",
+        words=("json",),
+    ),
+    Option(
+        name="group",
+        help="run only the tests that need an image of this group (see --zlayer-list=json)",
+        convert=to_text,
+        metavar="ID",
     ),
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_zlayer import hookspecs
-from pytest_zlayer.plugin import collection, markers, options, reporting, workers
+from pytest_zlayer.plugin import collection, listing, markers, options, reporting, workers
 from pytest_zlayer.plugin.fixtures import (
     zlayer_build,
     zlayer_container,
@@ -37,13 +37,19 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
+    with listing.standard_output_for_json(config):
+        return (yield)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     for line in markers.MARKER_LINES:
         config.addinivalue_line("markers", line)
     config.stash[STATE] = state = State(config, options.read_settings(config))
     config.pluginmanager.register(workers.Relay(state), "zlayer-relay")
-    if state.settings["list"]:
+    if state.settings["list"] or state.settings["prebuild"] == "only":
         workers.stay_in_one_process(config)
 
 
@@ -66,7 +72,9 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    collection.check(state_of(config), items)
+    state = state_of(config)
+    collection.select_group(state, items)
+    collection.check(state, items)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -93,6 +101,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitC
     state = state_of(session.config)
     stopped = exitstatus == pytest.ExitCode.INTERRUPTED or session.shouldstop or session.shouldfail
     state.close(failed=session.testsfailed > 0, hurry=bool(stopped))
+    if state.failed and not session.exitstatus:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if state.signal is not None:
         session.exitstatus = 128 + state.signal
     workers.hand_over(state)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.plugin import listing
 from pytest_zlayer.plugin.fixtures import image_fixtures_of, is_overridden
 from pytest_zlayer.plugin.markers import OWN_MARKER, READING_FIXTURES, declared_images, the_image
+from pytest_zlayer.plugin.reporting import failure_text
 from pytest_zlayer.plugin.state import State
 
 if TYPE_CHECKING:
@@ -134,7 +136,10 @@ def begin(state: State, session: pytest.Session) -> bool | None:
     if session.testsfailed and not option.continue_on_collection_errors:
         return None
     if state.settings["list"]:
-        state.reporter.show(listing(survey(session.items, lambda: state.session.plan)))
+        _list(state, session)
+        return True
+    if state.settings["prebuild"] == "only":
+        _build_all(state)
         return True
     if _builds_ahead(state, option):
         # A worker of pytest-xdist learns one by one which tests it gets: it brings layers into the
@@ -145,9 +150,47 @@ def begin(state: State, session: pytest.Session) -> bool | None:
     return None
 
 
+def _list(state: State, session: pytest.Session) -> None:
+    found = survey(session.items, lambda: state.session.plan)
+    if state.settings["list"] == "json":
+        listing.write_json(state.config, found)
+    else:
+        state.reporter.show(listing.as_text(found))
+
+
+def _build_all(state: State) -> None:
+    """Build the images of the selected tests, each as far as it goes, and run no test."""
+    with state.reporter.live():
+        problems = state.session.build_all(state.wanted) if state.wanted else []
+    for problem in problems:
+        state.failed = True
+        state.reporter.show([*failure_text(problem).splitlines(), ""])
+
+
+def select_group(state: State, items: list[pytest.Item]) -> None:
+    """Keep the tests that need an image of one group; the others are deselected.
+
+    Raises:
+        pytest.UsageError: there is no such group.
+    """
+    wanted = state.settings["group"]
+    if wanted is None:
+        return
+    groups = {
+        one.id: one for one in listing.groups_of(survey(items, lambda: state.session.plan).needed)
+    }
+    if wanted not in groups:
+        known = ", ".join(groups) or "none"
+        raise pytest.UsageError(f"--zlayer-group: no group {wanted!r}; there are: {known}")
+    kept = [item for item in items if item.nodeid in groups[wanted].tests]
+    others = [item for item in items if item.nodeid not in groups[wanted].tests]
+    state.config.hook.pytest_deselected(items=others)
+    items[:] = kept
+
+
 def _builds_ahead(state: State, option: Any) -> bool:
     runs_tests = not (option.collectonly or getattr(option, "setupplan", False))
-    return bool(runs_tests and state.wanted and state.settings["prebuild"])
+    return bool(runs_tests and state.wanted and state.settings["prebuild"] == "on")
 
 
 def survey(
@@ -169,15 +212,6 @@ def mistakes_text(mistakes: list[Mistake]) -> str:
     count = len(mistakes)
     head = "1 mistake" if count == 1 else f"{count} mistakes"
     return "\n\n".join([f"{head} in the declared images; no test was run", *map(str, mistakes)])
-
-
-def listing(found: Survey) -> list[str]:
-    """Which tests need which images and stages, as lines."""
-    lines = []
-    for one in found.needed:
-        lines += [*one.plan.describe(), *(f"    needed by {test}" for test in one.tests), ""]
-    rest = found.without_images
-    return [*lines, f"{rest} {'test needs' if rest == 1 else 'tests need'} no image"]
 
 
 def _makers(item: pytest.Item) -> Iterator[Callable[[], ImageSpec]]:

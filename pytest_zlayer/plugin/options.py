@@ -25,6 +25,15 @@ def add_options(parser: pytest.Parser) -> None:
             help=option.help.replace("%", "%%"),
             **_command_line_form(option),
         )
+        for word in option.words:
+            group.addoption(
+                f"{option.flag}={word}",
+                dest=option.ini,
+                default=None,
+                action="store_const",
+                const=word,
+                help=f"the same as {word}",
+            )
         parser.addini(option.ini, option.help, type=_ini_type(option), default=None)
 
 

@@ -34,6 +34,7 @@ class State:
         self.worker: str | None = worker.get("workerid")
         self.share = _share(worker)
         self.mistakes: str | None = None
+        self.failed = False
         self.wanted: list[ImageSpec] = []
         self._session: BuildSession | None = None
         self._engine_error: ZlayerError | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -79,6 +79,21 @@ class PretendedSession:
         if "STANDIN_AHEAD" in os.environ:
             labels = " ".join(self.plan(one).label for one in specs)
             note(f"ahead{' (layers only)' if layers_only else ''}: {labels}")
+
+    def build_all(self, specs: Iterable[ImageSpec]) -> list[ZlayerError]:
+        failures = []
+        with suppress(EngineMissing):
+            _ = self.engine
+            failures = [self._failure(spec) for spec in specs]
+            return [one for one in failures if one is not None]
+        return [EngineMissing("there is no buildah at /missing")]
+
+    def _failure(self, spec: ImageSpec) -> ZlayerError | None:
+        try:
+            self.build(spec)
+        except ZlayerError as error:
+            return error
+        return None
 
     def interrupt(self) -> None:
         note("interrupted")

@@ -32,7 +32,7 @@ VALUES = {
     "cache-max-age": ("2d", 2 * 86400.0),
     "cache-max-size": ("3GiB", 3 * 1024**3),
     "jobs": ("3", 3),
-    "prebuild": ("off", False),
+    "prebuild": ("off", "off"),
     "missing": ("skip", "skip"),
     "buildah": ("/opt/buildah", "/opt/buildah"),
     "isolation": ("chroot", "chroot"),
@@ -40,7 +40,8 @@ VALUES = {
     "runroot": ("/run/store", Path("/run/store")),
     "progress": ("quiet", "quiet"),
     "log-dir": ("/logs", Path("/logs")),
-    "list": ("true", True),
+    "list": ("true", "text"),
+    "group": ("0a1b2c3d", "0a1b2c3d"),
 }
 SWITCHES = ("no-cache", "list")
 CONFTEST = """

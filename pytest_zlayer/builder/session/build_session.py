@@ -180,6 +180,31 @@ class BuildSession:
         """
         self._prebuild.start(self._warm if layers_only else self._build_unless_begun, specs)
 
+    def build_all(self, specs: Iterable[ImageSpec]) -> list[ZlayerError]:
+        """Build images side by side, each as far as it goes; the errors, in the order of ``specs``.
+
+        An engine that cannot be used is one error.
+        """
+        wanted = list(specs)
+        try:
+            _ = self.engine
+        except ZlayerError as unusable:
+            return [unusable]
+        self._prebuild.start(self._build_unless_begun, wanted)
+        problems: dict[str, ZlayerError] = {}
+        for spec in wanted:
+            error = self._failure(spec)
+            if error is not None:
+                problems.setdefault(str(error), error)
+        return list(problems.values())
+
+    def _failure(self, spec: ImageSpec) -> ZlayerError | None:
+        try:
+            self.build(spec)
+        except ZlayerError as error:
+            return error
+        return None
+
     def interrupt(self) -> None:
         """Make running builds stop; may be called from a signal handler."""
         self._stop.set()
