@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.plugin import listing
 from pytest_zlayer.plugin.fixtures import image_fixtures_of, is_overridden
+from pytest_zlayer.plugin.listing import Needed
 from pytest_zlayer.plugin.markers import OWN_MARKER, READING_FIXTURES, declared_images, the_image
 from pytest_zlayer.plugin.reporting import failure_text
 from pytest_zlayer.plugin.state import State
@@ -18,19 +19,6 @@ from pytest_zlayer.plugin.state import State
 if TYPE_CHECKING:
     from pytest_zlayer.builder.model.spec import ImageSpec
     from pytest_zlayer.builder.plan.build_plan import BuildPlan
-
-
-@dataclass(slots=True)
-class Needed:
-    """A declared image, its plan and the tests that need it, by node id.
-
-    ``wanted`` is false as long as only tests need it that are marked to be skipped.
-    """
-
-    spec: ImageSpec
-    plan: BuildPlan
-    wanted: bool = False
-    tests: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -153,9 +141,9 @@ def begin(state: State, session: pytest.Session) -> bool | None:
 def _list(state: State, session: pytest.Session) -> None:
     found = survey(session.items, lambda: state.session.plan)
     if state.settings["list"] == "json":
-        listing.write_json(state.config, found)
+        listing.write_json(state.config, found.needed)
     else:
-        state.reporter.show(listing.as_text(found))
+        state.reporter.show(listing.as_text(found.needed, found.without_images))
 
 
 def _build_all(state: State) -> None:

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
@@ -15,36 +15,48 @@ import pytest
 from pytest_zlayer.plugin.options import read_settings
 
 if TYPE_CHECKING:
+    from pytest_zlayer.builder.model.spec import ImageSpec
     from pytest_zlayer.builder.plan.build_plan import BuildPlan
-    from pytest_zlayer.plugin.collection import Needed, Survey
 
 _VERSION = 1
 # The standard output of a run that pytest was kept from.
 _OUTPUT = pytest.StashKey[TextIO]()
 
 
-def as_text(found: Survey) -> list[str]:
-    """Which tests need which images and stages, as lines."""
+@dataclass(slots=True)
+class Needed:
+    """A declared image, its plan and the tests that need it, by node id.
+
+    ``wanted`` is false as long as only tests need it that are marked to be skipped.
+    """
+
+    spec: ImageSpec
+    plan: BuildPlan
+    wanted: bool = False
+    tests: list[str] = field(default_factory=list)
+
+
+def as_text(needed: Sequence[Needed], rest: int) -> list[str]:
+    """Which tests need which images and stages, as lines; ``rest``: how many tests need none."""
     lines = []
-    for one in found.needed:
+    for one in needed:
         lines += [*one.plan.describe(), *(f"    needed by {test}" for test in one.tests), ""]
-    rest = found.without_images
     return [*lines, f"{rest} {'test needs' if rest == 1 else 'tests need'} no image"]
 
 
-def as_json(found: Survey) -> str:
+def as_json(needed: Sequence[Needed]) -> str:
     """The same for programs, on one line: images, and the groups that share nothing.
 
     ``version`` is 1; ``images``: ``name``, ``dockerfile``, ``context``, ``target``, ``platform``,
     ``build_args`` (names only), ``group``, ``tests`` (node ids), ``stages``; ``groups``: ``id``,
     ``images`` (names), ``tests`` (how many).
     """
-    groups = groups_of(found.needed)
+    groups = groups_of(needed)
     group_of = {id(one): group.id for group in groups for one in group.images}
     return json.dumps(
         {
             "version": _VERSION,
-            "images": [_described(one, group_of[id(one)]) for one in found.needed],
+            "images": [_described(one, group_of[id(one)]) for one in needed],
             "groups": [
                 {
                     "id": group.id,
@@ -93,10 +105,10 @@ def _wants_json(config: pytest.Config) -> bool:
         return False  # refused in a moment, where all settings are
 
 
-def write_json(config: pytest.Config, found: Survey) -> None:
+def write_json(config: pytest.Config, needed: Sequence[Needed]) -> None:
     """Write :func:`as_json` to standard output."""
     output = config.stash.get(_OUTPUT, sys.stdout)
-    output.write(f"{as_json(found)}\n")
+    output.write(f"{as_json(needed)}\n")
     output.flush()
 
 
