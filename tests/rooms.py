@@ -142,8 +142,6 @@ EXCEPTIONS: dict[str, set[str]] = {
         "builder/store imports builder/copy",
     },
     "cycle": {
-        "buildah/agent/server",
-        "buildah/agent/sweep",
         "builder/image/built_image",
         "builder/image/container",
         "builder/image/facts",

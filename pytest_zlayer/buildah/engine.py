@@ -31,6 +31,7 @@ from pytest_zlayer.buildah.opening.environment import (
     proxy_environment,
 )
 from pytest_zlayer.buildah.opening.locate import locate
+from pytest_zlayer.buildah.opening.sweep import Sweep, Swept
 from pytest_zlayer.buildah.process.agent_client import AgentClient
 from pytest_zlayer.buildah.process.command import ByteSink, Completed, Request, Runner
 from pytest_zlayer.buildah.process.output import LineSink
@@ -59,6 +60,8 @@ __all__ = [
 
 # The exit status of a buildah that has failed by itself.
 _FAILED = 125
+# Seconds that closing waits for the rest of what dead sessions left.
+_SWEEPING = 10.0
 
 
 class Engine:
@@ -87,6 +90,7 @@ class Engine:
         self.session = opened.session
         self.worker = opened.worker
         self._client: AgentClient = opened.client
+        self._sweep: Sweep = opened.sweep
         self._runner: Runner = opened.commander.runner
         self._commander: Commander = opened.commander
         self._environment = opened.environment
@@ -114,7 +118,7 @@ class Engine:
         worker: str = "main",
         authfile: Path | None = None,
     ) -> Engine:
-        """Finds buildah, starts its agent, and sweeps what dead sessions left in the storage.
+        """Finds buildah, starts its agent, and begins to remove what dead sessions left.
 
         Raises:
             EngineMissing: buildah is not installed.
@@ -509,8 +513,16 @@ class Engine:
         """Ends all running commands; their callers get an ``EngineError`` of kind interrupted."""
         self._runner.interrupt()
 
+    def swept(self) -> tuple[Swept, ...]:
+        """The dead sessions that were found at opening; waits until what they left is removed."""
+        return self._sweep.swept()
+
     def close(self) -> None:
-        """Ends everything of this process, removes its containers and its directory."""
+        """Ends everything of this process, removes its containers and its directory.
+
+        What dead sessions left is waited for some seconds; the rest is left to the next session.
+        """
         if not self._closed:
             self._closed = True
+            self._sweep.wait(_SWEEPING)
             self._client.close()

@@ -57,6 +57,12 @@ class Storage:
             }
         )
 
+    def sweep(self) -> None:
+        """What the next session does about what dead ones left."""
+        engine = self.open()
+        engine.swept()
+        engine.close()
+
     def buildah(self, *words: str) -> str:
         """What buildah itself says, without going through the engine."""
         argv = [self.binary, "--root", str(self.root), "--runroot", str(self.runroot)]

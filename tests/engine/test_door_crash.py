@@ -131,7 +131,7 @@ def test_agent_and_parent_killed_is_swept_by_the_next(
     started = victim(isolation)
     os.kill(started.agent, signal.SIGKILL)
     started.end()
-    own_storage.open().close()
+    own_storage.sweep()
     assert left_after(own_storage) == NOTHING
 
 
@@ -141,7 +141,7 @@ def test_sweep_leaves_a_live_session_alone(
     alive, dead = victim(), victim()
     os.kill(dead.agent, signal.SIGKILL)
     dead.end()
-    own_storage.open().close()
+    own_storage.sweep()
     left = own_storage.leftovers()
     assert (alive.process.poll(), len(left["containers"]), len(left["journals"])) == (None, 1, 1)
 
@@ -153,7 +153,7 @@ def test_sweep_leaves_what_is_not_ours_alone(
     started = victim()
     os.kill(started.agent, signal.SIGKILL)
     started.end()
-    own_storage.open().close()
+    own_storage.sweep()
     assert left_after(own_storage, 1.0)["containers"] == ["zl-mine"]
 
 
@@ -162,6 +162,8 @@ def test_several_sweep_at_once(own_storage: Storage, victim: Callable[..., Victi
         os.kill(started.agent, signal.SIGKILL)
         started.end()
     engines = [own_storage.open() for _ in range(3)]
+    for engine in engines:
+        engine.swept()
     for engine in engines:
         engine.close()
     assert left_after(own_storage) == NOTHING

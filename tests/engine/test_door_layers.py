@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer.buildah.agent.layers import Traces, give_up_one
+from pytest_zlayer.buildah.agent.records import StorageOptions
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError
 from tests.engine.faults.ground import unused_layers
@@ -179,7 +180,7 @@ def test_next_session_does_it_when_the_agent_is_killed(own_storage: Storage, dyi
         os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
     assert len(unused_layers(own_storage)) == 1
-    own_storage.open().close()
+    own_storage.sweep()
     assert layers(own_storage) == directories(own_storage) == before
 
 
@@ -207,8 +208,7 @@ def test_layer_that_is_needed_is_never_given_up(own_storage: Storage, tmp_path: 
     add_busybox(own_storage, tmp_path)
     [image] = layers(own_storage)
     own_storage.buildah("from", "--name", "user", BUSYBOX)
-    options = ["--root", str(own_storage.root), "--runroot", str(own_storage.runroot)]
-    options += ["--storage-driver", "overlay"]
+    options = StorageOptions(str(own_storage.root), str(own_storage.runroot), "overlay")
     traces = [Traces(layers(own_storage)), Traces(above=image), Traces(above="")]
     assert give_up_one(options, traces) == []
     assert len(layers(own_storage)) == 2

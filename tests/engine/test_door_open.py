@@ -211,7 +211,7 @@ def test_others_do_not_sweep_before_a_killed_agent_is_replaced(own_storage: Stor
     engine = own_storage.open()
     container = engine.from_image("scratch")
     os.kill(engine._client.pid, signal.SIGKILL)
-    own_storage.open().close()
+    own_storage.sweep()
     assert own_storage.container_names() == [container]
     engine.close()
     assert not any(own_storage.leftovers().values())

@@ -1,19 +1,20 @@
-"""Removing what a session left: processes, runtime state, containers, images, files."""
+"""Removing what a session left behind, in the order in which one thing needs another."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import signal
-import stat
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from .layers import Record, Records, Traces, Unreadable, give_up_one, has_unfinished
+from .journal_check import MARK
+from .layers import Traces, give_up_one, has_unfinished
+from .leftovers import Leftovers
 from .ownlocks import names_locked, nobody_pulls
-from .processes import all_processes, kill
+from .processes import end_contained
+from .records import Records, Unreadable
+from .removal import remove_tree
 
 # Lists all images. Without ``--all`` buildah 1.28 looks for the children of unnamed ones, and fails
 # when it meets a manifest list: any will do beside an unnamed image without layers.
@@ -23,39 +24,10 @@ LIST_IMAGES = ("images", "--all", "--json", "--no-trunc")
 _PATIENCE = 60.0
 
 
-@dataclass(slots=True)
-class Leavings:
-    """What one process of a session may have left.
-
-    Attributes:
-        buildah: the binary with its global options (storage).
-        env: environment for it.
-        prefix: how the names of its containers begin.
-        tmpdir: its private directory.
-        images: names of its temporary images; a name ending in ``/`` stands for all below it.
-        ids: images that may have been stored and not yet named.
-        commits: containers that were being committed, and the options of that.
-        traces: what commands that were not seen to succeed may have left, each under a key.
-        record: writes a line to the journal.
-        runtimes: OCI runtimes whose state lies in ``tmpdir/runtime``.
-    """
-
-    buildah: Sequence[str]
-    env: dict[str, str]
-    prefix: str
-    tmpdir: str
-    images: list[str] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-    commits: dict[str, Sequence[str]] = field(default_factory=dict)
-    traces: dict[str, Traces] = field(default_factory=dict)
-    record: Callable[[Record], None] = lambda _: None
-    runtimes: Sequence[str] = ("crun", "runc")
-
-
-def clean(left: Leavings) -> list[str]:
+def clean(left: Leftovers) -> list[str]:
     """Removes all of it; what could not be removed, in words."""
     problems: list[str] = []
-    end_processes(left.tmpdir)
+    end_contained(f"{left.tmpdir}/buildah")
     _delete_runtime_state(left)
     _finish_commits(left)
     problems += _remove_containers(left)
@@ -63,26 +35,11 @@ def clean(left: Leavings) -> list[str]:
         problems += _wait_for_pulls(left, held)
         problems += _remove_images(left)
         problems += _remove_layers(left)
-    remove_tree(left.tmpdir)
+    remove_tree(left.tmpdir, last=MARK)
     return problems
 
 
-def end_processes(tmpdir: str) -> None:
-    """Kills what runs in a container of this session: buildah binds files of its TMPDIR there."""
-    mark = os.fsencode(f"{tmpdir}/buildah")
-    for pid in all_processes():
-        if pid == os.getpid():
-            continue
-        try:
-            with open(f"/proc/{pid}/mountinfo", "rb") as file:
-                ours = mark in file.read()
-        except OSError:
-            continue
-        if ours:
-            kill(pid, signal.SIGKILL)
-
-
-def _delete_runtime_state(left: Leavings) -> None:
+def _delete_runtime_state(left: Leftovers) -> None:
     for runtime in left.runtimes:
         root = os.path.join(left.tmpdir, "runtime", os.path.basename(runtime))
         for container in _names(root):
@@ -96,14 +53,14 @@ def _names(directory: str) -> list[str]:
         return []
 
 
-def _finish_commits(left: Leavings) -> None:
+def _finish_commits(left: Leftovers) -> None:
     """Commits once more what was being committed, and removes the result.
 
     A commit that was cut off may leave a layer that no command shows or removes. The same commit
     takes it over, and with that image it goes.
     """
     for container, options in left.commits.items():
-        words = [*left.buildah, "commit", *_usable(options), container]
+        words = left.argv("commit", *_usable(options), container)
         code, output, _ = _call(left, words)
         if code < 0:
             code, output, _ = _call(left, words)
@@ -137,49 +94,47 @@ def unnamed_twins(images: Sequence[dict[str, Any]], identifier: str) -> list[str
     ]
 
 
-def _remove_containers(left: Leavings) -> list[str]:
-    if not left.buildah:
-        return []
+def _remove_containers(left: Leftovers) -> list[str]:
     found = _recorded(left, "containers")
     if found is None:
-        code, output, error = _call(left, [*left.buildah, "containers", "--all", "--json"])
+        code, output, error = _call(left, left.argv("containers", "--all", "--json"))
         if code != 0:
             return [f"containers could not be listed: {error.strip()}"]
         found = [{**one, "names": [one.get("containername", "")]} for one in _items(output)]
-    ours = [
+    own = [
         str(one["id"])
         for one in found
         if any(name.startswith(left.prefix) for name in one.get("names") or ())
     ]
-    _expect(left, containers=ours)
-    return [problem for one in ours for problem in _remove(left, "rm", one)]
+    _expect(left, containers=own)
+    return [problem for one in own for problem in _remove(left, "rm", one)]
 
 
-def _wait_for_pulls(left: Leavings, held: contextlib.ExitStack) -> list[str]:
+def _wait_for_pulls(left: Leftovers, held: contextlib.ExitStack) -> list[str]:
     """Before something is removed that was pulled: others may be pulling the same just now."""
     pulls = [key for key, one in left.traces.items() if one.blobs or one.image]
     try:
         if pulls:
-            held.enter_context(nobody_pulls(left.buildah[1:]))
-    except (Unreadable, OSError) as error:
+            held.enter_context(nobody_pulls(left.storage))
+    except OSError as error:
         for key in pulls:
             del left.traces[key]
         return [f"what was pulled in vain could not be removed: {error}"]
     return []
 
 
-def _remove_images(left: Leavings) -> list[str]:
+def _remove_images(left: Leftovers) -> list[str]:
     unnamed = [*left.ids, *(one.image for one in left.traces.values() if one.image)]
-    if not left.buildah or not (left.images or unnamed):
+    if not (left.images or unnamed):
         return []
     found = _recorded(left, "images")
     if found is None:
-        code, output, error = _call(left, [*left.buildah, *LIST_IMAGES])
+        code, output, error = _call(left, left.argv(*LIST_IMAGES))
         if code != 0:
             return [f"images could not be listed: {error.strip()}"]
         found = _items(output)
     targets = [
-        (name, _is_list(left, image)) for image in found for name in _ours(left, image, unnamed)
+        (name, _is_list(left, image)) for image in found for name in _names_in(left, image, unnamed)
     ]
     _expect(left, images=[name for name, _ in targets])
     return [
@@ -190,19 +145,19 @@ def _remove_images(left: Leavings) -> list[str]:
     ]
 
 
-def _is_list(left: Leavings, image: dict[str, Any]) -> bool:
+def _is_list(left: Leftovers, image: dict[str, Any]) -> bool:
     try:
-        folder = Records.named_by(left.buildah[1:]).folder("images")
+        folder = Records(left.storage).folder("images")
         with open(os.path.join(folder, str(image["id"]), "manifest"), "rb") as file:
             return "manifests" in json.load(file)
     except (Unreadable, OSError, ValueError, TypeError):
         return False
 
 
-def _expect(left: Leavings, images: Sequence[str] = (), containers: Sequence[str] = ()) -> None:
+def _expect(left: Leftovers, images: Sequence[str] = (), containers: Sequence[str] = ()) -> None:
     """Notes what layers may be left if removing these is cut off."""
     try:
-        records = Records.named_by(left.buildah[1:])
+        records = Records(left.storage)
         layers = [*records.layers_of(containers), *records.chains_of(images)]
     except Unreadable:
         return
@@ -210,31 +165,20 @@ def _expect(left: Leavings, images: Sequence[str] = (), containers: Sequence[str
         _note_layers(left, layers)
 
 
-def _note_layers(left: Leavings, layers: Sequence[str]) -> None:
+def _note_layers(left: Leftovers, layers: Sequence[str]) -> None:
     line = {"traces": f"clean-{len(left.traces)}-{layers[0]}", "layers": list(layers)}
     left.record(line)
-    note_traces(left, line)
+    left.note(line)
 
 
-def note_traces(left: Leavings, line: Record) -> None:
-    """Adds what a command may leave: a line of the journal with ``traces``."""
-    left.traces[line["traces"]] = Traces(
-        line.get("layers") or (),
-        line.get("above"),
-        line.get("blobs") or (),
-        line.get("image"),
-        line.get("since") or 0.0,
-    )
-
-
-def _remove_layers(left: Leavings) -> list[str]:
+def _remove_layers(left: Leftovers) -> list[str]:
     """Has the storage delete the layers that killed commands have left, topmost first."""
     traces = list(left.traces.values())
     try:
         # One that was being made or removed needs what lies below it until it is gone.
-        if traces and has_unfinished(Records.named_by(left.buildah[1:])):
+        if traces and has_unfinished(Records(left.storage)):
             _open_storage(left)
-        while traces and (given_up := give_up_one(left.buildah[1:], traces)):
+        while traces and (given_up := give_up_one(left.storage, traces)):
             # Their image may have been removed meanwhile: this layer has kept those below it.
             _note_layers(left, given_up)
             traces.append(Traces(given_up))
@@ -246,26 +190,26 @@ def _remove_layers(left: Leavings) -> list[str]:
     return []
 
 
-def _open_storage(left: Leavings) -> tuple[int, str]:
+def _open_storage(left: Leftovers) -> tuple[int, str]:
     """Lets the storage delete its unfinished layers: it does that for any command."""
-    code, _, error = _call(left, [*left.buildah, "containers", "--quiet"])
+    code, _, error = _call(left, left.argv("containers", "--quiet"))
     return code, error
 
 
-def _recorded(left: Leavings, kind: str) -> list[dict[str, Any]] | None:
+def _recorded(left: Leftovers, kind: str) -> list[dict[str, Any]] | None:
     """What the storage's own records list, ``None`` when they are not as expected.
 
     Read directly they cost nothing; ``buildah images`` measures every image of the storage first.
     """
     try:
-        records = Records.named_by(left.buildah[1:])
+        records = Records(left.storage)
         return records.all(kind) if records.files(kind) else None
     except Unreadable:
         return None
 
 
-def _ours(left: Leavings, image: dict[str, Any], unnamed: Collection[str]) -> Iterator[str]:
-    """The names of ours that an image has, or its id if it was to get one and has none."""
+def _names_in(left: Leftovers, image: dict[str, Any], unnamed: Collection[str]) -> Iterator[str]:
+    """The names an image has from this session, or its id if it was to get one and has none."""
     folders = tuple(name for name in left.images if name.endswith("/"))
     names = image.get("names") or []
     yield from (name for name in names if name in left.images or name.startswith(folders))
@@ -281,15 +225,15 @@ def _items(output: str) -> list[dict[str, Any]]:
         return []
 
 
-def _remove(left: Leavings, verb: str, target: str) -> list[str]:
-    with contextlib.nullcontext() if verb == "rm" else names_locked(left.buildah[1:]):
-        code, _, error = _call(left, [*left.buildah, *verb.split(), target])
+def _remove(left: Leftovers, verb: str, target: str) -> list[str]:
+    with contextlib.nullcontext() if verb == "rm" else names_locked(left.storage):
+        code, _, error = _call(left, left.argv(*verb.split(), target))
     if code == 0 or "not known" in error:
         return []
     return [f"buildah {verb} {target}: {error.strip()}"]
 
 
-def _call(left: Leavings, argv: Sequence[str]) -> tuple[int, str, str]:
+def _call(left: Leftovers, argv: Sequence[str]) -> tuple[int, str, str]:
     # Imported here: the agent starts in half the time without it, and most need it only once.
     import subprocess
 
@@ -307,37 +251,3 @@ def _call(left: Leavings, argv: Sequence[str]) -> tuple[int, str, str]:
     except (OSError, subprocess.TimeoutExpired) as error:
         return 125, "", str(error)
     return done.returncode, done.stdout, done.stderr
-
-
-def remove_tree(path: str) -> None:
-    """Removes a directory without ever leaving its file system, so nothing mounted is emptied."""
-    try:
-        device = os.lstat(path).st_dev
-    except OSError:
-        return
-    _remove_below(path, device)
-
-
-def _remove_below(path: str, device: int) -> None:
-    try:
-        with os.scandir(path) as found:
-            entries = list(found)
-    except PermissionError:
-        os.chmod(path, stat.S_IRWXU)
-        entries = list(os.scandir(path))
-    except OSError:
-        return
-    for entry in entries:
-        try:
-            if entry.stat(follow_symlinks=False).st_dev != device:
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                _remove_below(entry.path, device)
-            else:
-                os.unlink(entry.path)
-        except OSError:
-            continue
-    try:
-        os.rmdir(path)
-    except OSError:
-        return

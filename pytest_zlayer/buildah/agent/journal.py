@@ -8,9 +8,11 @@ parent, which hands the open file to another agent when one is killed.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,7 +53,7 @@ class Journal:
     def take_dead(cls, path: str) -> Journal | None:
         """Locks the journal of a session that is dead; ``None`` when it lives or is being swept."""
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = _open(path, os.O_RDWR)
         except OSError:
             return None
         try:
@@ -68,15 +70,23 @@ class Journal:
         """Appends one line, before the thing it names is made."""
         os.write(self._descriptor, json.dumps(line).encode("ascii") + b"\n")
 
-    def lines(self) -> Iterator[dict[str, Any]]:
-        """What was written; a last line cut off by a crash is left out."""
+    def size(self) -> int:
+        """Bytes."""
+        return os.fstat(self._descriptor).st_size
+
+    def lines(self) -> Iterator[Any]:
+        """What was written; what a crash has cut off or torn is left out, with all after it."""
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         with (
             os.fdopen(os.dup(self._descriptor), "rb") as file,
-            contextlib.suppress(ValueError),
+            contextlib.suppress(ValueError, RecursionError),
         ):
             for line in file:
                 yield json.loads(line)
+
+    def close(self) -> None:
+        """Lets go of it; somebody else may try."""
+        os.close(self._descriptor)
 
     def remove(self) -> None:
         """The session is over and everything of it is gone."""
@@ -85,16 +95,33 @@ class Journal:
         os.close(self._descriptor)
 
 
-def is_held(path: str) -> bool:
-    """Whether the session of a journal lives, or is just being swept."""
+def is_dead(path: str) -> bool:
+    """Whether this is the journal of a session that is gone and that nobody is sweeping."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = _open(path, os.O_RDONLY)
     except OSError:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return False
     finally:
         os.close(descriptor)
-    return False
+    return True
+
+
+def _open(path: str, how: int) -> int:
+    """Opens a journal that this user has written.
+
+    Raises:
+        OSError: it is something else: a link, a FIFO, or a file that others own or may write to.
+    """
+    # Without blocking: opening a FIFO waits for its other end.
+    flags = how | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags)
+    found = os.fstat(descriptor)
+    mine = found.st_uid == os.geteuid() and not found.st_mode & 0o022
+    if stat.S_ISREG(found.st_mode) and mine:
+        return descriptor
+    os.close(descriptor)
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)

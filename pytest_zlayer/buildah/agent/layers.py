@@ -1,9 +1,12 @@
-"""Layers that no image and no container needs: which may be ours, and how they are given up.
+"""Orphaned layers: finding those that commands of this project left, and having them deleted.
 
 A command that is killed between writing a layer and recording what needs it leaves a layer that no
 command of buildah shows or removes. The storage does remove, the next time it is opened, layers
-whose flag says that they were not finished. So a layer of ours that was left is given that flag,
-under the storage's own locks, as if its writer had been killed a moment earlier.
+whose flag says that they were not finished. So an orphaned layer is given that flag, under the
+storage's own locks, as if its writer had been killed a moment earlier.
+
+This is the only place that writes to the records of the storage. A record with a field that is not
+listed here comes from a version nobody has looked at: then nothing is written.
 """
 
 from __future__ import annotations
@@ -15,13 +18,11 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from .filelocks import locked
-
-Record = dict[str, Any]
+from .ownlocks import locked
+from .records import Record, Records, StorageOptions, Unreadable, read
 
 _INCOMPLETE = "incomplete"
 # Bytes of the mark by which the storage's lock files tell readers that something has changed.
@@ -29,9 +30,28 @@ _MARK = 64
 # Seconds that clocks of file systems and processes may differ.
 _SLACK = 1.0
 
+_BIG_DATA = {"big-data-names", "big-data-sizes", "big-data-digests"}
+# The fields of containers/storage as buildah 1.28 to 1.39 have it. A new one may say that something
+# else needs a layer.
+_KNOWN_FIELDS = {
+    "layers": {
+        "id", "names", "parent", "metadata", "mountlabel", "created", "compressed-diff-digest",
+        "compressed-size", "diff-digest", "diff-size", "toc-digest", "compression", "uidset",
+        "gidset", "flags", "uidmap", "gidmap", *_BIG_DATA,
+    },
+    "images": {
+        "id", "digest", "names", "names-history", "layer", "mapped-layers", "metadata", "created",
+        "readonly", "flags", *_BIG_DATA,
+    },
+    "containers": {
+        "id", "names", "image", "layer", "metadata", "created", "uidmap", "gidmap", "flags",
+        *_BIG_DATA,
+    },
+}  # fmt: skip
 
-class Unreadable(Exception):
-    """The storage's records are not as expected, so nothing is concluded from them."""
+
+class UnknownLayout(Unreadable):
+    """The records are those of a version of the storage that nobody has looked at."""
 
 
 @dataclass(slots=True)
@@ -51,97 +71,6 @@ class Traces:
     blobs: Sequence[str] = ()
     image: str | None = None
     since: float = 0.0
-
-
-@dataclass(slots=True)
-class Records:
-    """The records of a storage as they are at one moment."""
-
-    root: str
-    runroot: str
-    driver: str
-    _read: dict[str, list[Record]] = field(default_factory=dict)
-
-    @classmethod
-    def named_by(cls, options: Sequence[str]) -> Records:
-        """The storage that these global options of buildah name.
-
-        Raises:
-            Unreadable: they do not name it.
-        """
-        named = dict(zip(options[::2], options[1::2], strict=False))
-        try:
-            return cls(named["--root"], named["--runroot"], named["--storage-driver"])
-        except KeyError as error:
-            raise Unreadable(f"no {error}") from error
-
-    def folder(self, kind: str, base: str = "") -> str:
-        """Where ``layers``, ``images`` or ``containers`` are recorded."""
-        return os.path.join(base or self.root, f"{self.driver}-{kind}")
-
-    def files(self, kind: str) -> list[str]:
-        """The files that record them; newer versions keep some where a reboot loses them."""
-        places = [
-            os.path.join(self.folder(kind), f"{kind}.json"),
-            os.path.join(self.folder(kind), f"volatile-{kind}.json"),
-            os.path.join(self.folder(kind, self.runroot), f"{kind}.json"),
-            os.path.join(self.folder(kind, self.runroot), f"volatile-{kind}.json"),
-        ]
-        return [place for place in places if os.path.exists(place)]
-
-    def all(self, kind: str) -> list[Record]:
-        """Every record of a kind.
-
-        Raises:
-            Unreadable: a file cannot be read, or holds something else.
-        """
-        if kind not in self._read:
-            self._read[kind] = [one for file in self.files(kind) for one in read(file)]
-        return self._read[kind]
-
-    def called(self, kind: str, references: Collection[str]) -> list[Record]:
-        """Images or containers, given by id or full name."""
-        return [
-            one
-            for one in self.all(kind)
-            if one["id"] in references or not set(one.get("names") or ()).isdisjoint(references)
-        ]
-
-    def chain(self, top: str) -> list[str]:
-        """A layer and all below it, topmost first."""
-        parents = {one["id"]: one.get("parent") or "" for one in self.all("layers")}
-        found: list[str] = []
-        while top and top not in found:
-            found.append(top)
-            top = parents.get(top, "")
-        return found
-
-    def chains_of(self, references: Sequence[str]) -> list[str]:
-        """The layers of these images, given by id or full name."""
-        tops = [one.get("layer") or "" for one in self.called("images", references)]
-        return list(dict.fromkeys(layer for top in tops for layer in self.chain(top)))
-
-    def layers_of(self, containers: Sequence[str]) -> list[str]:
-        """The layers that these containers, given by id or name, write to."""
-        found = self.called("containers", containers)
-        return [one["layer"] for one in found if one.get("layer")]
-
-
-def read(file: str) -> list[Record]:
-    """The records in one file of the storage.
-
-    Raises:
-        Unreadable: it holds something else.
-    """
-    try:
-        with open(file, "rb") as opened:
-            content = opened.read()
-        found = [dict(one) for one in json.loads(content or b"[]") or ()]
-    except (OSError, ValueError, TypeError) as error:
-        raise Unreadable(f"{file}: {error}") from error
-    if not all(isinstance(one.get("id"), str) for one in found):
-        raise Unreadable(f"{file}: records without id")
-    return found
 
 
 def imported_layers(diffs: Sequence[str]) -> list[str]:
@@ -201,28 +130,47 @@ def _seconds(created: object) -> float:
         return 0.0
 
 
-def give_up_one(options: Sequence[str], traces: Sequence[Traces]) -> list[str]:
-    """Marks one layer that was left as unfinished; its id and those of all below it, if any.
+def give_up_one(storage: StorageOptions, traces: Sequence[Traces]) -> list[str]:
+    """Marks one orphaned layer as unfinished; its id and those of all below it, if any.
 
     The next command that opens the storage deletes it. One at a time: buildah 1.28 stumbles when
     it has to delete several.
 
     Raises:
         Unreadable: the records are not as expected.
+        UnknownLayout: they are those of an unknown version.
         OSError: a lock was not to be had, or nothing can be written.
     """
-    records = Records.named_by(options)
+    records = Records(storage)
     with contextlib.ExitStack() as held:
         # In the order in which the storage itself takes them.
         lock = held.enter_context(_locked(records, "layers", fcntl.LOCK_EX))
         held.enter_context(_locked(records, "images", fcntl.LOCK_SH))
         held.enter_context(_locked(records, "containers", fcntl.LOCK_SH))
         layer = unneeded(records, traces)
-        if layer is not None:
-            file = next(one for one in records.files("layers") if layer in _ids(one))
-            _mark_incomplete(file, layer)
-            os.pwrite(lock, os.urandom(_MARK), 0)
-    return [] if layer is None else records.chain(layer)
+        if layer is None:
+            return []
+        check_layout(records)
+        file = next(one for one in records.files("layers") if layer in _ids(one))
+        _mark_incomplete(file, layer)
+        os.pwrite(lock, os.urandom(_MARK), 0)
+    return records.chain(layer)
+
+
+def check_layout(records: Records) -> None:
+    """Makes sure that every field of every record is known.
+
+    Raises:
+        UnknownLayout: one is not; it says which.
+    """
+    for kind, known in _KNOWN_FIELDS.items():
+        unknown = {name for one in records.all(kind) for name in one} - known
+        if unknown:
+            names = ", ".join(map(repr, sorted(unknown)))
+            raise UnknownLayout(
+                f"the storage {records.storage.root} has {kind} with the unknown field {names}; "
+                "its layers are left as they are"
+            )
 
 
 def _ids(file: str) -> set[str]:
@@ -248,5 +196,12 @@ def _mark_incomplete(file: str, layer: str) -> None:
 
 
 def _locked(records: Records, kind: str, how: int) -> contextlib.AbstractContextManager[int]:
-    """Holds one of the storage's locks; its descriptor. They are locks of the POSIX kind."""
-    return locked(os.path.join(records.folder(kind), f"{kind}.lock"), how, fcntl.lockf)
+    """Holds one of the storage's locks; its descriptor. They are locks of the POSIX kind.
+
+    Raises:
+        UnknownLayout: the storage has no such lock.
+    """
+    file = os.path.join(records.folder(kind), f"{kind}.lock")
+    if not os.path.isfile(file):
+        raise UnknownLayout(f"the storage {records.storage.root} has no {kind}.lock")
+    return locked(file, how, fcntl.lockf)

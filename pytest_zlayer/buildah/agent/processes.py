@@ -112,3 +112,21 @@ def _reap() -> bool:
     except ChildProcessError:
         return False
     return True
+
+
+def end_contained(path: str) -> None:
+    """Kills what runs in a container into which files are mounted from below this path.
+
+    buildah binds files of its TMPDIR into each of its containers.
+    """
+    mark = os.fsencode(path)
+    for pid in all_processes():
+        if pid == os.getpid():
+            continue
+        try:
+            with open(f"/proc/{pid}/mountinfo", "rb") as file:
+                found = mark in file.read()
+        except OSError:
+            continue
+        if found:
+            kill(pid, signal.SIGKILL)

@@ -12,16 +12,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import namespaces
-from .cleaning import Leavings, clean, end_processes, note_traces, remove_tree
+from .cleaning import clean
 from .journal import Journal
+from .journal_check import MARK
+from .leftovers import Leftovers
 from .processes import (
     adopt_orphans,
+    end_contained,
     kill,
     kill_children,
     take_signals,
     wait_readable,
     wake_on,
 )
+from .records import StorageOptions
 from .supervisor import GRACE, Command, supervise
 from .tree import Tree
 from .upper import scan, upper_of
@@ -38,7 +42,7 @@ class Server:
         self._pid = os.getpid()
         self._parent: int | None = None
         self._supervisors: set[int] = set()
-        self._leavings = Leavings(buildah=(), env={}, prefix="", tmpdir="")
+        self._left: Leftovers | None = None
         self._journal: Journal | None = None
         self._wakeup = -1
         self._asked: dict[str, Callable[[Message, list[int]], Answer]] = {
@@ -115,35 +119,28 @@ class Server:
         return {"pid": self._pid, "variables": namespaces.variables()}, namespaces.opened()
 
     def _adopt(self, message: Message, descriptors: list[int]) -> Answer:
-        self._leavings.buildah = message["buildah"]
-        self._leavings.prefix = message["prefix"]
-        self._leavings.env = dict(message["env"])
-        self._leavings.images.append(message["images"])
-        self._leavings.tmpdir = message["tmpdir"]
+        left = Leftovers(
+            message["binary"], StorageOptions(**message["storage"]), dict(message["env"]),
+            message["prefix"], message["tmpdir"], [message["images"]],
+        )  # fmt: skip
         if descriptors:
-            journal = self._take_over(message["journal"], descriptors[0])
+            journal = _take_over(left, message["journal"], descriptors[0])
         else:
             journal = Journal.create(message["journal"], message["session"])
-        self._journal = journal
-        self._leavings.record = journal.add
+        left.record = journal.add
+        self._left, self._journal = left, journal
         # After the journal: what it names is removed by others, whatever becomes of us.
         with contextlib.suppress(FileExistsError):
-            os.mkdir(message["tmpdir"], 0o700)
+            os.mkdir(left.tmpdir, 0o700)
+        _mark(left.tmpdir, os.path.basename(message["journal"]))
         return None, [journal.descriptor()]
-
-    def _take_over(self, path: str, descriptor: int) -> Journal:
-        """Goes on where an agent of the same parent was killed."""
-        end_processes(self._leavings.tmpdir)
-        journal = Journal.take_over(path, descriptor)
-        for line in list(journal.lines())[1:]:
-            note(self._leavings, line)
-        return journal
 
     def _note(self, message: Message, _: list[int]) -> Answer:
         line = message["line"]
         if self._journal is not None:
             self._journal.add(line)
-        note(self._leavings, line)
+        if self._left is not None:
+            self._left.note(line)
         return None, ()
 
     def _spawn(self, message: Message, descriptors: list[int]) -> Answer:
@@ -198,35 +195,32 @@ class Server:
         self._clean()
 
     def _clean(self) -> None:
-        if not self._leavings.tmpdir:
+        if self._left is None:
             return
         os.chdir("/")
-        problems = clean(self._leavings) if self._leavings.buildah else []
-        remove_tree(self._leavings.tmpdir)
+        problems = clean(self._left)
         # With something left the journal stays, for the next session to try again.
         if self._journal is not None and not problems:
             self._journal.remove()
 
 
-def note(left: Leavings, line: dict[str, Any]) -> None:
-    """Adds one line of a journal to what is to be removed."""
-    match line:
-        case {"image": str(name)}:
-            left.images.append(name)
-        case {"drop image": str(name)}:
-            left.images = [one for one in left.images if one != name]
-        case {"id": str(identifier)}:
-            left.ids.append(identifier)
-        case {"commit": str(container)}:
-            left.commits[container] = line.get("options") or ["--quiet"]
-        case {"drop commit": str(container)}:
-            left.commits.pop(container, None)
-        case {"drop id": str(identifier)}:
-            left.ids = [one for one in left.ids if one != identifier]
-        case {"traces": str()}:
-            note_traces(left, line)
-        case {"drop traces": str(key)}:
-            left.traces.pop(key, None)
+def _take_over(left: Leftovers, path: str, descriptor: int) -> Journal:
+    """Goes on where an agent of the same parent was killed."""
+    end_contained(f"{left.tmpdir}/buildah")
+    journal = Journal.take_over(path, descriptor)
+    for line in list(journal.lines())[1:]:
+        left.note(line)
+    return journal
+
+
+def _mark(directory: str, journal: str) -> None:
+    """Lets everybody see whose directory this is."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(os.path.join(directory, MARK), flags, 0o600)
+    try:
+        os.write(descriptor, journal.encode("ascii"))
+    finally:
+        os.close(descriptor)
 
 
 def _xattrs(message: Message, _: list[int]) -> Answer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pytest_zlayer.buildah.agent.records import Records, StorageOptions, Unreadable
 from pytest_zlayer.buildah.commands import arguments
 from pytest_zlayer.buildah.commands.disks import cramped_disk, full_disk
 from pytest_zlayer.buildah.commands.lock_holder import holder_hint
@@ -26,16 +27,39 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, slots=True)
 class Commander:
-    """buildah with its storage and environment, ready to be given commands."""
+    """buildah with its storage and environment, ready to be given commands.
+
+    Attributes:
+        runner: runs it.
+        binary: its path.
+        env: its whole environment.
+        storage: the storage it uses, ``None`` while it has not been asked which that is.
+        options: further global options.
+    """
 
     runner: Runner
     binary: Path
     env: Mapping[str, str]
+    storage: StorageOptions | None = None
     options: tuple[str, ...] = ()
+
+    @property
+    def records(self) -> Records:
+        """The records of the storage as they are now.
+
+        Raises:
+            Unreadable: the storage is not known yet.
+        """
+        if self.storage is None:
+            raise Unreadable("the storage is not known yet")
+        return Records(self.storage)
 
     def argv(self, words: Sequence[str]) -> list[str]:
         """The whole command line."""
-        return [str(self.binary), *self.options, *words]
+        return [str(self.binary), *self._global_options(), *words]
+
+    def _global_options(self) -> list[str]:
+        return [*(self.storage.words() if self.storage else ()), *self.options]
 
     def call(
         self,
@@ -79,7 +103,7 @@ class Commander:
         return done
 
     def _overrun(self, done: Completed, seconds: float) -> EngineTimeout:
-        words = done.argv[done.argv.index(str(self.binary)) + 1 + len(self.options) :]
+        words = done.argv[done.argv.index(str(self.binary)) + 1 + len(self._global_options()) :]
         return EngineTimeout(
             Failure(
                 "timeout",
@@ -91,8 +115,7 @@ class Commander:
         )
 
     def _lock_holder(self) -> str | None:
-        root = dict(zip(self.options[::2], self.options[1::2], strict=False)).get("--root")
-        return None if root is None else holder_hint(Path(root))
+        return None if self.storage is None else holder_hint(Path(self.storage.root))
 
     def output(self, words: Sequence[str], **more: Any) -> str:
         """What buildah prints.
@@ -134,9 +157,9 @@ class Commander:
 
     def _places(self) -> list[str]:
         """Where buildah writes."""
-        named = dict(zip(self.options[::2], self.options[1::2], strict=False))
-        places = (self.env.get("TMPDIR"), named.get("--root"), named.get("--runroot"))
-        return [place for place in places if place is not None]
+        known = self.storage
+        places = [self.env.get("TMPDIR", ""), *((known.root, known.runroot) if known else ())]
+        return [place for place in places if place]
 
     def with_environment(self, **env: str) -> Commander:
         """The same with more environment."""

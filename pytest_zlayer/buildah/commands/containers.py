@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_zlayer.buildah.agent.layers import Records, Unreadable
 from pytest_zlayer.buildah.agent.prepare import PREPARATION
+from pytest_zlayer.buildah.agent.records import Unreadable
 from pytest_zlayer.buildah.commands import arguments, traces
 from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.commands.isolation import Isolation, contain, runtime_root
@@ -29,7 +29,7 @@ def from_image(commander: Commander, name: str, image: str, platform: str | None
         "from", "--quiet", "--pull=never", "--http-proxy=false",
         "--name", name, *arguments.platform_options(platform), wanted,
     ]  # fmt: skip
-    leaves = traces.of_from(commander.options, wanted)
+    leaves = traces.of_from(commander, wanted)
     try:
         printed = commander.output(words, leaves=leaves)
     except EngineError as error:
@@ -45,7 +45,7 @@ def from_image(commander: Commander, name: str, image: str, platform: str | None
 def remove(commander: Commander, names: Sequence[str]) -> Completed:
     """``buildah rm``."""
     words = ["rm", *map(arguments.container, names)]
-    leaves = traces.of_removed_containers(commander.options, names)
+    leaves = traces.of_removed_containers(commander, names)
     return commander.call_again(words, leaves=leaves)
 
 
@@ -106,7 +106,7 @@ def _preparation(
 
 def _container_id(commander: Commander, name: str) -> str:
     with contextlib.suppress(Unreadable):
-        for record in Records.named_by(commander.options).called("containers", [name]):
+        for record in commander.records.called("containers", [name]):
             return str(record["id"])
     found = parse_containers(commander.output(["containers", "--all", "--json"]))
     for one in found:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_zlayer.buildah.agent.cleaning import LIST_IMAGES, unnamed_twins
-from pytest_zlayer.buildah.agent.layers import Records, Unreadable
 from pytest_zlayer.buildah.agent.ownlocks import names_locked
+from pytest_zlayer.buildah.agent.records import Unreadable
 from pytest_zlayer.buildah.commands import arguments, traces
 from pytest_zlayer.buildah.commands.commander import LAYERS, Commander
 from pytest_zlayer.buildah.commands.probe import Features
@@ -27,7 +27,6 @@ from pytest_zlayer.buildah.failures import (
     says_not_known,
 )
 from pytest_zlayer.buildah.storage.index import is_list
-from pytest_zlayer.buildah.storage.info import storage_of
 from pytest_zlayer.buildah.storage.records import parse_images
 
 # What lies in the store has been let in already; /etc/containers/policy.json may not even exist.
@@ -128,7 +127,7 @@ def commit(
 def _remove_twins(commander: Commander, identifier: str) -> None:
     """Removes what earlier tries of a commit have stored without getting to name it."""
     with contextlib.suppress(Unreadable):
-        images = Records.named_by(commander.options).all("images")
+        images = commander.records.all("images")
         remove(commander, unnamed_twins(images, identifier))
 
 
@@ -188,7 +187,7 @@ def _hex(digest: str) -> str:
 def tag(commander: Commander, image: str, names: Sequence[str]) -> None:
     """``buildah tag``."""
     words = ["tag", arguments.image(image), *map(arguments.image, names)]
-    with names_locked(commander.options):
+    with names_locked(commander.storage):
         commander.repeatable(words)
 
 
@@ -214,7 +213,7 @@ def _names(commander: Commander, identifier: str) -> tuple[str, ...]:
 def _listed(commander: Commander) -> list[tuple[str, tuple[str, ...]]]:
     """Ids and names of all images. buildah's own listing fails when one of them is broken."""
     try:
-        found = Records.named_by(commander.options).all("images")
+        found = commander.records.all("images")
         return [(one["id"], tuple(one.get("names") or ())) for one in found]
     except Unreadable:
         listed = parse_images(commander.output(LIST_IMAGES))
@@ -224,15 +223,14 @@ def _listed(commander: Commander) -> list[tuple[str, tuple[str, ...]]]:
 def remove(commander: Commander, references: Sequence[str]) -> tuple[str, ...]:
     """``buildah rmi``; what is in use is left, and returned."""
     # Given a list, ``rmi`` may remove the image that the list has for this machine instead.
-    storage = storage_of(commander.options)
-    lists = [one for one in references if storage is not None and is_list(storage, one)]
+    lists = [one for one in references if is_list(commander.records, one)]
     for one in lists:
         _remove_list(commander, one)
     references = [one for one in references if one not in lists]
     if not references:
         return ()
-    leaves = traces.of_removed_images(commander.options, references)
-    with names_locked(commander.options):
+    leaves = traces.of_removed_images(commander, references)
+    with names_locked(commander.storage):
         done = commander.call_again(["rmi", *map(arguments.image, references)], leaves=leaves)
     if done.exit_code == 0:
         return ()
@@ -253,7 +251,7 @@ def remove(commander: Commander, references: Sequence[str]) -> tuple[str, ...]:
 
 def _remove_list(commander: Commander, name: str) -> None:
     """Takes a name from a manifest list, and removes the list with its last one."""
-    with names_locked(commander.options):
+    with names_locked(commander.storage):
         done = commander.call(["manifest", "rm", arguments.image(name)])
     if done.exit_code != 0 and not says_not_known(done.stderr_tail):
         raise commander.failed(done)

@@ -116,7 +116,7 @@ def _try_all(
                 return candidate
             attempts.append(f"  {candidate}: {problem}")
     finally:
-        traces = of_removed_containers(commander.options, [container])
+        traces = of_removed_containers(commander, [container])
         commander.call(["rm", container], leaves=traces)
     raise EngineUnusable(_verdict(wanted, attempts), hint=_advice(wanted, rootless=rootless))
 
@@ -129,7 +129,7 @@ def _make_container(commander: Commander, name: str, program: bytes, tmpdir: Pat
     file = tmpdir / "exit-zero"
     file.write_bytes(program)
     file.chmod(0o755)
-    traces = of_from(commander.options, "scratch")
+    traces = of_from(commander, "scratch")
     commander.output(["from", "--name", name, "scratch"], leaves=traces)
     commander.output(["copy", name, str(file), "/exit-zero"])
 

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_zlayer.buildah.agent.layers import Records, Unreadable, imported_layers
+from pytest_zlayer.buildah.agent.layers import imported_layers
+from pytest_zlayer.buildah.agent.records import Unreadable
+from pytest_zlayer.buildah.commands.commander import Commander
 
 Traces = Mapping[str, Any]
 
 _COPYING = re.compile(r"Copying (blob|config) (sha256:[0-9a-f]{64})")
 
 
-def of_from(options: Sequence[str], image: str) -> Traces:
+def of_from(commander: Commander, image: str) -> Traces:
     """Of making a working container: the layer it writes to, whose id nobody knows before."""
-    above = "" if image == "scratch" else _top_layer(options, image)
+    above = "" if image == "scratch" else _top_layer(commander, image)
     return {} if above is None else {"above": above, "since": time.time()}
 
 
-def _top_layer(options: Sequence[str], image: str) -> str | None:
+def _top_layer(commander: Commander, image: str) -> str | None:
     try:
-        found = Records.named_by(options).called("images", (image, f"{image}:latest"))
+        found = commander.records.called("images", (image, f"{image}:latest"))
     except Unreadable:
         return None
     return str(found[0].get("layer") or "") if found else None
@@ -40,9 +42,8 @@ class Arrivals:
     before each is fetched.
     """
 
-    def __init__(self, options: Sequence[str], note: Callable[[Traces, str | None], str]) -> None:
-        self._options = options
-        self._note = note
+    def __init__(self, commander: Commander) -> None:
+        self._commander = commander
         self._since = time.time()
         self._blobs: list[str] = []
         self._image: str | None = None
@@ -59,29 +60,29 @@ class Arrivals:
         else:
             self._blobs.append(digest)
         arrived = {"blobs": self._blobs, "image": self._image, "since": self._since}
-        self.noted = self._note(arrived, self.noted)
+        self.noted = self._commander.runner.note_traces(arrived, self.noted)
 
     def _unless_stored(self, image: str) -> str | None:
-        """An image that was there before, even without a name, is not ours to remove."""
+        """An image that was there before, even without a name, must stay."""
         try:
-            stored = Records.named_by(self._options).called("images", [image])
+            stored = self._commander.records.called("images", [image])
         except Unreadable:
             return None
         return None if stored else image
 
 
-def of_removed_images(options: Sequence[str], references: Sequence[str]) -> Traces:
+def of_removed_images(commander: Commander, references: Sequence[str]) -> Traces:
     """Of removing images: the layers they alone may have needed."""
     try:
-        return _of(Records.named_by(options).chains_of(references))
+        return _of(commander.records.chains_of(references))
     except Unreadable:
         return {}
 
 
-def of_removed_containers(options: Sequence[str], names: Sequence[str]) -> Traces:
+def of_removed_containers(commander: Commander, names: Sequence[str]) -> Traces:
     """Of removing working containers: the layers they wrote to."""
     try:
-        return _of(Records.named_by(options).layers_of(names))
+        return _of(commander.records.layers_of(names))
     except Unreadable:
         return {}
 

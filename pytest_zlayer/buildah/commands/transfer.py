@@ -48,14 +48,14 @@ def pull(
             commander, features, reference, platform=platform, on_line=on_line, timeout=timeout
         )
     words = arguments.pull(reference, policy=policy, platform=platform)
-    arrivals = traces.Arrivals(commander.options, commander.runner.note_traces)
+    arrivals = traces.Arrivals(commander)
 
     def watch(stream: str, line: str) -> None:
         arrivals.watch(line)
         if on_line is not None:
             on_line(stream, line)
 
-    with pulling(commander.options):
+    with pulling(commander.storage):
         done = _transfer(commander, words, timeout=timeout, on_line=watch)
     if done.exit_code != 0:
         raise commander.failed(done)

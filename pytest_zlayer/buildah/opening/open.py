@@ -1,4 +1,4 @@
-"""Opening the engine: the agent, the storage, what the binary can do, and the sweep."""
+"""Opening the engine: starts the agent, finds the storage and what the binary can do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from packaging.version import Version
@@ -15,8 +15,8 @@ from pytest_zlayer.buildah.commands import probe
 from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.commands.probe import Features, Memory
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
-from pytest_zlayer.buildah.opening import sweep
 from pytest_zlayer.buildah.opening.environment import engine_environment
+from pytest_zlayer.buildah.opening.sweep import Sweep
 from pytest_zlayer.buildah.process.agent_client import AgentClient
 from pytest_zlayer.buildah.process.command import Runner
 from pytest_zlayer.buildah.storage.info import StorageInfo, parse_info, says_no_storage
@@ -30,7 +30,7 @@ _WORKER = re.compile(r"\A[a-z0-9]{1,16}\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRequest:
-    """What the caller wants: the arguments of ``Engine.open``, with buildah found."""
+    """How to open the engine: the arguments of ``Engine.open``, with buildah found."""
 
     binary: Path
     environment: Mapping[str, str]
@@ -58,6 +58,7 @@ class Opened:
     isolation: str
     session: str
     worker: str
+    sweep: Sweep
 
 
 def container_prefix(session: str, worker: str) -> str:
@@ -102,21 +103,21 @@ def _opened(
     except EngineUnusable as error:
         raise (_diagnosis(request, outside) or error) from error
     # Asked with the common TMPDIR: without XDG_RUNTIME_DIR the run directory is derived from it.
-    asking = Commander(Runner(client), request.binary, outside, _wished_storage(request))
+    asking = Commander(Runner(client), request.binary, outside, options=_asked_storage(request))
     storage = ask_storage(asking)
     if rootless and _is_unused_vfs(storage):
         storage = _with_overlay(asking) or storage
     env = engine_environment(request.environment, tmpdir, request.authfile)
-    commander = replace(asking, env=env, options=tuple(storage.options()))
+    commander = replace(asking, env=env, storage=storage.options, options=())
     memory = Memory(storage.state / "answers.json", probe.binary_key(request.binary))
     # Its own TMPDIR is made when it is written down whose that is.
     version, features = _ask_binary(replace(commander, env=outside), memory)
     _adopt(client, commander, storage, request, tmpdir)
-    sweep.sweep(commander, storage)
     return Opened(
         client=client, commander=commander, environment=request.environment, storage=storage,
         version=version, features=features, memory=memory, rootless=rootless, tmpdir=tmpdir,
         isolation=request.isolation, session=request.session, worker=request.worker,
+        sweep=Sweep(commander, storage),
     )  # fmt: skip
 
 
@@ -124,7 +125,9 @@ def _diagnosis(request: OpenRequest, outside: dict[str, str]) -> EngineUnusable 
     """Why no agent starts in a user namespace, found out by an agent outside of it."""
     client = AgentClient((), outside)
     try:
-        commander = Commander(Runner(client), request.binary, outside, _wished_storage(request))
+        commander = Commander(
+            Runner(client), request.binary, outside, options=_asked_storage(request)
+        )
         probe.parse_version(_version_text(commander))
         commander.output(["unshare", "--", "true"])
     except EngineUnusable as error:
@@ -149,8 +152,9 @@ def _adopt(
     session = {"prefix": prefix, "tmpdir": str(tmpdir), "images": folder, "boot": probe.boot_id()}
     try:
         client.adopt(
-            buildah=commander.argv([]), env=dict(commander.env), prefix=prefix, images=folder,
-            tmpdir=str(tmpdir), journal=str(journal), session=session,
+            binary=str(commander.binary), storage=asdict(storage.options),
+            env=dict(commander.env), prefix=prefix, images=folder, tmpdir=str(tmpdir),
+            journal=str(journal), session=session,
         )  # fmt: skip
     except OSError as error:
         if error.filename == str(tmpdir):
@@ -162,10 +166,10 @@ def _adopt(
 
 
 def _namespace(request: OpenRequest) -> list[str]:
-    return [str(request.binary), *_wished_storage(request), "unshare", "--"]
+    return [str(request.binary), *_asked_storage(request), "unshare", "--"]
 
 
-def _wished_storage(request: OpenRequest) -> tuple[str, ...]:
+def _asked_storage(request: OpenRequest) -> tuple[str, ...]:
     options: list[str] = []
     if request.root is not None:
         options += ["--root", str(request.root.absolute())]

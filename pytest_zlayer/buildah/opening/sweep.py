@@ -1,15 +1,21 @@
-"""Removing what dead sessions left in the storage, without touching what lives or is not ours."""
+"""Removing what dead sessions left in the storage, in the background of the session that opens it.
+
+What lives and what others made is not touched.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pytest_zlayer.buildah.agent.journal import is_held
+from pytest_zlayer.buildah.agent.journal import is_dead
 from pytest_zlayer.buildah.commands.commander import Commander
+from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
+from pytest_zlayer.buildah.opening.unfinished import remove_unfinished
 from pytest_zlayer.buildah.process.agent_process import agent_argv
 from pytest_zlayer.buildah.process.command import Request
 from pytest_zlayer.buildah.storage.info import StorageInfo
@@ -31,17 +37,46 @@ class Swept:
     problems: tuple[str, ...]
 
 
+class Sweep:
+    """Cleans up after the dead sessions of a storage, in a thread. Builds need not wait for it."""
+
+    def __init__(self, commander: Commander, storage: StorageInfo) -> None:
+        self._commander = commander
+        self._storage = storage
+        self._swept: tuple[Swept, ...] = ()
+        self._thread = threading.Thread(target=self._work, name="zlayer-sweep", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Waits until it has ended, or for so many seconds; whether it has ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def swept(self) -> tuple[Swept, ...]:
+        """The dead sessions it has met; waits until it has ended."""
+        self.wait()
+        return self._swept
+
+    def _work(self) -> None:
+        try:
+            self._swept = sweep(self._commander, self._storage)
+        except (EngineError, EngineUnusable, OSError, ValueError):
+            return  # this session is ending; the journals stay for the next one
+
+
 def sweep(commander: Commander, storage: StorageInfo) -> tuple[Swept, ...]:
     """Cleans up after the dead sessions of a storage.
 
     A session is dead when nobody holds the lock of its journal. Several processes may sweep at
     once: each dead session falls to the one that gets its lock.
     """
+    remove_unfinished(storage)
     if not _any_dead(storage.sessions):
         return ()
     order = {
         "sessions": str(storage.sessions),
-        "buildah": commander.argv([]),
+        "binary": str(commander.binary),
+        "storage": asdict(storage.options),
         "env": dict(commander.env),
     }
     done = commander.runner.run(
@@ -57,7 +92,7 @@ def sweep(commander: Commander, storage: StorageInfo) -> tuple[Swept, ...]:
 
 
 def _any_dead(sessions: Path) -> bool:
-    """Whether any journal is not held; looking first saves a process in the usual case.
+    """Whether any session is dead; looking first saves a process in the usual case.
 
     What watches the commands of a session that was killed holds its journal until they have
     ended, so what is held by others is looked at a moment later.
@@ -66,6 +101,6 @@ def _any_dead(sessions: Path) -> bool:
         journals = [os.path.join(sessions, name) for name in os.listdir(sessions)]
     except OSError:
         return False
-    if len(journals) > 1 and all(map(is_held, journals)):
+    if len(journals) > 1 and not any(map(is_dead, journals)):
         time.sleep(_ENDING)
-    return not all(map(is_held, filter(os.path.exists, journals)))
+    return any(map(is_dead, journals))

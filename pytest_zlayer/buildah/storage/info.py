@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from pytest_zlayer.buildah.agent.records import StorageOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class StorageInfo:
 
     @property
     def state(self) -> Path:
-        """Our own directory in it: shared by all who share the storage, whoever they are."""
+        """The directory of this project in it, for all who share the storage."""
         return self.root / "zlayer"
 
     @property
@@ -32,28 +33,14 @@ class StorageInfo:
         """Where live sessions keep their locked journals."""
         return self.state / "sessions"
 
-    def options(self) -> list[str]:
-        """Global options that make buildah use exactly this storage."""
-        # The driver is pinned: with another one buildah takes the same root for an empty store.
-        return [
-            "--root", str(self.root),
-            "--runroot", str(self.runroot),
-            "--storage-driver", self.driver,
-        ]  # fmt: skip
+    @property
+    def options(self) -> StorageOptions:
+        """What names it to buildah."""
+        return StorageOptions(str(self.root), str(self.runroot), self.driver)
 
     def container_file(self, container_id: str) -> Path:
         """The directory where buildah keeps what it knows of a working container."""
         return self.root / f"{self.driver}-containers" / container_id / "userdata"
-
-
-def storage_of(options: Sequence[str]) -> StorageInfo | None:
-    """The storage that global options name, ``None`` when they leave it to buildah."""
-    named = dict(zip(options[::2], options[1::2], strict=False))
-    try:
-        root, runroot = Path(named["--root"]), Path(named["--runroot"])
-        return StorageInfo(root, runroot, named["--storage-driver"])
-    except KeyError:
-        return None
 
 
 def parse_info(output: str) -> StorageInfo:

@@ -69,7 +69,7 @@ def shell_line(engine: Engine, image: str, argv: Sequence[str], options: Sequenc
 
 
 def _buildah(engine: Engine) -> str:
-    return shlex.join([str(engine.binary), *engine.storage.options()])
+    return shlex.join([str(engine.binary), *engine.storage.options.words()])
 
 
 def _isolation(engine: Engine) -> str:

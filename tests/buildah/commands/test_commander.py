@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_zlayer.buildah.agent.records import StorageOptions
 from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout, ImageNotKnown
 from pytest_zlayer.buildah.process.agent_client import AgentClient
@@ -27,14 +28,16 @@ def scripted(tmp_path: Path) -> Iterator[Scripted]:
         file = tmp_path / "buildah"
         file.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
         file.chmod(0o755)
-        return Commander(Runner(client), file, env, ("--root", str(tmp_path)))
+        storage = StorageOptions(str(tmp_path), "/rr", "vfs")
+        return Commander(Runner(client), file, env, storage)
 
     yield make
     client.close()
 
 
 def test_whole_output(scripted: Scripted, tmp_path: Path) -> None:
-    assert scripted('echo "$@"').output(["images", "-x"]) == f"--root {tmp_path} images -x\n"
+    said = scripted('echo "$@"').output(["images", "-x"])
+    assert said == f"--root {tmp_path} --runroot /rr --storage-driver vfs images -x\n"
 
 
 def test_output_longer_than_the_tail_is_whole(scripted: Scripted) -> None:

@@ -31,15 +31,21 @@ def client() -> Iterator[AgentClient]:
 
 @pytest.fixture
 def adopted(client: AgentClient, tmp_path: Path) -> AgentClient:
-    """One with a journal and a directory, and nothing of buildah."""
+    """One with a journal and a directory, and an empty storage."""
     adopt(client, tmp_path, tmp_path / "agent")
     return client
 
 
 def adopt(client: AgentClient, tmp_path: Path, tmpdir: Path) -> None:
+    root = tmp_path / "root"
+    for kind in ("images", "containers"):
+        (root / f"overlay-{kind}").mkdir(parents=True, exist_ok=True)
+        (root / f"overlay-{kind}" / f"{kind}.json").write_text("[]", encoding="ascii")
+    storage = {"root": str(root), "runroot": str(root), "driver": "overlay"}
     client.adopt(
-        buildah=[], env=ENV, prefix="zl-s-main-", images="localhost/zlayer/session/s-main/",
-        tmpdir=str(tmpdir), journal=str(tmp_path / "journal.json"), session=SESSION,
+        binary="/bin/false", storage=storage, env=ENV, prefix="zl-s-main-",
+        images="localhost/zlayer/session/s-main/", tmpdir=str(tmpdir),
+        journal=str(tmp_path / "journal.json"), session=SESSION,
     )  # fmt: skip
 
 
@@ -151,7 +157,7 @@ def test_agent_that_was_killed_unnoticed_leaves_nothing(
 ) -> None:
     kill(adopted)
     adopted.close()
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(tmp_path) == ["root"]
 
 
 def test_agent_that_is_killed_again_and_again(adopted: AgentClient, tmp_path: Path) -> None:
@@ -164,7 +170,7 @@ def test_agent_that_is_killed_again_and_again(adopted: AgentClient, tmp_path: Pa
             adopted.ask("lstat", root="/", path="/")
         assert str(caught.value) == "the process that runs buildah for this session has ended"
     adopted.close()
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(tmp_path) == ["root"]
 
 
 def test_agent_that_was_told_to_end_is_not_replaced(adopted: AgentClient, tmp_path: Path) -> None:
@@ -175,7 +181,7 @@ def test_agent_that_was_told_to_end_is_not_replaced(adopted: AgentClient, tmp_pa
         adopted.ask("lstat", root="/", path="/")
     assert str(caught.value) == "the process that runs buildah for this session has ended"
     adopted.close()
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(tmp_path) == ["root"]
 
 
 def test_many_threads_get_one_new_agent(adopted: AgentClient) -> None:

@@ -16,7 +16,7 @@ def test_storage_that_buildah_tells_of() -> None:
 
 
 def test_driver_is_pinned() -> None:
-    assert STORAGE.options() == [
+    assert STORAGE.options.words() == [
         "--root", "/r", "--runroot", "/rr", "--storage-driver", "overlay",
     ]  # fmt: skip
 

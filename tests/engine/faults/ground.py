@@ -279,7 +279,7 @@ class Ground:
 
     def sweep(self) -> None:
         """What the next session does first."""
-        self.storage.open().close()
+        self.storage.sweep()
 
     def difference(self) -> Count:
         """What is there now and was not before, or the other way round; waits for it to go."""

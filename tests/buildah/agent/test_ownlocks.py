@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.buildah.agent import filelocks
+from pytest_zlayer.buildah.agent import ownlocks
 from pytest_zlayer.buildah.agent.ownlocks import names_locked
+from pytest_zlayer.buildah.agent.records import StorageOptions
 
 
-def options(root: Path) -> list[str]:
-    return ["--root", str(root), "--runroot", "/run", "--storage-driver", "overlay"]
+def options(root: Path) -> StorageOptions:
+    return StorageOptions(str(root), "/run", "overlay")
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long others would wait meanwhile; they give up soon."""
     (tmp_path / "zlayer").mkdir()
     waited: list[float] = []
-    monkeypatch.setattr(filelocks, "_PATIENCE", 0.05)
+    monkeypatch.setattr(ownlocks, "_PATIENCE", 0.05)
     monkeypatch.setattr("time.sleep", waited.append)
     return waited
 
@@ -37,5 +38,5 @@ def test_lock_is_free_afterwards(tmp_path: Path, held: list[float]) -> None:
 
 @pytest.mark.parametrize("named", [True, False])
 def test_storage_that_cannot_be_locked_stops_nothing(tmp_path: Path, named: bool) -> None:
-    with names_locked(options(tmp_path / "absent") if named else []):
+    with names_locked(options(tmp_path / "absent") if named else None):
         assert list(tmp_path.iterdir()) == []

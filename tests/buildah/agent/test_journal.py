@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.buildah.agent.cleaning import Leavings, _ours, remove_tree, unnamed_twins
-from pytest_zlayer.buildah.agent.journal import Journal
-from pytest_zlayer.buildah.agent.server import note
+from pytest_zlayer.buildah.agent.cleaning import _names_in, unnamed_twins
+from pytest_zlayer.buildah.agent.journal import Journal, is_dead
+from pytest_zlayer.buildah.agent.leftovers import Leftovers
+from pytest_zlayer.buildah.agent.records import StorageOptions
+from pytest_zlayer.buildah.agent.removal import remove_tree
 
 
 def close(journal: Journal) -> None:
-    os.close(journal._descriptor)
+    journal.close()
 
 
 def test_living_session_is_not_taken(tmp_path: Path) -> None:
@@ -49,18 +51,43 @@ def test_line_cut_off_by_a_crash_is_left_out(tmp_path: Path) -> None:
     close(journal)
 
 
-@pytest.mark.parametrize("name", ["missing.json", "link.json"])
+@pytest.mark.parametrize("name", ["missing", "link", "fifo", "directory", "writable"])
 def test_what_is_no_journal_is_not_taken(tmp_path: Path, name: str) -> None:
-    (tmp_path / "link.json").symlink_to("elsewhere")
+    (tmp_path / "link").symlink_to("writable")
+    (tmp_path / "writable").touch()
+    (tmp_path / "writable").chmod(0o622)
+    (tmp_path / "directory").mkdir()
+    os.mkfifo(tmp_path / "fifo")
     assert Journal.take_dead(str(tmp_path / name)) is None
+    assert not is_dead(str(tmp_path / name))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_journal_of_somebody_else_is_not_taken(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.json")
+    close(Journal.create(path, {"a": 1}))
+    assert is_dead(path)
+    os.chown(path, 12345, 12345)
+    assert Journal.take_dead(path) is None
+    assert not is_dead(path)
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, "\0" * 100, '{"image": "loc', "1" * 5_000])
+def test_what_a_crash_has_torn_is_left_out_with_all_after_it(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "a.json"
+    journal = Journal.create(str(path), {"a": 1})
+    with path.open("a") as file:
+        file.write(f'{line}\n{{"image": "x"}}\n')
+    assert list(journal.lines()) == [{"a": 1}]
+    close(journal)
 
 
 def test_only_images_of_the_session_match() -> None:
-    left = Leavings(buildah=(), env={}, prefix="", tmpdir="")
+    left = Leftovers("", StorageOptions("", "", ""), {}, "", "")
     for line in ({"image": "localhost/a:1"}, {"image": "localhost/s/"}, {"id": "77"}):
-        note(left, line)
-    note(left, {"image": "localhost/b:1"})
-    note(left, {"drop image": "localhost/b:1"})
+        left.note(line)
+    left.note({"image": "localhost/b:1"})
+    left.note({"drop image": "localhost/b:1"})
     images = [
         {"id": "sha256:1", "names": ["localhost/a:1", "localhost/a:2"]},
         {"id": "sha256:2", "names": ["localhost/s/x:latest", "localhost/sx:1"]},
@@ -68,7 +95,7 @@ def test_only_images_of_the_session_match() -> None:
         {"id": "sha256:77", "names": None},
         {"id": "sha256:78", "names": []},
     ]
-    found = [name for image in images for name in _ours(left, image, left.ids)]
+    found = [name for image in images for name in _names_in(left, image, left.ids)]
     assert found == ["localhost/a:1", "localhost/s/x:latest", "77"]
 
 
