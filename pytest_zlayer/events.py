@@ -15,29 +15,103 @@ class BuildEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StageInfo:
+    """A stage as the Dockerfile has it.
+
+    Attributes:
+        name: its name or ``stage-<index>``.
+        base: the stage or image it is built from, variables expanded.
+        needs: indexes of the stages it uses directly.
+        needed: whether the target needs it; the others are not built.
+    """
+
+    index: int
+    name: str
+    base: str
+    line: int
+    needs: tuple[int, ...]
+    needed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildStarted(BuildEvent):
-    """A build begins; ``stages`` are the labels of the stages it needs."""
+    """A build begins.
+
+    Attributes:
+        stages: labels of the stages it needs.
+        dockerfile: path of the Dockerfile as shown to people; empty for a ready image.
+        graph: all stages of the Dockerfile, in its order.
+        target: name of the stage to build.
+        platform: what the image is for.
+        same: equal for builds of this run that give the same image.
+        layers_only: it brings layers into the cache, and makes no image.
+    """
 
     stages: tuple[str, ...]
+    dockerfile: str = ""
+    graph: tuple[StageInfo, ...] = ()
+    target: str = ""
+    platform: str = ""
+    same: str = ""
+    layers_only: bool = False
+
+
+# build: somebody else builds the same; stage: one of this build; slot: enough runs side by side.
+WaitReason: TypeAlias = Literal["build", "stage", "slot"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting(BuildEvent):
-    """Another process or thread builds the same thing; this one waits for it."""
+    """Something waits for ``what``; for a step, ``stage`` and ``number`` say for which."""
 
     what: str
+    reason: WaitReason = "build"
+    stage: str = ""
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitOver(BuildEvent):
+    """What was waited for is there, after ``seconds``."""
+
+    what: str
+    seconds: float
+    reason: WaitReason = "build"
+    stage: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulling(BuildEvent):
-    """A base image is being pulled."""
+    """A base image is being pulled, if it is not there."""
 
     reference: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PullProgress(BuildEvent):
+    """One more layer of a base image is on its way: the ``layers``-th of those not there yet."""
+
+    reference: str
+    layers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled(BuildEvent):
+    """A base image is there, after ``seconds``.
+
+    ``layers`` of it were fetched, ``size`` bytes as the registry holds them (``None``: unknown).
+    """
+
+    reference: str
+    seconds: float
+    layers: int
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageStarted(BuildEvent):
-    """A stage begins; ``stage`` is its name or ``stage-<index>``."""
+    """A stage begins; ``stage`` is its name or ``stage-<index>``, ``base`` short."""
 
     stage: str
     index: int
@@ -67,7 +141,13 @@ class StepStarted(BuildEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepComplete(BuildEvent):
-    """An instruction is done or was found in the cache."""
+    """An instruction is done or was found in the cache.
+
+    Attributes:
+        attempts: how often it was run; 0 when it was cached.
+        seconds: how long it took, with ``waited``: seconds it waited for something else.
+        size: bytes of its layer, uncompressed; ``None`` where it has none or it is unknown.
+    """
 
     stage: str
     number: int
@@ -77,6 +157,23 @@ class StepComplete(BuildEvent):
     cached: bool
     attempts: int
     seconds: float
+    waited: float = 0.0
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFailed(BuildEvent):
+    """An instruction failed for good; ``end_line`` is its last line in the Dockerfile."""
+
+    stage: str
+    number: int
+    text: str
+    line: int
+    end_line: int
+    reason: str
+    exit_code: int | None
+    attempts: int
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,31 +202,67 @@ class StepRetry(BuildEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildFailed(BuildEvent):
-    """The build ended without an image."""
+    """The build ended without an image; ``interrupted`` when it was told to stop."""
 
     message: str
     seconds: float
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildComplete(BuildEvent):
-    """The image is there; ``cached`` when no step had to run."""
+    """The image is there; ``cached`` when no step had to run.
+
+    ``image_id`` is empty when only layers were brought into the cache.
+    """
 
     image_id: str
     seconds: float
     cached: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerInfo:
+    """A layer of an image: ``size`` in bytes, uncompressed; ``created_by`` from the history."""
+
+    digest: str
+    size: int
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageContents(BuildEvent):
+    """What a finished image consists of; sent when a report is written."""
+
+    image_id: str
+    layers: tuple[LayerInfo, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageUsed(BuildEvent):
+    """A test got an image, after ``seconds``; ``test`` is its node id."""
+
+    image_id: str
+    test: str
+    seconds: float
+
+
 Event: TypeAlias = (
     BuildStarted
     | Waiting
+    | WaitOver
     | Pulling
+    | PullProgress
+    | Pulled
     | StageStarted
     | StageComplete
     | StepStarted
     | StepComplete
     | OutputLine
     | StepRetry
+    | StepFailed
     | BuildFailed
     | BuildComplete
+    | ImageContents
+    | ImageUsed
 )

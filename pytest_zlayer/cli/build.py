@@ -14,7 +14,7 @@ from pytest_zlayer.cli.output import show, tell
 from pytest_zlayer.cli.sources import add_source, source_arguments
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.inputs.declarations import declare
-from pytest_zlayer.progress import Detail, ProgressLines
+from pytest_zlayer.report.text import Detail, ProgressLines
 from pytest_zlayer.signals import TerminationHandler
 
 if TYPE_CHECKING:

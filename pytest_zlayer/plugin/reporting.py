@@ -15,12 +15,13 @@ import pytest
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.inputs.settings import Settings
 from pytest_zlayer.plugin.pending import PendingLines
-from pytest_zlayer.progress import PREFIX, Detail, ProgressLines, printable
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.model.errors import BuildError
     from pytest_zlayer.events import Event, StepRetry
+    from pytest_zlayer.report.text import Detail
 
+PREFIX = "zlayer: "
 SECTION = "zlayer build"
 _WIDTH = 80
 _DETAILS: dict[str, Detail] = {"plain": "full", "quiet": "quiet"}
@@ -39,6 +40,8 @@ class Reporter:
     """
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        from pytest_zlayer.report.text import ProgressLines
+
         self._config = config
         self._lock = threading.RLock()
         self._progress = ProgressLines(_detail(config, settings))
@@ -54,6 +57,7 @@ class Reporter:
     def listen(self, event: Event) -> None:
         """Take in one event of a build."""
         from pytest_zlayer.events import OutputLine, StepRetry
+        from pytest_zlayer.report.text import printable
 
         with self._lock:
             self._pending.extend(self._progress.lines(event))
@@ -190,7 +194,7 @@ def _warning(event: StepRetry) -> warnings.WarningMessage:
 
 def retry_record(event: StepRetry) -> dict[str, Any]:
     """A retry as plain data, which can travel between processes."""
-    from pytest_zlayer.progress import retry_line
+    from pytest_zlayer.report.text import retry_line
 
     return {"image": event.image, "line": retry_line(event), "taken": False}
 

@@ -187,7 +187,15 @@ class Build:
             return self.scratch / f"{stem}-{self._count}"
 
     @contextlib.contextmanager
-    def slot(self) -> Iterator[None]:
-        """Hold one of the session's slots for steps that run side by side."""
-        with self.slots.hold(self.rank, self.check):
+    def slot(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold one of the session's slots for steps that run side by side.
+
+        ``waiting`` is called again and again until there is one.
+        """
+
+        def check() -> None:
+            waiting()
+            self.check()
+
+        with self.slots.hold(self.rank, check):
             yield

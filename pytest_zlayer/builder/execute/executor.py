@@ -173,6 +173,7 @@ class Executor:
             stage_plan=self._plans.__getitem__,
             source_rootfs=self._rootfs,
             source_path=self._path,
+            awaited=self._awaited,
             heir=self._heir(index) is not None,
             wanted=any(one.base_stage == index for one in self._plans.values()),
             alone=index == self.target,
@@ -207,6 +208,13 @@ class Executor:
             # Several threads may get here; the first answer counts.
             self._heirs.setdefault(index, None if read or not above else above[0].index)
         return self._heirs[index]
+
+    def _awaited(self, source: SourceRef) -> str | None:
+        """The label of a stage that is still being built, ``None`` for every other source."""
+        if source.kind != "stage":
+            return None
+        future = self._futures.get(source.index)
+        return None if future is not None and future.done() else self._plans[source.index].label
 
     def _rootfs(self, source: SourceRef) -> Rootfs:
         if source.kind == "stage":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from pytest_zlayer.buildah.commands.disks import full_disk
 from pytest_zlayer.buildah.errors import EngineError
@@ -57,6 +58,7 @@ class RunStep:
         user: who runs it, as numbers where possible.
         failure: makes the ``BuildError`` of this step: ``(reason, **details) -> BuildError``.
         emit: sends an event with the stage filled in.
+        slot: holds one of the session's slots.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class RunStep:
         user: str,
         failure: Callable[..., BuildError],
         emit: Callable[..., None],
+        slot: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._build = build
         self._tree = tree
@@ -78,6 +81,7 @@ class RunStep:
         self._operation = operation
         self._failure = failure
         self._emit = emit
+        self._slot = slot
         self._user = user
         self._policy = _policy(build)
         self._attempts = 0
@@ -148,7 +152,7 @@ class RunStep:
 
     def _run_and_commit(self) -> None:
         self._build.check()
-        with self._build.slot():
+        with self._slot():
             container = self._tree.open()
             try:
                 mounts = self._mounts.prepare(self._operation, self._build.engine.isolation)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from pytest_zlayer.builder.execute.emulation import can_execute
 from pytest_zlayer.builder.execute.mounts import MountPreparer
 from pytest_zlayer.builder.execute.run_step import RunStep
 from pytest_zlayer.builder.execute.stage_files import SCRATCH, StageFiles
+from pytest_zlayer.builder.execute.waits import Waits
 from pytest_zlayer.builder.image.built_image import StepResult
 from pytest_zlayer.builder.model.errors import TAIL_LINES, BuildError, FailedStep, machine_trouble
 from pytest_zlayer.builder.oci.layer import LayerEntry
@@ -43,8 +44,8 @@ from pytest_zlayer.events import (
     StageComplete,
     StageStarted,
     StepComplete,
+    StepFailed,
     StepStarted,
-    Waiting,
 )
 
 
@@ -58,6 +59,7 @@ class StageExecutor:
         stage_plan: the plan of another stage.
         source_rootfs: the files of another stage, image or context, for COPY --from.
         source_path: the same as a host path, for mounts.
+        awaited: the label of a stage that is not finished, ``None`` for every other source.
         heir: whether another stage goes on in its container.
         wanted: whether another stage is built from it.
         alone: whether its layers reach the store with the final image first.
@@ -72,6 +74,7 @@ class StageExecutor:
         stage_plan: Callable[[int], StagePlan],
         source_rootfs: Callable[[SourceRef], Rootfs],
         source_path: Callable[[SourceRef, str], Path],
+        awaited: Callable[[SourceRef], str | None],
         heir: bool,
         wanted: bool,
         alone: bool,
@@ -84,12 +87,15 @@ class StageExecutor:
         self._build = build
         self._stage_plan = stage_plan
         self._source_rootfs = source_rootfs
+        self._source_path = source_path
+        self._awaited = awaited
+        self._waits = Waits(self._emit, 0)
         self._results: list[StepResult] = []
         self._root_user: str | None = None
         self._mounts = MountPreparer(
             scratch=build.scratch,
             caches=build.cache.mounts_directory,
-            source_path=source_path,
+            source_path=self._mounted_path,
             secrets=build.plan.spec.secrets,
             ssh=build.plan.spec.ssh,
             environment=build.options.environment,
@@ -146,19 +152,47 @@ class StageExecutor:
             return
         self._emit(StepStarted, **self._fields(step))
         started = time.monotonic()
-        cached, attempts = False, 1
+        self._waits = Waits(self._emit, step.number)
+        try:
+            cached, attempts = self._execute(step, operation)
+        except BuildError as error:
+            self._tell_failure(step, error)
+            raise
+        self._record(
+            step,
+            cached=cached,
+            attempts=attempts,
+            seconds=time.monotonic() - started,
+            size=None if cached else self.tree.size_of(step),
+        )
+
+    def _execute(
+        self, step: Step, operation: RunOperation | CopyOperation | WorkdirOperation
+    ) -> tuple[bool, int]:
+        """Make the layer of a step: (cached, attempts)."""
         try:
             if isinstance(operation, RunOperation):
-                cached, attempts = self._run(step, operation)
-            else:
-                self._compose(step, operation)
+                return self._run(step, operation)
+            self._compose(step, operation)
         except CopyError as error:
             raise self._failure(step, error.message, hint=error.hint) from error
         except OSError as error:
             trouble = machine_trouble(error, str(self._build.scratch))
             raise self._failure(step, trouble.message, hint=trouble.hint) from error
-        seconds = time.monotonic() - started
-        self._record(step, cached=cached, attempts=attempts, seconds=seconds)
+        return False, 1
+
+    def _tell_failure(self, step: Step, error: BuildError) -> None:
+        self._emit(
+            StepFailed,
+            number=step.number,
+            text=step.text,
+            line=error.line,
+            end_line=error.end_line,
+            reason=error.reason,
+            exit_code=error.exit_code,
+            attempts=error.attempts,
+            hint=error.hint,
+        )
 
     def _run(self, step: Step, operation: RunOperation) -> tuple[bool, int]:
         """Run a step, or take it from whoever built it meanwhile: (cached, attempts)."""
@@ -171,8 +205,7 @@ class StageExecutor:
                 hint="register an emulator (qemu-user-static), or only COPY in this stage",
             )
         with contextlib.ExitStack() as stack:
-            lock = build.cache.locks.hold(step.key, lambda: self._waiting(step), build.check)
-            stack.enter_context(lock)
+            stack.enter_context(self._lock(step))
             layers = build.cached(step.key)
             if layers is not None:
                 self.tree.adopt(layers)
@@ -188,6 +221,7 @@ class StageExecutor:
                 user=user,
                 failure=self._failure,
                 emit=self._emit,
+                slot=lambda: self._waits.slot(build),
             )
             attempts = run.execute()
             self.tree.guard(step.key, stack.pop_all())
@@ -211,8 +245,23 @@ class StageExecutor:
             self._root_user = numeric
         return numeric
 
-    def _waiting(self, step: Step) -> None:
-        self._build.emit(Waiting, what=f"{self.plan.label}: {step.text}")
+    @contextlib.contextmanager
+    def _lock(self, step: Step) -> Iterator[None]:
+        """The step's key, held against everybody else who would build it."""
+        over: list[Callable[[], None]] = []
+
+        def waiting() -> None:
+            over.append(self._waits.begin(f"{self.plan.label}: {step.text}", "build"))
+
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(
+                    self._build.cache.locks.hold(step.key, waiting, self._build.check)
+                )
+            finally:
+                for end in over:
+                    end()
+            yield
 
     def _compose(self, step: Step, operation: CopyOperation | WorkdirOperation) -> None:
         """Put the layer of a COPY, ADD or WORKDIR on the tree."""
@@ -226,7 +275,7 @@ class StageExecutor:
             self.tree.put(step, entries)
 
     def _workdir_entries(self, operation: WorkdirOperation) -> tuple[LayerEntry, ...]:
-        with self._build.slot():
+        with self._waits.slot(self._build):
             target = self.tree.rootfs()
             owner = resolve_owner(operation.user or None, target)
             return make_directory(operation.path, target, owner=owner, now=int(self._build.now()))
@@ -238,7 +287,7 @@ class StageExecutor:
         for warning in selection.warnings:
             text = f"warning: {warning}"
             self._emit(OutputLine, number=step.number, stream="stderr", text=text)
-        with self._build.slot():
+        with self._waits.slot(self._build):
             target = self.tree.rootfs()
             owner = resolve_owner(operation.chown, target)
             return layout(selection, operation, target, owner=owner, now=int(self._build.now()))
@@ -249,22 +298,36 @@ class StageExecutor:
         Sources are looked for from the root, as BuildKit does; what is not there, in the final
         WORKDIR of the stage.
         """
-        rootfs = self._source_rootfs(operation.from_)
+        with self._waits.stage(self._awaited(operation.from_)):
+            rootfs = self._source_rootfs(operation.from_)
         workdir = "/"
         if operation.from_.kind == "stage":
             workdir = self._stage_plan(operation.from_.index).state.config.workdir or "/"
         sources = tuple(_where(one, operation, rootfs, workdir) for one in operation.sources)
         return select(replace(operation, sources=sources), rootfs, ignore=None)
 
-    def _record(self, step: Step, *, cached: bool, attempts: int = 1, seconds: float = 0.0) -> None:
+    def _mounted_path(self, source: SourceRef, path: str) -> Path:
+        with self._waits.stage(self._awaited(source)):
+            return self._source_path(source, path)
+
+    def _record(
+        self,
+        step: Step,
+        *,
+        cached: bool,
+        attempts: int = 1,
+        seconds: float = 0.0,
+        size: int | None = None,
+    ) -> None:
         attempts = 0 if cached else attempts
-        fields = self._fields(step)
+        told = {**self._fields(step), "cached": cached, "attempts": attempts, "seconds": seconds}
         self._results.append(
             replace(
                 cached_result(self.plan, step), cached=cached, attempts=attempts, seconds=seconds
             )
         )
-        self._emit(StepComplete, **fields, cached=cached, attempts=attempts, seconds=seconds)
+        waited = self._waits.seconds if seconds else 0.0
+        self._emit(StepComplete, **told, waited=waited, size=size)
 
     def _fields(self, step: Step) -> dict[str, Any]:
         return {

@@ -278,6 +278,11 @@ class StageFiles:
             self._head = replace(self._head, pending=(*self._head.pending, pending))
         return layer
 
+    def size_of(self, step: Step) -> int | None:
+        """Bytes of the layer of a step, as long as it waits to reach the store."""
+        pending = self._head.pending
+        return next((one.layer.size for one in pending if one.step is step), None)
+
     def chain(self) -> Chain:
         """All layers and their history; those that are not in the store yet with their files."""
         with self._guard:

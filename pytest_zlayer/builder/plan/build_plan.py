@@ -15,6 +15,7 @@ from pytest_zlayer.dockerfile import parse
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, resolve_stages, stage_label
 from pytest_zlayer.dockerfile.values.platforms import Platform, host_platform, parse_platform
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.events import StageInfo
 from pytest_zlayer.lazy import lazy
 
 if TYPE_CHECKING:
@@ -63,6 +64,23 @@ class BuildPlan:
             return ()
         nodes = self.graph.nodes
         return tuple(stage_label(nodes[index].stage) for index in self.graph.needed)
+
+    def stage_infos(self) -> tuple[StageInfo, ...]:
+        """All stages of the Dockerfile, as events tell of them."""
+        graph = self.graph
+        if graph is None:
+            return ()
+        return tuple(
+            StageInfo(
+                index=index,
+                name=stage_label(node.stage),
+                base=_base_text(graph, index),
+                line=node.stage.from_.span.line,
+                needs=node.needs,
+                needed=index in graph.needed,
+            )
+            for index, node in enumerate(graph.nodes)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain data (``plan --json``)."""

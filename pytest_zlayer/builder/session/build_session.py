@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import threading
@@ -23,6 +24,7 @@ from pytest_zlayer.builder.session.builds import Builds
 from pytest_zlayer.builder.session.manifest_lists import ManifestLists
 from pytest_zlayer.builder.session.prebuild import Prebuild
 from pytest_zlayer.builder.session.resources import SessionResources
+from pytest_zlayer.dockerfile.stages.graph import stage_label
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.events import (
     BuildComplete,
@@ -60,6 +62,16 @@ class BuildHooks:
 
 class SessionClosed(ZlayerError):
     """A build was asked of a session that has ended, or the session ended under a build."""
+
+
+def _failed(plan: BuildPlan, build_id: str, error: BaseException, seconds: float) -> BuildFailed:
+    return BuildFailed(
+        build_id=build_id,
+        image=plan.label,
+        message=str(error) or type(error).__name__,
+        seconds=seconds,
+        interrupted=_was_interrupted(error),
+    )
 
 
 def _was_interrupted(error: BaseException) -> bool:
@@ -269,8 +281,42 @@ class BuildSession:
 
     def _warm(self, spec: ImageSpec) -> None:
         plan = self.plan(spec)
-        if plan.graph is not None and plan.key() not in self._images:
-            self._builds.warm(plan, plan.graph, self._build_id())
+        if plan.graph is None or plan.key() in self._images:
+            return
+        build_id, started = self._build_id(), time.monotonic()
+        self._resources.scratch.exists()  # opens the engine before anything is announced
+        self._tell(self._started(plan, build_id, layers_only=True))
+        try:
+            cached = self._builds.warm(plan, plan.graph, build_id)
+        except BaseException as error:
+            self._tell(_failed(plan, build_id, error, time.monotonic() - started))
+            raise
+        self._tell(
+            BuildComplete(
+                build_id=build_id,
+                image=plan.label,
+                image_id="",
+                seconds=time.monotonic() - started,
+                cached=cached,
+            )
+        )
+
+    def _started(
+        self, plan: BuildPlan, build_id: str, *, layers_only: bool = False
+    ) -> BuildStarted:
+        graph = plan.graph
+        return BuildStarted(
+            build_id=build_id,
+            image=plan.label,
+            stages=plan.stage_labels(),
+            dockerfile=plan.dockerfile_path if graph else "",
+            graph=plan.stage_infos(),
+            target=stage_label(graph.nodes[graph.target].stage) if graph else "",
+            platform=plan.spec.platform or (str(graph.platform) if graph else ""),
+            # Salted: what is hashed may be a token, and reports are read by many.
+            same=hashlib.sha256(f"{self.id} {plan.key()}".encode()).hexdigest()[:16],
+            layers_only=layers_only,
+        )
 
     def _build(self, plan: BuildPlan) -> Image:
         self._hooks.before_build(plan.spec)
@@ -278,21 +324,12 @@ class BuildSession:
         with machine_errors_told(f"building {plan.label}"):
             self._resources.scratch.exists()  # opens the engine before anything is announced
         started = time.monotonic()
-        stages = plan.stage_labels()
-        self._tell(BuildStarted(build_id=build_id, image=plan.label, stages=stages))
+        self._tell(self._started(plan, build_id))
         try:
             with machine_errors_told(f"building {plan.label}"):
                 image = self._make(plan, build_id)
         except BaseException as error:
-            message = str(error) or type(error).__name__
-            self._tell(
-                BuildFailed(
-                    build_id=build_id,
-                    image=plan.label,
-                    message=message,
-                    seconds=time.monotonic() - started,
-                )
-            )
+            self._tell(_failed(plan, build_id, error, time.monotonic() - started))
             if _was_interrupted(error):
                 raise SessionClosed(f"building {plan.label} was interrupted") from None
             raise

@@ -30,6 +30,7 @@ from pytest_zlayer.builder.session.directories import cache_directory
 from pytest_zlayer.builder.session.resources import SessionResources
 from pytest_zlayer.builder.store.base_images import BaseImages
 from pytest_zlayer.builder.store.mounted_images import MountedImages
+from pytest_zlayer.builder.store.pull_watch import PullWatch
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph
 from pytest_zlayer.errors import UsageError, ZlayerError
@@ -179,13 +180,14 @@ class Builds:
             if not succeeded:
                 self._resources.mounted.remove()
 
-    def warm(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> None:
-        """Bring the layers of ``plan`` into the cache."""
+    def warm(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> bool:
+        """Bring the layers of ``plan`` into the cache; whether all were there."""
         build = self._build(plan, graph, build_id)
         executor = self._executor(build, graph)
         try:
             executor.execute()
             executor.store_layers()
+            return executor.result().cached
         finally:
             build.log.close(keep=False)
             build.views.close()
@@ -326,16 +328,19 @@ class Builds:
 
         def pull(reference: str, mode: PullMode, platform: str | None) -> str:
             key = "pull-" + hashlib.sha256(reference.encode()).hexdigest()[:32]
+            watch = PullWatch(self._tell, build_id, plan.label, reference)
 
             def once(timeout: float | None) -> str:
                 return self._resources.engine.pull(
-                    reference, policy=mode, platform=platform, timeout=timeout
+                    reference, policy=mode, platform=platform, on_line=watch.line, timeout=timeout
                 )
 
             with self._resources.cache.locks.hold(key, lambda: None, check):
-                return self._resources.transfers.do(
+                image_id = self._resources.transfers.do(
                     once, "pull", reference, plan.label, deadline=deadline
                 )
+            watch.done(lambda: self._resources.engine.inspect_image(image_id).manifest)
+            return image_id
 
         return BaseImages(
             self._resources.engine,

@@ -1,4 +1,4 @@
-"""Build events as lines for people."""
+"""How each event reads: build events as lines for people."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class ProgressLines:
 
         full = self.detail == "full"
         match event:
-            case events.Waiting() if event.what == event.image:
+            case events.Waiting() if event.reason != "build" or event.what == event.image:
                 # Built in the background by this very process, whose lines are shown anyway.
                 return None
             case events.Waiting():

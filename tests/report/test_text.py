@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_zlayer import events
-from pytest_zlayer.progress import ProgressLines, printable
+from pytest_zlayer.report.text import ProgressLines, printable
 
 SHARED = {"build_id": "1", "image": "api"}
 STEP = {**SHARED, "stage": "build", "number": 1, "total": 2, "text": "RUN make", "line": 3}
