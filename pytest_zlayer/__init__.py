@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.errors import EngineError, EngineMissing, EngineUnusable
-    from pytest_zlayer.builder.image.built_image import (
+    from pytest_zlayer.builder.image.built_image import Image
+    from pytest_zlayer.builder.image.container import Container
+    from pytest_zlayer.builder.image.path import ImagePath
+    from pytest_zlayer.builder.image.results import (
         BuildResult,
         CommandFailed,
-        Image,
         RunResult,
         StepResult,
     )
-    from pytest_zlayer.builder.image.container import Container
-    from pytest_zlayer.builder.image.path import ImagePath
     from pytest_zlayer.builder.model.errors import BuildError
     from pytest_zlayer.builder.model.spec import ImageSpec
     from pytest_zlayer.builder.session.build_session import BuildSession
@@ -49,9 +49,9 @@ __all__ = [
 # images.
 _HOMES = {
     "BuildError": "builder.model.errors",
-    "BuildResult": "builder.image.built_image",
+    "BuildResult": "builder.image.results",
     "BuildSession": "builder.session.build_session",
-    "CommandFailed": "builder.image.built_image",
+    "CommandFailed": "builder.image.results",
     "Container": "builder.image.container",
     "DockerfileError": "dockerfile",
     "EngineError": "buildah.errors",
@@ -60,8 +60,8 @@ _HOMES = {
     "Image": "builder.image.built_image",
     "ImagePath": "builder.image.path",
     "ImageSpec": "builder.model.spec",
-    "RunResult": "builder.image.built_image",
-    "StepResult": "builder.image.built_image",
+    "RunResult": "builder.image.results",
+    "StepResult": "builder.image.results",
     "UsageError": "errors",
     "ZlayerError": "errors",
     "build": "library",

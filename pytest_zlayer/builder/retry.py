@@ -10,12 +10,9 @@ from typing import TypeVar
 import tenacity
 
 from pytest_zlayer.builder.model.retry_policy import RetryPolicy
+from pytest_zlayer.builder.stopping import Interrupted
 
 T = TypeVar("T")
-
-
-class Interrupted(Exception):
-    """The session was told to stop during a pause."""
 
 
 def with_retries(

@@ -8,7 +8,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.cache.leases import Lease
 from pytest_zlayer.builder.cache.locks import KeyLocks
-from pytest_zlayer.builder.oci.config import read_chain
+from pytest_zlayer.builder.oci.chain import read_chain
 
 REPOSITORY = "localhost/zlayer/cache"
 _PREFIX = f"{REPOSITORY}:"
@@ -118,7 +118,7 @@ class LayerCache:
         self._engine = engine
         self._directory = directory
         self._known: dict[str, CachedLayers] = {}
-        self._promised: dict[str, Callable[[], None]] = {}
+        self._announced: dict[str, Callable[[], None]] = {}
         self._seen: object | None = None
         self._additions = directory / f"added-{session}"
         self._guard = threading.Lock()
@@ -133,7 +133,7 @@ class LayerCache:
 
         Where this process is going to put them into the store anyway, that is done now.
         """
-        deliver = self._promised.get(key)
+        deliver = self._announced.get(key)
         if deliver is not None:
             deliver()
         return self.find_stored(key)
@@ -148,7 +148,7 @@ class LayerCache:
         """Whether :meth:`find` would find something."""
         with self._guard:
             self._look()
-            return key in self._known or key in self._promised
+            return key in self._known or key in self._announced
 
     def _look(self) -> None:
         version = self._engine.images_version()
@@ -165,16 +165,16 @@ class LayerCache:
             additions.write(f"{key}\n")
         self.touch(key)
 
-    def promise(self, keys: Iterable[str], deliver: Callable[[], None]) -> None:
+    def announce(self, keys: Iterable[str], deliver: Callable[[], None]) -> None:
         """Note that ``deliver`` will bring these layers, which are finished, into the store."""
         with self._guard:
-            self._promised.update(dict.fromkeys(keys, deliver))
+            self._announced.update(dict.fromkeys(keys, deliver))
 
-    def fulfil(self, keys: Iterable[str]) -> None:
-        """Take promises back: they have been kept, or cannot be."""
+    def withdraw(self, keys: Iterable[str]) -> None:
+        """End announcements: the layers are in the store, or will not get there."""
         with self._guard:
             for key in keys:
-                self._promised.pop(key, None)
+                self._announced.pop(key, None)
 
     def drop_if_unusable(self, layers: CachedLayers) -> bool:
         """Remove a cached image that no container can be made from; whether it was removed."""
@@ -225,40 +225,18 @@ class LayerCache:
                 found.append(CacheEntry(key, image.id, used, image.size, parts, bool(whole)))
         return sorted(found, key=lambda entry: entry.used)
 
-    def shrink(self, max_age: float, max_size: int) -> list[CacheEntry]:
-        """Remove layers by age, then by size; the removed entries.
+    def layer_sizes(self, entry: CacheEntry) -> Mapping[str, int]:
+        """Bytes of each layer of an entry, by diff id; nothing when it has gone meanwhile."""
+        try:
+            record = self._engine.inspect_image(entry.image_id)
+        except EngineError:
+            return {}
+        chain = read_chain(record.manifest, record.config)
+        return {layer.diff_id: layer.size for layer in chain.layers}
 
-        Args:
-            max_age: seconds without use after which a layer goes.
-            max_size: bytes that may stay; the least recently used go first. What was used since
-                the oldest other living session began stays in any case: it may count on it.
-        """
-        self.locks.forget(max_age)
-        entries, now = self.entries(), time.time()
-        free = min(self._lease.others_began(), default=now + 1)
-        total = self._bytes(entries, max_size)
-        removed = []
-        for entry in entries:
-            if total <= max_size and now - entry.used <= max_age:
-                continue
-            if entry.used < free and self.remove(entry):
-                removed.append(entry)
-                if total > max_size:
-                    total = self._bytes([one for one in entries if one not in removed], max_size)
-        return removed
-
-    def _bytes(self, entries: Sequence[CacheEntry], enough: int) -> int:
-        """Bytes of all layers, shared ones once; an upper bound where that is little enough."""
-        bound = sum(entry.size for entry in entries)
-        if bound <= enough:
-            return bound
-        layers: dict[str, int] = {}
-        for entry in entries:
-            with contextlib.suppress(EngineError):  # gone meanwhile
-                record = self._engine.inspect_image(entry.image_id)
-                chain = read_chain(record.manifest, record.config)
-                layers.update((layer.diff_id, layer.size) for layer in chain.layers)
-        return sum(layers.values())
+    def others_began(self) -> list[float]:
+        """When each other living process that uses this cache began (seconds since the epoch)."""
+        return self._lease.others_began()
 
     def remove_added(self) -> None:
         """Remove what this session has added, once its last process is over.

@@ -8,11 +8,11 @@ from typing import Protocol
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs, Rootfs
 from pytest_zlayer.builder.copy.archives import Archive, is_archive
 from pytest_zlayer.builder.copy.place import unpacked
-from pytest_zlayer.builder.copy_error import CopyError
 from pytest_zlayer.builder.files.contents import TreeContent
 from pytest_zlayer.builder.files.directory import ContextRootfs
 from pytest_zlayer.builder.files.paths import EmptyRootfs
-from pytest_zlayer.builder.oci.layer import LayeredRootfs
+from pytest_zlayer.builder.model.errors import CopyError
+from pytest_zlayer.builder.oci.overlay import LayeredRootfs
 from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
 from pytest_zlayer.errors import UsageError
 

@@ -28,7 +28,8 @@ from urllib.request import (
 
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs
 from pytest_zlayer.builder.context.git import Process, check_out, parse_git_source
-from pytest_zlayer.builder.copy.remote import Fetched, RemoteError, remote_kind
+from pytest_zlayer.builder.copy.remote import Fetched, remote_kind
+from pytest_zlayer.builder.model.errors import RemoteError
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
 
 UNNAMED = "__unnamed__"

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs
-from pytest_zlayer.builder.copy.remote import Fetched, RemoteError
-from pytest_zlayer.builder.copy_error import CopyError
+from pytest_zlayer.builder.copy.remote import Fetched
 from pytest_zlayer.builder.files.paths import follow, look
+from pytest_zlayer.builder.model.errors import CopyError, RemoteError
 from pytest_zlayer.dockerfile.values.remote_sources import parse_git_source as parse_reference
 
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_zlayer.builder.copy.place import layout, make_directory
 from pytest_zlayer.builder.copy.select import Fetch, Selection, Source, select
 from pytest_zlayer.builder.copy.users import UserEntry, lookup_user, resolve_owner
-from pytest_zlayer.builder.copy_error import CopyError
+from pytest_zlayer.builder.model.errors import CopyError
 
 __all__ = [
     "CopyError",

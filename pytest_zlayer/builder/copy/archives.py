@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, BinaryIO, cast
 
-from pytest_zlayer.builder.copy_error import CopyError
 from pytest_zlayer.builder.files.contents import Content, MemberContent
+from pytest_zlayer.builder.model.errors import CopyError
 
 _GZIP = b"\x1f\x8b\x08"
 _BZIP2, _BZIP2_BLOCK = b"BZh", b"1AY&SY"

@@ -16,7 +16,7 @@ from typing import BinaryIO, TypeAlias
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.copy.select import kept_xattrs
 from pytest_zlayer.builder.copy.walk import Walked
-from pytest_zlayer.builder.copy_error import CopyError
+from pytest_zlayer.builder.model.errors import CopyError
 
 _VERSION = 1
 _CHUNK = 1 << 20

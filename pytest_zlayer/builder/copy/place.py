@@ -11,10 +11,11 @@ from pytest_zlayer.buildah.files.rootfs import Entry, Rootfs
 from pytest_zlayer.builder.copy.archives import Archive
 from pytest_zlayer.builder.copy.select import NOW, Selection, Source, kept_xattrs
 from pytest_zlayer.builder.copy.walk import Walked
-from pytest_zlayer.builder.copy_error import CopyError
 from pytest_zlayer.builder.files.contents import TreeContent
 from pytest_zlayer.builder.files.paths import EmptyRootfs, clean, follow, join, look
-from pytest_zlayer.builder.oci.layer import LayerEntry, LayerKind, UpperTree
+from pytest_zlayer.builder.model.errors import CopyError
+from pytest_zlayer.builder.oci.layer import LayerEntry, LayerKind
+from pytest_zlayer.builder.oci.overlay import UpperTree
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
 from pytest_zlayer.dockerfile.values.chmod import Chmod, parse_chmod
 

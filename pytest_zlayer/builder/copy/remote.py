@@ -6,18 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pytest_zlayer.buildah.files.rootfs import Rootfs
-from pytest_zlayer.builder.copy_error import CopyError
 from pytest_zlayer.dockerfile.values.remote_sources import is_git, is_url
 
 RemoteKind = Literal["path", "http", "git"]
-
-
-class RemoteError(CopyError):
-    """A remote source could not be had; ``transient`` tells whether trying again may help."""
-
-    def __init__(self, message: str, *, hint: str | None = None, transient: bool = False) -> None:
-        super().__init__(message, hint=hint)
-        self.transient = transient
 
 
 def remote_kind(source: str) -> RemoteKind:

@@ -12,10 +12,10 @@ from pytest_zlayer.buildah.files.rootfs import Entry, LocalRootfs, Rootfs
 from pytest_zlayer.builder.copy.archives import Archive, is_archive
 from pytest_zlayer.builder.copy.remote import Fetched, remote_kind
 from pytest_zlayer.builder.copy.walk import Filters, Presence, Walked, walk
-from pytest_zlayer.builder.copy_error import CopyError
 from pytest_zlayer.builder.files.contents import Content, InlineContent, TreeContent
 from pytest_zlayer.builder.files.directory import DiskTree
 from pytest_zlayer.builder.files.paths import Found, clean, components, follow, join, look, scan
+from pytest_zlayer.builder.model.errors import CopyError
 from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation, InlineFile
 from pytest_zlayer.dockerfile.values.pathmatch import go_match

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_zlayer.buildah.files.rootfs import Rootfs
-from pytest_zlayer.builder.copy_error import CopyError
+from pytest_zlayer.builder.model.errors import CopyError
 
 # What BuildKit reads of a passwd or group file at most.
 _MOST_BYTES = 10 << 20

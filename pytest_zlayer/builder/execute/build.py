@@ -15,7 +15,7 @@ from pytest_zlayer.builder.copy.digests import Digests
 from pytest_zlayer.builder.execute.slots import Slots
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.plan.build_plan import BuildPlan
-from pytest_zlayer.builder.retry import Interrupted
+from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.builder.store.base_images import BaseImages
 from pytest_zlayer.builder.store.mounted_images import MountedImages
 from pytest_zlayer.dockerfile.values.platforms import Platform

@@ -17,27 +17,21 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.context.sources import Sources, host_path
 from pytest_zlayer.builder.execute.build import Build
+from pytest_zlayer.builder.execute.pending_layers import Head
 from pytest_zlayer.builder.execute.stage_executor import (
     StageExecutor,
     cached_result,
     deepest_cached,
 )
-from pytest_zlayer.builder.execute.stage_files import Head, StageFiles
-from pytest_zlayer.builder.image.built_image import BuildResult, StepResult
+from pytest_zlayer.builder.execute.stage_files import StageFiles
+from pytest_zlayer.builder.image.results import BuildResult, StepResult
 from pytest_zlayer.builder.model.spec import ImageFormat
-from pytest_zlayer.builder.oci.config import (
-    Chain,
-    HistoryEntry,
-    config_json,
-    image_id,
-    manifest_type,
-    natural_format,
-    timestamp_text,
-    write_layout,
-)
+from pytest_zlayer.builder.oci.chain import Chain, HistoryEntry, timestamp_text
+from pytest_zlayer.builder.oci.config import config_json, natural_format
+from pytest_zlayer.builder.oci.layout import image_id, manifest_type, write_layout
 from pytest_zlayer.builder.oci.squash import merge_layers
 from pytest_zlayer.builder.plan.steps import StagePlan, Step
-from pytest_zlayer.builder.retry import Interrupted
+from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.operations.kinds import (
     BindMount,
@@ -70,7 +64,7 @@ class Executor:
         self.target = graph.target
         self._sources = sources
         self._futures: dict[int, Future[StageExecutor]] = {}
-        self._heirs: dict[int, int | None] = {}
+        self._successors: dict[int, int | None] = {}
         self._guard = threading.Lock()
         self._pool = ThreadPoolExecutor(max_workers=max(len(plans), 1), thread_name_prefix="stage")
         self._started = time.monotonic()
@@ -106,7 +100,7 @@ class Executor:
         """Have the layers of all finished stages in the cache; ``at_once``: if that is quick."""
         for future in list(self._futures.values()):
             if future.done() and future.exception() is None:
-                future.result().tree.save(at_once=at_once)
+                future.result().files.layers.save(at_once=at_once)
 
     def result(self) -> BuildResult:
         """Steps, time and log of the build."""
@@ -169,12 +163,12 @@ class Executor:
         executor = StageExecutor(
             self._build,
             plan,
-            self._ground(plan, cached=cached is not None),
+            self._start_of(plan, cached=cached is not None),
             stage_plan=self._plans.__getitem__,
             source_rootfs=self._rootfs,
             source_path=self._path,
             awaited=self._awaited,
-            heir=self._heir(index) is not None,
+            successor=self._successor(index) is not None,
             wanted=any(one.base_stage == index for one in self._plans.values()),
             alone=index == self.target,
         )
@@ -185,29 +179,29 @@ class Executor:
             raise
         return executor
 
-    def _ground(self, plan: StagePlan, *, cached: bool) -> StageFiles:
-        """What a stage grows on: nothing, its base image, or the stage it is built from."""
+    def _start_of(self, plan: StagePlan, *, cached: bool) -> StageFiles:
+        """What a stage begins with: nothing, its base image, or the stage it is built from."""
         if plan.base is not None:
             return StageFiles(self._build, Head(plan.base.id, plan.base.chain), plan.base)
         if plan.base_stage is None or cached:
             return StageFiles(self._build, Head(), None)
-        parent = self._stage(plan.base_stage).tree
-        if self._heir(plan.base_stage) == plan.index:
+        parent = self._stage(plan.base_stage).files
+        if self._successor(plan.base_stage) == plan.index:
             return StageFiles(self._build, Head(), None, parent=parent)
         return StageFiles(self._build, parent.stored_head(), None)
 
-    def _heir(self, index: int) -> int | None:
+    def _successor(self, index: int) -> int | None:
         """The stage that goes on in the container of another one, before its image is there.
 
         The earlier ones are more likely to be waited for. Nobody else may read its files then.
         """
-        if index not in self._heirs:
+        if index not in self._successors:
             read = any(index in _sources_of(plan.steps) for plan in self._plans.values())
             above = [plan for plan in self._plans.values() if plan.base_stage == index]
             above = [one for one in above if deepest_cached(self._build, one) is None]
             # Several threads may get here; the first answer counts.
-            self._heirs.setdefault(index, None if read or not above else above[0].index)
-        return self._heirs[index]
+            self._successors.setdefault(index, None if read or not above else above[0].index)
+        return self._successors[index]
 
     def _awaited(self, source: SourceRef) -> str | None:
         """The label of a stage that is still being built, ``None`` for every other source."""
@@ -218,12 +212,12 @@ class Executor:
 
     def _rootfs(self, source: SourceRef) -> Rootfs:
         if source.kind == "stage":
-            return self._stage(source.index).tree.rootfs()
+            return self._stage(source.index).files.rootfs()
         return self._sources.rootfs(source)
 
     def _path(self, source: SourceRef, path: str) -> Path:
         if source.kind == "stage":
-            return host_path(self._stage(source.index).tree.rootfs(), path)
+            return host_path(self._stage(source.index).files.rootfs(), path)
         return self._sources.path(source, path)
 
     # -- the final image ----------------------------------------------------------------------
@@ -234,7 +228,7 @@ class Executor:
         base = Chain() if plan.base is None else plan.base.chain
         if plan.base_stage is not None:
             base = self.pretty_chain(plan.base_stage)
-        raw = self._stage(index).tree.chain()
+        raw = self._stage(index).files.chain()
         return tell_history(base, raw, plan.steps, timestamp_text(self._build.now()))
 
     def _base_chain(self, index: int) -> Chain:
@@ -246,10 +240,10 @@ class Executor:
 
     def assemble(self, index: int, names: Callable[[str], Sequence[str]]) -> str:
         """Put the image of a finished stage into the store; its id, from which ``names`` come."""
-        tree = self._stage(index).tree
+        files = self._stage(index).files
         if self._squashed(index):
-            tree.flush()
-        with tree.part_names() as parts:
+            files.layers.flush()
+        with files.layers.part_names() as parts:
             return self._assemble(index, lambda made: (*names(made), *parts))
 
     def store_layers(self) -> None:
@@ -257,9 +251,9 @@ class Executor:
 
         Whoever wants the image then only names it.
         """
-        tree = self._stage(self.target).tree
+        files = self._stage(self.target).files
         if not self._squashed(self.target):
-            with tree.part_names() as parts:
+            with files.layers.part_names() as parts:
                 if parts:
                     self._assemble(self.target, lambda _: parts)
         self.publish(at_once=False)
@@ -269,7 +263,7 @@ class Executor:
 
     def _assemble(self, index: int, names: Callable[[str], Sequence[str]]) -> str:
         build, spec = self._build, self._build.plan.spec
-        tree = self._stage(index).tree
+        files = self._stage(index).files
         chain = self.pretty_chain(index)
         config = self.final_config(index)
         if self._squashed(index):
@@ -280,7 +274,7 @@ class Executor:
         content = config_json(config, chain, created=created)
         image_format = spec.format or natural_format(config)
         image = self._store(content, chain, image_format, names)
-        tree.stored(image)
+        files.stored(image)
         return image
 
     def _store(
@@ -320,7 +314,7 @@ class Executor:
     def _squash(self, index: int, chain: Chain) -> Chain:
         """One layer for all that is new; the history stays, most of it without layers."""
         base = self._base_chain(index)
-        image = self._stage(index).tree.head.image
+        image = self._stage(index).files.head.image
         new = chain.layers[len(base.layers) :]
         if image is None or len(new) < 2:
             return chain

@@ -52,7 +52,7 @@ class StepFailed(Exception):
 
 
 class RunStep:
-    """Executes one RUN on the tree of its stage.
+    """Executes one RUN on the files of its stage.
 
     Args:
         user: who runs it, as numbers where possible.
@@ -64,7 +64,7 @@ class RunStep:
     def __init__(
         self,
         build: Build,
-        tree: StageFiles,
+        files: StageFiles,
         mounts: MountPreparer,
         step: Step,
         operation: RunOperation,
@@ -75,7 +75,7 @@ class RunStep:
         slot: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._build = build
-        self._tree = tree
+        self._files = files
         self._mounts = mounts
         self._step = step
         self._operation = operation
@@ -153,23 +153,23 @@ class RunStep:
     def _run_and_commit(self) -> None:
         self._build.check()
         with self._slot():
-            container = self._tree.open()
+            container = self._files.open()
             try:
                 mounts = self._mounts.prepare(self._operation, self._build.engine.isolation)
                 with mounts.undo:
                     points = self._mount_points(mounts)
-                    restored = existing_parents(self._tree.rootfs(), points)
+                    restored = existing_parents(self._files.rootfs(), points)
                     self._execute(container, mounts)
-                self._tree.remove_empty(points)
-                self._tree.take(self._step, restored)
+                self._files.remove_empty(points)
+                self._files.take(self._step, restored)
             except BaseException:
                 self._left = container
-                self._tree.abandon()
+                self._files.abandon()
                 raise
 
     def _mount_points(self, mounts: PreparedMounts) -> tuple[str, ...]:
         """Put the mounts where they belong; the mount points the image does not have yet."""
-        rootfs = self._tree.rootfs()
+        rootfs = self._files.rootfs()
         refuse_links(rootfs)
         mounts.follow_links(rootfs)
         return missing(rootfs, [*ENGINE_MOUNTS, *mounts.targets])
@@ -231,7 +231,7 @@ class RunStep:
 
         Values that look like secrets are left for people to fill in.
         """
-        self._tree.save(at_once=False)  # that state has to be in the store
+        self._files.layers.save(at_once=False)  # that state has to be in the store
         operation = self._operation
         env = [
             f"--env={name}=***" if looks_secret(name) else f"--env={name}={value}"
@@ -239,7 +239,7 @@ class RunStep:
         ]
         user = [f"--user={operation.user}"] if operation.user else []
         options = [*user, f"--workingdir={operation.workdir}", *env]
-        image = self._tree.head.image or SCRATCH
+        image = self._files.head.image or SCRATCH
         return shell_line(self._build.engine, image, operation.argv, options)
 
 

@@ -27,7 +27,7 @@ from pytest_zlayer.builder.execute.mounts import MountPreparer
 from pytest_zlayer.builder.execute.run_step import RunStep
 from pytest_zlayer.builder.execute.stage_files import SCRATCH, StageFiles
 from pytest_zlayer.builder.execute.waits import Waits
-from pytest_zlayer.builder.image.built_image import StepResult
+from pytest_zlayer.builder.image.results import StepResult
 from pytest_zlayer.builder.model.errors import TAIL_LINES, BuildError, FailedStep, machine_trouble
 from pytest_zlayer.builder.oci.layer import LayerEntry
 from pytest_zlayer.builder.plan.steps import StagePlan, Step
@@ -55,12 +55,12 @@ class StageExecutor:
     Args:
         build: what all stages of the build share.
         plan: the stage's steps.
-        tree: what the stage grows on.
+        files: what the stage begins with.
         stage_plan: the plan of another stage.
         source_rootfs: the files of another stage, image or context, for COPY --from.
         source_path: the same as a host path, for mounts.
         awaited: the label of a stage that is not finished, ``None`` for every other source.
-        heir: whether another stage goes on in its container.
+        successor: whether another stage goes on in its container.
         wanted: whether another stage is built from it.
         alone: whether its layers reach the store with the final image first.
     """
@@ -69,19 +69,19 @@ class StageExecutor:
         self,
         build: Build,
         plan: StagePlan,
-        tree: StageFiles,
+        files: StageFiles,
         *,
         stage_plan: Callable[[int], StagePlan],
         source_rootfs: Callable[[SourceRef], Rootfs],
         source_path: Callable[[SourceRef, str], Path],
         awaited: Callable[[SourceRef], str | None],
-        heir: bool,
+        successor: bool,
         wanted: bool,
         alone: bool,
     ) -> None:
         self.plan = plan
-        self.tree = tree
-        self._heir = heir
+        self.files = files
+        self._successor = successor
         self._wanted = wanted
         self._alone = alone
         self._build = build
@@ -128,9 +128,9 @@ class StageExecutor:
                 done += 1
                 if self._results[-1].cached:  # somebody else has built it meanwhile, or more
                     done = self._adopt_cached(done)
-            self.tree.finish(heir=self._heir, wanted=self._wanted, alone=self._alone)
+            self.files.finish(successor=self._successor, wanted=self._wanted, alone=self._alone)
         except BaseException as error:
-            self.tree.save(at_once=not isinstance(error, BuildError))
+            self.files.layers.save(at_once=not isinstance(error, BuildError))
             raise
         self._emit(StageComplete, index=plan.index, seconds=time.monotonic() - started)
 
@@ -140,7 +140,7 @@ class StageExecutor:
         if found is None:
             return done
         position, layers = found
-        self.tree.adopt(layers)
+        self.files.adopt(layers)
         for step in self.plan.steps[done : position + 1]:
             self._record(step, cached=True)
         return position + 1
@@ -163,7 +163,7 @@ class StageExecutor:
             cached=cached,
             attempts=attempts,
             seconds=time.monotonic() - started,
-            size=None if cached else self.tree.size_of(step),
+            size=None if cached else self.files.layers.size_of(step),
         )
 
     def _execute(
@@ -208,13 +208,13 @@ class StageExecutor:
             stack.enter_context(self._lock(step))
             layers = build.cached(step.key)
             if layers is not None:
-                self.tree.adopt(layers)
+                self.files.adopt(layers)
                 return True, 0
-            self.tree.open()
+            self.files.open()
             user = self._numeric_user(operation.user)
             run = RunStep(
                 build,
-                self.tree,
+                self.files,
                 self._mounts,
                 step,
                 operation,
@@ -224,7 +224,7 @@ class StageExecutor:
                 slot=lambda: self._waits.slot(build),
             )
             attempts = run.execute()
-            self.tree.guard(step.key, stack.pop_all())
+            self.files.hold(step.key, stack.pop_all())
             return False, attempts
 
     def _numeric_user(self, user: str) -> str:
@@ -237,7 +237,7 @@ class StageExecutor:
         if is_root and self._root_user is not None:
             return self._root_user
         try:
-            found = lookup_user(user or "0", self.tree.rootfs())
+            found = lookup_user(user or "0", self.files.rootfs())
         except ZlayerError:
             return user  # the engine says what is wrong with it
         numeric = user if found.groups else f"{found.uid}:{found.gid}"
@@ -264,19 +264,19 @@ class StageExecutor:
             yield
 
     def _compose(self, step: Step, operation: CopyOperation | WorkdirOperation) -> None:
-        """Put the layer of a COPY, ADD or WORKDIR on the tree."""
+        """Put the layer of a COPY, ADD or WORKDIR on top."""
         if any(isinstance(one.operation, RunOperation) for one in self.plan.steps[step.number :]):
-            self.tree.expect_run()
+            self.files.expect_run()
         if isinstance(operation, WorkdirOperation):
             entries = self._workdir_entries(operation)
         else:
             entries = self._copy_entries(step, operation)
         if entries or isinstance(operation, CopyOperation):  # else: a WORKDIR that exists
-            self.tree.put(step, entries)
+            self.files.put(step, entries)
 
     def _workdir_entries(self, operation: WorkdirOperation) -> tuple[LayerEntry, ...]:
         with self._waits.slot(self._build):
-            target = self.tree.rootfs()
+            target = self.files.rootfs()
             owner = resolve_owner(operation.user or None, target)
             return make_directory(operation.path, target, owner=owner, now=int(self._build.now()))
 
@@ -288,7 +288,7 @@ class StageExecutor:
             text = f"warning: {warning}"
             self._emit(OutputLine, number=step.number, stream="stderr", text=text)
         with self._waits.slot(self._build):
-            target = self.tree.rootfs()
+            target = self.files.rootfs()
             owner = resolve_owner(operation.chown, target)
             return layout(selection, operation, target, owner=owner, now=int(self._build.now()))
 

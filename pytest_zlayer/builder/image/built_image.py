@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import copy
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
+from pytest_zlayer.builder.image.image_like import CommandLike, OtherEngine, SaveFormat
 from pytest_zlayer.builder.image.path import ImagePath
-from pytest_zlayer.builder.oci.config import HistoryEntry, Layer
+from pytest_zlayer.builder.image.results import BuildResult, RunResult
+from pytest_zlayer.builder.oci.chain import HistoryEntry, Layer
 from pytest_zlayer.checks.assertions import ImageAssertions
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.values.platforms import host_platform
-from pytest_zlayer.errors import UsageError, ZlayerError
+from pytest_zlayer.errors import UsageError
 from pytest_zlayer.lazy import lazy
 
 if TYPE_CHECKING:
@@ -27,76 +29,8 @@ if TYPE_CHECKING:
     from pytest_zlayer.checks.packages.record import Package
     from pytest_zlayer.checks.waste import WastedFile
 
-SaveFormat = Literal["oci-archive", "docker-archive", "oci", "dir"]
-OtherEngine: TypeAlias = Literal["docker", "podman"]
-CommandLike: TypeAlias = "str | Sequence[str] | None"
 _NO_VALUES: Mapping[str, str] = MappingProxyType({})
 _NO_IMAGES: Mapping[str, Image] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class StepResult:
-    """What became of one instruction.
-
-    Attributes:
-        stage: label of its stage.
-        number: position in the stage, from 1.
-        text: the instruction on one line.
-        line: first line in the Dockerfile.
-        cached: taken from the cache, not run.
-        attempts: how often it was run (0 when cached; more than 1 after retries).
-        seconds: how long it took.
-    """
-
-    stage: str
-    number: int
-    text: str
-    line: int
-    cached: bool
-    attempts: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class BuildResult:
-    """How an image was built: its steps, seconds in all, and the log file if there is output."""
-
-    steps: tuple[StepResult, ...] = ()
-    seconds: float = 0.0
-    log: Path | None = None
-
-    @property
-    def cached(self) -> bool:
-        """Whether no step that makes a layer had to run."""
-        return all(step.cached or step.seconds == 0.0 for step in self.steps)
-
-    @property
-    def retries(self) -> int:
-        """Attempts beyond the first, over all steps."""
-        return sum(max(step.attempts - 1, 0) for step in self.steps)
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What a command in an image did; ``duration`` is seconds."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-    duration: float
-    argv: tuple[str, ...] = ()
-
-
-class CommandFailed(ZlayerError):
-    """A command run with ``check=True`` ended with a status other than 0; see ``result``."""
-
-    __module__ = "pytest_zlayer"
-
-    def __init__(self, image: str, result: RunResult) -> None:
-        self.result = result
-        tail = "\n".join((result.stdout + result.stderr).splitlines()[-40:])
-        shown = " ".join(result.argv)
-        super().__init__(f"{shown!r} in {image} exited with {result.exit_code}\n{tail}".rstrip())
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from pytest_zlayer.buildah.errors import EngineTimeout
+from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.buildah.run_request import RunRequest, Volume
-from pytest_zlayer.builder.image.built_image import CommandFailed, CommandLike, Image, RunResult
+from pytest_zlayer.builder.image.image_like import CommandLike, ImageLike
 from pytest_zlayer.builder.image.path import ImagePath
+from pytest_zlayer.builder.image.results import CommandFailed, RunResult
 from pytest_zlayer.checks.assertions import Assertions
 from pytest_zlayer.errors import UsageError
 
 if TYPE_CHECKING:
-    from pytest_zlayer.builder.image.facts import ImageStore
+    from pytest_zlayer.buildah.engine import Completed, Engine
     from pytest_zlayer.checks.packages.record import Package
 
 _NO_VALUES: Mapping[str, str] = {}
@@ -26,10 +29,10 @@ _DEFAULT_SHELL = ("/bin/sh", "-c")
 class Container(Assertions):
     """A container in which commands run one after the other on the same files."""
 
-    def __init__(self, image: Image, name: str, store: ImageStore) -> None:
+    def __init__(self, image: ImageLike, name: str, engine: Engine) -> None:
         self.image = image
         self.name = name
-        self._store = store
+        self._engine = engine
         self._rootfs: Rootfs | None = None
 
     def run(
@@ -62,9 +65,9 @@ class Container(Assertions):
             on_line=lambda stream, line: (stdout if stream == "stdout" else stderr).append(line),
             timeout=timeout,
         )
-        done = self._store.engine.run(request)
+        done = self._engine.run(request)
         if done.timed_out:
-            raise self._store.timeout(self.image.label, argv, done)
+            raise _timeout(self.image.label, argv, done)
         result = RunResult(
             done.exit_code, _joined(stdout), _joined(stderr), done.seconds, tuple(argv)
         )
@@ -90,7 +93,7 @@ class Container(Assertions):
 
     def copy_in(self, source: str | Path, destination: str) -> None:
         """Copy a file or directory of the host to ``destination`` (a path in the container)."""
-        self._store.engine.copy_in(self.name, Path(source), destination)
+        self._engine.copy_in(self.name, Path(source), destination)
 
     def copy_out(self, source: str, destination: str | Path) -> Path:
         """Copy a file or directory of the container to the host; its path there."""
@@ -105,7 +108,7 @@ class Container(Assertions):
 
     def _files(self) -> Rootfs:
         if self._rootfs is None:
-            self._rootfs = self._store.engine.mount(self.name)
+            self._rootfs = self._engine.mount(self.name)
         return self._rootfs
 
     def _argv(self, cmd: CommandLike) -> Sequence[str]:
@@ -120,6 +123,13 @@ class Container(Assertions):
         if isinstance(cmd, str):
             return (*(config.shell or _DEFAULT_SHELL), cmd)
         return tuple(cmd)
+
+
+def _timeout(label: str, argv: Sequence[str], done: Completed) -> EngineTimeout:
+    """The error of a command that was stopped."""
+    shown = " ".join(argv)
+    message = f"{shown!r} in {label} was stopped after {done.seconds:.1f} s"
+    return EngineTimeout(Failure("timeout", message), command=tuple(argv))
 
 
 def _joined(lines: list[str]) -> str:

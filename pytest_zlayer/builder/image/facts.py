@@ -10,20 +10,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_zlayer.buildah.errors import EngineTimeout
-from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.image.container import Container
 from pytest_zlayer.builder.image.export import export_files
+from pytest_zlayer.builder.image.image_like import ImageLike, SaveFormat
 from pytest_zlayer.builder.image.layer_files import pushed_layer_files, read_layer_files
 from pytest_zlayer.builder.image.save import load_into, save
-from pytest_zlayer.builder.oci.config import (
-    Chain,
-    config_json,
-    read_chain,
-    read_config,
-    write_layout,
-)
+from pytest_zlayer.builder.oci.chain import Chain, read_chain
+from pytest_zlayer.builder.oci.config import config_json, read_config
+from pytest_zlayer.builder.oci.layout import write_layout
 from pytest_zlayer.builder.store.mounted_images import MountedImages, SharedImages
 from pytest_zlayer.builder.store.transfers import Transfers
 from pytest_zlayer.checks.waste import LayerFile
@@ -31,8 +26,7 @@ from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.errors import UsageError
 
 if TYPE_CHECKING:
-    from pytest_zlayer.buildah.engine import Completed, Engine
-    from pytest_zlayer.builder.image.built_image import Image, SaveFormat
+    from pytest_zlayer.buildah.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +99,11 @@ class ImageStore:
         return self._mounted.rootfs(self._runnable_image(image_id))
 
     @contextmanager
-    def container(self, image: Image) -> Iterator[Container]:
+    def container(self, image: ImageLike) -> Iterator[Container]:
         """A working container of ``image``, removed afterwards."""
         name = self.engine.from_image(self._runnable_image(image.native_id))
         try:
-            yield Container(image, name, self)
+            yield Container(image, name, self.engine)
         finally:
             self.engine.remove_containers(name)
 
@@ -129,23 +123,23 @@ class ImageStore:
                 self._temporary.append(name)
             return self._runnable[image_id]
 
-    def export(self, image: Image, path: Path, source: str) -> Path:
+    def export(self, image: ImageLike, path: Path, source: str) -> Path:
         """Write files of ``image`` to ``path``."""
         return export_files(self.rootfs(image.native_id), source, path, image.label)
 
-    def tag(self, image: Image, names: Sequence[str]) -> None:
+    def tag(self, image: ImageLike, names: Sequence[str]) -> None:
         """Give ``image`` more names."""
         self.engine.tag(image.id, *names)
 
     def push(
-        self, image: Image, destinations: Sequence[str], authfile: Path | None
+        self, image: ImageLike, destinations: Sequence[str], authfile: Path | None
     ) -> tuple[str, ...]:
         """Push ``image`` to each destination; the digests."""
         if not destinations:
             raise UsageError(f"{image.label} has no tags: say where to push it")
         return tuple(self._push(image, one, authfile) for one in destinations)
 
-    def _push(self, image: Image, destination: str, authfile: Path | None) -> str:
+    def _push(self, image: ImageLike, destination: str, authfile: Path | None) -> str:
         def once(timeout: float | None) -> str:
             target = f"docker://{destination.removeprefix('docker://')}"
             push = self.engine.manifest_push if image.is_manifest_list else self.engine.push
@@ -154,19 +148,13 @@ class ImageStore:
 
         return self._transfers.do(once, "push", destination, image.label)
 
-    def save(self, image: Image, path: Path, image_format: SaveFormat) -> Path:
+    def save(self, image: ImageLike, path: Path, image_format: SaveFormat) -> Path:
         """Write ``image`` to ``path``."""
         return save(self.engine, image, path, image_format)
 
-    def load_into(self, image: Image, engine: str) -> str:
+    def load_into(self, image: ImageLike, engine: str) -> str:
         """Hand ``image`` to another engine through an archive; its name there."""
         return load_into(self.engine, image, engine, self._scratch)
-
-    def timeout(self, label: str, argv: Sequence[str], done: Completed) -> EngineTimeout:
-        """The error of a command that was stopped."""
-        shown = " ".join(argv)
-        message = f"{shown!r} in {label} was stopped after {done.seconds:.1f} s"
-        return EngineTimeout(Failure("timeout", message), command=tuple(argv))
 
     def close(self) -> None:
         """Unmount everything and remove temporary images."""

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure
-from pytest_zlayer.builder.oci.config import manifest_type, without_field
+from pytest_zlayer.builder.image.image_like import ImageLike, SaveFormat
+from pytest_zlayer.builder.oci.config import without_field
+from pytest_zlayer.builder.oci.layout import manifest_type
 from pytest_zlayer.errors import UsageError
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
-    from pytest_zlayer.builder.image.built_image import Image, SaveFormat
 
 # Of a warning: the line with ``Image.save``.
 _OF_THE_CALLER = 5
 
 
-def save(engine: Engine, image: Image, path: Path, image_format: SaveFormat) -> Path:
+def save(engine: Engine, image: ImageLike, path: Path, image_format: SaveFormat) -> Path:
     """Write an image to ``path``, a manifest list with all its images; the path.
 
     A file that is there is replaced. What buildah drops from an image when it changes its format is
@@ -45,7 +46,7 @@ def save(engine: Engine, image: Image, path: Path, image_format: SaveFormat) -> 
     return path
 
 
-def _tell_what_is_dropped(engine: Engine, image: Image, image_format: SaveFormat) -> None:
+def _tell_what_is_dropped(engine: Engine, image: ImageLike, image_format: SaveFormat) -> None:
     for one in image.platforms.values() or (image,):
         lost = without_field(one.config)
         is_oci = engine.inspect_image(one.id).manifest.get("mediaType") == manifest_type("oci")
@@ -55,7 +56,7 @@ def _tell_what_is_dropped(engine: Engine, image: Image, image_format: SaveFormat
             warnings.warn(f"{text}: {advice}", stacklevel=_OF_THE_CALLER)
 
 
-def load_into(engine: Engine, image: Image, other: str, scratch: Path) -> str:
+def load_into(engine: Engine, image: ImageLike, other: str, scratch: Path) -> str:
     """Hand an image to docker or podman; its name there. Of a manifest list, the native one.
 
     Raises:
@@ -80,5 +81,5 @@ def load_into(engine: Engine, image: Image, other: str, scratch: Path) -> str:
     return name
 
 
-def _failure(image: Image, other: str, reason: str, hint: str) -> Failure:
+def _failure(image: ImageLike, other: str, reason: str, hint: str) -> Failure:
     return Failure("environment", f"cannot load {image.label} into {other}: {reason}", hint)

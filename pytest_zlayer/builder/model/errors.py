@@ -117,3 +117,15 @@ def _report_lines(error: BuildError) -> list[str]:
     if error.hint:
         lines.append(f"hint: {error.hint}")
     return lines
+
+
+class CopyError(ZlayerError):
+    """COPY, ADD, USER or WORKDIR cannot be done as asked; the text is BuildKit's if it has one."""
+
+
+class RemoteError(CopyError):
+    """A remote source could not be had; ``transient`` tells whether trying again may help."""
+
+    def __init__(self, message: str, *, hint: str | None = None, transient: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.transient = transient

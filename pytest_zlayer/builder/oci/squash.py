@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_zlayer.builder.oci.config import Layer
+from pytest_zlayer.builder.oci.chain import Layer
 
 # OCI image-spec, "layer.md", whiteouts.
 _WHITEOUT = ".wh."

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_zlayer.builder.oci.config import Chain
+from pytest_zlayer.builder.oci.chain import Chain
 from pytest_zlayer.builder.remote.blobs import compress
 from pytest_zlayer.builder.remote.entry import Entry, EntryLayer
 from pytest_zlayer.builder.remote.place import Place
 from pytest_zlayer.builder.remote.use import PlaceUse
-from pytest_zlayer.builder.retry import Interrupted
+from pytest_zlayer.builder.stopping import Interrupted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.remote.entry import EntryError
 from pytest_zlayer.builder.remote.place import BusyPlace, Place, PlaceError, ReadOnlyPlace
-from pytest_zlayer.builder.retry import Interrupted
+from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.errors import ZlayerError
 
 P = TypeVar("P", bound=Place)

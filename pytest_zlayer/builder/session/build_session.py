@@ -13,17 +13,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.builder.cache.shrink import shrink
 from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.builder.image.keep import Kept, keep_container, keep_image
 from pytest_zlayer.builder.model.errors import BuildError, machine_errors_told
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.plan.build_plan import BuildPlan, make_plan
-from pytest_zlayer.builder.retry import Interrupted
 from pytest_zlayer.builder.session.builds import Builds
 from pytest_zlayer.builder.session.manifest_lists import ManifestLists
 from pytest_zlayer.builder.session.prebuild import Prebuild
 from pytest_zlayer.builder.session.resources import SessionResources
+from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.dockerfile.stages.graph import stage_label
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.events import (
@@ -372,7 +373,7 @@ class BuildSession:
         cache = self._resources.cache
         if self.options.cache == "session":
             cache.remove_added()
-        cache.shrink(self.options.cache_max_age, self.options.cache_max_size)
+        shrink(cache, self.options.cache_max_age, self.options.cache_max_size)
 
     def _remove(self) -> None:
         """Take back the names this session gave; user tags stay on what is kept."""

@@ -18,16 +18,17 @@ from pytest_zlayer.builder.copy.remote import Fetched
 from pytest_zlayer.builder.execute.build import Build, BuildLog
 from pytest_zlayer.builder.execute.executor import Executor
 from pytest_zlayer.builder.execute.slots import Slots
-from pytest_zlayer.builder.image.built_image import BuildResult, Image
+from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.builder.image.keep import own_name
+from pytest_zlayer.builder.image.results import BuildResult
 from pytest_zlayer.builder.model.errors import BuildError
 from pytest_zlayer.builder.model.spec import PullMode
 from pytest_zlayer.builder.plan.base_finder import BaseFinder
 from pytest_zlayer.builder.plan.build_plan import BuildPlan
 from pytest_zlayer.builder.plan.steps import StagePlanner
-from pytest_zlayer.builder.retry import Interrupted
 from pytest_zlayer.builder.session.directories import cache_directory
 from pytest_zlayer.builder.session.resources import SessionResources
+from pytest_zlayer.builder.stopping import Interrupted, StopEvent
 from pytest_zlayer.builder.store.base_images import BaseImages
 from pytest_zlayer.builder.store.mounted_images import MountedImages
 from pytest_zlayer.builder.store.pull_watch import PullWatch
@@ -307,7 +308,7 @@ class Builds:
             listener=self._tell,
             slots=self._slots,
             rank=next(self._ranks),
-            stop=_EitherEvent(self._stop),
+            stop=StopEvent(self._stop),
             may_retry=self._may_retry,
             keep_container=lambda name, step: self._keep_container(plan, name, step),
             deadline=time.monotonic() + spec.timeout if spec.timeout else None,
@@ -399,23 +400,3 @@ class _StageImages:
                 made = self._builds.stage_image(self._build, self._executor, index, stage)
                 self._images[index] = made
             return self._images[index]
-
-
-class _EitherEvent(threading.Event):
-    """Set when it is set itself or when the session's event is."""
-
-    def __init__(self, session: threading.Event) -> None:
-        super().__init__()
-        self._session = session
-
-    def is_set(self) -> bool:
-        return super().is_set() or self._session.is_set()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while not self.is_set():
-            left = 0.1 if deadline is None else min(0.1, deadline - time.monotonic())
-            if left <= 0:
-                return False
-            super().wait(left)
-        return True

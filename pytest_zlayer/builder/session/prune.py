@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pytest_zlayer.builder.cache.layer_cache import REPOSITORY
+from pytest_zlayer.builder.cache.shrink import shrink
 from pytest_zlayer.builder.image.keep import KEPT_CONTAINER, KEPT_REPOSITORY
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.session.resources import SessionResources
@@ -67,7 +68,7 @@ def prune(
             for entry in resources.cache.entries():
                 resources.cache.remove(entry)
         else:
-            resources.cache.shrink(options.cache_max_age, options.cache_max_size)
+            shrink(resources.cache, options.cache_max_age, options.cache_max_size)
         after = {(item.kind, item.name) for item in _items(resources)}
         return [item for item in before if (item.kind, item.name) not in after]
 

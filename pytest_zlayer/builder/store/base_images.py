@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from pytest_zlayer.buildah.errors import EngineError, ImageNotKnown
 from pytest_zlayer.builder.model.spec import PullMode
-from pytest_zlayer.builder.oci.config import Chain, read_chain, read_config
+from pytest_zlayer.builder.oci.chain import Chain, read_chain
+from pytest_zlayer.builder.oci.config import read_config
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.values.platforms import Platform, host_platform, parse_platform
 from pytest_zlayer.dockerfile.values.references import Reference, parse_reference

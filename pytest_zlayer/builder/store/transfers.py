@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout
 from pytest_zlayer.buildah.failures import Failure
-from pytest_zlayer.builder.copy.remote import RemoteError
+from pytest_zlayer.builder.model.errors import RemoteError
 from pytest_zlayer.builder.model.retry_policy import RetryPolicy
 from pytest_zlayer.builder.retry import with_retries
 from pytest_zlayer.errors import ZlayerError

@@ -10,7 +10,7 @@ import pytest
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs
 from pytest_zlayer.builder.copy import CopyError, make_directory
 from pytest_zlayer.builder.files.paths import EmptyRootfs
-from pytest_zlayer.builder.oci.layer import LayeredRootfs
+from pytest_zlayer.builder.oci.overlay import LayeredRootfs
 from pytest_zlayer.dockerfile.operations.kinds import SourceRef
 from tests.builder.support import NOW, am_root, at, copy, files, lay, make_tree, paths
 

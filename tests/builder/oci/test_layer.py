@@ -16,7 +16,8 @@ import pytest
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs
 from pytest_zlayer.builder.files.contents import InlineContent
 from pytest_zlayer.builder.files.paths import EmptyRootfs
-from pytest_zlayer.builder.oci.layer import LayeredRootfs, LayerEntry, LayerError, write_layer
+from pytest_zlayer.builder.oci.layer import LayerEntry, LayerError, write_layer
+from pytest_zlayer.builder.oci.overlay import LayeredRootfs
 from tests.builder.support import am_root, copy, lay, make_tree, members
 
 

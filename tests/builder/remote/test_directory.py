@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.builder.oci.config import HistoryEntry
+from pytest_zlayer.builder.oci.chain import HistoryEntry
 from pytest_zlayer.builder.remote.blobs import compress
 from pytest_zlayer.builder.remote.directory import DirectoryCache
 from pytest_zlayer.builder.remote.entry import Entry, EntryError

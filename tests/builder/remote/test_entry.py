@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_zlayer.builder.oci.config import HistoryEntry
+from pytest_zlayer.builder.oci.chain import HistoryEntry
 from pytest_zlayer.builder.remote.entry import Entry, EntryError, EntryLayer, read_entry
 
 BASE = ("sha256:" + "b" * 64,)

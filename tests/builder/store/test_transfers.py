@@ -12,7 +12,7 @@ from pytest_zlayer.buildah.errors import EngineError, EngineTimeout
 from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.builder.context.fetch import FetchError
 from pytest_zlayer.builder.model.retry_policy import RetryPolicy
-from pytest_zlayer.builder.retry import Interrupted
+from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.builder.store.transfers import Transfers
 from pytest_zlayer.events import Event, StepRetry
 

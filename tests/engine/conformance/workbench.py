@@ -20,7 +20,9 @@ from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.spec import ImageSpec
-from pytest_zlayer.builder.oci.config import config_json, read_chain, write_layout
+from pytest_zlayer.builder.oci.chain import read_chain
+from pytest_zlayer.builder.oci.config import config_json
+from pytest_zlayer.builder.oci.layout import write_layout
 from pytest_zlayer.builder.session.build_session import BuildSession
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 

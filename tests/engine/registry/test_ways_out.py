@@ -12,7 +12,7 @@ from typing import get_args
 import pytest
 
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.builder.image.built_image import SaveFormat
+from pytest_zlayer.builder.image.image_like import SaveFormat
 from pytest_zlayer.builder.model.spec import ImageFormat
 from pytest_zlayer.errors import UsageError
 from tests.engine.building import Builds

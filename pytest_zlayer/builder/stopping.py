@@ -1,0 +1,30 @@
+"""When a build is to stop: because the session ends, or another stage of it has failed."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+
+class Interrupted(Exception):
+    """What was being done was told to stop."""
+
+
+class StopEvent(threading.Event):
+    """Set when it is set itself or when the session's event is."""
+
+    def __init__(self, session: threading.Event) -> None:
+        super().__init__()
+        self._session = session
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._session.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self.is_set():
+            left = 0.1 if deadline is None else min(0.1, deadline - time.monotonic())
+            if left <= 0:
+                return False
+            super().wait(left)
+        return True
