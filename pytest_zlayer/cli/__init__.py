@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pytest_zlayer.cli import build, lint, parse, plan, store
+from pytest_zlayer.cli import build, lint, parse, plan, report, store
 from pytest_zlayer.cli.output import tell
 from pytest_zlayer.errors import ZlayerError
 
@@ -62,7 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="Options that are not given are read from the environment (ZLAYER_*).",
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for module in (build, parse, plan, lint, store):
+    for module in (build, parse, plan, lint, store, report):
         module.add_verbs(verbs)
     return parser
 

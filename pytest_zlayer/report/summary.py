@@ -8,8 +8,11 @@ from pytest_zlayer.report.model import Build, Run, Stage, Step, images
 from pytest_zlayer.report.units import count_text, seconds_text, size_text
 
 
-def summary_line(run: Run) -> str | None:
-    """One line of what was needed and what it took; ``None`` when no image was."""
+def summary_line(run: Run, *, above: str = " (see above)") -> str | None:
+    """One line of what was needed and what it took; ``None`` when no image was.
+
+    ``above``: where what stays is told in full.
+    """
     groups = [builds for builds in images(run).values() if not all(b.layers_only for b in builds)]
     if not groups:
         return None
@@ -20,7 +23,7 @@ def summary_line(run: Run) -> str | None:
     pulled = [pull.size or 0 for build in run.builds for pull in build.pulls]
     if sum(pulled):
         parts.append(f"{size_text(sum(pulled))} pulled")
-    return "; ".join([*parts, *_remains(run)])
+    return "; ".join([*parts, *_remains(run, above)])
 
 
 def _outcomes(groups: Iterable[list[Build]]) -> list[str]:
@@ -70,11 +73,11 @@ def _tried_again(run: Run) -> int:
     return steps + len(transfers)
 
 
-def _remains(run: Run) -> list[str]:
+def _remains(run: Run, above: str) -> list[str]:
     if not run.kept and not run.left:
         return ["nothing left"]
-    kept = [f"{len(run.kept)} kept (see above)"] if run.kept else []
-    left = [f"{len(run.left)} could not be removed (see above)"] if run.left else []
+    kept = [f"{len(run.kept)} kept{above}"] if run.kept else []
+    left = [f"{len(run.left)} could not be removed{above}"] if run.left else []
     return [*kept, *left]
 
 

@@ -46,8 +46,10 @@ def test_the_schema_describes_the_file():
             "seconds: unexpected '1'",
         ),
         (
-            '{"format": "pytest-zlayer report", "version": 1, "started": 0, "seconds": 1,'
-            ' "builds": [7]}',
+            (
+                '{"format": "pytest-zlayer report", "version": 1, "started": 0, "seconds": 1,'
+                ' "builds": [7]}'
+            ),
             r"builds\[0\]: expected an object, not 7",
         ),
     ],

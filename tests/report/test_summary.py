@@ -66,11 +66,15 @@ def test_no_image_no_line() -> None:
 
 def test_the_slowest_with_run_and_waiting_apart() -> None:
     assert slowest(sample().run(), 2) == [
-        "build     11.7 s  [gw0] api (run 9.5 s, waited 0.7 s, pulled 1.5 s, "
-        "1 of 4 steps cached; for test_api.py::test_user)",
+        (
+            "build     11.7 s  [gw0] api (run 9.5 s, waited 0.7 s, pulled 1.5 s, "
+            "1 of 4 steps cached; for test_api.py::test_user)"
+        ),
         "build      2.0 s  [gw1] web (run 2.0 s, waited 0.0 s, 0 of 1 step cached)",
-        "step       9.0 s  [gw0] api: deps 2 RUN pip install -r requirements.txt "
-        "(run 9.0 s, waited 0.0 s, 2 attempts)",
+        (
+            "step       9.0 s  [gw0] api: deps 2 RUN pip install -r requirements.txt "
+            "(run 9.0 s, waited 0.0 s, 2 attempts)"
+        ),
         "step       2.0 s  [gw1] web: stage-0 1 RUN false (run 2.0 s, waited 0.0 s)",
     ]
 

@@ -1,0 +1,47 @@
+"""``report``: one page of what several runs have written."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_zlayer.cli.output import tell
+from pytest_zlayer.errors import UsageError
+
+if TYPE_CHECKING:
+    from pytest_zlayer.cli.options import Verbs
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add the verb to the parser."""
+    parser = verbs.add_parser(
+        "report",
+        help="make one page of the reports of one or more runs (needs no buildah)",
+        description="Make a page of what pytest --zlayer-report FILE.json has written: of one run, "
+        "or of all shards of it.",
+    )
+    parser.add_argument("files", metavar="FILE.json", nargs="+", type=Path, help="reports")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE.html", type=Path, required=True, help="the page"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read the reports and write the page."""
+    from dataclasses import replace
+
+    from pytest_zlayer.report.html.page import page
+    from pytest_zlayer.report.json_file import read_json
+
+    runs = [read_json(file) for file in arguments.files]
+    if len(runs) > 1:
+        names = zip(runs, arguments.files, strict=True)
+        runs = [replace(one, shard=one.shard or file.stem) for one, file in names]
+    try:
+        arguments.output.write_text(page(runs), encoding="utf-8")
+    except OSError as problem:
+        raise UsageError(f"cannot write {arguments.output}: {problem.strerror}") from problem
+    tell(f"{arguments.output}: {len(runs)} {'run' if len(runs) == 1 else 'runs'}")
+    return 0
