@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP end the run as Ctrl-C does, so that images and containers are removed."""
+"""Signals end a run so that images and containers are removed, and none of them is lost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # SIGHUP does not exist everywhere.
 _NAMES = ("SIGTERM", "SIGHUP")
@@ -14,6 +18,51 @@ _NAMES = ("SIGTERM", "SIGHUP")
 
 class Terminated(KeyboardInterrupt):
     """The run was ended by a signal other than Ctrl-C's; pytest treats it the same way."""
+
+
+class CtrlC:
+    """Lets Ctrl-C end a block, whatever runs in the main thread when it comes.
+
+    Python raises ``KeyboardInterrupt`` in the code that happens to run. Out of some of it nothing
+    can be raised: callbacks of weak references, of which every import has some, finalizers, hooks
+    of the garbage collector. Then Python prints the exception and goes on. So the signal is noted
+    too, what the block does is interrupted, and the exception is raised at its end.
+
+    Where somebody else handles SIGINT, and outside the main thread, it does nothing.
+    """
+
+    def __init__(self, interrupt: Callable[[], None] | None = None) -> None:
+        self._interrupt = interrupt
+        self._process = os.getpid()
+        self._taken = False
+        self._came = False
+
+    def __enter__(self) -> Self:
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._handle)
+            self._taken = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._taken and signal.getsignal(signal.SIGINT) == self._handle:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self._came:
+            # A new one: nobody wants to see which of our functions it has hit.
+            raise KeyboardInterrupt from None
+
+    def interrupts(self, interrupt: Callable[[], None]) -> None:
+        """From now on it calls this; at once if it has come already."""
+        self._interrupt = interrupt
+        if self._came:
+            interrupt()
+
+    def _handle(self, *_: object) -> None:
+        if os.getpid() == self._process:
+            self._came = True
+            if self._interrupt is not None:
+                self._interrupt()
+        raise KeyboardInterrupt
 
 
 class TerminationHandler:

@@ -34,6 +34,7 @@ from pytest_zlayer.buildah.opening.locate import locate
 from pytest_zlayer.buildah.opening.sweep import Sweep, Swept
 from pytest_zlayer.buildah.process.agent_client import AgentClient
 from pytest_zlayer.buildah.process.command import ByteSink, Completed, Request, Runner
+from pytest_zlayer.buildah.process.interruption import Interruption
 from pytest_zlayer.buildah.process.output import LineSink
 from pytest_zlayer.buildah.run_request import RunRequest, Volume
 from pytest_zlayer.buildah.storage.index import images_version, read_image, read_images
@@ -508,6 +509,10 @@ class Engine:
                 stdout=stdout,
             )
         )  # fmt: skip
+
+    def interruption(self) -> Interruption:
+        """A new group of commands, which can be ended together; see :class:`Interruption`."""
+        return self._runner.interruption()
 
     def interrupt(self) -> None:
         """Ends all running commands; their callers get an ``EngineError`` of kind interrupted."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pytest_zlayer.cli import build, lint, parse, plan, report, store
 from pytest_zlayer.cli.output import tell
 from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.signals import CtrlC
 
 DONE = 0
 FAILED = 1
@@ -24,20 +25,27 @@ _PIPE_CLOSED = 141
 def run_program() -> int:
     """The whole program, as a process of its own runs it; its exit status."""
     try:
-        return main()
+        with CtrlC() as ctrl_c:
+            return main(ctrl_c=ctrl_c)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     finally:
         # What is loaded now stays to the end: looking for garbage in it there takes 20 ms.
         gc.freeze()
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, ctrl_c: CtrlC | None = None) -> int:
     """Run one verb.
+
+    Args:
+        argv: the command line.
+        ctrl_c: what notes that Ctrl-C has come.
 
     Returns:
         0 done, 1 the build failed, 2 usage or Dockerfile error, 3 no usable buildah.
     """
     try:
-        arguments = make_parser().parse_args(argv)
+        arguments = make_parser().parse_args(argv, argparse.Namespace(ctrl_c=ctrl_c or CtrlC()))
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except SystemExit as stop:

@@ -95,6 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     session = _session(settings)
     signals = TerminationHandler(session.interrupt)
     signals.install()
+    arguments.ctrl_c.interrupts(session.interrupt)
     failed = True
     try:
         image = session.build(spec)

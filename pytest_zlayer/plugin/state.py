@@ -11,7 +11,7 @@ import pytest
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.inputs.settings import Settings
 from pytest_zlayer.plugin.reporting import Reporter
-from pytest_zlayer.signals import TerminationHandler
+from pytest_zlayer.signals import CtrlC, TerminationHandler
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
@@ -70,7 +70,7 @@ class State:
         Raises:
             ZlayerError: it cannot be built; see ``BuildSession.build``.
         """
-        with self.reporter.live():
+        with self.reporter.live(), CtrlC(self._interrupt):
             self.session.plan(spec)
             _ = self.engine
             return self.session.build(spec)

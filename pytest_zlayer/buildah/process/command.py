@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure, own_line
 from pytest_zlayer.buildah.process.agent_client import KILLED, AgentClient
+from pytest_zlayer.buildah.process.interruption import Interruption, current
 from pytest_zlayer.buildah.process.output import Holdback, LineSink, LineSplitter, Tail
 
 _CHUNK = 64 * 1024
@@ -102,6 +103,12 @@ class Runner:
         self._client = client
         self._running: dict[int, _Running] = {}
         self._numbers = itertools.count(1)
+        # What differs from thread to thread: the group its commands belong to.
+        self._threads = threading.local()
+
+    def interruption(self) -> Interruption:
+        """A new group of commands, which can be ended together. Brief ones never belong to it."""
+        return Interruption(self._threads)
 
     def run(self, request: Request) -> Completed:
         """Runs a command to its end, whatever its status.
@@ -114,7 +121,8 @@ class Runner:
         """
         running = _Running(request)
         key = id(running)
-        with running.started(self._client):
+        group = None if request.brief else current(self._threads)
+        with running.started(self._client), group.including(running) if group else nullcontext():
             self._running[key] = running
             try:
                 return running.follow()
@@ -192,7 +200,7 @@ class _Stream:
             self._on_line(self.name, line)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Running:
     request: Request
     _lifeline: socket.socket | None = None

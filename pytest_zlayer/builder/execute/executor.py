@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ class Executor:
         self._futures: dict[int, Future[StageExecutor]] = {}
         self._successors: dict[int, int | None] = {}
         self._guard = threading.Lock()
+        self._commands = build.engine.interruption()
         self._pool = ThreadPoolExecutor(max_workers=max(len(plans), 1), thread_name_prefix="stage")
         self._started = time.monotonic()
 
@@ -75,10 +76,14 @@ class Executor:
         Raises:
             BuildError, DockerfileError, EngineError: what stopped it.
         """
+        target = self._start(self.target)
         try:
-            return self._stage(self.target)
+            return target.result()
         except BaseException as error:
             self._build.stop.set()
+            if not target.done():
+                # Nothing of the build itself: Ctrl-C, or the time limit of a test.
+                self._commands.request()
             self._settle()
             if isinstance(error, Interrupted) and (cause := self._first_failure()) is not None:
                 raise cause from None
@@ -139,9 +144,7 @@ class Executor:
 
     def _settle(self) -> None:
         """Wait until no stage is being built."""
-        for future in list(self._futures.values()):
-            with contextlib.suppress(BaseException):
-                future.result()
+        wait(list(self._futures.values()))
 
     # -- stages -------------------------------------------------------------------------------
 
@@ -173,7 +176,8 @@ class Executor:
             alone=index == self.target,
         )
         try:
-            executor.execute()
+            with self._commands.covering():
+                executor.execute()
         except BaseException:
             self._build.stop.set()
             raise

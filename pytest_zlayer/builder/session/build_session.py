@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -164,21 +165,37 @@ class BuildSession:
             EngineMissing, EngineUnusable, EngineError: the engine cannot do it.
         """
         plan = self.plan(spec)
+        while True:
+            future, is_new = self._begun(plan)
+            if is_new:
+                return self._build_for_all(plan, future)
+            if not future.done():
+                self._tell(Waiting(build_id="", image=plan.label, what=plan.label))
+            with contextlib.suppress(CancelledError):  # who built it was stopped: build it here
+                return future.result()
+
+    def _begun(self, plan: BuildPlan) -> tuple[Future[Image], bool]:
+        """What will be the image of ``plan``, and whether nobody has begun to build it yet."""
         with self._guard:
             if self._closed or self._stop.is_set():
                 raise SessionClosed("the session has ended: nothing is built any more")
             future = self._images.get(plan.key())
-            mine = future is None
-            if future is None:
-                future = self._images[plan.key()] = Future()
-        if not mine:
-            if not future.done():
-                self._tell(Waiting(build_id="", image=plan.label, what=plan.label))
-            return future.result()
+            if future is not None:
+                return future, False
+            future = self._images[plan.key()] = Future()
+            return future, True
+
+    def _build_for_all(self, plan: BuildPlan, future: Future[Image]) -> Image:
         try:
             image = self._build(plan)
-        except BaseException as error:
+        except ZlayerError as error:
             future.set_exception(error)
+            raise
+        except BaseException:
+            # Ctrl-C or the time limit of a test: it concerns nobody else, and no other test.
+            with self._guard:
+                del self._images[plan.key()]
+            future.cancel()
             raise
         future.set_result(image)
         return image

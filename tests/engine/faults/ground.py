@@ -239,13 +239,21 @@ class Ground:
         named: dict[str, str | bytes] = {f"{name}.py": text for name, text in files.items()}
         return write_files(self.folder / "project", named)
 
+    def write(self, **files: str) -> Path:
+        """Files of a project, named as they are."""
+        return write_files(self.folder / "project", dict(files))
+
     def start(self, *args: str, **environment: str) -> Run:
         """Start pytest on the project, in a session of its own like a terminal's."""
+        options = ("-p", "no:hypothesispytest", "-p", "no:cacheprovider")
+        return self.start_program("pytest", *options, *args, **environment)
+
+    def start_program(self, module: str, *args: str, **environment: str) -> Run:
+        """Start the program that a module is, in the same way."""
         log = self.folder / f"output-{len(self.runs)}"
-        argv = [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest"]
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*self.prefix, *argv, "-p", "no:cacheprovider", *args],
+                [*self.prefix, sys.executable, "-m", module, *args],
                 cwd=self.folder / "project",
                 env={**self.environment, **environment},
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,110 @@
+"""No signal that is to end the run is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import weakref
+from collections.abc import Callable
+
+import pytest
+
+from pytest_zlayer.signals import CtrlC
+
+
+class Thing:
+    pass
+
+
+def lose_ctrl_c() -> None:
+    """Ctrl-C comes while a callback runs that nothing can be raised from, as imports have them."""
+    thing = Thing()
+    reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+    del thing
+    assert reference() is None
+
+
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException]]:
+    """What Python has only printed."""
+    found: list[type[BaseException]] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda one: found.append(one.exc_type))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def default_handler() -> None:
+    """What a terminal gives; in the background of a script SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_python_loses_ctrl_c(lost: list[type[BaseException]]) -> None:
+    lose_ctrl_c()
+    assert lost == [KeyboardInterrupt]
+
+
+def interrupted(block: Callable[[CtrlC], object]) -> list[str]:
+    """Run something that Ctrl-C comes into; what was called meanwhile."""
+    called: list[str] = []
+
+    def run() -> None:
+        with CtrlC(lambda: called.append("interrupted")) as ctrl_c:
+            block(ctrl_c)
+            called.append("went on")
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return called
+
+
+def test_lost_ctrl_c_comes_at_the_end(lost: list[type[BaseException]]) -> None:
+    assert interrupted(lambda _: lose_ctrl_c()) == ["interrupted", "went on"]
+    assert lost == [KeyboardInterrupt]
+
+
+def test_what_is_to_be_interrupted_may_be_known_later(lost: list[type[BaseException]]) -> None:
+    later: list[str] = []
+
+    def block(ctrl_c: CtrlC) -> None:
+        lose_ctrl_c()
+        ctrl_c.interrupts(lambda: later.append("interrupted"))
+
+    interrupted(block)
+    assert later == ["interrupted"]
+    assert lost == [KeyboardInterrupt]
+
+
+def test_ctrl_c_is_raised_at_once() -> None:
+    assert interrupted(lambda _: signal.raise_signal(signal.SIGINT)) == ["interrupted"]
+
+
+def test_another_error_does_not_hide_it(lost: list[type[BaseException]]) -> None:
+    def block(_: CtrlC) -> None:
+        lose_ctrl_c()
+        raise ValueError
+
+    assert interrupted(block) == ["interrupted"]
+    assert lost == [KeyboardInterrupt]
+
+
+def test_handler_of_somebody_else_stays() -> None:
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    with CtrlC():
+        signal.raise_signal(signal.SIGINT)
+    assert came == [signal.SIGINT]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_forked_child_interrupts_nothing() -> None:
+    with CtrlC(lambda: os._exit(1)):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                os._exit(0)
+            os._exit(2)
+        assert os.waitpid(pid, 0)[1] == 0
