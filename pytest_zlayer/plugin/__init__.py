@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from pytest_zlayer import hookspecs
-from pytest_zlayer.plugin import collection, listing, markers, options, reporting, workers
+from pytest_zlayer.plugin import (
+    collection,
+    failures,
+    listing,
+    markers,
+    options,
+    reporting,
+    workers,
+)
 from pytest_zlayer.plugin.fixtures import (
     zlayer_build,
     zlayer_container,
@@ -72,9 +80,13 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    state = state_of(config)
-    collection.select_group(state, items)
-    collection.check(state, items)
+    collection.select_group(state_of(config), items)
+
+
+# After everybody has deselected what is not to run, and before anybody reports what was collected.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    collection.check(state_of(session.config), session)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -87,12 +99,20 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    state_of(item.config).item = item
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[Any]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    failures.hide_own_frames(item, call)
     report = yield
-    reporting.add_section(call, report)
-    workers.attach_lines(state_of(item.config), report)
+    state = state_of(item.config)
+    failures.describe(call, report, state.failure_key)
+    workers.attach_lines(state, report)
     return report
 
 

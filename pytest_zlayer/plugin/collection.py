@@ -10,10 +10,10 @@ import pytest
 
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.plugin import listing
+from pytest_zlayer.plugin.failures import collect_error, failure_text, first_line
 from pytest_zlayer.plugin.fixtures import image_fixtures_of, is_overridden
 from pytest_zlayer.plugin.listing import Needed
 from pytest_zlayer.plugin.markers import OWN_MARKER, READING_FIXTURES, declared_images, the_image
-from pytest_zlayer.plugin.reporting import failure_text
 from pytest_zlayer.plugin.state import State
 
 if TYPE_CHECKING:
@@ -21,18 +21,28 @@ if TYPE_CHECKING:
     from pytest_zlayer.builder.plan.build_plan import BuildPlan
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Mistake:
-    """Something declared wrongly, and where: the first test that shows it, and how many more."""
+    """What a test declares wrongly; ``first`` is the test that shows it before this one."""
 
     message: str
-    where: str
-    more: int = 0
+    item: pytest.Item
+    first: pytest.Item | None = None
+
+    @property
+    def place(self) -> tuple[str, int | None, str]:
+        """The test's file, its line (from 0) and its name."""
+        return self.item.location
 
     def __str__(self) -> str:
-        others = f" (and {self.more} more)" if self.more else ""
-        body = "\n".join(f"  {line}" if line else "" for line in self.message.splitlines())
-        return f"{self.where}{others}\n{body}"
+        path, line, name = self.place
+        number = "" if line is None else f":{line + 1}"
+        said = self.message if self.first is None else self._pointer(self.first)
+        body = "\n".join(f"  {line}" if line else "" for line in said.splitlines())
+        return f"{path}{number}: {name}\n{body}"
+
+    def _pointer(self, first: pytest.Item) -> str:
+        return f"{first_line(self.message)} (in full at {first.nodeid})"
 
 
 class Survey:
@@ -42,7 +52,8 @@ class Survey:
         self._plan = plan
         self._planned: dict[Any, BuildPlan | ZlayerError] = {}
         self._needed: dict[Any, Needed] = {}
-        self._mistakes: dict[tuple[str, str], Mistake] = {}
+        self._mistakes: list[Mistake] = []
+        self._shown: dict[str, pytest.Item] = {}
         self.without_images = 0
 
     def add(self, item: pytest.Item) -> None:
@@ -60,7 +71,7 @@ class Survey:
     @property
     def mistakes(self) -> list[Mistake]:
         """All mistakes in the order of the tests."""
-        return list(self._mistakes.values())
+        return list(self._mistakes)
 
     def _try_one(self, make: Callable[[], ImageSpec], item: pytest.Item) -> None:
         try:
@@ -87,31 +98,30 @@ class Survey:
             return error
 
     def _note(self, error: ZlayerError, item: pytest.Item) -> None:
-        path, line, name = item.location
-        key = (str(error), path)
-        if key in self._mistakes:
-            self._mistakes[key].more += 1
-            return
-        number = "" if line is None else f":{line + 1}"
-        self._mistakes[key] = Mistake(str(error), f"{path}{number}: {name}")
+        first = self._shown.setdefault(str(error), item)
+        self._mistakes.append(Mistake(str(error), item, None if first is item else first))
 
 
-def check(state: State, items: list[pytest.Item]) -> None:
-    """Plan what the selected tests declare; no test runs if there is a mistake.
+def check(state: State, session: pytest.Session) -> None:
+    """Plan what the selected tests declare; each mistake is an error of the collection.
 
-    Raises:
-        pytest.UsageError: the mistakes. A worker of pytest-xdist instead keeps its message for
-            the controller, and has no tests left to run.
+    Tests with a mistake are not run. The others run only where pytest is to continue on such
+    errors; a worker of pytest-xdist, which does not ask, has no tests left else.
     """
-    found = survey(items, lambda: state.session.plan)
-    if found.mistakes:
-        text = mistakes_text(found.mistakes)
-        if state.worker is None:
-            raise pytest.UsageError(text)
-        state.mistakes = text
-        items.clear()
-        return
+    found = survey(session.items, lambda: state.session.plan)
     state.wanted = [one.spec for one in found.needed if one.wanted]
+    state.mistakes = len(found.mistakes)
+    for mistake in found.mistakes:
+        report = collect_error(mistake.item, str(mistake), mistake.message)
+        session.config.hook.pytest_collectreport(report=report)
+    wrong = {id(mistake.item) for mistake in found.mistakes}
+    if wrong and state.worker is not None and not _continues(session):
+        session.items.clear()
+    session.items[:] = [item for item in session.items if id(item) not in wrong]
+
+
+def _continues(session: pytest.Session) -> bool:
+    return bool(session.config.option.continue_on_collection_errors)
 
 
 def begin(state: State, session: pytest.Session) -> bool | None:
@@ -121,7 +131,7 @@ def begin(state: State, session: pytest.Session) -> bool | None:
         ``True`` when nothing is left to be run.
     """
     option = session.config.option
-    if session.testsfailed and not option.continue_on_collection_errors:
+    if session.testsfailed and not _continues(session):
         return None
     if state.settings["list"]:
         _list(state, session)
@@ -193,13 +203,6 @@ def survey(
     for item in items:
         found.add(item)
     return found
-
-
-def mistakes_text(mistakes: list[Mistake]) -> str:
-    """All mistakes as one message."""
-    count = len(mistakes)
-    head = "1 mistake" if count == 1 else f"{count} mistakes"
-    return "\n\n".join([f"{head} in the declared images; no test was run", *map(str, mistakes)])
 
 
 def _makers(item: pytest.Item) -> Iterator[Callable[[], ImageSpec]]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pytest
 
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.inputs.declarations import Place, declare
 from pytest_zlayer.inputs.matrix import Cell, cells, parse_matrix
+from pytest_zlayer.plugin.failures import as_failure
 from pytest_zlayer.plugin.markers import UNNAMED, Declared, declared_images, the_image
-from pytest_zlayer.plugin.reporting import failure_text
 from pytest_zlayer.plugin.state import State, state_of
 
 if TYPE_CHECKING:
@@ -220,13 +220,8 @@ class _Failing:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         __tracebackhide__ = True
         if isinstance(error, ZlayerError):
-            _fail(self._state, error)
-
-
-def _fail(state: State, error: ZlayerError) -> NoReturn:
-    __tracebackhide__ = True
-    _skip_if_missing(state, error)
-    raise pytest.fail.Exception(failure_text(error), pytrace=False) from None
+            _skip_if_missing(self._state, error)
+            raise as_failure(error) from None
 
 
 def _skip_if_missing(state: State, error: ZlayerError) -> None:
@@ -243,7 +238,7 @@ def _build(state: State, declared: Declared, item: Any) -> Image:
     try:
         return state.build(spec)
     finally:
-        lines = state.reporter.take_retries(state.session.plan(spec).label)
+        lines = state.reporter.take_retries(state.session.identity(spec))
         item.user_properties.extend(("zlayer_retry", line) for line in lines)
 
 

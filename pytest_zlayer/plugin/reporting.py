@@ -12,18 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.inputs.settings import Settings
 from pytest_zlayer.plugin.pending import PendingLines
 
 if TYPE_CHECKING:
-    from pytest_zlayer.builder.model.errors import BuildError
     from pytest_zlayer.events import Event, StepRetry
     from pytest_zlayer.report.text import Detail
 
 PREFIX = "zlayer: "
-SECTION = "zlayer build"
-_WIDTH = 80
 _DETAILS: dict[str, Detail] = {"plain": "full", "quiet": "quiet"}
 
 
@@ -48,6 +44,8 @@ class Reporter:
         self._status = settings["progress"] in {"auto", "live"} and _is_terminal()
         self._pending = PendingLines()
         self._unannounced: deque[StepRetry] = deque()
+        # Build id to what the image is known by: several builds may give one image.
+        self._identities: dict[str, str] = {}
         self._waiting = 0
         self._transient = False
         self.retries: list[dict[str, Any]] = []
@@ -56,11 +54,13 @@ class Reporter:
 
     def listen(self, event: Event) -> None:
         """Take in one event of a build."""
-        from pytest_zlayer.events import OutputLine, StepRetry
+        from pytest_zlayer.events import BuildStarted, OutputLine, StepRetry
         from pytest_zlayer.report.text import printable
 
         with self._lock:
             self._pending.extend(self._progress.lines(event))
+            if isinstance(event, BuildStarted):
+                self._identities[event.build_id] = event.same
             if isinstance(event, StepRetry):
                 self._unannounced.append(event)
                 self.retries.append(retry_record(event))
@@ -109,10 +109,11 @@ class Reporter:
             self._pending.extend(lines)
         self.flush()
 
-    def take_retries(self, image: str) -> list[str]:
-        """The retries of an image, as lines, that were not taken before."""
+    def take_retries(self, identity: str) -> list[str]:
+        """The retries of the builds of one image, as lines, that were not taken before."""
         with self._lock:
-            found = [one for one in self.retries if one["image"] == image and not one["taken"]]
+            builds = {build for build, same in self._identities.items() if same == identity}
+            found = [one for one in self.retries if not one["taken"] and _is_of(one, builds)]
             for one in found:
                 one["taken"] = True
             return [one["line"] for one in found]
@@ -192,42 +193,22 @@ def _warning(event: StepRetry) -> warnings.WarningMessage:
     return warnings.WarningMessage(warning, RetryWarning, event.image, event.line)
 
 
+def _is_of(retry: dict[str, Any], builds: set[str]) -> bool:
+    """Whether a retry belongs to one of these builds; parts of a build have longer ids."""
+    build: str = retry["build"]
+    return any(build == one or build.startswith(f"{one}-") for one in builds)
+
+
 def retry_record(event: StepRetry) -> dict[str, Any]:
     """A retry as plain data, which can travel between processes."""
     from pytest_zlayer.report.text import retry_line
 
-    return {"image": event.image, "line": retry_line(event), "taken": False}
-
-
-def failure_text(error: ZlayerError) -> str:
-    """What stands in the report of a test whose image could not be built."""
-    details = build_details(error)
-    if details is None:
-        return str(error)
-    return f"{error.message}\n{f' {SECTION} '.center(_WIDTH, '-')}\n{details}"
-
-
-def build_details(error: BaseException) -> str | None:
-    """The step, its lines, its output and how to repeat it, if ``error`` is a failed build."""
-    found = _as_build_error(error)
-    if found is None:
-        return None
-    return found.report().removeprefix(found.message).strip("\n")
-
-
-def _as_build_error(error: BaseException) -> BuildError | None:
-    from pytest_zlayer.builder.model.errors import BuildError
-
-    return error if isinstance(error, BuildError) else None
-
-
-def add_section(call: pytest.CallInfo[Any], report: pytest.TestReport) -> None:
-    """Give the report of a test that failed with a build's error the build's section."""
-    if call.excinfo is None or not isinstance(call.excinfo.value, ZlayerError):
-        return
-    details = build_details(call.excinfo.value)
-    if details is not None:
-        report.sections.append((SECTION, details))
+    return {
+        "image": event.image,
+        "build": event.build_id,
+        "line": retry_line(event),
+        "taken": False,
+    }
 
 
 def explained(operator: str, left: object, right: object) -> list[str] | None:

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.inputs.settings import Settings
+from pytest_zlayer.plugin.failures import OnceReporter, first_line
 from pytest_zlayer.plugin.reporting import Reporter
 from pytest_zlayer.signals import CtrlC, TerminationHandler
 
@@ -33,11 +34,14 @@ class State:
         self.session_id: str = worker.get(SESSION_INPUT) or secrets.token_hex(6)
         self.worker: str | None = worker.get("workerid")
         self.share = _share(worker)
-        self.mistakes: str | None = None
+        self.mistakes = 0
         self.failed = False
+        self.item: pytest.Item | None = None
+        self.once = OnceReporter()
         self.wanted: list[ImageSpec] = []
         self._session: BuildSession | None = None
         self._engine_error: ZlayerError | None = None
+        self._failures: dict[ZlayerError, str] = {}
         self._signals = TerminationHandler(self._interrupt)
 
     @property
@@ -73,7 +77,18 @@ class State:
         with self.reporter.live(), CtrlC(self._interrupt):
             self.session.plan(spec)
             _ = self.engine
-            return self.session.build(spec)
+            if getattr(self.item, "execution_count", 1) > 1:  # set by pytest-rerunfailures
+                self.session.forget_failure(spec)
+            try:
+                return self.session.build(spec)
+            except ZlayerError as error:
+                self._failures[error] = self.session.identity(spec)
+                raise
+
+    def failure_key(self, error: ZlayerError) -> str:
+        """Equal for failures that are one: of the same build, or of the engine itself."""
+        build = "" if error is self._engine_error else self._failures.get(error, "")
+        return f"{build}:{first_line(error.message)}"
 
     @property
     def signal(self) -> int | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pytest_zlayer.plugin.failures import shorten_collect_error
 from pytest_zlayer.plugin.state import SESSION_INPUT, State, state_of
 
 _OUTPUT = "zlayer"
@@ -19,11 +20,21 @@ class Relay:
     def __init__(self, state: State) -> None:
         self._state = state
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Show what a worker sent with a report."""
+        """Before others read a report: show what a worker sent with it, shorten repetitions."""
+        if self._state.worker is not None:
+            return
+        self._state.once.take(report)
         lines = getattr(report, _LINES, None)
-        if lines and self._state.worker is None:
+        if lines:
             self._state.reporter.show(list(lines))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Before others read a report: give a mistake its one line for the summary."""
+        if self._state.worker is None:
+            shorten_collect_error(report)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Between two tests nothing is captured: show what background builds have to say."""
@@ -62,7 +73,7 @@ def take_over(node: Any) -> None:
     """In the controller, take in what a worker handed over at its end.
 
     Raises:
-        pytest.UsageError: the worker found mistakes; every worker finds the same ones.
+        pytest.Session.Interrupted: the worker found mistakes, as every worker does.
     """
     # A worker that was killed has handed over nothing.
     output: dict[str, Any] = getattr(node, "workeroutput", None) or {}
@@ -74,8 +85,10 @@ def take_over(node: Any) -> None:
     reporter.kept.extend(sent["kept"])
     reporter.problems.extend(sent["problems"])
     reporter.show([f"[{node.gateway.id}] {line}" for line in sent["lines"]])
-    if sent["mistakes"]:
-        raise pytest.UsageError(sent["mistakes"])
+    if sent["mistakes"] and not node.config.option.continue_on_collection_errors:
+        count = sent["mistakes"]
+        errors = "1 error" if count == 1 else f"{count} errors"
+        raise pytest.Session.Interrupted(f"{errors} during collection")
 
 
 def stay_in_one_process(config: pytest.Config) -> None:

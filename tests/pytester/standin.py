@@ -74,6 +74,12 @@ class PretendedSession:
             self.images[plan.key()] = PretendedImage(plan.label, plan.spec)
         return self.images[plan.key()]
 
+    def identity(self, spec: ImageSpec) -> str:
+        return repr(self.plan(spec).key())
+
+    def forget_failure(self, spec: ImageSpec) -> None:
+        note(f"failure of {self.plan(spec).label} forgotten")
+
     def prebuild(self, specs: Iterable[ImageSpec], *, layers_only: bool = False) -> None:
         """Say what would be built ahead, if anybody asks."""
         if "STANDIN_AHEAD" in os.environ:
@@ -112,7 +118,7 @@ class PretendedSession:
 
     def _run(self, plan: BuildPlan) -> None:
         shared: dict[str, str] = {"build_id": plan.label, "image": plan.label}
-        self.tell(events.BuildStarted(**shared, stages=plan.stage_labels()))
+        self.tell(events.BuildStarted(**shared, stages=plan.stage_labels(), same=repr(plan.key())))
         lines = plan.dockerfile.text.splitlines() if plan.dockerfile else []
         for number, text in enumerate(lines, start=1):
             step = {"stage": "stage-0", "number": number, "text": text, "line": number}

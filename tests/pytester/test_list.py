@@ -70,7 +70,7 @@ def test_mistakes_are_told_instead(project):
         def test_it(zlayer_image):
             pass
     """)
-    assert project.run("--zlayer-list").ret == pytest.ExitCode.USAGE_ERROR
+    assert project.run("--zlayer-list").ret == pytest.ExitCode.INTERRUPTED
 
 
 def as_json(project, *args):

@@ -111,8 +111,8 @@ def test_a_wrong_matrix_is_told_in_one_line(project, matrix, message):
             pass
     """)
     result = project.run()
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert result.errlines[3] == f"  {message}"
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert f"  {message}" in result.outlines
 
 
 def test_a_matrix_cannot_come_with_a_parameter(project):
@@ -127,4 +127,4 @@ def test_a_matrix_cannot_come_with_a_parameter(project):
     """)
     result = project.run()
     message = "  matrix= works on functions, classes and modules, not in pytest.param"
-    assert result.errlines[3] == message
+    assert message in result.outlines

@@ -54,4 +54,4 @@ def test_a_mistake_is_told_even_where_tests_would_be_skipped(project):
             pass
     """)
     result = project.run(NO_BUILDAH, "--zlayer-missing=skip")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.ret == pytest.ExitCode.INTERRUPTED

@@ -1,14 +1,22 @@
-"""Mistakes in declarations are told after collection, all at once, before any test runs."""
+"""Mistakes in declarations are errors of the collection: all at once, before any test runs."""
 
 from __future__ import annotations
+
+from xml.etree import ElementTree as ET
 
 import pytest
 
 SCRATCH = "FROM scratch\n"
 
 
-def _stderr(result: pytest.RunResult) -> str:
-    return "\n".join(result.errlines).rstrip()
+def _errors(result: pytest.RunResult) -> str:
+    """What the section ERRORS shows."""
+    text = result.stdout.str().partition(" ERRORS =")[2].partition("\n")[2]
+    return text.partition("\n=====")[0]
+
+
+def _heading() -> str:
+    return " ERROR collecting test_it.py ".center(80, "_")
 
 
 def test_all_mistakes_are_told_together(project):
@@ -43,31 +51,104 @@ def test_all_mistakes_are_told_together(project):
     """
     )
     result = project.run()
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert _stderr(result) == (
-        "ERROR: 4 mistakes in the declared images; no test was run\n"
-        "\n"
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    heading = _heading()
+    assert _errors(result) == (
+        f"{heading}\n"
         "test_it.py:3: test_keyword\n"
         "  unknown argument 'targt' of the image marker\n"
         "  hint: did you mean 'target'?\n"
-        "\n"
+        f"{heading}\n"
         "test_it.py:7: test_context\n"
         "  no such build context: 'nowhere'\n"
         "  hint: looked for nowhere\n"
-        "\n"
-        "test_it.py:11: test_syntax (and 1 more)\n"
+        f"{heading}\n"
+        "test_it.py:11: test_syntax\n"
         "  bad/Dockerfile:2:1: unknown instruction: RUNN (did you mean RUN?)\n"
         "      2 | RUNN make\n"
         "        | ^~~~\n"
-        "\n"
+        f"{heading}\n"
+        "test_it.py:15: test_syntax_again\n"
+        "  bad/Dockerfile:2:1: unknown instruction: RUNN (did you mean RUN?)"
+        " (in full at test_it.py::test_syntax)\n"
+        f"{heading}\n"
         "test_it.py:19: test_target\n"
         '  good/Dockerfile:1:17: target stage "runtme" could not be found (did you mean runtime?)\n'
         "      1 | FROM scratch AS runtime\n"
         "        |                 ^~~~~~~\n"
         "  hint: stages that can be targets: runtime"
     )
+    result.stdout.fnmatch_lines(["*Interrupted: 5 errors during collection*"])
     assert "failed" not in result.stdout.str()
-    assert project.builds() == ["closed"]
+    assert project.builds() == ["closed after a failure"]
+
+
+@pytest.fixture
+def half_wrong(project):
+    """One test with a mistake, one with an image, one with none."""
+    project.dockerfile(SCRATCH, "good")
+    project.pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.mark.image("nowhere")
+        def test_wrong(zlayer_image):
+            pass
+
+        @pytest.mark.image("good")
+        def test_good(zlayer_image):
+            pass
+
+        def test_plain():
+            pass
+    """
+    )
+    return project
+
+
+@pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["alone", "workers"])
+def test_other_tests_run_where_pytest_goes_on_after_such_errors(half_wrong, workers):
+    result = half_wrong.run_process("--continue-on-collection-errors", *workers)
+    result.assert_outcomes(passed=2, errors=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert sum("test_it.py:3: test_wrong" in line for line in result.outlines) == 1
+
+
+@pytest.mark.parametrize("workers", [[], ["-n1"]], ids=["alone", "worker"])
+def test_a_mistake_stands_in_the_junit_report_at_its_test(half_wrong, workers):
+    half_wrong.run_process("--junitxml=report.xml", *workers)
+    (case,) = ET.parse(half_wrong.path / "report.xml").iter("testcase")  # noqa: S314
+    assert (case.get("classname"), case.get("name")) == ("test_it", "test_wrong")
+    error = case.find("error")
+    assert error is not None
+    assert error.text == (
+        "test_it.py:3: test_wrong\n  no such build context: 'nowhere'\n  hint: looked for nowhere"
+    )
+
+
+@pytest.mark.parametrize("workers", [[], ["-n1"]], ids=["alone", "worker"])
+def test_the_short_summary_holds_the_first_line_of_a_mistake_in_ci_too(
+    half_wrong, workers, monkeypatch
+):
+    monkeypatch.setenv("CI", "true")
+    result = half_wrong.run_process(*workers)
+    summary = result.stdout.str().partition("short test summary info")[2].splitlines()[1]
+    assert summary == "ERROR test_it.py::test_wrong - no such build context: 'nowhere'"
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+
+
+def test_what_another_plugin_deselects_last_is_neither_checked_nor_built(half_wrong, monkeypatch):
+    monkeypatch.setenv("STANDIN_AHEAD", "1")
+    half_wrong.pytester.makeconftest("""
+        import pytest
+
+        @pytest.hookimpl(trylast=True)
+        def pytest_collection_modifyitems(config, items):
+            config.hook.pytest_deselected(items=items[:2])
+            items[:] = items[2:]
+    """)
+    half_wrong.run().assert_outcomes(passed=1, deselected=2)
+    assert half_wrong.builds() == []
 
 
 def test_nothing_is_built_when_a_later_test_is_wrong(project):
@@ -117,7 +198,7 @@ def test_collect_only_checks_as_well(project):
         def test_it(zlayer_image):
             pass
     """)
-    assert project.run("--collect-only").ret == pytest.ExitCode.USAGE_ERROR
+    assert project.run("--collect-only").ret == pytest.ExitCode.INTERRUPTED
 
 
 def test_checking_needs_no_engine(project):
@@ -179,16 +260,15 @@ def test_a_wrong_argument_is_told_in_one_line(project, arguments, message):
             pass
     """)
     result = project.run()
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert result.errlines[3] == f"  {message}"
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert _errors(result).splitlines()[2] == f"  {message}"
 
 
 def test_a_test_that_reads_an_image_but_declares_none_is_wrong(project):
     project.pytester.makepyfile(test_it="def test_it(zlayer_image): pass")
     result = project.run()
-    assert _stderr(result) == (
-        "ERROR: 1 mistake in the declared images; no test was run\n"
-        "\n"
+    assert _errors(result) == (
+        f"{_heading()}\n"
         "test_it.py:1: test_it\n"
         "  the test declares no image\n"
         '  hint: add a mark: @pytest.mark.image("path/of/the/context")'
@@ -208,7 +288,7 @@ def test_the_one_image_of_a_test_must_be_clear(project):
     """
     )
     result = project.run()
-    assert result.errlines[3:5] == [
+    assert _errors(result).splitlines()[2:4] == [
         "  the test declares several images (a, b), so zlayer_image is none of them",
         "  hint: use zlayer_images, a mapping of names to images",
     ]

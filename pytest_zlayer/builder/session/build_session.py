@@ -200,6 +200,18 @@ class BuildSession:
         future.set_result(image)
         return image
 
+    def identity(self, spec: ImageSpec) -> str:
+        """Equal for declarations of this run that give the same image (``BuildStarted.same``)."""
+        return self._identity(self.plan(spec))
+
+    def forget_failure(self, spec: ImageSpec) -> None:
+        """Let the next ``build`` of ``spec`` begin anew if the last one failed."""
+        key = self.plan(spec).key()
+        with self._guard:
+            future = self._images.get(key)
+            if future is not None and future.done() and future.exception() is not None:
+                del self._images[key]
+
     def prebuild(self, specs: Iterable[ImageSpec], *, layers_only: bool = False) -> None:
         """Build images in the background, in this order; errors are kept for who asks for them.
 
@@ -290,6 +302,10 @@ class BuildSession:
                 self._retries.append(event)
             self._listener(event)
 
+    def _identity(self, plan: BuildPlan) -> str:
+        # Salted: what is hashed may be a token, and reports are read by many.
+        return hashlib.sha256(f"{self.id} {plan.key()}".encode()).hexdigest()[:16]
+
     def _build_id(self) -> str:
         return f"{self.id}-{self.options.worker}-{self._resources.next_number()}"
 
@@ -331,8 +347,7 @@ class BuildSession:
             graph=plan.stage_infos(),
             target=stage_label(graph.nodes[graph.target].stage) if graph else "",
             platform=plan.spec.platform or (str(graph.platform) if graph else ""),
-            # Salted: what is hashed may be a token, and reports are read by many.
-            same=hashlib.sha256(f"{self.id} {plan.key()}".encode()).hexdigest()[:16],
+            same=self._identity(plan),
             layers_only=layers_only,
         )
 
