@@ -1,6 +1,7 @@
-# Set-up shared by scripts/demo and scripts/test; to be sourced by bash.
+# Set-up shared by the scripts that run something; to be sourced by bash.
 #
-#   set_up EXTRA    system packages if missing, .venv, and the package with that extra
+#   set_up EXTRA                        system packages if missing, .venv, and the package with it
+#   make_venv PYTHON DIRECTORY EXTRA    a virtual environment of its own for another Python
 #
 # Doing it again does only what is missing. Nothing is downloaded when all is there.
 
@@ -35,7 +36,8 @@ as_root() {
     fi
 }
 
-# What the distribution calls the things we need: an entry is THING=PACKAGES.
+# What the distribution calls the things we need: an entry is THING=PACKAGES. What a distribution
+# does not list here is asked of the person, by "still missing after the installation".
 install_packages() {
     say "installing with the system's package manager: $*"
     if have apt-get; then
@@ -43,19 +45,30 @@ install_packages() {
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
             $(package_names "$*" python="python3 python3-venv" \
                 buildah="buildah ca-certificates" runtime=runc busybox=busybox-static \
-                registry=docker-registry bootstrap=mmdebstrap git=git namespaces=uidmap)
+                registry=docker-registry bootstrap=mmdebstrap git=git namespaces=uidmap \
+                podman="podman netavark aardvark-dns containernetworking-plugins iptables" \
+                skopeo=skopeo crun=crun browser=chromium)
     elif have dnf; then
         as_root dnf install -y -q \
-            $(package_names "$*" python=python3 buildah=buildah runtime=crun busybox=busybox)
+            $(package_names "$*" python=python3 buildah=buildah runtime=crun busybox=busybox \
+                registry=docker-distribution git=git namespaces=shadow-utils \
+                podman="podman netavark aardvark-dns" skopeo=skopeo crun=crun browser=chromium)
     elif have zypper; then
         as_root zypper --non-interactive install \
-            $(package_names "$*" python=python3 buildah=buildah runtime=crun busybox=busybox-static)
+            $(package_names "$*" python=python3 buildah=buildah runtime=crun busybox=busybox-static \
+                registry=distribution-registry git=git namespaces=shadow \
+                podman="podman netavark aardvark-dns" skopeo=skopeo crun=crun browser=chromium)
     elif have pacman; then
         as_root pacman -Sy --noconfirm --needed \
-            $(package_names "$*" python=python buildah=buildah runtime=crun busybox=busybox)
+            $(package_names "$*" python=python buildah=buildah runtime=crun busybox=busybox \
+                git=git namespaces=shadow podman="podman netavark aardvark-dns" skopeo=skopeo \
+                crun=crun browser=chromium)
     elif have apk; then
         as_root apk add --quiet \
-            $(package_names "$*" python=python3 buildah=buildah runtime=crun busybox=busybox-static)
+            $(package_names "$*" python=python3 buildah=buildah runtime=crun busybox=busybox-static \
+                registry=docker-registry git=git namespaces=shadow-subids \
+                podman="podman netavark aardvark-dns iptables" skopeo=skopeo crun=crun \
+                browser=chromium)
     else
         fail "no known package manager; please install: $*"
     fi
@@ -88,12 +101,23 @@ has_runtime() {
     have crun || have runc || [ -x /usr/sbin/runc ]
 }
 
-# The whole test suite has a registry, a real Debian, git sources and an ordinary user in it.
+# The whole test suite has a registry, a real Debian, git sources, an ordinary user, services and
+# pages in a browser in it.
 missing_for_tests() {
-    have docker-registry || printf 'registry '
+    have docker-registry || have registry || printf 'registry '
     have mmdebstrap || printf 'bootstrap '
     have git || printf 'git '
     have newuidmap || printf 'namespaces '
+    has_podman || printf 'podman '
+    have skopeo || printf 'skopeo '
+    have crun || printf 'crun '
+    have chromium || have chromium-browser || have google-chrome || printf 'browser '
+}
+
+# With what its networks need: a helper of either kind lies outside PATH.
+has_podman() {
+    have podman && have iptables &&
+        [ -x /usr/lib/podman/netavark -o -x /usr/libexec/podman/netavark ]
 }
 
 missing_things() {
@@ -114,18 +138,31 @@ set_up_system() {
 }
 
 set_up_python() {
-    local extra=$1 stamp wanted
-    stamp=$VENV/installed-$extra
-    if ! "$VENV/bin/python" -c '' 2> /dev/null; then
-        say "making a virtual environment in .venv"
-        python3 -m venv --clear "$VENV"
+    make_venv python3 "$VENV" "$1"
+}
+
+# make_venv PYTHON DIRECTORY EXTRA [REQUIREMENT…]: made or changed only when something is new.
+make_venv() {
+    local python=$1 venv=$2 extra=$3 stamp wanted
+    shift 3
+    stamp=$venv/installed-$extra
+    if ! "$venv/bin/python" -c '' 2> /dev/null; then
+        say "making a virtual environment in ${venv#"$REPOSITORY"/}"
+        "$python" -m venv --clear "$venv"
     fi
-    wanted=$(cksum pyproject.toml)
+    wanted="$(cksum pyproject.toml) $*"
     if [ "$(cat "$stamp" 2> /dev/null)" != "$wanted" ]; then
-        say "installing the package into .venv (extra: $extra)"
-        "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extra]"
+        say "installing the package into ${venv#"$REPOSITORY"/} (extra: $extra)"
+        install_into "$venv" --editable ".[$extra]"
+        [ $# -eq 0 ] || install_into "$venv" --no-deps "$@"
         printf '%s\n' "$wanted" > "$stamp"
     fi
+}
+
+install_into() {
+    local venv=$1
+    shift
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
 }
 
 set_up() {
