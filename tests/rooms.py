@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # What everybody may import.
-SHARED = {"errors", "events", "lazy"}
+SHARED = {"choices", "errors", "events", "lazy"}
 
 # Each room and what it may import, from the top down. A room is a folder or one module, without
 # the modules that have a line of their own; "x/*" is the room x with all rooms below it. A room to
@@ -122,6 +122,7 @@ ROOMS: dict[str, str] = {
     "buildah/failures": "",
     "buildah": "",
     # The parts that everybody may import.
+    "choices": "",
     "events": "",
     "errors": "",
     "lazy": "",

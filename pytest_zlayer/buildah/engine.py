@@ -15,7 +15,6 @@ from packaging.version import Version
 from pytest_zlayer.buildah.agent.cleaning import LIST_IMAGES
 from pytest_zlayer.buildah.agent.upper import upper_of
 from pytest_zlayer.buildah.commands import arguments, containers, images, transfer
-from pytest_zlayer.buildah.commands.arguments import PullPolicy
 from pytest_zlayer.buildah.commands.commander import LAYERS, Commander
 from pytest_zlayer.buildah.commands.images import Unnamed
 from pytest_zlayer.buildah.commands.isolation import Isolation, choose
@@ -47,6 +46,7 @@ from pytest_zlayer.buildah.storage.records import (
     parse_image,
     parse_images,
 )
+from pytest_zlayer.choices import PullMode
 
 __all__ = [
     "Completed",
@@ -404,7 +404,7 @@ class Engine:
         self,
         reference: str,
         *,
-        policy: PullPolicy = "missing",
+        policy: PullMode = "missing",
         platform: str | None = None,
         on_line: LineSink | None = None,
         timeout: float | None = None,

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from pytest_zlayer.buildah.process.command import ByteSink
 from pytest_zlayer.buildah.process.output import LineSink
+from pytest_zlayer.choices import NetworkMode
 from pytest_zlayer.errors import UsageError
-
-Network = Literal["default", "none", "host"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ class RunRequest:
     workdir: str = ""
     volumes: Sequence[Volume] = ()
     tmpfs: Sequence[Tmpfs] = ()
-    network: Network = "default"
+    network: NetworkMode = "default"
     stdin: bytes | Path | None = None
     timeout: float | None = None
     on_line: LineSink | None = None

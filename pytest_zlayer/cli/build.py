@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_zlayer.choices import NETWORK_MODES
 from pytest_zlayer.cli.options import STORAGE, add_settings, here, read_settings
 from pytest_zlayer.cli.output import show, tell
 from pytest_zlayer.cli.sources import add_source, source_arguments
@@ -76,7 +77,7 @@ def add_verbs(verbs: Verbs) -> None:
         metavar="ID[=SOCKET]",
         help="agent for RUN --mount=type=ssh (default: the one of SSH_AUTH_SOCK)",
     )
-    add("--network", choices=("default", "none", "host"), help="network of RUN steps")
+    add("--network", choices=NETWORK_MODES, help="network of RUN steps")
     add("--format", choices=("oci", "docker"), help="format of the image")
     add("--squash", action="store_true", help="one layer for everything this build adds")
     add("--layers", metavar="POLICY", help="how layers are made (each: one an instruction)")

@@ -6,9 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_zlayer.choices import NETWORK_MODES
 from pytest_zlayer.errors import UsageError
-
-NETWORKS = ("default", "none", "host")
 
 
 def wrong(name: str, expected: str, value: Any) -> UsageError:
@@ -60,8 +59,8 @@ def as_seconds(name: str, value: Any) -> float:
 
 
 def as_network(name: str, value: Any) -> str:
-    if value not in NETWORKS:
-        raise wrong(name, f"one of {', '.join(NETWORKS)}", value)
+    if value not in NETWORK_MODES:
+        raise wrong(name, f"one of {', '.join(NETWORK_MODES)}", value)
     return str(value)
 
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypedDict
 
-    from pytest_zlayer.builder.model.spec import ImageFormat, ImageSpec, PullMode
+    from pytest_zlayer.builder.model.spec import ImageFormat, ImageSpec
+    from pytest_zlayer.choices import PullMode
 
     Context: TypeAlias = str | os.PathLike[str] | ImageSpec | None
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_zlayer.choices import PULL_MODES
 from pytest_zlayer.inputs.option_values import (
     one_of,
     to_context_pair,
@@ -25,7 +26,6 @@ from pytest_zlayer.inputs.option_values import (
 )
 
 KEEP_CHOICES = ("all", "failed", "none")
-PULL_CHOICES = ("missing", "newer", "always", "never")
 PROGRESS_CHOICES = ("auto", "plain", "live", "quiet")
 ISOLATION_CHOICES = ("auto", "oci", "rootless", "chroot")
 
@@ -151,7 +151,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="pull",
         help="when base images are pulled: missing, newer, always or never",
-        convert=one_of(PULL_CHOICES),
+        convert=one_of(PULL_MODES),
         default="missing",
         metavar="MODE",
         field="pull",
@@ -227,6 +227,15 @@ OPTIONS: tuple[Option, ...] = (
         default="keep",
         metavar="HOW",
         field="cache",
+    ),
+    Option(
+        name="cache-scope",
+        help="cached layers serve only runs of the same scope: keeps CPU types, mirrors, trust "
+        "zones apart",
+        convert=str,
+        default="",
+        metavar="TEXT",
+        field="cache_scope",
     ),
     Option(
         name="cache-max-age",

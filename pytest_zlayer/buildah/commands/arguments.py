@@ -10,12 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from pytest_zlayer.buildah.run_request import Network, Tmpfs, Volume
+from pytest_zlayer.buildah.run_request import Tmpfs, Volume
+from pytest_zlayer.choices import NetworkMode, PullMode
 from pytest_zlayer.errors import UsageError
-
-PullPolicy = Literal["missing", "newer", "always", "never"]
 
 _HEX = re.compile(r"\A[0-9a-f]{64}\Z")
 _REFERENCE = re.compile(
@@ -72,7 +70,7 @@ def platform_options(platform: str | None) -> list[str]:
     return [] if platform is None else ["--platform", platform]
 
 
-def pull(reference: str, *, policy: PullPolicy, platform: str | None) -> list[str]:
+def pull(reference: str, *, policy: PullMode, platform: str | None) -> list[str]:
     """``buildah pull``."""
     # buildah's own "true" of older versions is what newer ones call "newer"; 1.28 knows neither
     # for "pull", whose "always" downloads nothing that is there already.
@@ -106,7 +104,7 @@ class RunOptions:
     user: str
     workdir: str
     volumes: Sequence[Volume]
-    network: Network
+    network: NetworkMode
     isolation: str
     runtime: str | None
     runtime_root: Path | None

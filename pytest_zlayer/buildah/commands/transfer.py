@@ -13,7 +13,6 @@ from filelock import FileLock
 
 from pytest_zlayer.buildah.agent.ownlocks import pulling
 from pytest_zlayer.buildah.commands import arguments, traces
-from pytest_zlayer.buildah.commands.arguments import PullPolicy
 from pytest_zlayer.buildah.commands.commander import BOOKKEEPING, Commander
 from pytest_zlayer.buildah.commands.images import remove as remove_images
 from pytest_zlayer.buildah.commands.probe import Features
@@ -23,6 +22,7 @@ from pytest_zlayer.buildah.process.command import Completed
 from pytest_zlayer.buildah.process.output import LineSink
 from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.buildah.storage.records import parse_image
+from pytest_zlayer.choices import PullMode
 
 _REGISTRY = "docker://"
 _LOCAL = ("oci", "oci-archive", "docker-archive", "dir", "docker-daemon")
@@ -37,7 +37,7 @@ def pull(
     features: Features,
     reference: str,
     *,
-    policy: PullPolicy,
+    policy: PullMode,
     platform: str | None,
     on_line: LineSink | None,
     timeout: float | None,

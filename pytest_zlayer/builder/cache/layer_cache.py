@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +25,9 @@ _PART = re.compile("part-([0-9a-f]{64})\\.([0-9]+)")
 
 
 def key_of(*parts: Any) -> str:
-    """A key (64 hex digits), equal for equal parts: strings, numbers, mappings, dataclasses."""
-    text = json.dumps(parts, sort_keys=True, default=_plain, separators=(",", ":"))
+    """A key (64 hex digits), equal for equal parts: strings, numbers, ``None``, lists of them."""
+    text = json.dumps(parts, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return [type(value).__name__, asdict(value)]
-    if hasattr(value, "items"):
-        return dict(value.items())
-    raise TypeError(f"no cache key from {type(value).__name__}")  # pragma: no cover
 
 
 def cache_name(key: str) -> str:

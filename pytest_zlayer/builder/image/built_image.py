@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.builder.image.image_like import CommandLike, OtherEngine, SaveFormat
 from pytest_zlayer.builder.image.path import ImagePath
 from pytest_zlayer.builder.image.results import BuildResult, RunResult
 from pytest_zlayer.builder.oci.chain import HistoryEntry, Layer
 from pytest_zlayer.checks.assertions import ImageAssertions
+from pytest_zlayer.choices import NetworkMode
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.values.platforms import host_platform
 from pytest_zlayer.errors import UsageError
@@ -169,7 +170,7 @@ class Image(ImageAssertions):
         env: Mapping[str, str] = _NO_VALUES,
         user: str | None = None,
         workdir: str | None = None,
-        network: Literal["default", "none", "host"] = "default",
+        network: NetworkMode = "default",
         mounts: Mapping[str, str] = _NO_VALUES,
         input: str | bytes | None = None,  # noqa: A002  # as subprocess.run calls it
         timeout: float | None = None,

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pytest_zlayer.buildah.errors import EngineTimeout
 from pytest_zlayer.buildah.failures import Failure
@@ -16,6 +16,7 @@ from pytest_zlayer.builder.image.image_like import CommandLike, ImageLike
 from pytest_zlayer.builder.image.path import ImagePath
 from pytest_zlayer.builder.image.results import CommandFailed, RunResult
 from pytest_zlayer.checks.assertions import Assertions
+from pytest_zlayer.choices import NetworkMode
 from pytest_zlayer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Container(Assertions):
         env: Mapping[str, str] = _NO_VALUES,
         user: str | None = None,
         workdir: str | None = None,
-        network: Literal["default", "none", "host"] = "default",
+        network: NetworkMode = "default",
         mounts: Mapping[str, str] = _NO_VALUES,
         input: str | bytes | None = None,  # noqa: A002  # as subprocess.run calls it
         timeout: float | None = None,

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from pytest_zlayer.builder.model.retry_policy import TRANSFERS, RetryPolicy
-from pytest_zlayer.builder.model.spec import PullMode
+from pytest_zlayer.choices import PullMode
 
 Keep = Literal["all", "failed", "none"]
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -41,6 +41,7 @@ class BuildOptions:
         log_dir: directory for build logs; ``None``: a temporary one.
         cache: what becomes of cached layers: ``keep`` (they serve later sessions), ``session``
             (those this session made are removed with it).
+        cache_scope: keeps cached layers apart from those of other scopes (CPU types, mirrors).
         cache_mounts: targets mounted as caches in every RUN.
         cache_max_age: seconds after which an unused cached layer is removed.
         cache_max_size: bytes the layer cache may hold.
@@ -77,6 +78,7 @@ class BuildOptions:
     runroot: Path | None = None
     jobs: int = 0
     log_dir: Path | None = None
+    cache_scope: str = ""
     cache_mounts: tuple[str, ...] = ()
     cache_max_age: float = 14 * 86400.0
     cache_max_size: int = 10 * 1024**3

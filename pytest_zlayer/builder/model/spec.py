@@ -8,11 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from pytest_zlayer.choices import NETWORK_MODES, PULL_MODES, NetworkMode, PullMode
 from pytest_zlayer.errors import UsageError
 
-PullMode = Literal["missing", "newer", "always", "never"]
 ImageFormat = Literal["oci", "docker"]
-PULL_MODES: tuple[PullMode, ...] = ("missing", "newer", "always", "never")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -63,7 +62,7 @@ class ImageSpec:
     ssh: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     cache_mounts: tuple[str, ...] = ()
     pull: PullMode | None = None
-    network: str | None = None
+    network: NetworkMode | None = None
     retries: int | None = None
     timeout: float | None = None
     no_cache: bool | None = None
@@ -77,6 +76,9 @@ class ImageSpec:
             raise UsageError("an image takes either text or dockerfile, not both")
         if self.pull is not None and self.pull not in PULL_MODES:
             raise UsageError(f"pull must be one of {', '.join(PULL_MODES)}, not {self.pull!r}")
+        if self.network is not None and self.network not in NETWORK_MODES:
+            one_of = ", ".join(NETWORK_MODES)
+            raise UsageError(f"network must be one of {one_of}, not {self.network!r}")
         if self.format not in (None, "oci", "docker"):
             raise UsageError(f"format must be oci or docker, not {self.format!r}")
         if self.layers not in (None, "each"):

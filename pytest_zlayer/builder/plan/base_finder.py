@@ -6,7 +6,6 @@ import threading
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.context.sources import Sources
-from pytest_zlayer.builder.model.spec import PullMode
 from pytest_zlayer.builder.store.base_images import (
     DOCKER_IMAGE,
     OCI_LAYOUT,
@@ -14,6 +13,7 @@ from pytest_zlayer.builder.store.base_images import (
     BaseImageError,
     BaseImages,
 )
+from pytest_zlayer.choices import PullMode
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, similar_name
 from pytest_zlayer.errors import UsageError
 
@@ -55,6 +55,24 @@ class BaseFinder:
                 hint=f"give it as {DOCKER_IMAGE}REFERENCE or {OCI_LAYOUT}PATH",
             )
         return self.image(reference, base.platform)
+
+
+class FoundInputs:
+    """What planning asks for: base images as they are found, files as the sources have them."""
+
+    def __init__(self, found: BaseFinder, sources: Sources) -> None:
+        self._found = found
+        self._sources = sources
+        self.select = sources.select
+        self.digest = sources.digest
+
+    def base_image(self, graph: StageGraph, index: int) -> BaseImage:
+        """The base image of a stage."""
+        return self._found.base_of(graph, index, self._sources)
+
+    def image_id(self, reference: str) -> str:
+        """The id of an image that a COPY or mount takes files from."""
+        return self._found.image(reference).id
 
 
 def _is_nowhere(error: BaseImageError | EngineError) -> bool:

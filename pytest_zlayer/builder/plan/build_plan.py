@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.builder.context.build_context import find_dockerfile
 from pytest_zlayer.builder.model.options import BuildOptions
+from pytest_zlayer.builder.model.platform import wanted_platform
 from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.builder.plan.epoch import source_date_epoch
 from pytest_zlayer.dockerfile import parse
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, resolve_stages, stage_label
-from pytest_zlayer.dockerfile.values.platforms import Platform, host_platform, parse_platform
+from pytest_zlayer.dockerfile.values.platforms import host_platform
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.events import StageInfo
 from pytest_zlayer.lazy import lazy
@@ -33,6 +35,7 @@ class BuildPlan:
         dockerfile_path: path of the Dockerfile as shown in messages.
         dockerfile: the parsed Dockerfile; ``None`` for a ready image.
         graph: its stages resolved for this target and platform; ``None`` for a ready image.
+        source_date_epoch: seconds since the epoch that every time in the image is set to.
         platforms: one plan for each platform when there are several (a manifest list).
     """
 
@@ -40,6 +43,7 @@ class BuildPlan:
     dockerfile_path: str
     dockerfile: Dockerfile | None
     graph: StageGraph | None
+    source_date_epoch: int | None = None
     platforms: tuple[BuildPlan, ...] = ()
 
     @lazy
@@ -150,20 +154,12 @@ def make_plan(spec: ImageSpec, options: BuildOptions) -> BuildPlan:
         dockerfile,
         build_args=spec.build_args,
         target=spec.target,
-        platform=_platform(spec.platform, native),
+        platform=wanted_platform(spec.platform, native),
         build_platform=native,
         contexts=tuple(spec.build_contexts),
     )
-    return BuildPlan(spec, shown, dockerfile, graph)
-
-
-def _platform(text: str | None, native: Platform) -> Platform:
-    if text is None:
-        return native
-    try:
-        return parse_platform(text, native)
-    except ValueError as problem:
-        raise UsageError(f"platform {text!r}: {problem}") from problem
+    epoch = source_date_epoch(spec, graph, options.environment)
+    return BuildPlan(spec, shown, dockerfile, graph, epoch)
 
 
 def _with_defaults(spec: ImageSpec, options: BuildOptions) -> ImageSpec:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.cache.layer_cache import key_of
 from pytest_zlayer.builder.copy import CopyError, Selection
+from pytest_zlayer.builder.plan.reads import copy_reads, run_reads
 from pytest_zlayer.builder.store.base_images import BaseImage, BaseImageError
+from pytest_zlayer.choices import NetworkMode
 from pytest_zlayer.dockerfile import Diagnostic, DockerfileError
 from pytest_zlayer.dockerfile.dispatch.instruction import (
     StageState,
@@ -20,13 +23,11 @@ from pytest_zlayer.dockerfile.dispatch.instruction import (
 from pytest_zlayer.dockerfile.instructions import AnyInstruction
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.operations.kinds import (
-    BindMount,
     CacheMount,
     CopyOperation,
     MetadataOperation,
     Operation,
     RunOperation,
-    SecretMount,
     SourceRef,
     WorkdirOperation,
 )
@@ -34,7 +35,7 @@ from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, stage_label
 
 # Bump when a layer built from the same input would come out differently.
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,29 +112,52 @@ def one_line(text: str, limit: int = 120) -> str:
     return f"{head[: limit - 1].rstrip()}…" if cut else head
 
 
+class PlanInputs(Protocol):
+    """What planning asks of contexts, images and the network."""
+
+    def base_image(self, graph: StageGraph, index: int) -> BaseImage:
+        """The base image of a stage."""
+
+    def image_id(self, reference: str) -> str:
+        """The id of an image that a COPY or mount takes files from."""
+
+    def select(self, operation: CopyOperation) -> tuple[Selection, str]:
+        """The files an operation takes from a context, and a digest of them."""
+
+    def digest(self, source: SourceRef, path: str) -> str:
+        """A digest of a directory or file of a context."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSettings:
+    """What a declaration and the options say about all stages.
+
+    Attributes:
+        cache_mounts: targets mounted as caches in every RUN that mounts nothing there itself.
+        network: of RUN steps that do not say it.
+        platform: of the image.
+        scope: keeps cached layers apart from those of other scopes.
+        source_date_epoch: the latest time that files in new layers have.
+    """
+
+    cache_mounts: tuple[str, ...] = ()
+    network: NetworkMode | None = None
+    platform: str = ""
+    scope: str = ""
+    source_date_epoch: int | None = None
+
+    def root_key(self, kind: str, name: str) -> str:
+        """The key that all keys of stages beginning here depend on."""
+        return key_of(CACHE_VERSION, kind, name, self.scope, self.source_date_epoch)
+
+
 class StagePlanner:
     """Plans the needed stages of one build in file order."""
 
-    def __init__(
-        self,
-        graph: StageGraph,
-        *,
-        base_image: Callable[[int], BaseImage],
-        select: Callable[[CopyOperation], tuple[Selection, str]],
-        context_digest: Callable[[SourceRef, str], str],
-        image_key: Callable[[str], str],
-        cache_mounts: tuple[str, ...],
-        network: str | None,
-        platform: str,
-    ) -> None:
+    def __init__(self, graph: StageGraph, inputs: PlanInputs, settings: PlanSettings) -> None:
         self._graph = graph
-        self._base_image = base_image
-        self._select = select
-        self._context_digest = context_digest
-        self._image_key = image_key
-        self._cache_mounts = cache_mounts
-        self._network = network
-        self._platform = platform
+        self._inputs = inputs
+        self._settings = settings
         self._plans: dict[int, StagePlan] = {}
 
     def plan(self) -> dict[int, StagePlan]:
@@ -150,7 +174,8 @@ class StagePlanner:
 
     def _plan_stage(self, index: int) -> StagePlan:
         node = self._graph.nodes[index]
-        base, base_stage, key = None, None, key_of(CACHE_VERSION, "scratch", self._platform)
+        settings = self._settings
+        base, base_stage, key = None, None, settings.root_key("scratch", settings.platform)
         start: ImageConfig | StageState
         if node.base.kind == "stage":
             base_stage = node.base.index
@@ -159,8 +184,8 @@ class StagePlanner:
             start = ImageConfig()
         else:
             with self._at(node.stage.from_.image.span):
-                base = self._base_image(index)
-            start, key = base.config, key_of(CACHE_VERSION, "image", base.id)
+                base = self._inputs.base_image(self._graph, index)
+            start, key = base.config, settings.root_key("image", base.id)
         begin = begin_stage(self._graph, index, start)
         inherited = start.config if isinstance(start, StageState) else start
         instructions = (
@@ -180,7 +205,7 @@ class StagePlanner:
                 case RunOperation():
                     operation = self._with_defaults(operation)
                     with self._at(instruction.span):
-                        key = key_of(key, *self._run_reads(operation))
+                        key = key_of(key, *run_reads(operation, self._source_key))
                 case CopyOperation():
                     with self._at(instruction.span):
                         selection, reads = self._copy_reads(operation)
@@ -209,63 +234,28 @@ class StagePlanner:
         taken = {getattr(mount, "target", None) for mount in operation.mounts}
         extra = tuple(
             CacheMount(target=target, id=target)
-            for target in self._cache_mounts
+            for target in self._settings.cache_mounts
             if target not in taken
         )
         network = operation.network
-        if network == "default" and self._network in ("none", "host"):
-            network = "host" if self._network == "host" else "none"
+        if network == "default" and self._settings.network is not None:
+            network = self._settings.network
         return replace(operation, mounts=(*operation.mounts, *extra), network=network)
 
-    def _run_reads(self, operation: RunOperation) -> tuple[object, ...]:
-        script = operation.script.text if operation.script else None
-        return (
-            "RUN",
-            operation.argv,
-            sorted(operation.env.items()),
-            operation.user,
-            operation.workdir,
-            operation.network,
-            operation.security,
-            script,
-            [self._mount_reads(mount) for mount in operation.mounts],
-        )
-
-    def _mount_reads(self, mount: object) -> object:
-        if isinstance(mount, BindMount):
-            return [mount, self._source_key(mount.from_, mount.source)]
-        if isinstance(mount, CacheMount) and mount.from_ is not None:
-            return [mount, self._source_key(mount.from_, mount.source)]
-        if isinstance(mount, SecretMount):  # never its value
-            return ["secret", mount.id, mount.target, mount.env]
-        return mount
-
-    def _copy_reads(self, operation: CopyOperation) -> tuple[Selection | None, tuple[object, ...]]:
-        how = (
-            operation.kind,
-            operation.destination,
-            operation.chown,
-            operation.chmod,
-            operation.link,
-            operation.parents,
-            operation.exclude,
-            operation.checksum,
-            operation.keep_git_dir,
-            operation.unpack,
-            [[one.name, one.content.decode("latin-1")] for one in operation.files],
-        )
+    def _copy_reads(self, operation: CopyOperation) -> tuple[Selection | None, list[Any]]:
         if operation.from_.kind == "context":
-            selection, content = self._select(operation)
-            return selection, (*how, content)
-        return None, (*how, operation.sources, self._source_key(operation.from_, "/"))
+            selection, content = self._inputs.select(operation)
+            return selection, copy_reads(operation, content)
+        content = key_of(list(operation.sources), self._source_key(operation.from_, "/"))
+        return None, copy_reads(operation, content)
 
     def _source_key(self, source: SourceRef, path: str) -> str:
         match source.kind:
             case "stage":
                 return self._of(source.index).key
             case "image":
-                return self._image_key(source.name)
+                return self._inputs.image_id(source.name)
             case "context":
-                return self._context_digest(source, path)
+                return self._inputs.digest(source, path)
             case "scratch":
                 return "scratch"

@@ -22,26 +22,24 @@ from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.builder.image.keep import own_name
 from pytest_zlayer.builder.image.results import BuildResult
 from pytest_zlayer.builder.model.errors import BuildError
-from pytest_zlayer.builder.model.spec import PullMode
-from pytest_zlayer.builder.plan.base_finder import BaseFinder
+from pytest_zlayer.builder.plan.base_finder import BaseFinder, FoundInputs
 from pytest_zlayer.builder.plan.build_plan import BuildPlan
-from pytest_zlayer.builder.plan.steps import StagePlanner
+from pytest_zlayer.builder.plan.steps import PlanSettings, StagePlanner
 from pytest_zlayer.builder.session.directories import cache_directory
 from pytest_zlayer.builder.session.resources import SessionResources
 from pytest_zlayer.builder.stopping import Interrupted, StopEvent
 from pytest_zlayer.builder.store.base_images import BaseImages
 from pytest_zlayer.builder.store.mounted_images import MountedImages
 from pytest_zlayer.builder.store.pull_watch import PullWatch
+from pytest_zlayer.choices import PullMode
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph
-from pytest_zlayer.errors import UsageError, ZlayerError
+from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.events import Event, Pulling
 from pytest_zlayer.lazy import once
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.context.fetch import Fetcher
-
-_EPOCH_NAME = "SOURCE_DATE_EPOCH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,16 +215,14 @@ class Builds:
             scratch=build.fresh_path,
             fetch=self._fetcher(build),
         )
-        planner = StagePlanner(
-            graph,
-            base_image=lambda index: found.base_of(graph, index, sources),
-            select=sources.select,
-            context_digest=sources.digest,
-            image_key=lambda reference: found.image(reference).id,
+        settings = PlanSettings(
             cache_mounts=spec.cache_mounts,
             network=spec.network,
             platform=str(build.platform),
+            scope=build.options.cache_scope,
+            source_date_epoch=build.source_date_epoch,
         )
+        planner = StagePlanner(graph, FoundInputs(found, sources), settings)
         plans = planner.plan()
         for one in plans.values():  # what is in daily use must not count as old
             self._resources.cache.touch_known(step.key for step in one.steps)
@@ -312,7 +308,7 @@ class Builds:
             may_retry=self._may_retry,
             keep_container=lambda name, step: self._keep_container(plan, name, step),
             deadline=time.monotonic() + spec.timeout if spec.timeout else None,
-            source_date_epoch=self._source_date_epoch(plan),
+            source_date_epoch=plan.source_date_epoch,
             platform=graph.platform,
         )
 
@@ -358,17 +354,6 @@ class Builds:
             cache = cache_directory(self._resources.options.environment)
             directory = cache / "logs" / self._resources.session_id
         return directory / f"{name}-{build_id}.log"
-
-    def _source_date_epoch(self, plan: BuildPlan) -> int | None:
-        text = plan.spec.build_args.get(_EPOCH_NAME)
-        text = text or self._resources.options.environment.get(_EPOCH_NAME)
-        if not text:
-            return None
-        try:
-            return int(text)
-        except ValueError:
-            message = f"{_EPOCH_NAME} must be seconds since the epoch, not {text!r}"
-            raise UsageError(message) from None
 
     def _keep_container(self, plan: BuildPlan, name: str, step: str) -> bool:
         if self._resources.options.keep == "none":

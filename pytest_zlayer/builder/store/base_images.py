@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.buildah.errors import EngineError, ImageNotKnown
-from pytest_zlayer.builder.model.spec import PullMode
+from pytest_zlayer.builder.model.platform import wanted_platform
 from pytest_zlayer.builder.oci.chain import Chain, read_chain
 from pytest_zlayer.builder.oci.config import read_config
+from pytest_zlayer.choices import PullMode
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.values.platforms import Platform, host_platform, parse_platform
 from pytest_zlayer.dockerfile.values.references import Reference, parse_reference
@@ -90,12 +91,7 @@ class _Wanted:
     @classmethod
     def read(cls, text: str | None) -> _Wanted:
         native = host_platform(host.machine())
-        if text is None:
-            return cls(native, explicit=False)
-        try:
-            return cls(parse_platform(text, native), explicit=True)
-        except ValueError as problem:
-            raise UsageError(f"platform {text!r}: {problem}") from problem
+        return cls(wanted_platform(text, native), explicit=text is not None)
 
     def fits(self, image: BaseImage) -> bool:
         """Whether the image runs there; one that does not say what it is for runs everywhere."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from pytest_zlayer.choices import NetworkMode
 from pytest_zlayer.dockerfile.dispatch.state import StageState
 from pytest_zlayer.dockerfile.dispatch.words import WordReader
 from pytest_zlayer.dockerfile.instructions import Command, Run, ShellForm
@@ -58,7 +58,7 @@ def _script(instruction: Run, state: StageState) -> tuple[tuple[str, ...], Hered
     return (*state.shell, script.text), None
 
 
-def _network(value: str | None) -> Literal["default", "none", "host"]:
+def _network(value: str | None) -> NetworkMode:
     if value == "none":
         return "none"
     return "host" if value == "host" else "default"

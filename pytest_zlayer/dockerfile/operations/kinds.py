@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from pytest_zlayer.choices import NetworkMode
 from pytest_zlayer.dockerfile.instructions import AnyInstruction
 from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.written import Heredoc
@@ -115,7 +116,7 @@ class RunOperation:
     user: str
     workdir: str
     mounts: tuple[Mount, ...] = ()
-    network: Literal["default", "none", "host"] = "default"
+    network: NetworkMode = "default"
     security: Literal["sandbox", "insecure"] = "sandbox"
     script: Heredoc | None = None
     span: Span | None = None

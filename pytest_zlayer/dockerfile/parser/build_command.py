@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from pytest_zlayer.choices import NETWORK_MODES
 from pytest_zlayer.dockerfile.instructions import (
     Command,
     ExecForm,
@@ -22,7 +23,6 @@ from pytest_zlayer.dockerfile.values.quoting import go_quote
 from pytest_zlayer.dockerfile.written import Heredoc
 
 _Value = TypeVar("_Value")
-_NETWORKS = ("default", "none", "host")
 _SECURITY = ("sandbox", "insecure")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _INT32 = 1 << 31
@@ -58,7 +58,7 @@ def _run_flags(flags: FlagValues) -> dict[str, object]:
     devices, mounts = flags.texts("device"), flags.texts("mount")
     _check_all(devices, check_device)
     _check_all(mounts, check_mount_from)
-    if network is not None and network.value not in _NETWORKS:
+    if network is not None and network.value not in NETWORK_MODES:
         raise InstructionError(f"invalid network mode {go_quote(network.value)}", network.span)
     if security is not None and security.value not in _SECURITY:
         raise InstructionError(f"security {go_quote(security.value)} is not valid", security.span)
