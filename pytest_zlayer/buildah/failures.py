@@ -358,11 +358,6 @@ def says_in_use(stderr: Sequence[str]) -> bool:
     return any("in use" in line or "dependent child images" in line for line in stderr)
 
 
-def says_no_network_choice(stderr: Sequence[str]) -> bool:
-    """Whether this isolation knows no network but the host's."""
-    return any("cannot set --network other than host" in line for line in stderr)
-
-
 def _is_logged(line: str) -> bool:
     found = _LOGGED.match(line)
     return found is not None and found[1] not in ("error", "fatal", "panic")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
@@ -96,3 +97,15 @@ class RunRequest:
     log: ByteSink | None = None
     stdout: ByteSink | None = None
     stderr: ByteSink | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses what no process can be started with.
+
+        Raises:
+            UsageError: there is no command, or a NUL in it.
+        """
+        if not self.argv:
+            raise UsageError("there is no command to run", hint='such as ["ls", "/"]')
+        variables = (*self.env.items(), *self.hidden_env.items())
+        if any("\0" in word for word in itertools.chain(self.argv, *variables)):
+            raise UsageError("a command and its variables cannot contain a NUL character")

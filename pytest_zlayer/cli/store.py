@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.cli.options import STORAGE, add_settings, read_settings
-from pytest_zlayer.cli.output import show
+from pytest_zlayer.cli.output import show, tell
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.session.prune import StoreItem
@@ -68,6 +68,9 @@ def _show(items: list[StoreItem], as_json: bool, nothing: str) -> None:
         show([nothing])
     else:
         show(table(items))
+        for item in items:
+            for problem in filter(None, item.problem.split("\n")):
+                tell(f"{item.name}: {problem}")
 
 
 def table(items: list[StoreItem]) -> list[str]:

@@ -110,6 +110,17 @@ def is_dead(path: str) -> bool:
     return True
 
 
+def is_foreign(path: str) -> bool:
+    """Whether something is in the place of a journal that no session of this user has made."""
+    try:
+        os.close(_open(path, os.O_RDONLY))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
 def _open(path: str, how: int) -> int:
     """Opens a journal that this user has written.
 

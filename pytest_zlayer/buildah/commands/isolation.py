@@ -67,13 +67,11 @@ def choose(
         raise EngineUnusable(
             f"there is no isolation {wanted!r}", hint=f"there are: auto, {', '.join(KINDS)}"
         )
-    tried = [
-        f"{one.kind}:{one.runtime}"
-        for one in candidates(wanted, commander.env["PATH"], rootless=rootless)
-    ]
-    question = f"isolation {' '.join(tried)}"
+    known = list(candidates(wanted, commander.env["PATH"], rootless=rootless))
+    question = f"isolation {' '.join(f'{one.kind}:{one.runtime}' for one in known)}"
     remembered = _recall(memory.get(question))
-    if remembered is not None:
+    # Whatever the file says, nothing is run but what would be tried.
+    if remembered is not None and remembered in (*known, _untried(wanted)):
         return remembered
     chosen = _try_all(commander, wanted, tmpdir, container=container, rootless=rootless)
     memory.put(question, asdict(chosen))
@@ -106,7 +104,7 @@ def _try_all(
     program = _exit_zero(platform.machine())
     if program is None:
         # No program of ours can run on this machine, and no image is at hand to try with.
-        return Isolation("chroot" if wanted == "auto" else wanted, _runtime_for(wanted))
+        return _untried(wanted)
     attempts: list[str] = []
     try:
         _make_container(commander, container, program, tmpdir)
@@ -119,6 +117,11 @@ def _try_all(
         traces = of_removed_containers(commander, [container])
         commander.call(["rm", container], leaves=traces)
     raise EngineUnusable(_verdict(wanted, attempts), hint=_advice(wanted, rootless=rootless))
+
+
+def _untried(wanted: str) -> Isolation:
+    """What is taken where nothing can be tried."""
+    return Isolation("chroot" if wanted == "auto" else wanted, _runtime_for(wanted))
 
 
 def _runtime_for(kind: str) -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,12 +27,10 @@ class Features:
     Attributes:
         pull_newer: ``pull --policy newer``.
         commit_identity_label: ``commit --identity-label``.
-        manifest_push_format: ``manifest push --format``.
     """
 
     pull_newer: bool
     commit_identity_label: bool
-    manifest_push_format: bool
 
 
 def parse_version(output: str) -> Version:
@@ -61,7 +61,6 @@ def ask_features(help_of: Callable[[str], str]) -> Features:
     return Features(
         pull_newer=bool(re.search(r"--policy\b.*\bnewer\b", pull)),
         commit_identity_label="--identity-label" in help_of("commit"),
-        manifest_push_format="--format" in help_of("manifest push"),
     )
 
 
@@ -73,7 +72,7 @@ class Memory:
         self._key = json.dumps({name: str(value) for name, value in sorted(key.items())})
 
     def get(self, question: str) -> Any | None:
-        """The remembered answer, ``None`` when there is none."""
+        """The remembered answer, ``None`` when there is none. It is whatever the file holds."""
         return self._load().get(question)
 
     def put(self, question: str, answer: Any) -> None:
@@ -89,11 +88,23 @@ class Memory:
 
     def _load(self) -> dict[str, Any]:
         try:
-            content = json.loads(self._file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            content = json.loads(_read_file(self._file))
+        except (OSError, ValueError, RecursionError):
             return {}
-        known = isinstance(content, dict) and content.get("key") == self._key
-        return dict(content["answers"]) if known else {}
+        match content:
+            case {"key": self._key, "answers": dict(answers)}:
+                return answers
+        return {}
+
+
+def _read_file(path: Path) -> bytes:
+    """What is in a file of this user; without waiting for the other end of a FIFO."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+        return file.read()
 
 
 def boot_id() -> str:
@@ -119,8 +130,17 @@ def binary_key(binary: Path) -> dict[str, object]:
 def features_from(remembered: Any) -> Features | None:
     """Features out of the memory file, ``None`` when it holds something else."""
     try:
-        return Features(**remembered)
+        found = Features(**remembered)
     except TypeError:
+        return None
+    return found if all(isinstance(one, bool) for one in asdict(found).values()) else None
+
+
+def version_from(remembered: Any) -> Version | None:
+    """A version out of the memory file, ``None`` when it holds something else."""
+    try:
+        return Version(remembered)
+    except (InvalidVersion, TypeError):
         return None
 
 

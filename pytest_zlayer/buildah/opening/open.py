@@ -243,9 +243,10 @@ def _version_text(commander: Commander) -> str:
 
 
 def _ask_binary(commander: Commander, memory: Memory) -> tuple[Version, Features]:
-    remembered = memory.get("version"), probe.features_from(memory.get("features"))
-    if remembered[0] and remembered[1]:
-        return Version(remembered[0]), remembered[1]
+    known_version = probe.version_from(memory.get("version"))
+    known_features = probe.features_from(memory.get("features"))
+    if known_version is not None and known_features is not None:
+        return known_version, known_features
     version = probe.parse_version(_version_text(commander))
     features = probe.ask_features(lambda command: commander.output([*command.split(), "--help"]))
     memory.put("version", str(version))

@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pytest_zlayer.buildah.agent.journal import is_dead
+from pytest_zlayer.buildah.agent.journal import is_dead, is_foreign
 from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from pytest_zlayer.buildah.opening.unfinished import remove_unfinished
@@ -22,6 +22,7 @@ from pytest_zlayer.buildah.storage.info import StorageInfo
 
 _PATIENCE = 300.0
 _ENDING = 0.1
+_FOREIGN = ("it is not believed: it is no file of this user",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,18 @@ def sweep(commander: Commander, storage: StorageInfo) -> tuple[Swept, ...]:
     once: each dead session falls to the one that gets its lock.
     """
     remove_unfinished(storage)
-    if not _any_dead(storage.sessions):
-        return ()
+    foreign = tuple(Swept(path, _FOREIGN) for path in _foreign(storage.sessions))
+    return (*foreign, *(_sweep(commander, storage) if _any_dead(storage.sessions) else ()))
+
+
+def _foreign(sessions: Path) -> list[Path]:
+    try:
+        return sorted(path for path in sessions.iterdir() if is_foreign(str(path)))
+    except OSError:
+        return []
+
+
+def _sweep(commander: Commander, storage: StorageInfo) -> tuple[Swept, ...]:
     order = {
         "sessions": str(storage.sessions),
         "binary": str(commander.binary),

@@ -18,7 +18,9 @@ from pytest_zlayer.builder.session.resources import SessionResources
 _SESSIONS = "localhost/zlayer/"
 _WORKING = "zl-"
 
-ItemKind = Literal["cache", "kept image", "kept container", "session image", "session container"]
+ItemKind = Literal[
+    "cache", "kept image", "kept container", "session image", "session container", "dead session"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +28,13 @@ class StoreItem:
     """One thing of ours in the store.
 
     Attributes:
-        kind: what it is; session things belong to a session that lives, or died uncleanly.
-        name: its name in the store.
+        kind: what it is; session things belong to a session that lives, or died uncleanly. A dead
+            session is one that not everything could be removed of.
+        name: its name in the store; of a dead session the file that tells of it.
         id: its id.
         size: bytes (the whole image, shared layers included); 0 for containers.
         age: seconds since it was last used or made; ``None`` when unknown.
+        problem: of a dead session why something of it is left, a line each.
     """
 
     kind: ItemKind
@@ -38,6 +42,7 @@ class StoreItem:
     id: str
     size: int = 0
     age: float | None = None
+    problem: str = ""
 
 
 def list_store(options: BuildOptions) -> list[StoreItem]:
@@ -93,6 +98,10 @@ def _opened(options: BuildOptions) -> Iterator[SessionResources]:
 
 
 def _items(resources: SessionResources) -> Iterator[StoreItem]:
+    for swept in resources.engine.swept():
+        if swept.problems:
+            journal = str(swept.journal)
+            yield StoreItem("dead session", journal, "", problem="\n".join(swept.problems))
     for container in resources.engine.containers():
         if container.name.startswith(KEPT_CONTAINER):
             yield StoreItem("kept container", container.name, container.id)

@@ -5,10 +5,15 @@ from __future__ import annotations
 import platform
 import subprocess
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from pytest_zlayer.buildah.commands import isolation
+from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.commands.isolation import Isolation, _exit_zero, candidates, contain
+from pytest_zlayer.buildah.commands.probe import Memory
+from pytest_zlayer.buildah.process.command import Runner
 
 
 def test_candidates_come_strongest_first(tmp_path: Path) -> None:
@@ -51,3 +56,24 @@ def test_isolation_in_words() -> None:
 
 def test_contained_run_without_a_network() -> None:
     assert contain(network=False) == [*contain(), "--net"]
+
+
+@pytest.mark.parametrize(
+    "remembered",
+    [
+        None, 1, [], "x", {"kind": "oci"}, {"kind": "oci", "runtime": "/tmp/evil"},
+        {"kind": 5, "runtime": None, "contained": False}, {"kind": "chroot", "more": 1},
+    ],
+)  # fmt: skip
+def test_remembered_isolation_is_believed_only_if_it_would_be_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remembered: object
+) -> None:
+    runtime = tmp_path / "runc"
+    runtime.touch(0o755)
+    memory = Memory(tmp_path / "answers.json", {})
+    memory.put(f"isolation oci:{runtime}", remembered)
+    tried = Isolation("oci", str(runtime))
+    monkeypatch.setattr(isolation, "_try_all", lambda *_, **__: tried)
+    commander = Commander(cast("Runner", None), Path("/b"), {"PATH": str(tmp_path)})
+    chosen = isolation.choose(commander, "oci", memory, tmp_path, container="c", rootless=False)
+    assert chosen == tried

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from packaging.version import Version
 
-from pytest_zlayer.buildah.commands.probe import Features, Memory, ask_features, parse_version
+from pytest_zlayer.buildah.commands.probe import (
+    Features,
+    Memory,
+    ask_features,
+    features_from,
+    parse_version,
+    version_from,
+)
 from pytest_zlayer.buildah.errors import EngineUnusable
 
 
@@ -40,11 +48,8 @@ def test_features_are_what_the_help_says() -> None:
     helps = {
         "pull": "--policy string   missing, always, newer, or never.",
         "commit": "--identity-label",
-        "manifest push": "",
     }
-    assert ask_features(helps.__getitem__) == Features(
-        pull_newer=True, commit_identity_label=True, manifest_push_format=False
-    )
+    assert ask_features(helps.__getitem__) == Features(pull_newer=True, commit_identity_label=True)
 
 
 def test_memory_forgets_when_the_key_changes(tmp_path: Path) -> None:
@@ -54,10 +59,42 @@ def test_memory_forgets_when_the_key_changes(tmp_path: Path) -> None:
     assert Memory(file, {"boot": 2}).get("question") is None
 
 
-def test_memory_survives_garbage(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{", "123", "[" * 100_000, '{"key": "{}"}', '{"key": "{}", "answers": 1}',
+        '{"key": "{}", "answers": ["question"]}', "\0",
+    ],
+)  # fmt: skip
+def test_memory_survives_garbage(tmp_path: Path, content: str) -> None:
     file = tmp_path / "answers.json"
-    file.write_text("{", encoding="ascii")
+    file.write_text(content, encoding="ascii")
     memory = Memory(file, {})
     assert memory.get("question") is None
     memory.put("question", 1)
     assert memory.get("question") == 1
+
+
+@pytest.mark.parametrize("place", ["fifo", "directory", "absent"])
+def test_memory_that_is_no_file(tmp_path: Path, place: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "directory").mkdir()
+    memory = Memory(tmp_path / place, {})
+    assert memory.get("question") is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_memory_of_somebody_else_is_not_believed(tmp_path: Path) -> None:
+    file = tmp_path / "answers.json"
+    memory = Memory(file, {})
+    memory.put("question", 1)
+    os.chown(file, 12345, 12345)
+    assert memory.get("question") is None
+
+
+@pytest.mark.parametrize("remembered", [None, 1, [], {}, "x", {"pull_newer": True}, {"x": 1}])
+def test_answers_that_cannot_be_true_are_asked_for_again(remembered: object) -> None:
+    assert features_from(remembered) is None
+    assert version_from(remembered) is None
+    wrong = {"pull_newer": "x", "commit_identity_label": []}
+    assert features_from(wrong) is None

@@ -43,6 +43,18 @@ def test_no_process_is_started_while_all_sessions_live(
         journal.remove()
 
 
+def test_what_is_no_journal_is_told(storage: StorageInfo) -> None:
+    os.mkfifo(storage.sessions / "aaa-main-00000000.json")
+    (storage.sessions / "bbb-main-00000000.json").symlink_to("/etc/passwd")
+    (storage.sessions / "ccc").mkdir()
+    commander = Commander(cast("Runner", None), Path("/buildah"), {})
+    found = {one.journal.name: one.problems for one in sweep(commander, storage)}
+    assert found == dict.fromkeys(
+        ["aaa-main-00000000.json", "bbb-main-00000000.json", "ccc"],
+        ("it is not believed: it is no file of this user",),
+    )
+
+
 def swept(storage: StorageInfo, base: Path) -> dict[str, list[str]]:
     """What the command that sweeps says, by the name of the journal."""
     order = {

@@ -66,8 +66,8 @@ def our_files(storage: Storage) -> list[str]:
     """What lies beside the store besides the cache, its records, and remembered answers."""
     top = storage.root / "zlayer"
     found = [str(path.relative_to(top)) for path in top.rglob("*") if not path.is_dir()]
-    known = ("cache/", "answers.json", "manifests.lock", "names.lock", "pulls.lock")
-    return sorted(name for name in found if not name.startswith(known))
+    known = {"answers.json", "manifests.lock", "names.lock", "pulls.lock"}
+    return sorted(name for name in found if name not in known and not name.startswith("cache/"))
 
 
 def _recorded(storage: Storage, kind: str) -> list[dict[str, object]]:
