@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from pytest_zlayer.errors import UsageError, ZlayerError
     from pytest_zlayer.library import build
     from pytest_zlayer.plugin.fixtures import image_fixture
+    from pytest_zlayer.plugin.services import service_fixture
+    from pytest_zlayer.services import ready
+    from pytest_zlayer.services.errors import ServiceError
+    from pytest_zlayer.services.running import Service
 
 __all__ = [
     "BuildError",
@@ -38,11 +42,15 @@ __all__ = [
     "ImagePath",
     "ImageSpec",
     "RunResult",
+    "Service",
+    "ServiceError",
     "StepResult",
     "UsageError",
     "ZlayerError",
     "build",
     "image_fixture",
+    "ready",
+    "service_fixture",
 ]
 
 # Loaded when first asked for: pytest imports this package in every run, also in those without
@@ -61,15 +69,22 @@ _HOMES = {
     "ImagePath": "builder.image.path",
     "ImageSpec": "builder.model.spec",
     "RunResult": "builder.image.results",
+    "Service": "services.running",
+    "ServiceError": "services.errors",
     "StepResult": "builder.image.results",
     "UsageError": "errors",
     "ZlayerError": "errors",
     "build": "library",
     "image_fixture": "plugin.fixtures",
+    "ready": "services",
+    "service_fixture": "plugin.services",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    home = import_module(f"{__name__}.{_HOMES[name]}")
+    if not hasattr(home, name):  # a module of the room
+        return import_module(f"{home.__name__}.{name}")
+    return getattr(home, name)

@@ -9,23 +9,28 @@ SHARED = {"choices", "errors", "events", "lazy"}
 # the modules that have a line of their own; "x/*" is the room x with all rooms below it. A room to
 # come stands here before its first module does.
 ROOMS: dict[str, str] = {
-    "__init__": "library services checks/* report plugin inputs builder/* dockerfile/* buildah/*",
+    "__init__": (
+        "library services/* checks/* report plugin inputs builder/* dockerfile/* buildah/*"
+    ),
     "__main__": "cli",
     # What pytest calls, and what people call instead.
     "plugin": (
-        "plugin/items plugin/progress hookspecs signals library services checks/* report inputs "
+        "plugin/items plugin/progress hookspecs signals library services/* checks/* report inputs "
         "builder/* dockerfile/* buildah/*"
     ),
     "plugin/items": "checks/* report inputs builder/* dockerfile/*",
     "plugin/progress": "report",
     "cli": (
-        "__init__ signals library services checks/* report inputs builder/* dockerfile/* buildah/*"
+        "__init__ signals library services/* checks/* report inputs builder/* dockerfile/* "
+        "buildah/*"
     ),
     "library": "inputs builder/session builder/image builder/model",
     "hookspecs": "builder/image builder/model",
     "signals": "",
     # What can be done with an image.
-    "services": "checks/* builder/image builder/session builder/model builder/store buildah/*",
+    "services/serving": "services/podman services builder/image",
+    "services/podman": "services builder/image buildah/*",
+    "services": "checks/* builder/image dockerfile/values dockerfile buildah/*",
     "report": "",
     # What people say.
     "inputs": "builder/model dockerfile/values",
@@ -129,12 +134,19 @@ ROOMS: dict[str, str] = {
 }
 
 # Rooms of the table that have no module yet.
-TO_COME = {"services", "plugin/items", "plugin/progress"}
+TO_COME = {"plugin/items", "plugin/progress"}
 TO_COME |= {"buildah/runtime"}
+
+# What tests hold can be asked for things that rooms above do; they are loaded when that happens.
+UPWARD = {
+    ("builder/image/built_image", "services"),
+    ("builder/image/built_image", "services/serving"),
+    ("builder/image/container", "services"),
+}
 
 # What the tests below would refuse today. A line that is no longer needed has to go.
 EXCEPTIONS: dict[str, set[str]] = {
     "room": set(),
     "cycle": set(),
-    "folder": {"tests/pytester has 27 modules"},
+    "folder": {"pytest_zlayer/buildah/agent has 21 modules", "tests/pytester has 27 modules"},
 }

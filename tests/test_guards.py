@@ -17,7 +17,7 @@ from pytest_zlayer import hookspecs
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.dockerfile import parse
 from pytest_zlayer.inputs.options import OPTIONS
-from tests.rooms import EXCEPTIONS, ROOMS, SHARED, TO_COME
+from tests.rooms import EXCEPTIONS, ROOMS, SHARED, TO_COME, UPWARD
 
 REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "pytest_zlayer"
@@ -81,7 +81,8 @@ def module_named(dotted: str) -> str:
 @functools.cache
 def imported_modules(module: Path) -> frozenset[str]:
     found = {module_named(name) for name in imports_from(module, "pytest_zlayer")}
-    return frozenset(found - {name_of(module)})
+    upward = {one for one in found if (name_of(module), room_of(one)) in UPWARD}
+    return frozenset(found - upward - {name_of(module)})
 
 
 def room_of(name: str) -> str:

@@ -78,6 +78,7 @@ class Engine:
         rootless: whether it works inside a user namespace of its own.
         tmpdir: a directory private to this process, removed at the end.
         storage: where containers and images are.
+        own_storage: whether it was named, and is not the one that the user has anyway.
         session, worker: whose containers and images these are.
     """
 
@@ -88,6 +89,7 @@ class Engine:
         self.rootless: bool = opened.rootless
         self.tmpdir: Path = opened.tmpdir
         self.storage: StorageInfo = opened.storage
+        self.own_storage: bool = opened.own_storage
         self.session = opened.session
         self.worker = opened.worker
         self._client: AgentClient = opened.client
@@ -259,6 +261,10 @@ class Engine:
         root = Path(printed.splitlines()[-1] if printed else "")
         if not root.is_absolute():
             raise EngineUnusable(f"buildah mount printed no path: {printed!r}")
+        return self.rootfs_at(root)
+
+    def rootfs_at(self, root: Path) -> LocalRootfs | AgentRootfs:
+        """The files below a directory that belongs to a container."""
         if self.rootless:
             return AgentRootfs(root, self._ask_about)
         return LocalRootfs(root)
@@ -491,24 +497,42 @@ class Engine:
         on_line: LineSink | None = None,
         stdin: bytes | Path | None = None,
         stdout: ByteSink | None = None,
+        stderr: ByteSink | None = None,
+        whole: bool = False,
+        lasting: bool = False,
+        brief: bool = False,
     ) -> Completed:
         """Runs any other program under the same agent, whatever its exit status.
 
         It gets the same few variables as buildah, the proxies, what other engines are found by,
-        and ``env`` on top.
+        and ``env`` on top; with ``whole`` nothing but ``env``. What it leaves running is killed,
+        or with ``lasting`` goes on until the session ends; with ``brief`` an interruption lets it
+        come to its end.
         """
-        whole = {
+        variables = dict(env or {}) if whole else {**self.process_environment(), **(env or {})}
+        return self._runner.run(
+            Request(
+                argv=argv, env=variables, cwd=cwd, timeout=timeout, on_line=on_line, stdin=stdin,
+                stdout=stdout, stderr=stderr, lasting=lasting, brief=brief,
+            )
+        )  # fmt: skip
+
+    def process_environment(self) -> dict[str, str]:
+        """The variables that :meth:`process` gives to a program."""
+        return {
             **engine_environment(self._environment, self.tmpdir),
             **proxy_environment(self._environment),
             **other_engines(self._environment),
-            **(env or {}),
         }
-        return self._runner.run(
-            Request(
-                argv=argv, env=whole, cwd=cwd, timeout=timeout, on_line=on_line, stdin=stdin,
-                stdout=stdout,
-            )
-        )  # fmt: skip
+
+    def remember_podman(
+        self, argv: Sequence[str], env: Mapping[str, str], link: tuple[str, str]
+    ) -> None:
+        """Has podman's containers and networks that carry our prefix removed at the end.
+
+        ``link`` and where it leads: podman gets the storage by it.
+        """
+        self._note({"podman": list(argv), "env": dict(env), "link": list(link)})
 
     def interruption(self) -> Interruption:
         """A new group of commands, which can be ended together; see :class:`Interruption`."""

@@ -294,6 +294,14 @@ OPTIONS: tuple[Option, ...] = (
         field="isolation",
     ),
     Option(
+        name="service-engine",
+        help="what runs services: auto (the strongest that works), podman or buildah",
+        convert=one_of(("auto", "podman", "buildah")),
+        default="auto",
+        metavar="ENGINE",
+        field="service_engine",
+    ),
+    Option(
         name="root",
         help="directory of the container storage",
         convert=to_path,

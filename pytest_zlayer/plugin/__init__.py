@@ -15,6 +15,7 @@ from pytest_zlayer.plugin import (
     markers,
     options,
     reporting,
+    services,
     workers,
 )
 from pytest_zlayer.plugin.fixtures import (
@@ -25,6 +26,7 @@ from pytest_zlayer.plugin.fixtures import (
     zlayer_images,
     zlayer_matrix,
 )
+from pytest_zlayer.plugin.services import zlayer_network, zlayer_service, zlayer_services
 from pytest_zlayer.plugin.state import STATE, State, state_of
 
 __all__ = [
@@ -34,6 +36,9 @@ __all__ = [
     "zlayer_image",
     "zlayer_images",
     "zlayer_matrix",
+    "zlayer_network",
+    "zlayer_service",
+    "zlayer_services",
 ]
 
 
@@ -53,10 +58,11 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    for line in markers.MARKER_LINES:
+    for line in (*markers.MARKER_LINES, services.MARKER_LINE):
         config.addinivalue_line("markers", line)
     config.stash[STATE] = state = State(config, options.read_settings(config))
     config.pluginmanager.register(workers.Relay(state), "zlayer-relay")
+    config.pluginmanager.register(services.ServiceReports(state), "zlayer-services")
     if state.settings["list"] or state.settings["prebuild"] == "only":
         workers.stay_in_one_process(config)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_zlayer.errors import ZlayerError
-from pytest_zlayer.plugin import listing
+from pytest_zlayer.plugin import listing, services
 from pytest_zlayer.plugin.failures import collect_error, failure_text, first_line
 from pytest_zlayer.plugin.fixtures import image_fixtures_of, is_overridden
 from pytest_zlayer.plugin.listing import Needed
@@ -210,10 +210,11 @@ def _makers(item: pytest.Item) -> Iterator[Callable[[], ImageSpec]]:
     images = declared_images(item)
     yield from (one.make for one in images)
     yield from image_fixtures_of(item)
+    yield from services.mistakes(item)
     names = set(getattr(item, "fixturenames", ())) & READING_FIXTURES
     if not names or is_overridden(item, OWN_MARKER):
         return
-    if not images or (len(images) > 1 and names != {"zlayer_images"}):
+    if not images or (len(images) > 1 and not names <= {"zlayer_images", "zlayer_services"}):
         # Whether the test says which image it means; the image itself is planned above already.
         yield from _clarity(images)
 

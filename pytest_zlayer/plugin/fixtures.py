@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Scope = Literal["session", "package", "module", "class", "function"]
 
 # Not None: `context=None` says that there is none.
-_UNSET: Any = object()
+UNSET: Any = object()
 
 
 @pytest.fixture
@@ -45,8 +45,10 @@ def zlayer_image(
 ) -> Image:
     """The image this test declares with ``@pytest.mark.image(...)``, built if need be."""
     state = state_of(request.config)
-    with _Failing(state):
-        return _build(state, the_image(declared_images(request.node, reading=True)), request.node)
+    with Failing(state):
+        return build_declared(
+            state, the_image(declared_images(request.node, reading=True)), request.node
+        )
 
 
 @pytest.fixture
@@ -56,9 +58,9 @@ def zlayer_images(
 ) -> Mapping[str, Image]:
     """All images this test declares, by name; one without a name is called ``default``."""
     state = state_of(request.config)
-    with _Failing(state):
+    with Failing(state):
         images = declared_images(request.node, reading=True)
-        return {one.name: _build(state, one, request.node) for one in images}
+        return {one.name: build_declared(state, one, request.node) for one in images}
 
 
 @pytest.fixture
@@ -78,7 +80,7 @@ def zlayer_build(request: pytest.FixtureRequest) -> BuildFixture:
 def zlayer_engine(request: pytest.FixtureRequest) -> Engine:
     """The buildah in use: its version, features and storage."""
     state = state_of(request.config)
-    with _Failing(state):
+    with Failing(state):
         return state.engine
 
 
@@ -88,7 +90,7 @@ class BuildFixture:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def __call__(self, context: Context = _UNSET, **arguments: Unpack[ImageArguments]) -> Image:
+    def __call__(self, context: Context = UNSET, **arguments: Unpack[ImageArguments]) -> Image:
         """Build an image; the arguments are those of the ``image`` marker.
 
         Relative paths start at the folder of the calling file, then at the rootdir.
@@ -99,9 +101,9 @@ class BuildFixture:
             EngineMissing, EngineUnusable: no usable buildah.
         """
         __tracebackhide__ = True
-        place = Place(_folder(_module_of_caller()), self._state.config.rootpath)
+        place = Place(folder_of(module_of_caller()), self._state.config.rootpath)
         try:
-            spec = declare(_positional(context), arguments, place=place, what="zlayer_build")
+            spec = declare(positional(context), arguments, place=place, what="zlayer_build")
             return self._state.build(spec)
         except ZlayerError as error:
             _skip_if_missing(self._state, error)
@@ -142,7 +144,7 @@ class ImageFixture:
 
 
 def image_fixture(
-    context: Context = _UNSET,
+    context: Context = UNSET,
     *,
     scope: Scope = "session",
     matrix: Mapping[str, Any] | None = None,
@@ -155,27 +157,27 @@ def image_fixture(
     marker; relative paths start at the folder of the calling file. Mistakes are reported when
     tests that use the fixture are collected.
     """
-    module = _module_of_caller()
+    module = module_of_caller()
     declaration = ImageFixture(
-        _folder(module), _positional(context), {**arguments, "matrix": matrix}
+        folder_of(module), positional(context), {**arguments, "matrix": matrix}
     )
 
     def image(request: pytest.FixtureRequest, zlayer_build: object) -> Image:  # noqa: ARG001
         state = state_of(request.config)
-        with _Failing(state):
+        with Failing(state):
             spec = declaration.spec(request.config.rootpath, getattr(request, "param", None))
             return state.build(spec)
 
-    image.__doc__ = f"Image built from {'its text' if context is _UNSET else context}."
+    image.__doc__ = f"Image built from {'its text' if context is UNSET else context}."
     image.__module__ = str(module.get("__name__"))
-    image.__dict__[_DECLARATION] = declaration
+    image.__dict__[DECLARATION] = declaration
     params = declaration.cells() or None
     ids = [str(one) for one in params] if params else None
     made = pytest.fixture(scope=scope, params=params, ids=ids)(image)
     return cast("Callable[..., Image]", made)
 
 
-_DECLARATION = "zlayer_declaration"
+DECLARATION = "zlayer_declaration"
 
 
 def image_fixtures_of(item: pytest.Item) -> Iterator[Callable[[], ImageSpec]]:
@@ -183,7 +185,7 @@ def image_fixtures_of(item: pytest.Item) -> Iterator[Callable[[], ImageSpec]]:
     callspec = getattr(item, "callspec", None)
     parameters = callspec.params if callspec is not None else {}
     for name, definition in _definitions(item):
-        declaration = getattr(definition.func, _DECLARATION, None)
+        declaration = getattr(definition.func, DECLARATION, None)
         if isinstance(declaration, ImageFixture):
             yield _bound(declaration, item.config.rootpath, parameters.get(name))
 
@@ -208,7 +210,7 @@ def _definitions(item: pytest.Item) -> Iterator[tuple[str, Any]]:
             yield name, definitions[-1]
 
 
-class _Failing:
+class Failing:
     """Turns errors of builds into failures of a fixture: a message without a traceback."""
 
     def __init__(self, state: State) -> None:
@@ -233,7 +235,8 @@ def _skip_if_missing(state: State, error: ZlayerError) -> None:
         pytest.skip(error.message.splitlines()[0])
 
 
-def _build(state: State, declared: Declared, item: Any) -> Image:
+def build_declared(state: State, declared: Declared, item: Any) -> Image:
+    """The image of a declaration; its retries go into the test's properties."""
     spec = declared.make()
     try:
         return state.build(spec)
@@ -242,15 +245,17 @@ def _build(state: State, declared: Declared, item: Any) -> Image:
         item.user_properties.extend(("zlayer_retry", line) for line in lines)
 
 
-def _positional(context: Any) -> tuple[Any, ...]:
-    return () if context is _UNSET else (context,)
+def positional(context: Any) -> tuple[Any, ...]:
+    """The context as positional arguments: one or none."""
+    return () if context is UNSET else (context,)
 
 
-def _module_of_caller() -> Mapping[str, Any]:
+def module_of_caller() -> Mapping[str, Any]:
     """The names of the module two calls up, which called a function of this module."""
     return sys._getframe(2).f_globals  # noqa: SLF001
 
 
-def _folder(module: Mapping[str, Any]) -> Path:
+def folder_of(module: Mapping[str, Any]) -> Path:
+    """The folder of a module's file."""
     name = module.get("__file__")
     return Path(name).parent if name else Path.cwd()

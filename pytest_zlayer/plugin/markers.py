@@ -21,7 +21,9 @@ PLAIN_MARKER = "image"
 OWN_MARKER = "zlayer_image"
 MATRIX_FIXTURE = "zlayer_matrix"
 # What reads a test's declarations: a plain ``image`` mark counts only next to one of them.
-READING_FIXTURES = frozenset({"zlayer_image", "zlayer_images", "zlayer_container"})
+READING_FIXTURES = frozenset(
+    {"zlayer_image", "zlayer_images", "zlayer_container", "zlayer_service", "zlayer_services"}
+)
 UNNAMED = "default"
 
 _ARGUMENTS = marker_signature()
@@ -132,10 +134,10 @@ def _ours(item: pytest.Item, reading: bool | None) -> list[pytest.Mark]:
     if reading is None:
         reading = not READING_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
     names = {OWN_MARKER, PLAIN_MARKER} if reading else {OWN_MARKER}
-    return [mark for mark in _closest_first(item) if mark.name in names]
+    return [mark for mark in closest_first(item) if mark.name in names]
 
 
-def _closest_first(item: pytest.Item) -> Iterator[pytest.Mark]:
+def closest_first(item: pytest.Item) -> Iterator[pytest.Mark]:
     """All marks: those of ``pytest.param``, then the function's, its classes', its module's."""
     callspec = getattr(item, "callspec", None)
     chosen = list(callspec.marks) if callspec is not None else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.inputs.settings import Settings
 from pytest_zlayer.plugin.failures import OnceReporter, first_line
-from pytest_zlayer.plugin.reporting import Reporter
+from pytest_zlayer.plugin.reporting import PREFIX, Reporter
 from pytest_zlayer.signals import CtrlC, TerminationHandler
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pytest_zlayer.builder.image.built_image import Image
     from pytest_zlayer.builder.model.spec import ImageSpec
     from pytest_zlayer.builder.session.build_session import BuildHooks, BuildSession
+    from pytest_zlayer.services.running import Service
+    from pytest_zlayer.services.serving import Services
 
 SESSION_INPUT = "zlayer_session"
 
@@ -39,6 +42,8 @@ class State:
         self.item: pytest.Item | None = None
         self.once = OnceReporter()
         self.wanted: list[ImageSpec] = []
+        # Services that fixtures of a wider scope hold, with the names of these fixtures.
+        self.fixture_services: dict[Service, str] = {}
         self._session: BuildSession | None = None
         self._engine_error: ZlayerError | None = None
         self._failures: dict[ZlayerError, str] = {}
@@ -67,6 +72,35 @@ class State:
         except ZlayerError as error:
             self._engine_error = error
             raise
+
+    @property
+    def services(self) -> Services:
+        """What runs images.
+
+        Raises:
+            EngineMissing, EngineUnusable: there is no usable buildah.
+        """
+        from pytest_zlayer.services.serving import Services
+
+        _ = self.engine
+        return self.session.user(Services)
+
+    @property
+    def known_services(self) -> Services | None:
+        """The same, if any service was started so far."""
+        serving = sys.modules.get("pytest_zlayer.services.serving")
+        known_user = getattr(self._session, "known_user", None)
+        if serving is None or known_user is None:
+            return None
+        found: Services | None = known_user(serving.Services)
+        return found
+
+    def tell_advice(self) -> None:
+        """Say once which engine runs services, where it is not the strongest one."""
+        services = self.known_services
+        if services is not None and services.advice:
+            self.reporter.show([f"{PREFIX}{services.advice}"])
+            services.advice = None
 
     def build(self, spec: ImageSpec) -> Image:
         """Build an image, showing its progress.

@@ -35,6 +35,7 @@ VALUES = {
     "prebuild": ("off", "off"),
     "missing": ("skip", "skip"),
     "buildah": ("/opt/buildah", "/opt/buildah"),
+    "service-engine": ("buildah", "buildah"),
     "isolation": ("chroot", "chroot"),
     "root": ("/store", Path("/store")),
     "runroot": ("/run/store", Path("/run/store")),

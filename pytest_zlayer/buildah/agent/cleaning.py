@@ -15,6 +15,7 @@ from .ownlocks import names_locked, nobody_pulls
 from .processes import end_contained
 from .records import Records, Unreadable
 from .removal import remove_tree
+from .services import remove_services
 
 # Lists all images. Without ``--all`` buildah 1.28 looks for the children of unnamed ones, and fails
 # when it meets a manifest list: any will do beside an unnamed image without layers.
@@ -26,7 +27,7 @@ _PATIENCE = 60.0
 
 def clean(left: Leftovers) -> list[str]:
     """Removes all of it; what could not be removed, in words."""
-    problems: list[str] = []
+    problems = remove_services(left.services)
     end_contained(f"{left.tmpdir}/buildah")
     _delete_runtime_state(left)
     _finish_commits(left)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from .layers import Traces
 from .records import Record, StorageOptions
+from .services import Services
 
 
 @dataclass(slots=True)
@@ -25,6 +26,7 @@ class Leftovers:
         traces: what commands that were not seen to succeed may have left, each under a key.
         record: writes a line to the journal.
         runtimes: OCI runtimes whose state lies in ``tmpdir/runtime``.
+        services: what podman may run, if services were started with it.
     """
 
     binary: str
@@ -38,6 +40,7 @@ class Leftovers:
     traces: dict[str, Traces] = field(default_factory=dict)
     record: Callable[[Record], None] = lambda _: None
     runtimes: Sequence[str] = ("crun", "runc")
+    services: Services | None = None
 
     def argv(self, *words: str) -> list[str]:
         """A command line of buildah on this storage."""
@@ -62,6 +65,9 @@ class Leftovers:
                 self.traces[key] = traces_of(line)
             case {"drop traces": str(key)}:
                 self.traces.pop(key, None)
+            case {"podman": list(argv)}:
+                link = line.get("link") or ("/", "/")
+                self.services = Services(argv, dict(line.get("env") or {}), self.prefix, link)
 
 
 def traces_of(line: Record) -> Traces:

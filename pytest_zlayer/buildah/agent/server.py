@@ -18,6 +18,7 @@ from .journal_check import MARK
 from .leftovers import Leftovers
 from .processes import (
     adopt_orphans,
+    children_of,
     end_contained,
     kill,
     kill_children,
@@ -26,6 +27,7 @@ from .processes import (
     wake_on,
 )
 from .records import StorageOptions
+from .services import remove_services
 from .supervisor import GRACE, Command, supervise
 from .tree import Tree
 from .upper import scan, upper_of
@@ -43,6 +45,9 @@ class Server:
         self._parent: int | None = None
         self._supervisors: set[int] = set()
         self._left: Leftovers | None = None
+        # Supervisors whose commands leave something running, and what they have left.
+        self._lasting: set[int] = set()
+        self._remaining: set[int] = set()
         self._journal: Journal | None = None
         self._wakeup = -1
         self._asked: dict[str, Callable[[Message, list[int]], Answer]] = {
@@ -147,12 +152,14 @@ class Server:
         env = {**message["env"], **namespaces.variables()}
         command = Command(
             message["argv"], env, message["cwd"], descriptors[:3],
-            wrapped=message["wrapped"], relayed=message["relayed"],
+            wrapped=message["wrapped"], relayed=message["relayed"], lasting=message["lasting"],
         )  # fmt: skip
         pid = os.fork()
         if pid == 0:
             self._become_supervisor(command, descriptors[3])
         self._supervisors.add(pid)
+        if command.lasting:
+            self._lasting.add(pid)
         return pid, ()
 
     def _become_supervisor(self, command: Command, lifeline: int) -> None:
@@ -175,11 +182,18 @@ class Server:
                     return
                 if pid in self._supervisors:
                     self._supervisors.discard(pid)
-                    if status != 0:
-                        # It died before its work was done, so its command is now our child.
-                        kill_children(GRACE, spare=self._supervisors)
+                    self._look_after(pid, status)
         except ChildProcessError:
             return
+
+    def _look_after(self, supervisor: int, status: int) -> None:
+        """Sees to the children that the end of a supervisor has given us."""
+        if status != 0:
+            # It died before its work was done, so its command is now our child.
+            kill_children(GRACE, spare=self._supervisors | self._remaining)
+        elif supervisor in self._lasting:
+            self._remaining = set(children_of(self._pid)) - self._supervisors
+        self._lasting.discard(supervisor)
 
     def _end(self) -> None:
         self._control.close()
@@ -190,6 +204,8 @@ class Server:
             wait_readable([self._wakeup], 0.2)
             take_signals(self._wakeup)
             self._reap()
+        if self._left is not None:
+            remove_services(self._left.services)
         kill_children(GRACE)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._clean()

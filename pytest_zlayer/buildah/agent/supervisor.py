@@ -53,6 +53,7 @@ class Command:
         descriptors: its standard input, output and error.
         wrapped: whether ``argv`` is a wrapper that ignores SIGTERM, whose child has to be told.
         relayed: whether its output passes through buildah's chroot isolation.
+        lasting: whether what it leaves running goes on until the agent ends.
     """
 
     argv: Sequence[str]
@@ -61,6 +62,7 @@ class Command:
     descriptors: Sequence[int]
     wrapped: bool
     relayed: bool
+    lasting: bool = False
 
 
 @dataclass(slots=True)
@@ -91,7 +93,8 @@ def supervise(command: Command, lifeline: socket.socket, agent: int) -> int:
     os.setsid()
     wakeup = wake_on(signal.SIGCHLD, signal.SIGTERM)
     end_with_parent(signal.SIGTERM, agent)
-    adopt_orphans()
+    if not command.lasting:  # else its orphans become the agent's children
+        adopt_orphans()
     main, number = _start(command)
     for descriptor in command.descriptors:
         os.close(descriptor)

@@ -101,7 +101,7 @@ def candidates(wanted: str, path: str, *, rootless: bool) -> Iterator[Isolation]
 def _try_all(
     commander: Commander, wanted: str, tmpdir: Path, *, container: str, rootless: bool
 ) -> Isolation:
-    program = _exit_zero(platform.machine())
+    program = exit_zero(platform.machine())
     if program is None:
         # No program of ours can run on this machine, and no image is at hand to try with.
         return _untried(wanted)
@@ -195,7 +195,8 @@ def _advice(wanted: str, *, rootless: bool) -> str:
     return "in a container run it with --privileged or --cap-add SYS_ADMIN"
 
 
-def _exit_zero(machine: str) -> bytes | None:
+def exit_zero(machine: str) -> bytes | None:
+    """A program for this machine that ends with status 0; ``None`` for an unknown machine."""
     if machine not in _EXIT_ZERO:
         return None
     number, code = _EXIT_ZERO[machine]

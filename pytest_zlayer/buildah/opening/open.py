@@ -59,6 +59,7 @@ class Opened:
     session: str
     worker: str
     sweep: Sweep
+    own_storage: bool
 
 
 def container_prefix(session: str, worker: str) -> str:
@@ -118,6 +119,7 @@ def _opened(
         version=version, features=features, memory=memory, rootless=rootless, tmpdir=tmpdir,
         isolation=request.isolation, session=request.session, worker=request.worker,
         sweep=Sweep(commander, storage),
+        own_storage=request.root is not None,
     )  # fmt: skip
 
 

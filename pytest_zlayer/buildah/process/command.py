@@ -79,6 +79,7 @@ class Request:
         relayed: its output passes through buildah's chroot isolation, which needs watching.
         hide_own_lines: leave out what buildah itself adds to the end of a failed RUN.
         brief: it works on this machine's storage only: an interruption lets it come to its end.
+        lasting: what it leaves running goes on until the session ends.
     """
 
     argv: Sequence[str]
@@ -94,6 +95,7 @@ class Request:
     relayed: bool = False
     hide_own_lines: bool = False
     brief: bool = False
+    lasting: bool = False
 
 
 class Runner:
@@ -247,6 +249,7 @@ class _Running:
             cwd=os.fspath(self.request.cwd) if self.request.cwd else None,
             wrapped=self.request.wrapped,
             relayed=self.request.relayed,
+            lasting=self.request.lasting,
         )
 
     def follow(self) -> Completed:

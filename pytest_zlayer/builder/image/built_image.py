@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pytest_zlayer.checks.difference import ImageDiff
     from pytest_zlayer.checks.packages.record import Package
     from pytest_zlayer.checks.waste import WastedFile
+    from pytest_zlayer.services.networks import Network
+    from pytest_zlayer.services.running import Service
 
 _NO_VALUES: Mapping[str, str] = MappingProxyType({})
 _NO_IMAGES: Mapping[str, Image] = MappingProxyType({})
@@ -206,6 +208,80 @@ class Image(ImageAssertions):
                 timeout=timeout,
                 check=check,
             )
+
+    def serve(
+        self,
+        cmd: CommandLike = None,
+        *,
+        port: int | str | None = None,
+        ports: Sequence[int | str] = (),
+        env: Mapping[str, str] = _NO_VALUES,
+        user: str | None = None,
+        workdir: str | None = None,
+        mounts: Mapping[str, str] = _NO_VALUES,
+        tmpfs: Sequence[str] | Mapping[str, int | str] = (),
+        copy_in: Mapping[str, str] = _NO_VALUES,
+        network: Network | Literal["host", "none"] | None = None,
+        name: str | None = None,
+        hostname: str | None = None,
+        read_only: bool = False,
+        shm_size: int | str | None = None,
+        ulimits: Mapping[str, int | str] | Sequence[str] = (),
+        memory: int | str | None = None,
+        privileged: bool = False,
+        cap_add: Sequence[str] = (),
+        cap_drop: Sequence[str] = (),
+        devices: Sequence[str] = (),
+        labels: Mapping[str, str] = _NO_VALUES,
+        ready: Callable[[Service], bool] | None = None,
+        timeout: float = 60.0,
+        engine: Literal["auto", "podman", "buildah"] = "auto",
+    ) -> AbstractContextManager[Service]:
+        """Run the image as a service; it is removed at the end of the ``with`` block.
+
+        Args:
+            cmd: as for ``run``; ``{port}`` in it stands for the port to listen on.
+            port: the main port of the container (``8080``, ``"53/udp"``); by default the first that
+                the image exposes. Each port is published on a free port of the loopback address.
+            ports: more ports; without ``port`` those that the image exposes are published too.
+            env: variables on top of the image's own; ``{port}`` in a value as in ``cmd``.
+            user: instead of the image's user.
+            workdir: instead of the image's working directory.
+            mounts: host path to path in the container; ``:ro`` at the end makes it read-only.
+            tmpfs: paths that lie in memory, or a mapping of such paths to their sizes.
+            copy_in: host path to path in the container, copied before the start.
+            network: a private network (``zlayer_network``), ``host`` or ``none``.
+            name: what it is called in messages, and found by on a private network.
+            hostname: of the container.
+            read_only: whether the files of the image cannot be written to.
+            shm_size: bytes of ``/dev/shm``, or a text such as ``64m``.
+            ulimits: ``{"nofile": "1024:4096"}``.
+            memory: bytes it may use, or a text such as ``512m``.
+            privileged: whether it may do what the engine may do.
+            cap_add: capabilities on top of the usual ones.
+            cap_drop: capabilities it does not get.
+            devices: device nodes of the host it may use.
+            labels: of the container.
+            ready: what is waited for: ``ready.…`` or any function of the service that returns
+                whether it is ready. By default the HEALTHCHECK, else the port, else its start.
+            timeout: seconds until it must be ready.
+            engine: ``podman``, ``buildah`` or ``auto``, the strongest that works.
+
+        Raises:
+            ServiceEnded: it ended while it was waited for.
+            ServiceNotReady: it was not ready in time.
+            ServiceError: it could not be started.
+            UsageError: arguments that cannot mean anything.
+        """
+        from pytest_zlayer.services.serving import Services
+
+        return self._store.user(Services).serve(
+            self, cmd, port=port, ports=ports, env=env, user=user, workdir=workdir, mounts=mounts,
+            tmpfs=tmpfs, copy_in=copy_in, network=network, name=name, hostname=hostname,
+            read_only=read_only, shm_size=shm_size, ulimits=ulimits, memory=memory,
+            privileged=privileged, cap_add=cap_add, cap_drop=cap_drop, devices=devices,
+            labels=labels, ready=ready, timeout=timeout, engine=engine,
+        )  # fmt: skip
 
     def container(self) -> AbstractContextManager[Container]:
         """A working container of this image, removed at the end of the ``with`` block."""

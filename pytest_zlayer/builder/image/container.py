@@ -104,7 +104,7 @@ class Container(Assertions):
             raise UsageError(f"no such file in {self.image.label}: {source}")
         if target.is_dir():
             target = target / found.name
-        _copy_tree(found, target)
+        copy_tree(found, target)
         return target
 
     def _files(self) -> Rootfs:
@@ -142,11 +142,12 @@ def _volume(source: str, target: str) -> Volume:
     return Volume(Path(os.path.abspath(source)), path, readonly=option == "ro")
 
 
-def _copy_tree(source: ImagePath, target: Path) -> None:
+def copy_tree(source: ImagePath, target: Path) -> None:
+    """Copy a file or directory of an image to the host."""
     if source.is_dir():
         target.mkdir(parents=True, exist_ok=True)
         for child in source.iterdir():
-            _copy_tree(child, target / child.name)
+            copy_tree(child, target / child.name)
     elif source.is_symlink() and not source.exists():
         target.symlink_to(source.readlink())
     elif source.is_file():

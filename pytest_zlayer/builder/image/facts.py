@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.image.container import Container
@@ -27,6 +27,7 @@ from pytest_zlayer.errors import UsageError
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
+    from pytest_zlayer.builder.image.kept import Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,19 @@ class ImageFacts:
     raw: Mapping[str, Any]
 
 
+class StoreUser(Protocol):
+    """Something in a room above that uses images of a store until it is closed."""
+
+    def __init__(self, store: ImageStore) -> None: ...
+
+    def close(self) -> Sequence[Kept]:
+        """End it; what it has kept on purpose."""
+        ...
+
+
+User = TypeVar("User", bound=StoreUser)
+
+
 class ImageStore:
     """One session's view of the store. Safe for several threads.
 
@@ -50,6 +64,8 @@ class ImageStore:
         prefix: names of temporary images begin with it.
         transfers: does the pushes.
         mounted: mounts images.
+        service_engine: what runs services: ``auto``, ``podman`` or ``buildah``.
+        keeps: whether what has failed is kept.
     """
 
     def __init__(
@@ -59,8 +75,14 @@ class ImageStore:
         prefix: str,
         transfers: Transfers,
         mounted: SharedImages,
+        *,
+        service_engine: str = "auto",
+        keeps: bool = False,
     ) -> None:
         self.engine = engine
+        self.service_engine = service_engine
+        self.keeps = keeps
+        self._users: dict[type[Any], Any] = {}
         self._mounted = MountedImages(engine, mounted, exact=True)
         self._scratch = scratch
         self._prefix = prefix
@@ -69,6 +91,26 @@ class ImageStore:
         self._temporary: list[str] = []
         self._guard = threading.RLock()
         self._transfers = transfers
+
+    def user(self, kind: type[User]) -> User:
+        """The one object of a kind that uses the images of this store, made at first need.
+
+        It is closed before images are removed.
+        """
+        with self._guard:
+            if kind not in self._users:
+                self._users[kind] = kind(self)
+            found: User = self._users[kind]
+            return found
+
+    def known_user(self, kind: type[User]) -> User | None:
+        """The same if it has been needed."""
+        return self._users.get(kind)
+
+    def close_users(self) -> list[Kept]:
+        """Close what uses the images; what it has kept."""
+        users, self._users = self._users, {}
+        return [kept for one in users.values() for kept in one.close()]
 
     def facts(self, image_id: str) -> ImageFacts:
         """Facts of an image, read once."""

@@ -5,33 +5,16 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pytest_zlayer.builder.image.built_image import Image
+from pytest_zlayer.builder.image.kept import Kept
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
 
 KEPT_REPOSITORY = "localhost/zlayer/kept"
 KEPT_CONTAINER = "zlayer-kept-"
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """Something left in the store on purpose.
-
-    Attributes:
-        kind: ``image``, ``stage`` or ``container``.
-        name: what it is called in the store.
-        label: which image of the run it is or belongs to.
-        command: looks inside when pasted into a shell.
-    """
-
-    kind: Literal["image", "stage", "container"]
-    name: str
-    label: str
-    command: str
 
 
 def own_name(image_id: str) -> str:

@@ -52,6 +52,7 @@ class BuildOptions:
         environment: the process environment this session may read (proxies, SSH_AUTH_SOCK,
             SOURCE_DATE_EPOCH, XDG directories); read once at the edge.
         stay: images stay in the store under their tags; one without gets a name of its own.
+        service_engine: what runs services; ``auto``: the strongest that works.
         session_id: set to share one session between processes (xdist workers); ``None``: new.
         worker: short name of this process within the session (``main``, ``gw0``).
     """
@@ -87,5 +88,6 @@ class BuildOptions:
     authfile: Path | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     stay: bool = False
+    service_engine: Literal["auto", "podman", "buildah"] = "auto"
     session_id: str | None = None
     worker: str = "main"

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.cache.shrink import shrink
 from pytest_zlayer.builder.image.built_image import Image
-from pytest_zlayer.builder.image.keep import Kept, keep_container, keep_image
+from pytest_zlayer.builder.image.facts import User
+from pytest_zlayer.builder.image.keep import keep_container, keep_image
+from pytest_zlayer.builder.image.kept import Kept
 from pytest_zlayer.builder.model.errors import BuildError, machine_errors_told
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.spec import ImageSpec
@@ -137,6 +139,14 @@ class BuildSession:
     def engine(self) -> Engine:
         """The engine, opened at first use. Raises ``EngineMissing``, ``EngineUnusable``."""
         return self._resources.engine
+
+    def user(self, kind: type[User]) -> User:
+        """The one object of a kind that uses this session's images until it is closed."""
+        return self._resources.store.user(kind)
+
+    def known_user(self, kind: type[User]) -> User | None:
+        """The same if it has been needed; the engine is not opened for it."""
+        return self._resources.store.known_user(kind) if self._resources.opened else None
 
     @property
     def manifest_lists(self) -> ManifestLists:
@@ -272,7 +282,9 @@ class BuildSession:
             return
         with machine_errors_told("removing what this run has made"):
             try:
+                services = self._resources.store.close_users()
                 self._keep(failed)
+                self.kept = (*self.kept, *services)
                 self._stop.set()
                 self._builds.close()
                 self._resources.store.close()

@@ -102,7 +102,10 @@ class SessionResources:
     @lazy
     def store(self) -> ImageStore:
         """The images in the store."""
-        return ImageStore(self.engine, self.scratch, self.prefix, self.transfers, self.mounted)
+        return ImageStore(
+            self.engine, self.scratch, self.prefix, self.transfers, self.mounted,
+            service_engine=self.options.service_engine, keeps=self.options.keep != "none",
+        )  # fmt: skip
 
     @lazy
     def mounted(self) -> SharedImages:

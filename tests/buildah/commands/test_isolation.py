@@ -11,7 +11,7 @@ import pytest
 
 from pytest_zlayer.buildah.commands import isolation
 from pytest_zlayer.buildah.commands.commander import Commander
-from pytest_zlayer.buildah.commands.isolation import Isolation, _exit_zero, candidates, contain
+from pytest_zlayer.buildah.commands.isolation import Isolation, candidates, contain, exit_zero
 from pytest_zlayer.buildah.commands.probe import Memory
 from pytest_zlayer.buildah.process.command import Runner
 
@@ -36,7 +36,7 @@ def test_isolation_asked_for_is_the_only_candidate(tmp_path: Path) -> None:
 
 
 def test_program_of_a_few_bytes_ends_with_zero(tmp_path: Path) -> None:
-    content = _exit_zero(platform.machine())
+    content = exit_zero(platform.machine())
     if content is None:
         pytest.skip("no program for this machine")
     file = tmp_path / "exit-zero"
@@ -46,7 +46,7 @@ def test_program_of_a_few_bytes_ends_with_zero(tmp_path: Path) -> None:
 
 
 def test_no_program_for_an_unknown_machine() -> None:
-    assert _exit_zero("vax") is None
+    assert exit_zero("vax") is None
 
 
 def test_isolation_in_words() -> None:

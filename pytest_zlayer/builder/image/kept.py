@@ -1,0 +1,23 @@
+"""Something left in the store on purpose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Something left in the store on purpose.
+
+    Attributes:
+        kind: ``image``, ``stage``, ``container`` or ``service``.
+        name: what it is called in the store.
+        label: which image of the run it is or belongs to.
+        command: looks inside when pasted into a shell.
+    """
+
+    kind: Literal["image", "stage", "container", "service"]
+    name: str
+    label: str
+    command: str

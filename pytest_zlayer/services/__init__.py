@@ -1,0 +1,1 @@
+"""Images that run: Service, readiness, networks; one protocol and two engines."""

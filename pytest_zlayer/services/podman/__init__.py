@@ -1,0 +1,1 @@
+"""Services through podman, on the storage in which the images lie already."""

@@ -1,0 +1,103 @@
+"""podman with the storage of the images, and one translation of its errors."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_zlayer.buildah.errors import EngineError, EngineTimeout
+from pytest_zlayer.buildah.failures import Failure
+from pytest_zlayer.services.podman.short_path import ShortPath
+
+if TYPE_CHECKING:
+    from pytest_zlayer.buildah.engine import Completed, Engine
+
+# Seconds for everything but what runs inside a container.
+_PATIENCE = 120.0
+_NOT_KNOWN = ("no such container", "no such object", "network not found", "unable to find network")
+
+
+@dataclass(frozen=True, slots=True)
+class Podman:
+    """podman, ready to be given commands.
+
+    Attributes:
+        engine: under whose agent it runs.
+        argv: the program with its global options.
+        env: variables on top of those that all commands get.
+        runroot: what names the state of the storage.
+    """
+
+    engine: Engine
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    runroot: ShortPath
+
+    def environment(self) -> dict[str, str]:
+        """Its whole environment; a remote podman is never asked."""
+        known = self.engine.process_environment()
+        return {
+            **{name: one for name, one in known.items() if not name.startswith("CONTAINER_")},
+            **self.env,
+        }
+
+    def call(
+        self,
+        *words: str,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = _PATIENCE,
+        **more: Any,
+    ) -> Completed:
+        """Run a command, whatever its status."""
+        whole = {**(env or {}), **self.environment()}
+        return self.engine.process(
+            [*self.argv, *words], env=whole, timeout=timeout, whole=True, **more
+        )
+
+    def output(self, *words: str, **more: Any) -> str:
+        """What a command prints.
+
+        Raises:
+            EngineError: it failed.
+        """
+        captured = io.BytesIO()
+        done = self.call(*words, stdout=captured, **more)
+        if done.timed_out:
+            raise EngineTimeout(
+                Failure("timeout", f"podman {words[0]} did not end within {done.seconds:.0f} s"),
+                command=done.argv,
+            )
+        if done.exit_code != 0:
+            raise self.failed(done, words)
+        return captured.getvalue().decode("utf-8", "replace")
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        """All about a container."""
+        found: list[dict[str, Any]] = json.loads(
+            self.output("container", "inspect", container, brief=True)
+        )
+        return found[0]
+
+    @staticmethod
+    def failed(done: Completed, words: Sequence[str]) -> EngineError:
+        """The error for a command that ended badly."""
+        failure = Failure("permanent", f"podman {words[0]} failed: {reason_of(done)}")
+        return EngineError(
+            failure, command=done.argv, exit_code=done.exit_code, stderr=done.stderr_tail
+        )
+
+
+def reason_of(done: Completed) -> str:
+    """Why a command of podman failed, in its own words."""
+    said = [line.strip() for line in done.stderr_tail if line.strip()]
+    errors = [line.removeprefix("Error: ") for line in said if line.startswith("Error: ")]
+    return (errors or said or [f"exit status {done.exit_code}"])[-1]
+
+
+def says_not_known(error: EngineError) -> bool:
+    """Whether podman does not know what a command named."""
+    text = "\n".join(error.stderr)
+    return any(one in text for one in _NOT_KNOWN)

@@ -1,0 +1,129 @@
+"""Whether podman works on this machine, and what of it: tried once, remembered for this boot."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_zlayer.buildah.commands.isolation import exit_zero
+from pytest_zlayer.buildah.commands.probe import Memory, binary_key
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.services.podman.commands import Podman, reason_of
+from pytest_zlayer.services.podman.configuration import own_configuration
+from pytest_zlayer.services.podman.short_path import ShortPath
+from pytest_zlayer.services.ports import claim_free_port
+
+if TYPE_CHECKING:
+    from pytest_zlayer.buildah.engine import Engine
+
+_PATIENCE = 60.0
+# netavark keeps its networks in files that can be written; CNI's are of another kind.
+_BACKEND = "netavark"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What of podman works; each ``why_not`` is empty where it does.
+
+    Attributes:
+        version: of podman, empty when it does not answer.
+        why_not: why no container can be run.
+        why_no_ports: why no port can be published.
+    """
+
+    version: str = ""
+    why_not: str = ""
+    why_no_ports: str = ""
+
+
+def find_podman(engine: Engine) -> Podman | None:
+    """Podman on the storage of ``engine``, ``None`` where it is not installed."""
+    environment = engine.process_environment()
+    binary = shutil.which("podman", path=environment["PATH"])
+    if binary is None:
+        return None
+    storage = engine.storage
+    storage.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    runroot = ShortPath.of(storage.runroot, storage.state / "podman.lock")
+    ours, own = own_configuration(engine, environment, runroot.path)
+    argv = [
+        binary, "--root", str(storage.root), "--runroot", runroot.path,
+        "--storage-driver", storage.driver, "--events-backend", "none",
+        "--cgroup-manager", "cgroupfs", *own,
+    ]  # fmt: skip
+    return Podman(engine, tuple(argv), ours, runroot)
+
+
+def probe(podman: Podman) -> Verdict:
+    """What works, from an earlier run of this boot or found out now."""
+    key = {
+        **binary_key(Path(podman.argv[0])),
+        "configuration": podman.engine.process_environment().get("CONTAINERS_CONF", ""),
+        "rootless": podman.engine.rootless,
+    }
+    memory = Memory(podman.engine.storage.state / "podman-answers.json", key)
+    known = _recall(memory.get("verdict"))
+    if known is None:
+        known = _find_out(podman)
+        memory.put("verdict", asdict(known))
+    return known
+
+
+def _recall(answer: Any) -> Verdict | None:
+    try:
+        return Verdict(**answer)
+    except TypeError:
+        return None
+
+
+def _find_out(podman: Podman) -> Verdict:
+    try:
+        found = json.loads(podman.output("info", "--format", "json", timeout=_PATIENCE))
+        version = str(found["version"]["Version"])
+        backend = str(found["host"].get("networkBackend", "cni"))
+    except (EngineError, ValueError, KeyError, TypeError) as error:
+        return Verdict(why_not=str(error))
+    program = exit_zero(platform.machine())
+    if program is None:  # nothing of ours runs here, and no image is at hand
+        return Verdict(version)
+    why_not = _try(podman, program, "--network", "none")
+    if why_not:
+        return Verdict(version, why_not)
+    if not podman.engine.rootless and backend != _BACKEND:
+        return Verdict(version, "", f"its networks are those of {backend}, not of {_BACKEND}")
+    return Verdict(version, "", _try_ports(podman, program))
+
+
+def _try_ports(podman: Podman, program: bytes) -> str:
+    from pytest_zlayer.services.podman.networks import PodmanNetworks
+
+    networks = PodmanNetworks(podman)
+    port = claim_free_port()
+    try:
+        where = networks.default_options(f"{podman.engine.prefix}probe")
+        return _try(podman, program, *where, "--publish", f"127.0.0.1:{port.value}:80")
+    finally:
+        port.release()
+        networks.close()
+
+
+def _try(podman: Podman, program: bytes, *options: str) -> str:
+    root = podman.engine.tmpdir / "podman-probe"
+    os.makedirs(root, exist_ok=True)
+    file = root / "exit-zero"
+    file.write_bytes(program)
+    file.chmod(0o755)
+    name = f"{podman.engine.prefix}probe"
+    done = podman.call(
+        "run", "--rm", "--name", name, *options, "--log-driver", "none",
+        "--rootfs", str(root), "/exit-zero", timeout=_PATIENCE,
+    )  # fmt: skip
+    if done.exit_code == 0:
+        return ""
+    podman.call("rm", "--force", "--time", "0", name)
+    return "it did not end in time" if done.timed_out else reason_of(done)

@@ -1,0 +1,66 @@
+"""A short name for the storage's state: podman takes no path beyond 50 characters."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from pytest_zlayer.services.errors import ServiceRefused
+
+LONGEST = 50
+_FOLDERS = ("/tmp", "/var/tmp")  # noqa: S108 (a link of ours, whose owner is looked at)
+
+
+@dataclass(slots=True)
+class ShortPath:
+    """A link in a directory for temporary files, shared by all who use the same storage."""
+
+    path: str
+    _lock: int | None = None
+
+    @classmethod
+    def of(cls, runroot: Path, lock: Path) -> ShortPath:
+        """The path itself where it is short enough, else a link to it.
+
+        Raises:
+            ServiceRefused: there is no place for a link.
+        """
+        if len(str(runroot)) <= LONGEST:
+            return cls(str(runroot))
+        # Shared by everybody who uses the link: the last one removes it.
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        name = f"zl-{sha256(f'{os.geteuid()} {runroot}'.encode()).hexdigest()[:12]}"
+        for folder in _FOLDERS:
+            link = os.path.join(folder, name)
+            with contextlib.suppress(OSError):
+                os.symlink(runroot, link)
+            if _leads(link, str(runroot)):
+                return cls(link, descriptor)
+        os.close(descriptor)
+        raise ServiceRefused(
+            f"podman takes no path beyond {LONGEST} characters: {runroot}",
+            hint="give a shorter one with --zlayer-runroot",
+        )
+
+    def release(self) -> None:
+        """Remove the link if nobody else uses it."""
+        descriptor, self._lock = self._lock, None
+        if descriptor is None:
+            return
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(self.path)
+        os.close(descriptor)
+
+
+def _leads(link: str, target: str) -> bool:
+    """Whether a link is ours and leads there: others can write to these directories too."""
+    try:
+        return os.lstat(link).st_uid == os.geteuid() and os.readlink(link) == target
+    except OSError:
+        return False

@@ -1,0 +1,79 @@
+"""Processes of services, seen from this machine."""
+
+from __future__ import annotations
+
+import os
+import select
+from dataclasses import dataclass
+from pathlib import Path
+
+# States of a socket in /proc/PID/net: listening for TCP, open for UDP.
+_LISTENING = {"tcp": "0A", "udp": "07"}
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process, told from a later one of the same number by when it began."""
+
+    pid: int
+    began: str
+
+    @classmethod
+    def of(cls, pid: int) -> Process | None:
+        """The process that has this number now."""
+        began = _began(pid)
+        return None if began is None else cls(pid, began)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return _began(self.pid) == self.began
+
+    def wait_ended(self, seconds: float) -> bool:
+        """Wait until it has ended, but no longer than this; whether it has."""
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except OSError:
+            return not self.alive
+        try:
+            if not self.alive:
+                return True
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            return bool(poll.poll(max(0.0, seconds) * 1000))
+        finally:
+            os.close(descriptor)
+
+
+def _began(pid: int) -> str | None:
+    """When it began, in ticks since boot; ``None`` for one that has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else fields[19].decode("ascii")
+
+
+def listening(pid: int, number: int, kind: str) -> list[str]:
+    """The addresses on which a port is open where a process is (``127.0.0.1``, ``::``…)."""
+    found = []
+    for family in ("", "6"):
+        try:
+            lines = Path(f"/proc/{pid}/net/{kind}{family}").read_text("ascii").splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            local, state = line.split()[1:4:2]
+            address, _, port = local.partition(":")
+            if state == _LISTENING[kind] and int(port, 16) == number:
+                found.append(_address(address))
+    return found
+
+
+def _address(digits: str) -> str:
+    import socket
+
+    words = bytes.fromhex(digits)
+    data = b"".join(words[at : at + 4][::-1] for at in range(0, len(words), 4))
+    family = socket.AF_INET if len(data) == 4 else socket.AF_INET6
+    return socket.inet_ntop(family, data)

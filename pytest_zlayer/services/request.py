@@ -1,0 +1,286 @@
+"""How an image is to be served: the arguments of ``Image.serve``, checked."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from pytest_zlayer.dockerfile.values.scalars import parse_size
+from pytest_zlayer.errors import UsageError
+from pytest_zlayer.services.networks import Network
+
+if TYPE_CHECKING:
+    from pytest_zlayer.builder.image.image_like import ImageLike
+
+EngineChoice = Literal["auto", "podman", "buildah"]
+ENGINE_CHOICES = ("auto", "podman", "buildah")
+NETWORKS = ("host", "none")
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_NO_SIZES: Mapping[str, int] = MappingProxyType({})
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,40}[a-z0-9])?")
+_DEFAULT_SHELL = ("/bin/sh", "-c")
+# Where a service listens that is told {port} and has no port of its own.
+_ANY_PORT = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port in the container; ``kind`` is ``tcp`` or ``udp``."""
+
+    number: int
+    kind: str = "tcp"
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A path of the host in the container."""
+
+    source: Path
+    target: str
+    readonly: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeRequest:
+    """What to run and how; see ``Image.serve`` for the fields.
+
+    Attributes:
+        argv: the command in words, ``{port}`` not yet replaced.
+        ports: what is published, the main port first; none for a service without ports.
+    """
+
+    argv: tuple[str, ...]
+    name: str
+    ports: tuple[Port, ...] = ()
+    env: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    user: str | None = None
+    workdir: str | None = None
+    mounts: tuple[Mount, ...] = ()
+    tmpfs: Mapping[str, int] = field(default_factory=lambda: _NO_SIZES)
+    copy_in: tuple[tuple[Path, str], ...] = ()
+    network: Network | str | None = None
+    read_only: bool = False
+    shm_size: int | None = None
+    ulimits: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    memory: int | None = None
+    privileged: bool = False
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    hostname: str | None = None
+    labels: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+
+    @property
+    def port(self) -> Port | None:
+        """The port that is meant when none is named."""
+        return self.ports[0] if self.ports else None
+
+    def told(self, text: str, port: int | None) -> str:
+        """A word or value with ``{port}`` replaced."""
+        return text.replace("{port}", str(port)) if port is not None else text
+
+    def mentions_port(self) -> bool:
+        """Whether the service is told where to listen."""
+        return any("{port}" in text for text in (*self.argv, *self.env.values()))
+
+
+def make_request(image: ImageLike, cmd: Any, given: Mapping[str, Any]) -> ServeRequest:
+    """The request that these arguments of ``Image.serve`` make.
+
+    Raises:
+        UsageError: arguments that cannot mean anything.
+    """
+    values = {name: one for name, one in given.items() if one is not None}
+    ports = _ports(image, values.pop("port", None), values.pop("ports", ()))
+    argv = _argv(image, cmd)
+    converted = {name: _CONVERT[name](name, value) for name, value in values.items()}
+    name = converted.pop("name", None) or _stem(image.label)
+    request = ServeRequest(argv=argv, name=name, ports=ports, **converted)
+    if request.mentions_port() and not ports:
+        return ServeRequest(argv=argv, name=name, ports=(Port(_ANY_PORT),), **converted)
+    return request
+
+
+def argv_of(image: ImageLike, cmd: Any) -> tuple[str, ...]:
+    """A command as words: a string goes to the image's shell."""
+    if isinstance(cmd, str):
+        return (*(image.config.shell or _DEFAULT_SHELL), cmd)
+    return tuple(str(word) for word in cmd)
+
+
+def _argv(image: ImageLike, cmd: Any) -> tuple[str, ...]:
+    if cmd is not None:
+        return argv_of(image, cmd)
+    argv = (*(image.config.entrypoint or ()), *(image.config.cmd or ()))
+    if not argv:
+        raise UsageError(f"{image.label} has neither ENTRYPOINT nor CMD: say what to serve")
+    return argv
+
+
+def _ports(image: ImageLike, port: Any, more: Any) -> tuple[Port, ...]:
+    named = [] if port is None else [port]
+    if isinstance(more, (str, int)):
+        raise UsageError(f"ports must be a list of ports, not {more!r}")
+    named += more
+    if port is None:
+        named += image.config.exposed_ports
+    return tuple(dict.fromkeys(_port(one) for one in named))
+
+
+def _port(value: Any) -> Port:
+    text = str(value)
+    number, _, kind = text.partition("/")
+    if isinstance(value, bool) or not number.isdigit() or not 0 < int(number) < 65536:
+        raise UsageError(f"{value!r} is no port", hint='write 8080 or "53/udp"')
+    if kind not in ("", "tcp", "udp"):
+        raise UsageError(f"port {text}: there are tcp and udp, not {kind!r}")
+    return Port(int(number), kind or "tcp")
+
+
+def _stem(label: str) -> str:
+    short = re.sub(r"[^a-z0-9]+", "-", label.lower().rpartition("/")[2]).strip("-")
+    return short[:40].strip("-") or "service"
+
+
+def _name(argument: str, value: Any) -> str:
+    if not isinstance(value, str) or _NAME.fullmatch(value) is None:
+        raise UsageError(
+            f"{argument} of a service cannot be {value!r}",
+            hint="small letters, digits and . _ - are allowed, at most 42",
+        )
+    return value
+
+
+def _text(argument: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"{argument} must be a text, not {value!r}")
+    return value
+
+
+def _user(argument: str, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise UsageError(f"{argument} must be a user, not {value!r}")
+    return str(value)
+
+
+def _mapping(argument: str, value: Any) -> Mapping[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{argument} must be a mapping, not {value!r}")
+    return value
+
+
+def _values(argument: str, value: Any) -> Mapping[str, str]:
+    found = {str(name): str(one) for name, one in _mapping(argument, value).items()}
+    for name, one in found.items():
+        if not name or "=" in name or "\0" in name + one:
+            raise UsageError(f"{argument}: {name!r} cannot be a name")
+    return found
+
+
+def _mounts(argument: str, value: Any) -> tuple[Mount, ...]:
+    return tuple(_mount(argument, *pair) for pair in _mapping(argument, value).items())
+
+
+def _mount(argument: str, source: Any, target: Any) -> Mount:
+    path, _, option = str(target).partition(":")
+    if option not in ("", "ro", "rw"):
+        raise UsageError(f"{argument}: {target!r} ends with neither :ro nor :rw")
+    found = Path(os.path.abspath(source))
+    if not found.exists():
+        raise UsageError(f"{argument}: {found} is not there")
+    if ":" in str(found):
+        raise UsageError(f"{argument}: a path with a colon cannot be mounted: {found}")
+    return Mount(found, _absolute(argument, path), option == "ro")
+
+
+def _absolute(argument: str, path: str) -> str:
+    if not path.startswith("/") or any(sign in path for sign in ":,"):
+        raise UsageError(f"{argument}: {path!r} is not an absolute path in the container")
+    return path
+
+
+def _tmpfs(argument: str, value: Any) -> Mapping[str, int]:
+    if isinstance(value, str):
+        raise UsageError(f"{argument} must be a list of paths, or a mapping of paths to sizes")
+    pairs = value.items() if isinstance(value, Mapping) else [(path, 0) for path in value]
+    return {_absolute(argument, str(path)): _size(argument, size) for path, size in pairs}
+
+
+def _size(argument: str, value: Any) -> int:
+    try:
+        return parse_size(str(value))
+    except ValueError as problem:
+        raise UsageError(f"{argument}: {problem}", hint="write 64m or a number of bytes") from None
+
+
+def _copies(argument: str, value: Any) -> tuple[tuple[Path, str], ...]:
+    found = []
+    for source, target in _mapping(argument, value).items():
+        path = Path(os.path.abspath(source))
+        if not path.exists():
+            raise UsageError(f"{argument}: {path} is not there")
+        found.append((path, _absolute(argument, str(target))))
+    return tuple(found)
+
+
+def _network(argument: str, value: Any) -> Network | str:
+    if isinstance(value, Network) or value in NETWORKS:
+        return value  # type: ignore[no-any-return]
+    raise UsageError(
+        f"{argument} cannot be {value!r}",
+        hint='give "host", "none" or what the fixture zlayer_network gives',
+    )
+
+
+def _bool(argument: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"{argument} must be True or False, not {value!r}")
+    return value
+
+
+def _texts(argument: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise UsageError(f"{argument} must be a list of texts, not {value!r}")
+    return tuple(_text(argument, one) for one in value)
+
+
+def _ulimits(argument: str, value: Any) -> Mapping[str, str]:
+    if isinstance(value, Mapping):
+        found = {str(name): str(limit) for name, limit in value.items()}
+    else:
+        pairs = [str(one).partition("=") for one in _texts(argument, value)]
+        found = {name: limit for name, _, limit in pairs}
+    for name, limit in found.items():
+        if not re.fullmatch(r"-?\d+(?::-?\d+)?", limit) or not name:
+            raise UsageError(f"{argument}: {name}={limit}", hint="write nofile=1024:4096")
+    return found
+
+
+_CONVERT: Mapping[str, Callable[[str, Any], Any]] = {
+    "name": _name,
+    "env": _values,
+    "user": _user,
+    "workdir": _absolute,
+    "mounts": _mounts,
+    "tmpfs": _tmpfs,
+    "copy_in": _copies,
+    "network": _network,
+    "read_only": _bool,
+    "shm_size": _size,
+    "ulimits": _ulimits,
+    "memory": _size,
+    "privileged": _bool,
+    "cap_add": _texts,
+    "cap_drop": _texts,
+    "devices": _texts,
+    "hostname": _text,
+    "labels": _values,
+}

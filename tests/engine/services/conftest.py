@@ -1,0 +1,126 @@
+"""Sessions whose images run, and what is left of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_zlayer.services.podman.short_path import ShortPath
+from tests.engine.building import Builds, building
+from tests.engine.conftest import Storage, add_busybox, make_storage
+
+# podman's own limits are refused in some containers, and crun wants cgroups of version 2.
+CONFIGURATION = """\
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+
+[engine]
+runtime = "runc"
+"""
+WEB = """\
+FROM localhost/test/busybox:1
+RUN mkdir /www && echo hello > /www/index.html
+EXPOSE 8080
+CMD ["httpd", "-f", "-v", "-p", "8080", "-h", "/www"]
+"""
+TOLD = 'FROM localhost/test/busybox:1\nCMD ["httpd", "-f", "-v", "-p", "{port}"]\n'
+
+
+@dataclass(frozen=True)
+class ServiceStorage:
+    """A storage of its own, and what podman sees in it."""
+
+    storage: Storage
+    configuration: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For sessions, and for runs of pytest."""
+        return {**self.storage.environment, "CONTAINERS_CONF": str(self.configuration)}
+
+    def podman(self, *words: str) -> str:
+        """What podman says of this storage."""
+        runroot = ShortPath.of(self.storage.runroot, self.storage.root / "zlayer/podman.lock").path
+        argv = [
+            "podman", "--root", str(self.storage.root), "--runroot", runroot,
+            "--storage-driver", "overlay", "--cgroup-manager", "cgroupfs",
+            "--network-config-dir", str(self.storage.root / "zlayer" / "networks"),
+            "--tmpdir", f"{runroot}/zlayer-podman",
+        ]  # fmt: skip
+        own = self.storage.root / "zlayer" / "containers.conf"
+        file = own if own.exists() else self.configuration
+        env = {**self.environment, "CONTAINERS_CONF": str(file)}
+        done = subprocess.run([*argv, *words], check=True, capture_output=True, text=True, env=env)
+        return done.stdout
+
+    def containers(self) -> list[str]:
+        """The names of all containers of podman."""
+        return [one["Names"][0] for one in json.loads(self.podman("ps", "-a", "--format", "json"))]
+
+    def _volumes(self) -> list[str]:
+        volumes = self.storage.root / "volumes"
+        return [one.name for one in volumes.iterdir() if one.is_dir()] if volumes.exists() else []
+
+    def leftovers(self) -> dict[str, Any]:
+        """Everything that services could have left."""
+        networks = self.storage.root / "zlayer" / "networks"
+        return {
+            **self.storage.leftovers(),
+            "podman": self.containers(),
+            "volumes": self._volumes(),
+            "networks": [one.name for one in networks.glob("*.json")],
+        }
+
+
+def make_service_storage(directory: Path) -> ServiceStorage:
+    """An empty storage with busybox in it."""
+    storage = make_storage(directory / "storage")
+    file = directory / "containers.conf"
+    file.write_text(CONFIGURATION)
+    add_busybox(storage, directory / "busybox")
+    return ServiceStorage(storage, file)
+
+
+@pytest.fixture(scope="session")
+def shared_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceStorage]:
+    """One that all tests of services share."""
+    made = make_service_storage(tmp_path_factory.mktemp("services"))
+    yield made
+    made.storage.remove()
+
+
+@pytest.fixture
+def service_storage(tmp_path: Path) -> Iterator[ServiceStorage]:
+    """One for a test that counts what is left."""
+    made = make_service_storage(tmp_path)
+    yield made
+    made.storage.remove()
+
+
+@pytest.fixture(scope="session")
+def builds(shared_storage: ServiceStorage) -> Iterator[Builds]:
+    """A session of building on the shared storage."""
+    with building(shared_storage.storage, environment=session_environment(shared_storage)) as made:
+        yield made
+
+
+def session_environment(storage: ServiceStorage) -> dict[str, str]:
+    """What a session on a storage may read."""
+    cache = str(storage.storage.root.parent / "user-cache")
+    return {**storage.environment, "XDG_CACHE_HOME": cache}
+
+
+def podman_works() -> bool:
+    """Whether there is a podman, run by root: what most of these tests are about."""
+    return shutil.which("podman") is not None and os.geteuid() == 0
+
+
+needs_podman = pytest.mark.skipif(not podman_works(), reason="needs podman, and root")

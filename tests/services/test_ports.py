@@ -1,0 +1,67 @@
+"""Ports and subnets that nobody else gets."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from pytest_zlayer.services import ports
+
+
+def test_a_claimed_port_is_refused_to_another_process_until_it_is_released():
+    taken = ports.claim_free_port()
+    program = (
+        "from pytest_zlayer.services.ports import claim_port\n"
+        f"print(claim_port({taken.value}) is None)"
+    )
+    argv = (sys.executable, "-c", program)
+    assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == "True\n"
+    taken.release()
+    assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "family"), [("tcp", socket.SOCK_STREAM), ("udp", socket.SOCK_DGRAM)]
+)
+def test_a_port_that_somebody_listens_on_is_not_given(kind, family):
+    with closing(socket.socket(socket.AF_INET, family)) as other:
+        other.bind(("127.0.0.1", 0))
+        if kind == "tcp":
+            other.listen()
+        assert ports.claim_port(other.getsockname()[1], kind) is None
+
+
+def test_ports_lie_below_those_of_connections():
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        first = int(file.read().split()[0])
+    taken = [ports.claim_free_port() for _ in range(50)]
+    assert len({one.value for one in taken}) == 50
+    assert all(int(one.value) < first for one in taken)
+    for one in taken:
+        one.release()
+
+
+def test_a_subnet_is_given_once(monkeypatch):
+    monkeypatch.setattr(ports, "_candidates", lambda *_: iter([300, 300, 301]))
+    first, second = ports.claim_subnet(), ports.claim_subnet()
+    assert (first.value, second.value) == ("10.129.44.0/24", "10.129.45.0/24")
+    first.release()
+    second.release()
+
+
+def test_a_subnet_that_is_routed_is_left_alone(monkeypatch):
+    monkeypatch.setattr(ports, "_candidates", lambda *_: iter([300, 301]))
+    monkeypatch.setattr(ports, "_routes", lambda: {"10.129.44"})
+    taken = ports.claim_subnet()
+    assert taken.value == "10.129.45.0/24"
+    taken.release()
+
+
+def test_routes_are_read_as_beginnings():
+    assert ports._beginning("0007D50A", "00FFFFFF") == "10.213.7"
+    assert ports._beginning("0000D50A", "0000FFFF") == "10.213."
+    assert ports._beginning("00000000", "00000000") == ""

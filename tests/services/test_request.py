@@ -1,0 +1,83 @@
+"""The arguments of ``Image.serve``."""
+
+from __future__ import annotations
+
+import inspect
+from types import SimpleNamespace
+
+import pytest
+
+from pytest_zlayer.builder.image.built_image import Image
+from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
+from pytest_zlayer.errors import UsageError
+from pytest_zlayer.plugin.services import ARGUMENTS
+from pytest_zlayer.services.request import Port, make_request
+
+
+def image(**config):
+    return SimpleNamespace(
+        label="services/my API", config=ImageConfig(**{"cmd": ("web",), **config})
+    )
+
+
+def test_the_marker_takes_what_serve_takes():
+    assert set(ARGUMENTS) == set(inspect.signature(Image.serve).parameters) - {"self"}
+
+
+def test_the_command_of_the_image_runs_and_its_ports_are_published():
+    request = make_request(image(entrypoint=("run",), exposed_ports=("80/tcp", "53/udp")), None, {})
+    assert request.argv == ("run", "web")
+    assert request.ports == (Port(80), Port(53, "udp"))
+    assert request.name == "my-api"
+
+
+def test_a_named_port_is_the_only_one_but_for_more():
+    request = make_request(
+        image(exposed_ports=("80/tcp",)), None, {"port": 8080, "ports": ["9/udp"]}
+    )
+    assert request.ports == (Port(8080), Port(9, "udp"))
+
+
+def test_a_string_goes_to_the_shell_of_the_image():
+    config = {"shell": ("/bin/ash", "-c")}
+    assert make_request(image(**config), "a b", {}).argv == ("/bin/ash", "-c", "a b")
+
+
+def test_a_service_that_is_told_a_port_has_one():
+    assert make_request(image(), ["web", "{port}"], {}).port == Port(8080)
+    assert make_request(image(), None, {"env": {"PORT": "{port}"}}).port == Port(8080)
+    assert make_request(image(), None, {}).port is None
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"port": "http"}, "'http' is no port"),
+        ({"port": 0}, "0 is no port"),
+        ({"port": True}, "True is no port"),
+        ({"port": "80/sctp"}, "port 80/sctp: there are tcp and udp, not 'sctp'"),
+        ({"ports": 80}, "ports must be a list of ports, not 80"),
+        ({"name": "Not This"}, "name of a service cannot be 'Not This'"),
+        ({"mounts": {"/nowhere/at/all": "/x"}}, "mounts: /nowhere/at/all is not there"),
+        ({"mounts": {"/etc": "/x:rx"}}, "mounts: '/x:rx' ends with neither :ro nor :rw"),
+        ({"tmpfs": "/x"}, "tmpfs must be a list of paths, or a mapping of paths to sizes"),
+        ({"tmpfs": {"/x": "much"}}, "tmpfs: invalid size: 'much'"),
+        ({"copy_in": {"/nowhere/at/all": "/x"}}, "copy_in: /nowhere/at/all is not there"),
+        ({"network": "bridge"}, "network cannot be 'bridge'"),
+        ({"workdir": "x"}, "workdir: 'x' is not an absolute path in the container"),
+        ({"memory": "lots"}, "memory: invalid size: 'lots'"),
+        ({"ulimits": {"nofile": "many"}}, "ulimits: nofile=many"),
+        ({"cap_add": "SYS_ADMIN"}, "cap_add must be a list of texts, not 'SYS_ADMIN'"),
+        ({"read_only": 1}, "read_only must be True or False, not 1"),
+        ({"env": {"A=B": "c"}}, "env: 'A=B' cannot be a name"),
+    ],
+)
+def test_what_cannot_be_is_refused(given, message):
+    with pytest.raises(UsageError) as caught:
+        make_request(image(), None, given)
+    assert caught.value.message == message
+
+
+def test_an_image_without_a_command_has_to_be_told_one():
+    with pytest.raises(UsageError, match="has neither ENTRYPOINT nor CMD"):
+        make_request(image(cmd=None), None, {})
