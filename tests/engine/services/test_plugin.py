@@ -1,0 +1,245 @@
+"""Fixtures and reports, in runs of pytest with a real podman."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.engine.services.conftest import ServiceStorage, needs_podman
+
+pytestmark = needs_podman
+TESTS = '''
+import urllib.request
+
+import pytest
+
+from pytest_zlayer import ready, service_fixture
+
+WEB = """FROM localhost/test/busybox:1
+RUN mkdir /www && echo hello > /www/index.html
+EXPOSE 8080
+CMD ["httpd", "-f", "-v", "-p", "8080", "-h", "/www"]
+"""
+
+
+def get(service):
+    return urllib.request.urlopen(service.url()).read()
+
+'''
+PASSING = (
+    TESTS
+    + """
+shared = service_fixture(text=WEB, ready=ready.http(), name="shared")
+
+
+def test_shared(shared):
+    assert get(shared) == b"hello\\n"
+
+
+@pytest.mark.image(text=WEB)
+@pytest.mark.parametrize("number", range(4))
+def test_own(zlayer_service, number):
+    assert get(zlayer_service) == b"hello\\n"
+
+
+@pytest.mark.image(text=WEB, name="server")
+@pytest.mark.image(text="FROM localhost/test/busybox:1", name="client")
+@pytest.mark.zlayer_service(name="server")
+@pytest.mark.zlayer_service("sleep 1000", name="client")
+def test_two(zlayer_services):
+    assert list(zlayer_services) == ["server", "client"]
+    assert zlayer_services["client"].run("wget -qO- http://server:8080/").stdout == "hello\\n"
+
+
+@pytest.mark.image(text=WEB)
+def test_network(zlayer_image, zlayer_network):
+    with zlayer_image.serve(network=zlayer_network, name="one") as one:
+        assert get(one) == b"hello\\n"
+"""
+)
+FAILING = (
+    TESTS
+    + """
+shared = service_fixture(text=WEB, name="shared")
+
+
+def test_shared(shared):
+    get(shared)
+    assert not "of this"
+
+
+@pytest.mark.image(text=WEB)
+def test_by_hand(zlayer_image):
+    with zlayer_image.serve("echo last words; sleep 1000", name="by-hand"):
+        raise ValueError
+
+
+@pytest.mark.image(text=WEB)
+@pytest.mark.zlayer_service("echo dying words; exit 7")
+def test_dies(zlayer_service): ...
+
+
+def test_after(): ...
+"""
+)
+SLEEPING = (
+    TESTS
+    + """
+import pathlib, time
+
+
+@pytest.mark.image(text=WEB, name="a")
+@pytest.mark.image(text=WEB, name="b")
+@pytest.mark.image(text=WEB, name="c")
+@pytest.mark.zlayer_service(name="a")
+@pytest.mark.zlayer_service(name="b")
+@pytest.mark.zlayer_service(name="c")
+def test_sleeps(zlayer_services):
+    pathlib.Path("running").touch()
+    time.sleep(600)
+"""
+)
+
+
+class Runs:
+    """Runs of pytest in a folder, on a storage."""
+
+    def __init__(self, folder: Path, storage: ServiceStorage) -> None:
+        self.folder = folder
+        self._storage = storage
+
+    def begin(self, text: str, *options: str) -> subprocess.Popen[str]:
+        (self.folder / "test_it.py").write_text(text)
+        (self.folder / "pytest.ini").write_text("[pytest]\n")
+        storage = self._storage.storage
+        argv = [
+            sys.executable, "-m", "pytest", "-p", "no:cacheprovider",
+            f"--zlayer-root={storage.root}",
+            f"--zlayer-runroot={storage.runroot}", *options,
+        ]  # fmt: skip
+        env = {**self._storage.environment, "XDG_CACHE_HOME": str(self.folder / "cache")}
+        return subprocess.Popen(
+            argv, cwd=self.folder, env=env, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+
+    def run(self, text: str, *options: str) -> str:
+        return self.begin(text, *options).communicate(timeout=300)[0]
+
+    def wait_for(self, name: str) -> None:
+        until = time.monotonic() + 120
+        while not (self.folder / name).exists():
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+
+@pytest.fixture
+def runs(tmp_path: Path, service_storage: ServiceStorage) -> Runs:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return Runs(folder, service_storage)
+
+
+def assert_nothing_left(storage: ServiceStorage) -> None:
+    left = {name: found for name, found in storage.leftovers().items() if found}
+    assert left == {}
+
+
+@pytest.mark.parametrize("workers", ["0", "4"])
+def test_fixtures_serve_and_leave_nothing(runs, service_storage, workers):
+    said = runs.run(PASSING, "-n", workers)
+    assert "7 passed" in said, said
+    assert_nothing_left(service_storage)
+
+
+def test_logs_are_sections_of_the_reports_of_failed_tests(runs, service_storage):
+    said = runs.run(FAILING, "--junitxml=junit.xml", "-v")
+    assert "1 passed" in said, said
+    for heading in ("service shared", "service by-hand", "service inline"):
+        assert said.count(f" {heading} -") == 1, said
+    assert "service inline ended while it was waited for: exit code 7" in said
+    assert "response:200" in said
+    junit = (runs.folder / "junit.xml").read_text()
+    for text in ("response:200", "last words", "dying words"):
+        assert text in junit
+    assert_nothing_left(service_storage)
+
+
+def test_services_of_failed_tests_are_kept_on_demand(runs, service_storage):
+    said = runs.run(FAILING, "--zlayer-keep=failed")
+    names = sorted(name.rpartition("-")[0] for name in service_storage.containers())
+    assert names == ["zlayer-kept-inline", "zlayer-kept-inline", "zlayer-kept-test-shared"], said
+    [line] = [one for one in said.splitlines() if one.startswith("service of test-shared: ")]
+    command = line.partition(": ")[2].replace("-it", "-i")
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], input="cat /www/index.html\n", text=True, check=True,
+        env=service_storage.environment, capture_output=True,
+    )  # fmt: skip
+    assert "response:200" in done.stdout + done.stderr
+    assert done.stdout.endswith("hello\n")
+    assert service_storage.leftovers()["networks"] == []
+    service_storage.podman("rm", "--all", "--force", "--time", "0")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_services_too(runs, service_storage, number):
+    running = runs.begin(SLEEPING)
+    runs.wait_for("running")
+    running.send_signal(number)
+    running.communicate(timeout=60)
+    assert_nothing_left(service_storage)
+
+
+def test_killed_pytest_leaves_nothing_after_the_next_session(runs, service_storage):
+    running = runs.begin(SLEEPING)
+    runs.wait_for("running")
+    assert len(service_storage.containers()) == 3
+    agents = _children(running.pid)
+    os.killpg(running.pid, signal.SIGKILL)
+    for one in agents:  # nobody is left to clean up
+        os.kill(one, signal.SIGKILL)
+    running.communicate(timeout=60)
+    assert len(service_storage.containers()) == 3
+    said = runs.run(PASSING, "-k", "test_own")
+    assert "4 passed" in said, said
+    assert_nothing_left(service_storage)
+
+
+def test_a_killed_pytest_whose_agent_lives_leaves_nothing(runs, service_storage):
+    running = runs.begin(SLEEPING)
+    runs.wait_for("running")
+    running.kill()
+    running.communicate(timeout=60)
+    until = time.monotonic() + 60
+    while any(service_storage.leftovers().values()) and time.monotonic() < until:
+        time.sleep(0.5)
+    assert_nothing_left(service_storage)
+
+
+def _children(parent: int) -> list[int]:
+    text = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+    return [int(one) for one in text.split()]
+
+
+@pytest.mark.parametrize(
+    ("marks", "message"),
+    [
+        ("@pytest.mark.zlayer_service(prot=80)", "unknown argument 'prot' of the zlayer_service"),
+        (
+            "@pytest.mark.zlayer_service(name='db')",
+            "the test does not declare: db",
+        ),
+    ],
+)
+def test_mistakes_are_told_before_anything_runs(runs, marks, message):
+    text = f"import pytest\n@pytest.mark.image(text='FROM scratch')\n{marks}\n"
+    fixture = "zlayer_services" if "name" in marks else "zlayer_service"
+    said = runs.run(f"{text}def test_it({fixture}): ...\ndef test_other(): ...\n")
+    assert message in said
+    assert "passed" not in said
