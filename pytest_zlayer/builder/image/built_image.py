@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_zlayer.builder.image.image_like import CommandLike, OtherEngine, SaveFormat
 from pytest_zlayer.builder.image.path import ImagePath
