@@ -105,6 +105,12 @@ class PlaceUse(Generic[P]):
                 self._unusable.add(key)
                 self._warn(f"{self.name}: the entry {key[:12]}… is not used: {why}")
 
+    def give_up(self, why: str) -> None:
+        """Use it no more."""
+        with self._guard:
+            if not self.off:
+                self._give_up(self._warn, f"{self.name} is not used any more: {why}")
+
     def _wait(self, busy: BusyPlace) -> None:
         seconds = _FIRST * 2**self._times if busy.wait is None else max(busy.wait, 0.1)
         self._times += 1

@@ -1,0 +1,164 @@
+"""Looking cached layers up on other machines, and bringing them into the store."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.builder.cache.layer_cache import CachedLayers, LayerCache, cache_name, part_name
+from pytest_zlayer.builder.oci.config import Chain, Layer
+from pytest_zlayer.builder.remote.blobs import decompress
+from pytest_zlayer.builder.remote.entry import Entry, EntryError
+from pytest_zlayer.builder.remote.place import Fetched, Place
+from pytest_zlayer.builder.remote.use import PlaceUse, is_older
+
+
+class ImportLayers(Protocol):
+    """Puts layers into the store, on top of those that are there."""
+
+    def __call__(self, chain: Chain, names: Sequence[str], platform: tuple[str, str, str]) -> str:
+        """Make an image of all layers under these names; its id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """For which build something is looked up.
+
+    Attributes:
+        base: the layers of the base image under the stage.
+        platform: architecture, operating system and variant.
+        check: called now and then; raises where the build is to end.
+        arrived: called with each entry that was fetched: place, layers, bytes, seconds.
+    """
+
+    base: Chain
+    platform: tuple[str, str, str]
+    check: Callable[[], None]
+    arrived: Callable[[str, Entry, float], None]
+
+
+class RemoteLayers:
+    """Finds layers in places. Safe for several threads and processes: each entry is fetched once.
+
+    Args:
+        places: where to look, in this order.
+        cache: the layer cache of the store.
+        importing: brings layers into the store.
+        scratch: a directory for layers on their way, removed at the end.
+        max_age: seconds after which an entry counts as stale.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[PlaceUse[Place]],
+        *,
+        cache: LayerCache,
+        importing: ImportLayers,
+        scratch: Path,
+        max_age: float,
+    ) -> None:
+        self._places = tuple(places)
+        self._cache = cache
+        self._importing = importing
+        self._scratch = scratch
+        self._max_age = max_age
+        self._asked: set[str] = set()
+        self._guard = threading.Lock()
+
+    def find(self, key: str, asked: Asked) -> CachedLayers | None:
+        """The layers of ``key`` in the store, fetched from the first place that has them."""
+        for place in self._places:
+            if key in (place.keys() or ()):
+                found = self._fetch_locked(place, key, asked)
+                if found is not None:
+                    return found
+        return None
+
+    def look_again(self, key: str, asked: Asked) -> CachedLayers | None:
+        """The same for what another machine may have finished since the list was read.
+
+        A place is asked for a key in this way at most once.
+        """
+        with self._guard:
+            if key in self._asked:
+                return None
+            self._asked.add(key)
+        for place in self._places:
+            found = None if place.off else self._fetch_locked(place, key, asked)
+            if found is not None:
+                return found
+        return None
+
+    def _fetch_locked(self, place: PlaceUse[Place], key: str, asked: Asked) -> CachedLayers | None:
+        with self._cache.locks.hold(f"remote-{key}", lambda: None, asked.check):
+            return self._cache.find_stored(key) or self._fetch(place, key, asked)
+
+    def _fetch(self, place: PlaceUse[Place], key: str, asked: Asked) -> CachedLayers | None:
+        began = time.monotonic()
+        try:
+            fetched = place.do(lambda one: one.fetch(key))
+            if fetched is None:
+                return None
+            self._check(fetched.entry, key, asked)
+            self._import(fetched, asked)
+        except EntryError as error:
+            place.spoil(key, str(error))
+            return None
+        except EngineError as error:
+            if error.failure.kind == "interrupted":
+                raise
+            place.spoil(key, f"it cannot be imported: {error.message}")
+            return None
+        except OSError as error:
+            place.give_up(error.strerror or str(error))
+            return None
+        asked.arrived(place.name, fetched.entry, time.monotonic() - began)
+        return self._cache.find_stored(key)
+
+    def _check(self, entry: Entry, key: str, asked: Asked) -> None:
+        if key not in entry.keys:
+            raise EntryError("it does not have the key that it is found by")
+        if entry.base != tuple(one.diff_id for one in asked.base.layers):
+            raise EntryError("it stands on another base image")
+        if entry.platform != asked.platform:
+            raise EntryError(f"it is for {'/'.join(filter(None, entry.platform))}")
+        if is_older(entry.created, self._max_age):
+            raise EntryError("it is older than the cache's maximum age")
+
+    def _import(self, fetched: Fetched, asked: Asked) -> None:
+        entry, below = fetched.entry, len(asked.base.layers)
+        with self._unpacked(fetched, asked.check) as layers:
+            chain = asked.base
+            for layer, history in zip(layers, entry.history, strict=True):
+                chain = chain.add(layer, history)
+            parts = [
+                part_name(key, below + count)
+                for key, count in entry.keys.items()
+                if key != entry.top
+            ]
+            self._importing(chain, [cache_name(entry.top), *parts], asked.platform)
+        for key in entry.keys:
+            self._cache.add(key)
+
+    @contextlib.contextmanager
+    def _unpacked(self, fetched: Fetched, check: Callable[[], None]) -> Iterator[list[Layer]]:
+        directory = self._scratch / f"unpacked-{fetched.entry.top[:16]}"
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        try:
+            layers = []
+            for one in fetched.entry.layers:
+                tar = directory / one.diff_id[7:]
+                if not tar.exists():
+                    decompress(one, fetched.blobs / one.digest[7:], tar, check)
+                layers.append(Layer(one.diff_id, one.size, tar))
+            yield layers
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
