@@ -247,6 +247,69 @@ class ImageUsed(BuildEvent):
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayersFetched(BuildEvent):
+    """Layers that another machine has built were brought into the store.
+
+    Attributes:
+        key: the cache key they were found by.
+        place: where they came from, as it was given.
+        layers: how many.
+        bytes: how many were transferred at the most, compressed.
+        seconds: how long it took.
+    """
+
+    key: str
+    place: str
+    layers: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayersMissed(BuildEvent):
+    """No place on another machine has the layer of a step that has to run.
+
+    Attributes:
+        stage, number, line, text: the step.
+        key: its cache key.
+        reason: what differs from the nearest entry, as far as it can be told.
+    """
+
+    stage: str
+    number: int
+    line: int
+    text: str
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayersSent(BuildEvent):
+    """Finished layers were sent to a place; the attributes are those of ``LayersFetched``."""
+
+    key: str
+    place: str
+    layers: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachePlaceProblem(BuildEvent):
+    """A place on another machine failed, or one of its entries cannot be used; builds go on.
+
+    Attributes:
+        place: as it was given.
+        message: what happened, one sentence.
+        warning: false for what is no fault, such as a place that may only be read.
+    """
+
+    place: str
+    message: str
+    warning: bool
+
+
 Event: TypeAlias = (
     BuildStarted
     | Waiting
@@ -265,4 +328,8 @@ Event: TypeAlias = (
     | BuildComplete
     | ImageContents
     | ImageUsed
+    | LayersFetched
+    | LayersMissed
+    | LayersSent
+    | CachePlaceProblem
 )

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from pytest_zlayer.inputs.settings import Settings
 
 _SETTINGS = (
+    "cache-from",
+    "cache-to",
+    "cache-push-timeout",
     *STORAGE,
     "keep",
     "retries",

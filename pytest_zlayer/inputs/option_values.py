@@ -6,6 +6,10 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_zlayer.builder.model.cache_place import CachePlace
 
 
 def one_of(choices: Sequence[str]) -> Callable[[str], str]:
@@ -29,6 +33,16 @@ def to_text(text: str) -> str:
 def to_path(text: str) -> Path:
     """An absolute path; relative ones start at the working directory."""
     return Path(to_text(text)).expanduser().absolute()
+
+
+def to_place(text: str) -> CachePlace:
+    """A place where cached layers are kept for other machines."""
+    from pytest_zlayer.builder.model.cache_place import parse_place
+
+    try:
+        return parse_place(to_text(text), Path.cwd())
+    except ValueError as problem:
+        raise ValueError(f"expected dir:PATH or REGISTRY/REPOSITORY ({problem})") from None
 
 
 def to_program(text: str) -> str:

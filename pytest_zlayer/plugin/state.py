@@ -162,7 +162,9 @@ def _open_session(state: State) -> BuildSession:
     from pytest_zlayer.builder.session.build_session import BuildSession
 
     options = state.settings.build_options(
-        session_id=state.session_id, worker=state.worker or "main"
+        session_id=state.session_id,
+        worker=state.worker or "main",
+        send_cached=state.settings["prebuild"] == "only",
     )
     return BuildSession(options, listener=listener(state), hooks=_hooks(state.config))
 

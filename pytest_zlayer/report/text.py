@@ -6,8 +6,18 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from pytest_zlayer.report.units import count_text, seconds_text, size_text
+
 if TYPE_CHECKING:
-    from pytest_zlayer.events import Event, StepComplete, StepRetry, StepStarted
+    from pytest_zlayer.events import (
+        CachePlaceProblem,
+        Event,
+        LayersFetched,
+        LayersSent,
+        StepComplete,
+        StepRetry,
+        StepStarted,
+    )
 
 Detail = Literal["quiet", "short", "full"]
 PREFIX = "zlayer: "
@@ -39,6 +49,8 @@ class ProgressLines:
             return [self.prefix + retry_line(event)]
         if self.detail == "quiet":
             return []
+        if isinstance(event, events.CachePlaceProblem):
+            return [f"{self.prefix}{place_problem(event)}"]
         if isinstance(event, events.BuildStarted):
             self._headers[event.build_id] = _header(event.image, event.stages)
             return self._announce(event.build_id) if self.detail == "full" else []
@@ -81,6 +93,15 @@ class ProgressLines:
                 return f"{event.image}: waiting for {event.what}"
             case events.Pulling():
                 return f"{event.image}: pulling {event.reference}"
+            case events.LayersFetched():
+                return f"{event.image}: {_transferred(event)} from {event.place}" if full else None
+            case events.LayersSent():
+                return (
+                    f"{event.image}: {_transferred(event)} sent to {event.place}" if full else None
+                )
+            case events.LayersMissed():
+                where = _where(event.image, event.stage)
+                return f"{where} {event.text}: no cached layer: {event.reason}" if full else None
             case events.StepStarted():
                 self._running.add(_key(event))
                 slow = event.text.upper().startswith(_SLOW)
@@ -116,6 +137,16 @@ def retry_line(event: StepRetry) -> str:
         f"{event.attempt} of {event.attempts} failed: {_first_line(event.reason)}; "
         f"trying again in {event.delay:g}s"
     )
+
+
+def place_problem(event: CachePlaceProblem) -> str:
+    """One line that tells what is wrong with a place where cached layers are kept."""
+    return f"cache place {event.place}: {event.message}"
+
+
+def _transferred(event: LayersFetched | LayersSent) -> str:
+    layers = count_text(event.layers, "layer")
+    return f"{layers} ({size_text(event.bytes)}, {seconds_text(event.seconds)})"
 
 
 def _header(image: str, stages: tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_zlayer.builder.model.cache_place import DirectoryPlace, RegistryPlace
 from pytest_zlayer.inputs.options import OPTIONS, Option
 
 # A text for each option and what it means.
@@ -31,6 +32,9 @@ VALUES = {
     "cache": ("session", "session"),
     "cache-max-age": ("2d", 2 * 86400.0),
     "cache-max-size": ("3GiB", 3 * 1024**3),
+    "cache-from": ("dir:/srv/cache", (DirectoryPlace(Path("/srv/cache")),)),
+    "cache-to": ("ghcr.io/o/zlayer", RegistryPlace("ghcr.io/o/zlayer")),
+    "cache-push-timeout": ("5", 5.0),
     "jobs": ("3", 3),
     "prebuild": ("off", "off"),
     "missing": ("skip", "skip"),
@@ -172,6 +176,11 @@ def test_native_toml_can_hold_numbers_and_booleans(settings_of, project):
         ("--zlayer-cache-max-age=14", "expected a time such as 12h or 14d, not '14'"),
         ("--zlayer-cache-max-size=big", "expected a size such as 500MB or 10GiB, not 'big'"),
         ("--zlayer-registry=", "expected some text, not ''"),
+        (
+            "--zlayer-cache-to=ghcr.io/o/zlayer:main",
+            "expected dir:PATH or REGISTRY/REPOSITORY (a cache place has no tag: name the "
+            "repository alone), not 'ghcr.io/o/zlayer:main'",
+        ),
     ],
 )
 def test_a_wrong_value_is_told_with_the_option(project, flag, message):

@@ -14,13 +14,17 @@ from pytest_zlayer.builder.cache.layer_cache import CachedLayers, LayerCache, ca
 from pytest_zlayer.builder.copy.digests import Digests
 from pytest_zlayer.builder.execute.slots import Slots
 from pytest_zlayer.builder.model.options import BuildOptions
+from pytest_zlayer.builder.oci.chain import Chain
 from pytest_zlayer.builder.plan.build_plan import BuildPlan
+from pytest_zlayer.builder.remote.entry import Entry
+from pytest_zlayer.builder.remote.lookup import Asked
+from pytest_zlayer.builder.remote.remote_cache import RemoteCache
 from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.builder.store.base_images import BaseImages
 from pytest_zlayer.builder.store.mounted_images import MountedImages
 from pytest_zlayer.dockerfile.values.platforms import Platform
 from pytest_zlayer.errors import ZlayerError
-from pytest_zlayer.events import BuildEvent, Event
+from pytest_zlayer.events import BuildEvent, Event, LayersFetched
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
@@ -83,6 +87,7 @@ class Build:
     """One build under way.
 
     Attributes:
+        remote: the cache places on other machines.
         views: images of this build mounted for reading.
         scratch: private directory, removed when the build ends.
         slots: bounds the steps that run side by side in the whole session.
@@ -100,6 +105,7 @@ class Build:
     options: BuildOptions
     engine: Engine
     cache: LayerCache
+    remote: RemoteCache
     views: MountedImages
     bases: BaseImages
     digests: Digests
@@ -155,9 +161,40 @@ class Build:
         known = [limit for limit in limits if limit is not None]
         return min(known) if known else None
 
-    def cached(self, key: str) -> CachedLayers | None:
-        """The layers cached under ``key``, unless this build is to use none."""
-        return None if self.plan.spec.no_cache else self.cache.find(key)
+    def cached(
+        self, key: str, base: Chain | None = None, *, again: bool = False
+    ) -> CachedLayers | None:
+        """The layers cached under ``key``, unless this build is to use none.
+
+        Args:
+            key: what they were made from.
+            base: the layers of the base image under them; places on other machines are asked only
+                where it is given.
+            again: whether such places are to be asked for what came lately: a step would have to
+                run otherwise.
+        """
+        if self.plan.spec.no_cache:
+            return None
+        found = self.cache.find(key)
+        if found is not None or base is None or not self.remote.reads:
+            return found
+        asked = self._asked(base)
+        found = self.remote.find(key, asked)
+        return self.remote.look_again(key, asked) if found is None and again else found
+
+    def _asked(self, base: Chain) -> Asked:
+        def arrived(place: str, key: str, entry: Entry, seconds: float) -> None:
+            self.emit(
+                LayersFetched,
+                key=key,
+                place=place,
+                layers=len(entry.layers),
+                bytes=entry.compressed,
+                seconds=seconds,
+            )
+
+        platform = (self.platform.architecture, self.platform.os, self.platform.variant)
+        return Asked(base=base, platform=platform, check=self.check, arrived=arrived)
 
     def layer_name(self, key: str) -> str:
         """The name a finished layer gets.

@@ -186,13 +186,15 @@ class Executor:
     def _start_of(self, plan: StagePlan, *, cached: bool) -> StageFiles:
         """What a stage begins with: nothing, its base image, or the stage it is built from."""
         if plan.base is not None:
-            return StageFiles(self._build, Head(plan.base.id, plan.base.chain), plan.base)
+            start = Head(plan.base.id, plan.base.chain)
+            return StageFiles(self._build, start, plan.base, base_chain=plan.base_chain)
         if plan.base_stage is None or cached:
-            return StageFiles(self._build, Head(), None)
+            return StageFiles(self._build, Head(), None, base_chain=plan.base_chain)
         parent = self._stage(plan.base_stage).files
         if self._successor(plan.base_stage) == plan.index:
-            return StageFiles(self._build, Head(), None, parent=parent)
-        return StageFiles(self._build, parent.stored_head(), None)
+            return StageFiles(self._build, Head(), None, base_chain=plan.base_chain, parent=parent)
+        start = parent.stored_head()
+        return StageFiles(self._build, start, None, base_chain=plan.base_chain, below=parent)
 
     def _successor(self, index: int) -> int | None:
         """The stage that goes on in the container of another one, before its image is there.

@@ -16,6 +16,7 @@ from pytest_zlayer.builder.oci.config import config_json
 from pytest_zlayer.builder.oci.layer import LayerEntry, write_layer
 from pytest_zlayer.builder.oci.layout import write_layout
 from pytest_zlayer.builder.plan.steps import Step
+from pytest_zlayer.builder.remote.sender import Batch
 from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.errors import ZlayerError
@@ -25,6 +26,8 @@ from pytest_zlayer.errors import ZlayerError
 _GATHERING = 2.0
 # Bytes that are still brought into the store when somebody wants the build to end at once.
 _LITTLE = 100_000_000
+# Seconds from which on a layer is worth being found for itself.
+_LONG = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class PendingLayer:
 
     step: Step
     layer: Layer
+    created: str
     entries: tuple[LayerEntry, ...] | None
 
 
@@ -61,11 +65,25 @@ class PendingLayers:
     Args:
         build: the build under way.
         head: where the stage begins.
+        base: the layers of the base image under it.
         parent: the layers of the stage it stands on, until they are needed from the store.
+        keys: of the topmost layers of ``head``, from below, as far as they are known.
     """
 
-    def __init__(self, build: Build, head: Head, parent: PendingLayers | None = None) -> None:
+    def __init__(
+        self,
+        build: Build,
+        head: Head,
+        base: Chain,
+        parent: PendingLayers | None = None,
+        *,
+        keys: Sequence[str] = (),
+    ) -> None:
         self._build = build
+        self._base = base
+        # The keys of the topmost layers, from below; those that others may look for first.
+        self._keys = [*keys]
+        self._sought: set[str] = set()
         self._head = head
         self._parent = parent
         self._finished = False
@@ -82,6 +100,7 @@ class PendingLayers:
         with self._guard:
             if self._parent is not None:
                 start = self._parent.stored_head()
+                self._keys = [*self._parent.keys(), *self._keys]
                 self._head, self._parent = replace(start, pending=self._head.pending), None
             return self._head
 
@@ -101,13 +120,16 @@ class PendingLayers:
             self.flush()
             return self.head
 
+    def keys(self) -> tuple[str, ...]:
+        """The cache keys of the topmost layers, from below, as far as they are known."""
+        return tuple(self._keys)
+
     def chain(self) -> Chain:
         """All layers and their history; those that are not in the store yet with their files."""
         with self._guard:
             chain = self._stored_chain()
-            created = timestamp_text(self._build.now())
             for one in self._head.pending:
-                chain = chain.add(one.layer, HistoryEntry(one.step.history, created))
+                chain = chain.add(one.layer, HistoryEntry(one.step.history, one.created))
             return chain
 
     def _stored_chain(self) -> Chain:
@@ -134,10 +156,20 @@ class PendingLayers:
         directory.mkdir()
         blob = write_layer(entries, directory, timestamp=self._build.source_date_epoch)
         layer = Layer(blob.diff_id, blob.size, blob.path)
-        pending = PendingLayer(step, layer, entries if composed else None)
+        # Told once: wherever the layer goes, its history is the same.
+        created = timestamp_text(self._build.now())
+        pending = PendingLayer(step, layer, created, entries if composed else None)
         with self._guard:
+            if step.selection is not None:  # what is below it stays when the context changes
+                self._sought.update(self._keys[-1:])
+            self._keys.append(step.key)
             self._head = replace(self._head, pending=(*self._head.pending, pending))
         return layer
+
+    def took(self, step: Step, seconds: float) -> None:
+        """Note how long a step took: who has the same one will look for it if that was long."""
+        if seconds >= _LONG:
+            self._sought.add(step.key)
 
     def size_of(self, step: Step) -> int | None:
         """Bytes of the layer of a step, as long as it waits to reach the store."""
@@ -152,17 +184,20 @@ class PendingLayers:
             _remove_blob(one.layer)
         part = None if layers.count is None else layers
         self._head, self._parent = Head(layers.image, part=part), None
+        self._keys = [layers.key]
         self._adopted(layers)
 
     def _adopted(self, layers: CachedLayers) -> None:
         self._build.adopted.append(layers)
         self._build.cache.touch(layers.key)
 
-    def go_on_from(self, image: str) -> None:
-        """Go on from an image of the store that has all layers."""
+    def go_on_from(self, image: str, key: str) -> None:
+        """Go on from an image of the store that has all layers, the topmost that of ``key``."""
         with self._guard:
             self._head, self._parent = Head(image), None
+            self._keys.append(key)
             self._release()
+            self._offer(image, self._stored_chain())
 
     def hold(self, key: str, lock: contextlib.ExitStack) -> None:
         """Keep the lock of a layer until others can find it in the store."""
@@ -288,6 +323,7 @@ class PendingLayers:
             self._stop_timer()
             if keys := [one.step.key for one in self._head.pending]:
                 chain = self.chain()
+                self._offer(image, chain)
                 self._settle(image, chain, CachedLayers(keys[-1], image, len(chain.layers)))
                 self._build.layer_added(keys[-1])
                 self._build.cache.withdraw(keys)
@@ -315,7 +351,31 @@ class PendingLayers:
                 # Another process has made it meanwhile; times may differ, files do not.
                 self._settle(found.image, Chain())
             else:
-                self._settle(self._import_new(chain, keys), chain)
+                image = self._import_new(chain, keys)
+                if self._head.pending:
+                    self._offer(image, chain)
+                self._settle(image, chain)
+
+    def _offer(self, image: str, chain: Chain) -> None:
+        """Have new layers, which are in ``image`` of the store now, sent to other machines."""
+        build, below = self._build, len(self._base.layers)
+        if build.plan.spec.no_cache or not build.remote.sends:
+            return
+        first = len(chain.layers) - len(self._keys) + 1
+        build.remote.offer(
+            Batch(
+                build_id=build.build_id,
+                image=build.plan.label,
+                stored=image,
+                chain=chain,
+                base=tuple(one.diff_id for one in self._base.layers),
+                keys={key: count - below for count, key in enumerate(self._keys, first)},
+                tags=[key for key in self._keys if key in self._sought],
+                platform=(
+                    build.platform.architecture, build.platform.os, build.platform.variant
+                ),
+            )
+        )  # fmt: skip
 
     def _settle(self, image: str, chain: Chain, part: CachedLayers | None = None) -> None:
         """Go on from ``image``, which has all layers of ``chain``."""

@@ -158,11 +158,13 @@ class StageExecutor:
         except BuildError as error:
             self._tell_failure(step, error)
             raise
+        seconds = time.monotonic() - started
+        self.files.layers.took(step, seconds)
         self._record(
             step,
             cached=cached,
             attempts=attempts,
-            seconds=time.monotonic() - started,
+            seconds=seconds,
             size=None if cached else self.files.layers.size_of(step),
         )
 
@@ -206,7 +208,7 @@ class StageExecutor:
             )
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._lock(step))
-            layers = build.cached(step.key)
+            layers = build.cached(step.key, self.plan.base_chain, again=True)
             if layers is not None:
                 self.files.adopt(layers)
                 return True, 0
@@ -391,7 +393,7 @@ def deepest_cached(build: Build, plan: StagePlan, done: int = 0) -> tuple[int, C
     """
     for position in range(len(plan.steps) - 1, done - 1, -1):
         step = plan.steps[position]
-        layers = build.cached(step.key) if step.makes_layer else None
+        layers = build.cached(step.key, plan.base_chain) if step.makes_layer else None
         if layers is not None:
             return position, layers
     return None

@@ -29,16 +29,31 @@ class StageFiles:
         build: the build under way.
         head: where the stage begins.
         base: the base image it begins with, if it does.
+        base_chain: the layers of the base image under it, or under the stage it is built from.
         parent: the files of the stage in whose container it goes on.
+        below: the files of the stage it is built from, in a container of its own.
     """
 
     def __init__(
-        self, build: Build, head: Head, base: BaseImage | None, *, parent: StageFiles | None = None
+        self,
+        build: Build,
+        head: Head,
+        base: BaseImage | None,
+        *,
+        base_chain: Chain,
+        parent: StageFiles | None = None,
+        below: StageFiles | None = None,
     ) -> None:
         self._build = build
         self._base = base
         self._parent = parent
-        self.layers: PendingLayers = PendingLayers(build, head, parent.layers if parent else None)
+        self.layers: PendingLayers = PendingLayers(
+            build,
+            head,
+            base_chain,
+            parent.layers if parent else None,
+            keys=below.layers.keys() if below else (),
+        )
         self._container: WorkingContainer | None = None
         self._tells_changes = build.engine.storage.driver == "overlay"  # until a container shows it
 
@@ -151,7 +166,7 @@ class StageFiles:
         image = container.commit(self._build.layer_name(step.key))
         self._build.layer_added(step.key)
         self._container = None
-        self.layers.go_on_from(image)
+        self.layers.go_on_from(image, step.key)
 
     def hold(self, key: str, lock: contextlib.ExitStack) -> None:
         """Keep the lock of a layer until others can find it in the store."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from pytest_zlayer.builder.model.cache_place import CachePlace
 from pytest_zlayer.builder.model.retry_policy import TRANSFERS, RetryPolicy
 from pytest_zlayer.choices import PullMode
 
@@ -45,6 +46,10 @@ class BuildOptions:
         cache_mounts: targets mounted as caches in every RUN.
         cache_max_age: seconds after which an unused cached layer is removed.
         cache_max_size: bytes the layer cache may hold.
+        cache_from: places on other machines where layers are looked for, in this order.
+        cache_to: a place that finished layers are sent to, or ``None``.
+        cache_push_timeout: seconds the end of a session waits for layers on their way.
+        send_cached: send also what was cached here before and the place has not.
         transfer_timeout: seconds one attempt of a pull or push may take; ``None``: no limit.
         transfer_retry: how often a pull or push that failed for a reason that may pass (network,
             internal error of the registry) is tried again.
@@ -83,6 +88,10 @@ class BuildOptions:
     cache_mounts: tuple[str, ...] = ()
     cache_max_age: float = 14 * 86400.0
     cache_max_size: int = 10 * 1024**3
+    cache_from: tuple[CachePlace, ...] = ()
+    cache_to: CachePlace | None = None
+    cache_push_timeout: float = 60.0
+    send_cached: bool = False
     transfer_timeout: float | None = 600.0
     transfer_retry: RetryPolicy = TRANSFERS
     authfile: Path | None = None

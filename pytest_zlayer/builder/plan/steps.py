@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.cache.layer_cache import key_of
 from pytest_zlayer.builder.copy import CopyError, Selection
+from pytest_zlayer.builder.oci.chain import Chain
 from pytest_zlayer.builder.plan.reads import copy_reads, run_reads
 from pytest_zlayer.builder.store.base_images import BaseImage, BaseImageError
 from pytest_zlayer.choices import NetworkMode
@@ -83,7 +84,8 @@ class Step:
 class StagePlan:
     """A stage with all its steps known and nothing run yet.
 
-    ``base`` is the base image, ``None`` for scratch or when the base is the stage ``base_stage``.
+    ``base`` is the base image, ``None`` for scratch or when the base is the stage ``base_stage``;
+    ``base_chain``: the layers of the base image that the stage stands on in the end.
     """
 
     index: int
@@ -93,6 +95,7 @@ class StagePlan:
     base_key: str
     begin: StageState
     steps: tuple[Step, ...]
+    base_chain: Chain = field(default_factory=Chain)
 
     @property
     def key(self) -> str:
@@ -174,18 +177,20 @@ class StagePlanner:
 
     def _plan_stage(self, index: int) -> StagePlan:
         node = self._graph.nodes[index]
-        settings = self._settings
+        settings, chain = self._settings, Chain()
         base, base_stage, key = None, None, settings.root_key("scratch", settings.platform)
         start: ImageConfig | StageState
         if node.base.kind == "stage":
             base_stage = node.base.index
             start, key = self._of(base_stage).state, self._of(base_stage).key
+            chain = self._of(base_stage).base_chain
         elif node.base.kind == "scratch":
             start = ImageConfig()
         else:
             with self._at(node.stage.from_.image.span):
                 base = self._inputs.base_image(self._graph, index)
             start, key = base.config, settings.root_key("image", base.id)
+            chain = base.chain
         begin = begin_stage(self._graph, index, start)
         inherited = start.config if isinstance(start, StageState) else start
         instructions = (
@@ -193,7 +198,7 @@ class StagePlanner:
             *node.stage.instructions,
         )
         steps = tuple(self._steps(index, begin, instructions, key))
-        return StagePlan(index, stage_label(node.stage), base, base_stage, key, begin, steps)
+        return StagePlan(index, stage_label(node.stage), base, base_stage, key, begin, steps, chain)
 
     def _steps(
         self, index: int, state: StageState, instructions: tuple[AnyInstruction, ...], key: str

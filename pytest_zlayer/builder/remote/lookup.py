@@ -13,7 +13,7 @@ from typing import Protocol
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.cache.layer_cache import CachedLayers, LayerCache, cache_name, part_name
-from pytest_zlayer.builder.oci.config import Chain, Layer
+from pytest_zlayer.builder.oci.chain import Chain, Layer
 from pytest_zlayer.builder.remote.blobs import decompress
 from pytest_zlayer.builder.remote.entry import Entry, EntryError
 from pytest_zlayer.builder.remote.place import Fetched, Place
@@ -35,13 +35,13 @@ class Asked:
         base: the layers of the base image under the stage.
         platform: architecture, operating system and variant.
         check: called now and then; raises where the build is to end.
-        arrived: called with each entry that was fetched: place, layers, bytes, seconds.
+        arrived: called with each entry that was fetched: place, key, entry, seconds.
     """
 
     base: Chain
     platform: tuple[str, str, str]
     check: Callable[[], None]
-    arrived: Callable[[str, Entry, float], None]
+    arrived: Callable[[str, str, Entry, float], None]
 
 
 class RemoteLayers:
@@ -119,7 +119,7 @@ class RemoteLayers:
         except OSError as error:
             place.give_up(error.strerror or str(error))
             return None
-        asked.arrived(place.name, fetched.entry, time.monotonic() - began)
+        asked.arrived(place.name, key, fetched.entry, time.monotonic() - began)
         return self._cache.find_stored(key)
 
     def _check(self, entry: Entry, key: str, asked: Asked) -> None:

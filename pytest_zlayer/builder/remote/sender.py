@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import queue
 import shutil
@@ -12,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.oci.chain import Chain
 from pytest_zlayer.builder.remote.blobs import compress
 from pytest_zlayer.builder.remote.entry import Entry, EntryLayer
@@ -25,24 +27,22 @@ class Batch:
     """Layers that reached the store together, with all that they stand on.
 
     Attributes:
-        image: label of the image they were built for.
+        build_id, image: the build, and the label of its image.
         stored: id of an image of the store that has them all, from the lowest.
         chain: all layers of the stage, the base image's too, with their history.
         base: diff ids of the base image.
         keys: each cache key, and how many layers above the base are its.
         tags: the keys that somebody may look for first.
-        tars: uncompressed layers that still lie in files of their own, by diff id; the sender
-            removes them.
         platform: architecture, operating system and variant.
     """
 
+    build_id: str
     image: str
     stored: str
     chain: Chain
     base: tuple[str, ...]
     keys: Mapping[str, int]
     tags: Sequence[str]
-    tars: Mapping[str, Path]
     platform: tuple[str, str, str]
 
     @property
@@ -87,7 +87,8 @@ class Sender:
         self._all_keys = all_keys
         self._told = told
         self._layers: dict[str, EntryLayer] = {}
-        self._batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._batches: queue.SimpleQueue[tuple[Batch, Path] | None] = queue.SimpleQueue()
+        self._numbers = itertools.count(1)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._guard = threading.Lock()
@@ -97,9 +98,8 @@ class Sender:
         """Have a batch sent; returns at once."""
         with self._guard:
             if self._stop.is_set() or self._use.off:
-                _discard(batch)
                 return
-            self._batches.put(batch)
+            self._batches.put((batch, self._kept(batch)))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="cache-to", daemon=True)
                 self._thread.start()
@@ -120,23 +120,36 @@ class Sender:
         """Send no more."""
         self._stop.set()
 
+    def _kept(self, batch: Batch) -> Path:
+        """A directory with the new layers of a batch: its builder removes its own at once."""
+        directory = self._scratch / f"batch-{next(self._numbers)}"
+        directory.mkdir(parents=True)
+        for layer in batch.chain.layers:
+            file = directory / layer.diff_id[7:]
+            if layer.blob is not None and not file.exists():
+                file.hardlink_to(layer.blob)
+        return directory
+
     def _work(self) -> None:
-        with contextlib.suppress(Interrupted):
-            while (batch := self._batches.get()) is not None:
-                with contextlib.ExitStack() as stack:
-                    stack.callback(_discard, batch)
+        # Whatever ends one batch ends all: the place is off, or the run is over.
+        with contextlib.suppress(Interrupted, EngineError):
+            while (offered := self._batches.get()) is not None:
+                batch, directory = offered
+                try:
                     if not self._stop.is_set() and not self._use.off:
-                        self._send(batch)
+                        self._send(batch, directory)
+                finally:
+                    shutil.rmtree(directory, ignore_errors=True)
 
     def _check(self) -> None:
         if self._stop.is_set():
             raise Interrupted
 
-    def _send(self, batch: Batch) -> None:
+    def _send(self, batch: Batch, tars: Path) -> None:
         began = time.monotonic()
         if batch.top in (self._use.keys() or ()):
             return
-        sent = self._use.do(lambda place: self._send_to(place, batch))
+        sent = self._use.do(lambda place: self._send_to(place, batch, tars))
         if sent is None:
             self.sent.failed += 1
             return
@@ -145,22 +158,20 @@ class Sender:
         self._use.note_key(batch.top)
         self._told(batch, sent, time.monotonic() - began)
 
-    def _send_to(self, place: Place, batch: Batch) -> int:
+    def _send_to(self, place: Place, batch: Batch, tars: Path) -> int:
         blobs = self._scratch / "blobs" / "sha256"
-        entry = self._entry(batch, blobs)
+        entry = self._entry(batch, blobs, tars)
         tags = list(batch.keys) if self._all_keys else [*dict.fromkeys((batch.top, *batch.tags))]
         return place.send(entry, blobs, tags, self._check)
 
-    def _entry(self, batch: Batch, blobs: Path) -> Entry:
+    def _entry(self, batch: Batch, blobs: Path, tars: Path) -> Entry:
         layers = batch.chain.layers[len(batch.base) :]
-        tars = dict(batch.tars)
-        if any(one.diff_id not in tars and one.diff_id not in self._layers for one in layers):
-            tars |= self._exported(batch)
-        for one in layers:
-            if one.diff_id not in self._layers:
-                self._layers[one.diff_id] = compress(
-                    tars[one.diff_id], one.diff_id, blobs, self._check
-                )
+        files = {one.diff_id: tars / one.diff_id[7:] for one in layers}
+        if any(not files[one].exists() for one in files.keys() - self._layers.keys()):
+            files = self._exported(batch)
+        for one in files:
+            if one not in self._layers and one not in batch.base:
+                self._layers[one] = compress(files[one], one, blobs, self._check)
         shutil.rmtree(self._scratch / "exported", ignore_errors=True)
         history = [one for one in batch.chain.history if not one.empty][len(batch.base) :]
         return Entry(
@@ -182,8 +193,3 @@ class Sender:
         files = [directory / one["digest"].partition(":")[2] for one in manifest["layers"]]
         diff_ids = [one.diff_id for one in batch.chain.layers]
         return dict(zip(diff_ids, files, strict=False))
-
-
-def _discard(batch: Batch) -> None:
-    for path in batch.tars.values():
-        path.unlink(missing_ok=True)

@@ -287,6 +287,7 @@ class BuildSession:
                 self.kept = (*self.kept, *services)
                 self._stop.set()
                 self._builds.close()
+                self._resources.end_transfers(hurry=hurry)
                 self._resources.store.close()
                 self._resources.mounted.close()
                 self._remove()

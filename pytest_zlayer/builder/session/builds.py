@@ -296,6 +296,7 @@ class Builds:
             options=resources.options,
             engine=resources.engine,
             cache=resources.cache,
+            remote=resources.remote,
             views=MountedImages(resources.engine, resources.mounted),
             bases=self._bases(plan, build_id),
             digests=resources.digests,

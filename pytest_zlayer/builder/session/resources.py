@@ -14,6 +14,7 @@ from pytest_zlayer.builder.cache.layer_cache import LayerCache
 from pytest_zlayer.builder.copy.digests import Digests
 from pytest_zlayer.builder.image.facts import ImageStore
 from pytest_zlayer.builder.model.options import BuildOptions
+from pytest_zlayer.builder.remote.remote_cache import RemoteCache
 from pytest_zlayer.builder.session.directories import cache_directory, remove_old_logs
 from pytest_zlayer.builder.session.open_engine import open_engine
 from pytest_zlayer.builder.store.mounted_images import SharedImages
@@ -116,6 +117,24 @@ class SessionResources:
     def cache(self) -> LayerCache:
         """The layer cache of the store."""
         return LayerCache(self.engine, self.engine.storage.state / "cache", self.session_id)
+
+    @lazy
+    def remote(self) -> RemoteCache:
+        """The cache places on other machines."""
+        return RemoteCache(
+            self.options,
+            engine=self.engine,
+            cache=self.cache,
+            scratch=self.scratch / "remote",
+            shared=self.engine.storage.state / "cache" / f"fetched-{self.session_id}",
+            tell=self._tell,
+            stop=self._stop,
+        )
+
+    def end_transfers(self, *, hurry: bool) -> None:
+        """Wait for layers on their way to another machine, but not for long."""
+        if "remote" in vars(self):
+            self.remote.close(hurry=hurry, last=not self.cache.shared())
 
     @lazy
     def digests(self) -> Digests:

@@ -1,0 +1,182 @@
+"""The cache places of one session: layers are looked for in some of them, and sent to one."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from pytest_zlayer.buildah.commands.skopeo import Skopeo, SkopeoMissing, find_skopeo
+from pytest_zlayer.buildah.engine import Engine
+from pytest_zlayer.builder.cache.layer_cache import CachedLayers, LayerCache
+from pytest_zlayer.builder.model.cache_place import CachePlace, DirectoryPlace
+from pytest_zlayer.builder.model.options import BuildOptions
+from pytest_zlayer.builder.remote.directory import DirectoryCache
+from pytest_zlayer.builder.remote.importing import Importer
+from pytest_zlayer.builder.remote.lookup import Asked, RemoteLayers
+from pytest_zlayer.builder.remote.place import Place
+from pytest_zlayer.builder.remote.registry import RegistryCache
+from pytest_zlayer.builder.remote.sender import Batch, Sender
+from pytest_zlayer.builder.remote.use import PlaceUse
+from pytest_zlayer.events import CachePlaceProblem, Event, LayersSent
+
+_NO_SKOPEO = (
+    "skopeo is not installed, so layers are neither fetched from registries nor sent to them: "
+    "install the package skopeo, or use dir:PATH"
+)
+
+
+class RemoteCache:
+    """What a session does with cache places. Safe for several threads; costs nothing without any.
+
+    Args:
+        options: which places.
+        engine: the engine.
+        cache: the layer cache of the store.
+        scratch: a private directory of this process.
+        shared: a directory that all processes of the session share, for what is fetched.
+        tell: receives events.
+        stop: set when the session ends.
+    """
+
+    def __init__(
+        self,
+        options: BuildOptions,
+        *,
+        engine: Engine,
+        cache: LayerCache,
+        scratch: Path,
+        shared: Path,
+        tell: Callable[[Event], None],
+        stop: threading.Event,
+    ) -> None:
+        self._options = options
+        self._engine = engine
+        self._scratch = scratch
+        self._shared = shared
+        self._tell = tell
+        self._stop = stop
+        self._skopeo: Skopeo | None = None
+        self._warned = False
+        self._uses: dict[CachePlace, PlaceUse[Place]] = {}
+        self._ending = threading.Event()
+        places = () if options.no_cache else options.cache_from
+        uses = [use for one in places if (use := self._use(one, stop)) is not None]
+        self._lookup = RemoteLayers(
+            uses,
+            cache=cache,
+            importing=Importer(engine, scratch),
+            scratch=scratch,
+            max_age=options.cache_max_age,
+        )
+        self.reads = bool(uses)
+        target = None if options.no_cache else options.cache_to
+        self._sender = None if target is None else self._make_sender(target)
+        self.sends = self._sender is not None
+
+    def find(self, key: str, asked: Asked) -> CachedLayers | None:
+        """The layers of a key, brought into the store from the first place that has them."""
+        return self._lookup.find(key, asked) if self.reads else None
+
+    def look_again(self, key: str, asked: Asked) -> CachedLayers | None:
+        """The same for what another machine may just have finished; asked once for a key."""
+        return self._lookup.look_again(key, asked) if self.reads else None
+
+    def offer(self, batch: Batch) -> None:
+        """Have finished layers sent, in the background."""
+        if self._sender is not None:
+            self._sender.offer(batch)
+
+    def close(self, *, hurry: bool, last: bool) -> None:
+        """Wait for what is being sent, but not for long, and give back the directories.
+
+        Args:
+            hurry: not at all: somebody wants the run to end.
+            last: no other process of the session uses the shared directory.
+        """
+        if self._sender is not None:
+            limit = 0.0 if hurry else self._options.cache_push_timeout
+            if not self._sender.finish(limit) and not hurry:
+                place = str(self._options.cache_to)
+                self._warn(place, f"not all layers could be sent within {limit:g} s")
+        self._ending.set()
+        if last:
+            shutil.rmtree(self._shared, ignore_errors=True)
+
+    def _make_sender(self, place: CachePlace) -> Sender | None:
+        known = self._uses.get(place)
+        use = self._use(place, self._ending, known=known)
+        if use is None:
+            return None
+        return Sender(
+            use,
+            export=self._export,
+            scratch=self._scratch / "outgoing",
+            all_keys=isinstance(place, DirectoryPlace),
+            told=self._sent,
+        )
+
+    def _export(self, image: str, directory: Path) -> None:
+        self._engine.push(image, f"dir:{directory}")
+
+    def _sent(self, batch: Batch, size: int, seconds: float) -> None:
+        self._tell(
+            LayersSent(
+                build_id=batch.build_id,
+                image=batch.image,
+                key=batch.top,
+                place=str(self._options.cache_to),
+                layers=len(batch.chain.layers) - len(batch.base),
+                bytes=size,
+                seconds=seconds,
+            )
+        )
+
+    def _use(
+        self, place: CachePlace, stop: threading.Event, *, known: PlaceUse[Place] | None = None
+    ) -> PlaceUse[Place] | None:
+        made = self._place(place)
+        if made is None:
+            return None
+        name = str(place)
+        use = PlaceUse[Place](
+            name,
+            made,
+            warn=lambda text: self._warn(name, text),
+            note=lambda text: self._note(name, text),
+            stop=stop,
+            known=known,
+        )
+        self._uses.setdefault(place, use)
+        return use
+
+    def _place(self, place: CachePlace) -> Place | None:
+        if isinstance(place, DirectoryPlace):
+            return DirectoryCache(place.path)
+        try:
+            self._skopeo = self._skopeo or find_skopeo(
+                self._engine.process, self._options.environment, authfile=self._options.authfile
+            )
+        except SkopeoMissing:
+            if not self._warned:
+                self._warned = True
+                self._warn(str(place), _NO_SKOPEO)
+            return None
+        return RegistryCache(
+            place.repository,
+            self._skopeo,
+            self._shared / "fetched",
+            self._options.transfer_timeout,
+        )
+
+    def _warn(self, place: str, message: str) -> None:
+        self._problem(place, message, warning=True)
+
+    def _note(self, place: str, message: str) -> None:
+        self._problem(place, message, warning=False)
+
+    def _problem(self, place: str, message: str, *, warning: bool) -> None:
+        self._tell(
+            CachePlaceProblem(build_id="", image="", place=place, message=message, warning=warning)
+        )
