@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform as host
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +18,13 @@ from pytest_zlayer.errors import UsageError
 
 if TYPE_CHECKING:
     from pytest_zlayer.cli.options import Verbs
-    from pytest_zlayer.dockerfile.errors import DockerfileError
-    from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
-    from pytest_zlayer.dockerfile.lint.check import Finding
+    from pytest_zlayer.dockerfile.lint.report import FileReport
     from pytest_zlayer.inputs.settings import Settings
+
+FORMATS = ("text", "json", "sarif", "github")
+_NAMES = ("Dockerfile", "Containerfile", "Dockerfile.*", "*.Dockerfile", "*.dockerfile")
+# Where nobody keeps Dockerfiles of their own.
+_SKIPPED = ("node_modules", "venv", "__pycache__")
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -31,97 +36,85 @@ def add_verbs(verbs: Verbs) -> None:
         "Exit codes: 0 nothing that is an error, 1 a finding is an error "
         "(# check=error=true), 2 a Dockerfile cannot be built.",
     )
-    parser.add_argument("files", metavar="FILE", nargs="+", help="Dockerfiles (-: stdin)")
+    parser.add_argument(
+        "files",
+        metavar="PATH",
+        nargs="+",
+        help="Dockerfiles, or directories with Dockerfiles at any depth (-: stdin)",
+    )
     parser.add_argument("--target", metavar="STAGE", help="check only what this stage needs")
     add_settings(parser, ("build-arg", "platform"))
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="text",
+        help="how findings are written: for people (text), for programs (json), for code scanning "
+        "(sarif), or as annotations of GitHub's workflows (github)",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_const",
+        const="json",
+        dest="format",
+        help="the same as --format json",
+    )
     parser.set_defaults(run=run)
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What was found in one file; ``error`` is why it cannot be built, if it cannot."""
-
-    file: str
-    text: str
-    findings: tuple[Finding, ...]
-    error: DockerfileError | None
-
-    def exit_code(self) -> int:
-        """2 for a file that cannot be built, 1 for a finding that is an error, else 0."""
-        return 2 if self.error else int(any(one.is_error for one in self.findings))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report made of JSON's types."""
-        errors = self.error.diagnostics if self.error else ()
-        return {
-            "file": self.file,
-            "findings": [
-                {
-                    "name": one.name,
-                    "message": one.message,
-                    "line": one.span.line,
-                    "column": one.span.column,
-                    "end_line": one.span.end_line,
-                    "end_column": one.span.end_column,
-                    "error": one.is_error,
-                    "doc": one.doc,
-                }
-                for one in self.findings
-            ],
-            "errors": [
-                {"message": one.message, "line": one.span.line, "column": one.span.column}
-                for one in errors
-            ],
-        }
-
-    def lines(self) -> list[str]:
-        """The report as text: each finding with its line, then the error."""
-        from pytest_zlayer.dockerfile.errors import Diagnostic
-
-        shown = []
-        for one in self.findings:
-            kind = "error" if one.is_error else "warning"
-            message = f"{kind}: {one.name}: {one.message}"
-            shown.append(Diagnostic(message, one.span).render(self.text, self.file))
-        return [*shown, str(self.error)] if self.error else shown
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check each file and print what was found."""
     settings = read_settings(arguments)
-    reports = [_check(file, arguments.target, settings) for file in arguments.files]
-    if arguments.json:
-        show([json.dumps([one.to_dict() for one in reports], indent=2)])
-    else:
-        show([*(line for one in reports for line in one.lines()), _total(reports)])
+    found = [file for path in arguments.files for file in _files(path)]
+    reports = [_check(file, arguments.target, settings) for file in dict.fromkeys(found)]
+    show(_written(reports, arguments.format))
     return max(one.exit_code() for one in reports)
 
 
-def _check(file: str, target: str | None, settings: Settings) -> Report:
-    from pytest_zlayer.dockerfile.lint.check import examine_text
-    from pytest_zlayer.dockerfile.parser.parse import decoded
-
-    source, shown = read_source(file)
-    found = examine_text(
-        source,
-        filename=shown,
-        build_args=settings["build-arg"],
-        target=target,
-        ignore=_ignore_rules(file),
-        **_platform(settings),
-    )
-    return Report(shown, decoded(source), found.findings, found.error)
+def _files(path: str) -> Iterator[str]:
+    """The path, or of a directory all files in it that are called like Dockerfiles."""
+    if path == STDIN or not Path(path).is_dir():
+        yield path
+        return
+    found = sorted(_below(Path(path)))
+    if not found:
+        raise UsageError(
+            f"no Dockerfile in {path}", hint=f"Dockerfiles are called {', '.join(_NAMES)}"
+        )
+    yield from map(str, found)
 
 
-def _ignore_rules(file: str) -> IgnoreRules | None:
-    """The ignore file beside the Dockerfile: what a COPY takes from there may be ignored."""
-    from pytest_zlayer.builder.context.build_context import read_ignore
+def _below(directory: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(directory):
+        folders[:] = [one for one in folders if not one.startswith(".") and one not in _SKIPPED]
+        for name in names:
+            path = Path(folder, name)
+            if path.suffix != ".dockerignore" and any(path.match(one) for one in _NAMES):
+                yield path
 
+
+def _written(reports: list[FileReport], form: str) -> Iterable[str]:
+    match form:
+        case "json":
+            return [json.dumps([one.to_dict() for one in reports], indent=2)]
+        case "sarif":
+            from pytest_zlayer.dockerfile.lint.sarif import sarif
+
+            return [json.dumps(sarif(reports, version("pytest-zlayer")), indent=2)]
+        case "github":
+            from pytest_zlayer.dockerfile.lint.report import github_lines
+
+            return github_lines(reports)
+    return [*(line for one in reports for line in one.lines()), _total(reports)]
+
+
+def _check(file: str, target: str | None, settings: Settings) -> FileReport:
+    from pytest_zlayer.builder.context.examined_file import examine_file, examine_source
+
+    arguments = {"build_args": settings["build-arg"], "target": target, **_platform(settings)}
     if file == STDIN:
-        return None
-    path = Path(file).absolute()
-    return read_ignore(path.parent, path.name)
+        source, shown = read_source(file)
+        return examine_source(source, shown=shown, **arguments)
+    return examine_file(Path(file), shown=file, **arguments)
 
 
 def _platform(settings: Settings) -> dict[str, Any]:
@@ -136,12 +129,12 @@ def _platform(settings: Settings) -> dict[str, Any]:
         raise UsageError(f"platform {settings['platform']!r}: {problem}") from problem
 
 
-def _total(reports: list[Report]) -> str:
+def _total(reports: list[FileReport]) -> str:
     findings = sum(len(one.findings) for one in reports)
-    errors = sum(len(one.error.diagnostics) for one in reports if one.error)
+    errors = sum(len(one.errors) for one in reports)
     files = len(reports)
-    parts = [_count(findings, "finding"), *([_count(errors, "error")] if errors else [])]
-    return f"{' and '.join(parts)} in {_count(files, 'file')}"
+    told = [_count(findings, "finding"), *([_count(errors, "error")] if errors else [])]
+    return f"{' and '.join(told)} in {_count(files, 'file')}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -102,6 +102,22 @@ def to_prebuild(text: str) -> str:
         raise ValueError("expected on, off or only") from None
 
 
+def to_structure(text: str) -> str:
+    """An image and the files that are about it: ``IMAGE=FILE…``."""
+    image, equals, files = text.partition("=")
+    if not equals or not image.strip() or not files.split():
+        raise ValueError("expected IMAGE = FILE…")
+    return f"{image.strip()}={' '.join(files.split())}"
+
+
+def to_patterns(text: str) -> str:
+    """Patterns of paths; ``on`` and ``off`` for the words of a switch."""
+    try:
+        return "on" if to_switch(text) else "off"
+    except ValueError:
+        return " ".join(to_text(text).split())
+
+
 def to_listing(text: str) -> str | None:
     """The format of a listing, ``text`` or ``json``; ``None``: none is wanted."""
     word = text.strip().lower()

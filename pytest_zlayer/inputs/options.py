@@ -16,12 +16,14 @@ from pytest_zlayer.inputs.option_values import (
     to_listing,
     to_pair,
     to_path,
+    to_patterns,
     to_place,
     to_prebuild,
     to_program,
     to_seconds,
     to_size,
     to_span,
+    to_structure,
     to_switch,
     to_text,
 )
@@ -354,6 +356,24 @@ OPTIONS: tuple[Option, ...] = (
         convert=to_path,
         metavar="DIR",
         field="log_dir",
+    ),
+    Option(
+        name="lint",
+        help="run the build checks on Dockerfiles; the ini option names them (patterns, from the "
+        "rootdir), else those that are met count",
+        convert=to_patterns,
+        default=(),
+        metavar="",
+        many=True,
+    ),
+    Option(
+        name="structure-tests",
+        help="files of container-structure-test and the image they are about: a context, "
+        "CONTEXT:TARGET or ref:NAME; may be repeated",
+        convert=to_structure,
+        default=(),
+        metavar="IMAGE=FILE…",
+        many=True,
     ),
     Option(
         name="list",

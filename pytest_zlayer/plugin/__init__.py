@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from pytest_zlayer.plugin.fixtures import (
     zlayer_images,
     zlayer_matrix,
 )
+from pytest_zlayer.plugin.items import files
 from pytest_zlayer.plugin.services import zlayer_network, zlayer_service, zlayer_services
 from pytest_zlayer.plugin.state import STATE, State, state_of
 
@@ -62,6 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     config.stash[STATE] = state = State(config, options.read_settings(config))
     config.pluginmanager.register(workers.Relay(state), "zlayer-relay")
+    files.find_files(config)
     config.pluginmanager.register(services.ServiceReports(state), "zlayer-services")
     if state.settings["list"] or state.settings["prebuild"] == "only":
         workers.stay_in_one_process(config)
@@ -74,6 +77,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     return reporting.header(state_of(config).settings)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    return files.collect(file_path, parent)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

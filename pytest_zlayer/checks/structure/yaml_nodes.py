@@ -44,8 +44,6 @@ class Node:
         found: dict[str, Node] = {}
         for key, value in self._raw.value:
             name = self._known(self._child(key, ""), known)
-            if name in found:
-                self._child(key, "").refuse(f"{name} is given twice{self._at()}")
             found[name] = self._child(value, f"{self.where}.{name}" if self.where else name)
         return {name: one for name, one in found.items() if not one.is_null}
 
@@ -57,12 +55,9 @@ class Node:
 
     def _known(self, key: Node, known: tuple[str, ...]) -> str:
         name = key.text()
-        if name in known:
-            return name
-        if self._any_case:  # as Go reads JSON
-            for one in known:
-                if one.lower() == name.lower():
-                    return one
+        for one in known:
+            if one == name or (self._any_case and one.lower() == name.lower()):  # as Go reads JSON
+                return one
         alike = near(name, known, most=1)
         hint = f"did you mean {alike[0]}?" if alike else f"known are {', '.join(known)}"
         return key.refuse(f"unknown key {name}{self._at()}", hint=hint)
@@ -146,7 +141,7 @@ def read_nodes(text: str, file: str) -> Node:
         raw = loader.get_single_node()
         if raw is None:
             raise StructureError(f"{file}:1:1: the file is empty")
-        _flatten(loader, raw)
+        _flatten(loader, raw, file)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
@@ -165,16 +160,25 @@ def _check_json(text: str, file: str) -> None:
         raise StructureError(f"{file}:{error.lineno}:{error.colno}: {error.msg}") from error
 
 
-def _flatten(loader: Any, node: Any, seen: set[int] | None = None) -> None:
+def _flatten(loader: Any, node: Any, file: str, seen: set[int] | None = None) -> None:
     """Take over what merge keys (``<<``) name, everywhere below a node."""
     seen = set() if seen is None else seen
     if id(node) in seen:
         return
     seen.add(id(node))
     if node.id == "mapping":
+        _refuse_twins(node, file)
         loader.flatten_mapping(node)
         for _, value in node.value:
-            _flatten(loader, value, seen)
+            _flatten(loader, value, file, seen)
     elif node.id == "sequence":
         for value in node.value:
-            _flatten(loader, value, seen)
+            _flatten(loader, value, file, seen)
+
+
+def _refuse_twins(mapping: Any, file: str) -> None:
+    seen = set()
+    for key, _ in mapping.value:
+        if key.id == "scalar" and key.value in seen:
+            Node(key, file, "", any_case=False).refuse(f"{key.value} is given twice")
+        seen.add(str(key.value))

@@ -1,0 +1,40 @@
+"""A Dockerfile of this machine, examined together with the ignore file beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pytest_zlayer.builder.context.build_context import ignore_file, read_ignore
+from pytest_zlayer.dockerfile.lint.check import examine_text
+from pytest_zlayer.dockerfile.lint.report import FileReport
+from pytest_zlayer.dockerfile.parser.parse import decoded
+from pytest_zlayer.errors import UsageError
+
+
+def examine_file(path: Path, *, shown: str, **arguments: Any) -> FileReport:
+    """The build checks on a file; ``arguments`` are those of ``examine``.
+
+    Raises:
+        UsageError: it, or the ignore file, cannot be read.
+    """
+    try:
+        source = path.read_bytes()
+    except OSError as problem:
+        raise UsageError(f"cannot read {shown}: {problem.strerror}") from problem
+    absolute = path.absolute()
+    ignore = read_ignore(absolute.parent, absolute.name)
+    return examine_source(source, shown=shown, ignore=ignore, **arguments)
+
+
+def examine_source(source: bytes, *, shown: str, **arguments: Any) -> FileReport:
+    """The build checks on a source that may be no file."""
+    found = examine_text(source, filename=shown, **arguments)
+    return FileReport(shown, decoded(source), found.findings, found.error)
+
+
+def read_by(path: Path) -> list[Path]:
+    """The files that the outcome of ``examine_file`` depends on."""
+    absolute = path.absolute()
+    ignored = ignore_file(absolute.parent, absolute.name)
+    return [absolute, *([ignored] if ignored else [])]
