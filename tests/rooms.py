@@ -52,7 +52,7 @@ ROOMS: dict[str, str] = {
     ),
     "builder/remote": (
         "builder/cache builder/store builder/oci builder/files builder/model builder/stopping "
-        "builder/retry dockerfile/values buildah/*"
+        "builder/retry dockerfile/operations dockerfile/values buildah/*"
     ),
     "builder/context": (
         "builder/store builder/copy builder/oci builder/files builder/model builder/stopping "
