@@ -82,6 +82,7 @@ class PatternIndex:
         self._names_in: defaultdict[str, Names] = defaultdict(Names)
         self._by_depth: defaultdict[int, Alternatives] = defaultdict(Alternatives)
         self._others = Alternatives()
+        self._slow: list[tuple[IgnorePattern, int]] = []
         for index, pattern in enumerate(patterns):
             self._add(pattern, index)
 
@@ -100,7 +101,13 @@ class PatternIndex:
             found = max(found, self._names_in[folder].last(name))
         if self._by_depth and (depth := path.count("/")) in self._by_depth:
             found = max(found, self._by_depth[depth].last(f"{name}\0{path}"))
-        return max(found, self._others.last(f"{name}\0{path}")) if self._others else found
+        if self._others:
+            found = max(found, self._others.last(f"{name}\0{path}"))
+        return max(found, self._last_slow(path)) if self._slow else found
+
+    def _last_slow(self, path: str) -> int:
+        found = (index for pattern, index in reversed(self._slow) if pattern.matches(path))
+        return next(found, NONE)
 
     def _add(self, pattern: IgnorePattern, index: int) -> None:
         parts = pattern.parts
@@ -108,6 +115,8 @@ class PatternIndex:
             return  # no path begins so
         if pattern.literal is not None:
             self._paths[pattern.literal] = index
+        elif not pattern.is_simple:
+            self._slow.append((pattern, index))
         elif len(parts) == 2 and _is_folder(parts[0]) and parts[1] is Wild.REST:
             self._all_in[str(parts[0])[:-1]] = index
         elif pattern.text.startswith("**/") and _is_name(parts[1:]):

@@ -7,6 +7,16 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from pytest_zlayer.dockerfile.values.globs import (
+    MOST_FOR_REGEX,
+    Folders,
+    GlobPart,
+    One,
+    Run,
+    matches,
+    not_newline,
+    not_slash,
+)
 from pytest_zlayer.dockerfile.values.pathmatch import BAD_PATTERN, read_class
 
 
@@ -51,6 +61,16 @@ class IgnorePattern:
     open_end: str | None
 
     @property
+    def is_simple(self) -> bool:
+        """Whether a regular expression matches it in good time."""
+        wild = sum(part in (Wild.MANY, Wild.FOLDERS, Wild.REST) for part in self.parts)
+        return wild <= MOST_FOR_REGEX
+
+    def matches(self, path: str) -> bool:
+        """Whether all of ``path`` matches, in time proportional to its length."""
+        return matches(map(_glob_part, self.parts), path)
+
+    @property
     def literal(self) -> str | None:
         """The one path the pattern matches, if it has no wildcards."""
         if len(self.parts) == 1 and isinstance(self.parts[0], str):
@@ -79,6 +99,8 @@ class IgnorePattern:
 
     def may_match_below(self, folder: str) -> bool:
         """Whether something below ``folder`` could match."""
+        if not self.is_simple:
+            return True  # it costs time to look in vain, and nothing else
         names = folder.split("/")
         for expected, name in zip(self.folders, names, strict=False):
             if not re.fullmatch(expected, name):
@@ -140,9 +162,26 @@ def _merged(parts: list[PatternPart]) -> list[PatternPart]:
         last = merged[-1] if merged else None
         if isinstance(part, str) and isinstance(last, str):
             merged[-1] = last + part
-        elif part is not Wild.MANY or last is not Wild.MANY:
+        elif part not in (Wild.MANY, Wild.FOLDERS) or last is not part:
             merged.append(part)
     return merged
+
+
+def _glob_part(part: PatternPart) -> GlobPart:
+    match part:
+        case str():
+            return part
+        case Wild.ONE:
+            return One(not_slash)
+        case Wild.MANY:
+            return Run(not_slash)
+        case Wild.FOLDERS:
+            return Folders()
+        case Wild.REST:
+            return Run(not_newline)
+        case CharClass():
+            compiled = re.compile(part.regex)
+            return One(lambda char: compiled.match(char) is not None)
 
 
 def part_regex(part: PatternPart) -> str:

@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
+
+from pytest_zlayer.dockerfile.values.globs import (
+    MOST_FOR_REGEX,
+    GlobPart,
+    One,
+    Run,
+    ends,
+    not_newline,
+)
+
+_STAR = Run(not_newline)
+_ONE = One(not_newline)
 
 # BuildKit hands the replacement of every match to Go's regexp templates, which know `$0`, the
 # whole match, and no other group: whatever else looks like one vanishes.
@@ -16,20 +30,20 @@ def trim_prefix(value: str, pattern: str, *, longest: bool) -> str:
     Raises:
         ValueError: ``invalid pattern (…) in substitution: invalid escape '…'``.
     """
-    match = _compiled(pattern, greedy=longest).match(value)
-    return value[match.end() :] if match else value
+    end = _read(pattern).match(value, 0, longest=longest)
+    return value if end is None else value[end:]
 
 
 def trim_suffix(value: str, pattern: str, *, longest: bool) -> str:
     """``value`` without what ``pattern`` matches at its end; errors as :func:`trim_prefix`."""
-    # Both are reversed, for a regular expression cannot look for the shortest match on the right.
+    # Both are reversed, for a match is looked for from its beginning.
     return trim_prefix(value[::-1], _reversed(pattern), longest=longest)[::-1]
 
 
 def replace_first(value: str, pattern: str, text: str) -> str:
     """``value`` with the leftmost longest match replaced; errors as :func:`trim_prefix`."""
-    match = _compiled(pattern, greedy=True).search(value)
-    return value[: match.start()] + text + value[match.end() :] if match else value
+    found = _read(pattern).search(value, 0)
+    return value if found is None else value[: found[0]] + text + value[found[1] :]
 
 
 def replace_every(value: str, pattern: str, text: str) -> str:
@@ -37,14 +51,14 @@ def replace_every(value: str, pattern: str, text: str) -> str:
 
     An empty match right after another match does not count (Python's ``re.sub`` counts it).
     """
-    regex = _compiled(pattern, greedy=True)
+    glob = _read(pattern)
     pieces = []
     done = position = 0
-    while position <= len(value) and (match := regex.search(value, position)):
-        start, end = match.span()
+    while position <= len(value) and (found := glob.search(value, position)):
+        start, end = found
         pieces.append(value[done:start])
         if end > done or start == 0:
-            pieces.append(_filled(text, match[0]))
+            pieces.append(_filled(text, value[start:end]))
         done = end
         position = max(position + 1, end)
     return "".join(pieces) + value[done:]
@@ -59,42 +73,77 @@ def _filled(text: str, matched: str) -> str:
     return _TEMPLATE.sub(value, text)
 
 
+@dataclass(frozen=True, slots=True)
+class _Glob:
+    """A pattern: regular expressions for its longest and shortest match, if it has few stars."""
+
+    parts: tuple[GlobPart, ...]
+    regexes: tuple[re.Pattern[str], re.Pattern[str]] | None
+
+    def match(self, value: str, start: int, *, longest: bool) -> int | None:
+        """Where the longest or shortest match from ``start`` ends."""
+        if self.regexes is not None:
+            found = self.regexes[not longest].match(value, start)
+            return found.end() if found else None
+        reached = bytes(ends(self.parts, value, (start,)))
+        position = reached.rfind(1) if longest else reached.find(1)
+        return None if position < 0 else position
+
+    def search(self, value: str, start: int) -> tuple[int, int] | None:
+        """Where the leftmost longest match from ``start`` on begins and ends."""
+        if self.regexes is not None:
+            found = self.regexes[0].search(value, start)
+            return found.span() if found else None
+        # From right to left: where a match that ends anywhere may begin.
+        mirrored = [one[::-1] if isinstance(one, str) else one for one in reversed(self.parts)]
+        rest = value[start:][::-1]
+        begins = bytes(ends(mirrored, rest, range(len(rest) + 1))).rfind(1)
+        if begins < 0:
+            return None
+        first = len(value) - begins
+        end = self.match(value, first, longest=True)
+        return None if end is None else (first, end)
+
+
 @lru_cache(maxsize=512)
-def _compiled(pattern: str, *, greedy: bool) -> re.Pattern[str]:
+def _read(pattern: str) -> _Glob:
     try:
-        regex = "".join(_pieces(pattern, ".*" if greedy else ".*?"))
+        parts = tuple(_parts(pattern))
     except ValueError as error:
         raise ValueError(f"invalid pattern ({pattern}) in substitution: {error}") from None
-    return re.compile(regex)
+    if parts.count(_STAR) > MOST_FOR_REGEX:
+        return _Glob(parts, None)
+    greedy, lazy = (re.compile("".join(_regexes(parts, star))) for star in (".*", ".*?"))
+    return _Glob(parts, (greedy, lazy))
 
 
-def _pieces(pattern: str, star: str) -> list[str]:
-    pieces: list[str] = []
+def _regexes(parts: Iterable[GlobPart], star: str) -> Iterator[str]:
+    for part in parts:
+        yield re.escape(part) if isinstance(part, str) else star if part == _STAR else "."
+
+
+def _parts(pattern: str) -> Iterator[GlobPart]:
     position = 0
+    last: GlobPart = ""
     while position < len(pattern):
         char = pattern[position]
         position += 1
-        if char == "*":
-            if pieces[-1:] != [star]:  # two in a row match what one does, only slower
-                pieces.append(star)
-        elif char == "?":
-            pieces.append(".")
-        elif char == "\\":
-            position, literal = _escaped(pattern, position)
-            pieces.append(literal)
-        else:
-            pieces.append(re.escape(char))
-    return pieces
+        part: GlobPart = _STAR if char == "*" else _ONE if char == "?" else char
+        if char == "\\":
+            position, part = _escaped(pattern, position)
+        if part != _STAR or last != _STAR:  # two in a row match what one does
+            yield part
+        last = part or last
 
 
 def _escaped(pattern: str, position: int) -> tuple[int, str]:
-    """Where to go on after a backslash, and the expression for what it protects."""
+    """Where to go on after a backslash, and what it protects."""
     char = pattern[position : position + 1] or "\ufffd"
     if char in "}/":
         return position, ""
     if char not in "*?\\":
         raise ValueError(f"invalid escape '\\{char}'")
-    return position + 1, re.escape(char)
+    return position + 1, char
 
 
 def _reversed(pattern: str) -> str:

@@ -312,3 +312,43 @@ def test_it_agrees_with_another_port_of_the_pattern_matcher(lines: list[str], pa
     # walks. The Dockerfile reference says that the last line that matches decides.
     assume(not changes_nothing_for_a_folder(lines, path))
     assert rules(*lines).excludes(path) is PatternMatcher(lines).matches(path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("*a" * 30 + "b", "a" * 200),
+        ("**/" * 40 + "b", "a/" * 200 + "a"),
+        ("**/a/" * 30 + "b", "a/" * 200 + "a"),
+        ("**a" * 30 + "b", "a" * 200),
+        ("x/" + "*a" * 30 + "b/c", "x/" + "a" * 200 + "/c"),
+        ("[a-b]*" * 30 + "/b", "a" * 200 + "/c"),
+    ],
+)
+@pytest.mark.parametrize("sign", ["", "!"])
+def test_no_pattern_takes_long_however_many_wildcards_it_has(
+    sign: str, pattern: str, path: str
+) -> None:
+    found = IgnoreRules.from_patterns(["zzz", sign + pattern])
+    assert not found.excludes(path)
+    state = found.root()
+    for name in path.split("/"):
+        assert state.may_reinclude in (True, False)
+        _, state = state.child(name)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "excluded"),
+    [
+        ("*a*b*c", "xaybzc", True),
+        ("*a*b*c", "xaybz", False),
+        ("**/a/**/b/**/c", "x/a/b/y/z/c", True),
+        ("**/a/**/b/**/c", "x/a/c", False),
+        ("a**b**c*d", "a/x/b/cd", True),
+        ("*a*b*c/d", "1a2b3c/d", True),
+    ],
+)
+def test_patterns_of_many_wildcards_match_as_others_do(
+    pattern: str, path: str, excluded: bool
+) -> None:
+    assert IgnoreRules.from_patterns([pattern]).excludes(path) is excluded

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_zlayer.dockerfile import expand
 from pytest_zlayer.dockerfile.shell.wildcard import (
+    _read,
     replace_every,
     replace_first,
     trim_prefix,
@@ -51,3 +57,20 @@ def test_an_escape_of_an_ordinary_character_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^invalid pattern") as raised:
         replace_first("x", "\\x", "")
     assert str(raised.value) == "invalid pattern (\\x) in substitution: invalid escape '\\x'"
+
+
+@pytest.mark.parametrize("operator", ["#", "##", "%", "%%", "/", "//"])
+def test_no_pattern_takes_long_however_many_stars_it_has(operator: str) -> None:
+    pattern = "*a" * 30 + "b"
+    word = "${x" + operator + pattern + ("/y" if "/" in operator else "") + "}"
+    assert expand(word, {"x": "a" * 200}) == "a" * 200
+
+
+@given(st.text("ab*?", max_size=8), st.text("ab", max_size=10), st.sampled_from([True, False]))
+def test_patterns_of_many_stars_match_as_others_do(pattern: str, value: str, longest: bool) -> None:
+    quick = _read(pattern)
+    if quick.regexes is None:
+        return
+    slow = replace(quick, regexes=None)
+    assert slow.match(value, 0, longest=longest) == quick.match(value, 0, longest=longest)
+    assert slow.search(value, 0) == quick.search(value, 0)
