@@ -242,9 +242,9 @@ def test_a_timestamp_makes_builds_reproducible(
         (
             f"FROM {BUSYBOX}\nCOPY absent /\n",
             (
-                '<inline Dockerfile>:2:1: "/absent": not found\n'
+                '<inline Dockerfile>:2:6: "/absent": not found in an empty context\n'
                 "    2 | COPY absent /\n"
-                "      | ^~~~~~~~~~~~~"
+                "      |      ^~~~~~"
             ),
         ),
         (

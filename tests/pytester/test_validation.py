@@ -236,6 +236,21 @@ def test_a_run_without_images_opens_no_session(project):
         ("pull='sometimes'", "pull must be one of missing, newer, always, never, not 'sometimes'"),
         ("format='tar'", "format must be oci or docker, not 'tar'"),
         ("layers='few'", "layers must be each, not 'few'"),
+        (
+            "tags=['Bad Tag']",
+            (
+                "tags: 'Bad Tag' is no name for an image: invalid reference format: repository"
+                " name (library/Bad Tag) must be lowercase"
+            ),
+        ),
+        (
+            "tags=['UPPER/x']",
+            "tags: 'UPPER/x' is no name for an image: it must be in lower case",
+        ),
+        (
+            "tags=['a:b:c']",
+            "tags: 'a:b:c' is no name for an image: invalid reference format",
+        ),
         ("tags=[1]", "tags must be a list of texts, not [1]"),
         ("context=None", "an image needs a context, a text or a ref"),
         ("context=7", "context must be a path, not 7"),

@@ -10,17 +10,17 @@ from typing import Protocol
 
 from pytest_zlayer.buildah.files.rootfs import Entry, LocalRootfs, Rootfs
 from pytest_zlayer.builder.copy.archives import Archive, is_archive
+from pytest_zlayer.builder.copy.missing import why_missing
 from pytest_zlayer.builder.copy.remote import Fetched, remote_kind
 from pytest_zlayer.builder.copy.walk import Filters, Presence, Walked, walk
 from pytest_zlayer.builder.files.contents import Content, InlineContent, TreeContent
 from pytest_zlayer.builder.files.directory import DiskTree
-from pytest_zlayer.builder.files.paths import Found, clean, components, follow, join, look, scan
+from pytest_zlayer.builder.files.paths import clean, components, follow, join, scan
 from pytest_zlayer.builder.model.errors import CopyError
 from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation, InlineFile
 from pytest_zlayer.dockerfile.values.pathmatch import go_match
 from pytest_zlayer.dockerfile.values.quoting import go_quote
-from pytest_zlayer.dockerfile.values.suggest import suggest
 
 Fetch = Callable[[str, CopyOperation], Fetched]
 
@@ -268,26 +268,11 @@ class _Selector:
         except OSError as error:
             raise CopyError(f"{path}: {error.strerror}") from error
 
-    # --- hints
-
     def _hint(self, path: str) -> str | None:
-        """Why a path may be missing: excluded, or misspelt."""
-        if self._presence.is_ignored(path) and look(self._rootfs, path) is not None:
-            return "it exists but the ignore file (.dockerignore) excludes it"
-        entry = self._presence.lstat(path)
-        if entry is not None and entry.kind == "symlink":
-            return f"it is a link to {entry.target}, which does not exist here"
-        directory, name = posixpath.split(path)
         try:
-            names = [found.name for found in self._visible(directory)]
+            return why_missing(self._presence, path)
         except OSError:
             return None
-        near = suggest(name, names)
-        return f"did you mean {join(directory, near)[1:]}?" if near else None
-
-    def _visible(self, directory: str) -> list[Found]:
-        found = scan(self._rootfs, self._follow(directory))
-        return [one for one in found if not self._presence.is_ignored(join(directory, one.name))]
 
     # --- elsewhere
 

@@ -9,10 +9,23 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from pytest_zlayer.choices import NETWORK_MODES, PULL_MODES, NetworkMode, PullMode
+from pytest_zlayer.dockerfile.values.references import parse_reference
 from pytest_zlayer.errors import UsageError
 
 ImageFormat = Literal["oci", "docker"]
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def _check_tag(tag: str) -> None:
+    """Refuse what no image can be called."""
+    try:
+        reference = parse_reference(tag)
+    except ValueError as problem:
+        raise UsageError(f"tags: {tag!r} is no name for an image: {problem}") from None
+    if reference.digest:
+        raise UsageError(f"tags: {tag!r} has a digest, which an image gets by itself")
+    if reference.domain != reference.domain.lower() and "." not in reference.domain:
+        raise UsageError(f"tags: {tag!r} is no name for an image: it must be in lower case")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +85,8 @@ class ImageSpec:
     ref: str | None = None
 
     def __post_init__(self) -> None:
+        for tag in self.tags:
+            _check_tag(tag)
         if self.text is not None and self.dockerfile is not None:
             raise UsageError("an image takes either text or dockerfile, not both")
         if self.pull is not None and self.pull not in PULL_MODES:

@@ -8,12 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_zlayer.builder.context.build_context import find_dockerfile
+from pytest_zlayer.builder.context.build_context import find_dockerfile, read_ignore
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.platform import wanted_platform
 from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.builder.plan.context_sources import check_context_sources
 from pytest_zlayer.builder.plan.epoch import source_date_epoch
-from pytest_zlayer.dockerfile import parse
+from pytest_zlayer.dockerfile import Diagnostic, parse
+from pytest_zlayer.dockerfile.check_directive import options_of
+from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
+from pytest_zlayer.dockerfile.stages.graph import error_in
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, resolve_stages, stage_label
 from pytest_zlayer.dockerfile.values.platforms import host_platform
 from pytest_zlayer.errors import UsageError
@@ -158,6 +162,8 @@ def make_plan(spec: ImageSpec, options: BuildOptions) -> BuildPlan:
         build_platform=native,
         contexts=tuple(spec.build_contexts),
     )
+    check_context_sources(graph, spec)
+    _check_findings(graph, spec)
     epoch = source_date_epoch(spec, graph, options.environment)
     return BuildPlan(spec, shown, dockerfile, graph, epoch)
 
@@ -177,6 +183,33 @@ def _with_defaults(spec: ImageSpec, options: BuildOptions) -> ImageSpec:
         cache_mounts=(*options.cache_mounts, *spec.cache_mounts),
         layers=spec.layers or "each",
     )
+
+
+def _check_findings(graph: StageGraph, spec: ImageSpec) -> None:
+    """Where the Dockerfile asks that findings of the build checks are errors, raise them."""
+    dockerfile = graph.dockerfile
+    if not options_of(dockerfile.check, spec.build_args).error:
+        return
+    from pytest_zlayer.dockerfile.lint.check import check
+
+    found = check(
+        dockerfile,
+        build_args=spec.build_args,
+        target=spec.target,
+        platform=graph.platform,
+        contexts=tuple(spec.build_contexts),
+        ignore=_ignore_rules(spec),
+        unknown_bases=True,
+    )
+    problems = [Diagnostic(f"{one.name}: {one.message}", one.span) for one in found if one.is_error]
+    if problems:
+        raise error_in(dockerfile, problems, "dispatch")
+
+
+def _ignore_rules(spec: ImageSpec) -> IgnoreRules | None:
+    if spec.context is None or not spec.context.is_dir():
+        return None
+    return read_ignore(spec.context, spec.dockerfile)
 
 
 def _merge(defaults: Mapping[str, str], own: Mapping[str, str]) -> Mapping[str, str]:

@@ -64,6 +64,12 @@ class IgnoreRules:
         folder, _, name = path.rpartition("/")
         return self.is_excluded(self._decide(self._deciding(folder), folder, name, path))
 
+    def deciding(self, path: str) -> IgnorePattern | None:
+        """The pattern that decides about a path: the last one that matches it or a parent."""
+        folder, _, name = path.rpartition("/")
+        index = self._decide(self._deciding(folder), folder, name, path)
+        return None if index == NONE else self.patterns[index]
+
     def root(self) -> IgnoreState:
         """The state of a walk at the context's root directory."""
         return IgnoreState(self, "", NONE)

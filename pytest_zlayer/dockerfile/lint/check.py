@@ -62,6 +62,7 @@ class CheckArguments(TypedDict, total=False):
     contexts: Collection[str]
     ignore: IgnoreRules | None
     bases: Mapping[str, ImageConfig]
+    unknown_bases: bool
 
 
 def check(dockerfile: Dockerfile, **arguments: Unpack[CheckArguments]) -> list[Finding]:
@@ -79,6 +80,7 @@ def examine(
     contexts: Collection[str] = (),
     ignore: IgnoreRules | None = None,
     bases: Mapping[str, ImageConfig] = _NO_BASES,
+    unknown_bases: bool = False,
 ) -> CheckReport:
     """Run all build checks that need no engine (InvalidBaseImagePlatform needs one).
 
@@ -90,6 +92,7 @@ def examine(
         ignore: rules of the ignore file, for CopyIgnoredFile.
         bases: configurations of base images by the name FROM gives them (variables expanded); of
             others nothing is known, so what their ENV defines counts as undefined.
+        unknown_bases: say nothing of variables that an image which is not in ``bases`` may define.
     """
     native = build_platform or platform or host_platform(host.machine())
     wanted = platform or native
@@ -105,7 +108,7 @@ def examine(
             contexts=contexts,
         )
         indexes = range(len(graph.nodes)) if target is None else graph.needed
-        _StageWalk(graph, bases, ignore, findings).check(indexes)
+        _StageWalk(graph, bases, ignore, findings, unknown_bases).check(indexes)
     except DockerfileError as error:
         return CheckReport(tuple(findings.findings), error)
     return CheckReport(tuple(findings.findings))
@@ -177,6 +180,7 @@ class _StageWalk:
     bases: Mapping[str, ImageConfig]
     ignore: IgnoreRules | None
     findings: Findings
+    unknown_bases: bool = False
     states: dict[int, StageState] = field(default_factory=dict)
     checks: dict[int, StageChecks] = field(default_factory=dict)
 
@@ -206,7 +210,8 @@ class _StageWalk:
         scoped = self.findings.scoped(instruction.comments)
         reader = WordReader(state.variables, self.graph.dockerfile.escape, state.declared)
         expanded = expand_instruction(instruction, reader)
-        check_unknown(instruction, reader, scoped)
+        if self._knows_variables(index):
+            check_unknown(instruction, reader, scoped)
         check_secret_args(instruction, scoped)
         if not reader.problems:
             checks.check(state, expanded, scoped)
@@ -216,4 +221,14 @@ class _StageWalk:
         finally:
             # ARG and the mounts of RUN are expanded only now; what they looked up in vain is
             # reported even when the instruction fails.
-            check_unknown(instruction, reader, scoped)
+            if self._knows_variables(index):
+                check_unknown(instruction, reader, scoped)
+
+    def _knows_variables(self, index: int) -> bool:
+        """Whether it is certain which variables a stage has."""
+        if not self.unknown_bases:
+            return True
+        base = self.graph.nodes[index].base
+        if base.kind == "stage":
+            return self._knows_variables(base.index)
+        return base.kind == "scratch" or base.name in self.bases

@@ -11,6 +11,8 @@ _FARTHEST = 2
 def suggest(word: str, candidates: Iterable[str], *, case_sensitive: bool = True) -> str | None:
     """The candidate within Levenshtein distance 2 of ``word``, the first of the nearest ones.
 
+    One that has no letter in common with it is none.
+
     ``None`` when there is none, or when ``word`` is itself a candidate (then the mistake is not in
     the spelling). With ``case_sensitive=False`` case is ignored and the answer comes in the
     user's manner: upper case if all of ``word`` is, else lower case.
@@ -28,7 +30,8 @@ def _nearest(word: str, candidates: Iterable[str]) -> str | None:
         if candidate == word:
             return None
         distance = levenshtein(word, candidate)
-        if distance <= limit:
+        # Words that have no letter in common are no slips of the pen.
+        if distance <= limit and distance < max(len(word), len(candidate)):
             best, limit = candidate, distance - 1
     return best
 

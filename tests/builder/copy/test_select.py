@@ -55,7 +55,7 @@ def test_ignored_source_is_missing_and_the_hint_says_why(context: Path) -> None:
     with pytest.raises(CopyError) as caught:
         lay(copy("a.txt", "/"), context, EMPTY, ignore="*.txt")
     assert str(caught.value) == (
-        '"/a.txt": not found\nhint: it exists but the ignore file (.dockerignore) excludes it'
+        '"/a.txt": not found\nhint: it exists but the ignore file excludes it: *.txt'
     )
 
 
