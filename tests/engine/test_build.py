@@ -242,7 +242,7 @@ def test_a_timestamp_makes_builds_reproducible(
         (
             f"FROM {BUSYBOX}\nCOPY absent /\n",
             (
-                '<inline Dockerfile>:2:6: "/absent": not found in an empty context\n'
+                '<inline Dockerfile>:2:6: "/absent": not found in the build context CONTEXT\n'
                 "    2 | COPY absent /\n"
                 "      |      ^~~~~~"
             ),
@@ -265,7 +265,7 @@ def test_mistakes_point_at_the_instruction(
     with pytest.raises(DockerfileError) as caught:
         builds.build(text, context)
 
-    assert caught.value.message == message
+    assert caught.value.message == message.replace("CONTEXT", str(context))
 
 
 def test_a_context_that_is_not_there_is_said_before_anything_is_built(
