@@ -229,12 +229,14 @@ class RunStep:
     def _repeat_command(self) -> str:
         """A shell line that runs the step again on the state before it.
 
-        Values that look like secrets are left for people to fill in.
+        Values of build arguments, and what looks like a secret, are left for people to fill in.
         """
         self._files.layers.save(at_once=False)  # that state has to be in the store
         operation = self._operation
         env = [
-            f"--env={name}=***" if looks_secret(name) else f"--env={name}={value}"
+            f"--env={name}=***"
+            if name in operation.args or looks_secret(name)
+            else f"--env={name}={value}"
             for name, value in operation.env.items()
         ]
         user = [f"--user={operation.user}"] if operation.user else []
