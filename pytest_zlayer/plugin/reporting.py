@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import warnings
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +28,12 @@ _DETAILS: dict[str, Detail] = {"plain": "full", "quiet": "quiet"}
 
 class RetryWarning(pytest.PytestWarning):
     """A step of a build failed and was tried again."""
+
+
+def _begin_anew(reference: weakref.ref[Reporter]) -> None:
+    reporter = reference()
+    if reporter is not None:
+        reporter.begin_anew()
 
 
 class Reporter:
@@ -51,6 +60,14 @@ class Reporter:
         self.retries: list[dict[str, Any]] = []
         self.kept: list[dict[str, Any]] = []
         self.problems: list[str] = []
+        os.register_at_fork(after_in_child=partial(_begin_anew, weakref.ref(self)))
+
+    def begin_anew(self) -> None:
+        """In a forked child: what the threads of the parent have to tell, the parent tells."""
+        self._lock = threading.RLock()
+        self._pending = PendingLines()
+        self._unannounced.clear()
+        self._waiting = 0
 
     def listen(self, event: Event) -> None:
         """Take in one event of a build."""

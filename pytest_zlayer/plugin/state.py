@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 from collections.abc import Callable
@@ -44,6 +45,7 @@ class State:
         self.wanted: list[ImageSpec] = []
         # Services that fixtures of a wider scope hold, with the names of these fixtures.
         self.fixture_services: dict[Service, str] = {}
+        self._process = os.getpid()
         self._session: BuildSession | None = None
         self._engine_error: ZlayerError | None = None
         self._failures: dict[ZlayerError, str] = {}
@@ -52,6 +54,8 @@ class State:
     @property
     def session(self) -> BuildSession:
         """The building session, opened when it is first needed."""
+        if self._is_child():
+            self._leave_parent()
         if self._session is None:
             self._signals.install()
             open_session = self.config.stash.get(SESSION_FACTORY, _open_session)
@@ -65,10 +69,11 @@ class State:
         Raises:
             EngineMissing, EngineUnusable: there is no usable buildah.
         """
+        session = self.session
         if self._engine_error is not None:
             raise self._engine_error
         try:
-            return self.session.engine
+            return session.engine
         except ZlayerError as error:
             self._engine_error = error
             raise
@@ -108,6 +113,7 @@ class State:
         Raises:
             ZlayerError: it cannot be built; see ``BuildSession.build``.
         """
+        _ = self.session
         with self.reporter.live(), CtrlC(self._interrupt):
             self.session.plan(spec)
             _ = self.engine
@@ -134,6 +140,8 @@ class State:
 
         See ``BuildSession.close``.
         """
+        if self._is_child():
+            return  # what there is belongs to the parent
         session, self._session = self._session, None
         try:
             if session is not None:
@@ -143,6 +151,22 @@ class State:
             self.reporter.problems.append(str(error))
         finally:
             self._signals.restore()
+
+    def _is_child(self) -> bool:
+        """Whether this process was forked by the one that the state was made for."""
+        return os.getpid() != self._process
+
+    def _leave_parent(self) -> None:
+        """Begins anew in a forked child, as pytest-forked makes one for each test.
+
+        The threads of the parent are not here, and its locks may be held by them for ever. So
+        nothing of its session is touched. A session of the child's own shares the cached layers
+        with it, like that of a worker of pytest-xdist.
+        """
+        self._process = os.getpid()
+        self.worker = f"{self.worker or 'main'}f{self._process}"
+        self._session, self._engine_error = None, None
+        self._signals = TerminationHandler(self._interrupt)
 
     def _interrupt(self) -> None:
         if self._session is not None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from pytest_zlayer.buildah.agent import wire
@@ -43,6 +45,7 @@ class AgentClient:
         self._replacing = threading.Lock()
         self._replaced = 0
         self._over = False
+        os.register_at_fork(after_in_child=partial(_let_go, weakref.ref(self)))
 
     @property
     def pid(self) -> int:
@@ -149,6 +152,13 @@ class AgentClient:
         if self._has_left_everything(agent):
             with suppress(OSError, AgentGone, EngineUnusable):
                 self._successor(agent).release()
+
+
+def _let_go(reference: weakref.ref[AgentClient]) -> None:
+    """In a forked child: what it has open would keep the session alive when the parent is gone."""
+    client = reference()
+    if client is not None:
+        client.close()
 
 
 def _gone(agent: AgentProcess) -> EngineUnusable:
