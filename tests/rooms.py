@@ -104,8 +104,13 @@ ROOMS: dict[str, str] = {
     "dockerfile/values": "",
     # The engine.
     "buildah/engine": (
-        "buildah/opening buildah/commands buildah/runtime buildah/run_request buildah/files "
-        "buildah/process buildah/storage buildah/agent buildah/failures buildah/errors"
+        "buildah/opening buildah/runs buildah/commands buildah/runtime buildah/run_request "
+        "buildah/files buildah/process buildah/storage buildah/agent buildah/failures "
+        "buildah/errors"
+    ),
+    "buildah/runs": (
+        "buildah/commands buildah/runtime buildah/run_request buildah/files buildah/process "
+        "buildah/storage buildah/failures buildah/errors"
     ),
     "buildah/opening": (
         "buildah/commands buildah/process buildah/storage buildah/agent buildah/failures "
@@ -137,7 +142,6 @@ ROOMS: dict[str, str] = {
 
 # Rooms of the table that have no module yet.
 TO_COME = {"plugin/progress"}
-TO_COME |= {"buildah/runtime"}
 
 # What tests hold can be asked for things that rooms above do; they are loaded when that happens.
 UPWARD = {

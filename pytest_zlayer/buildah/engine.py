@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import secrets
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from pytest_zlayer.buildah.agent.upper import upper_of
 from pytest_zlayer.buildah.commands import arguments, containers, images, transfer
 from pytest_zlayer.buildah.commands.commander import LAYERS, Commander
 from pytest_zlayer.buildah.commands.images import Unnamed
-from pytest_zlayer.buildah.commands.isolation import Isolation, choose
+from pytest_zlayer.buildah.commands.isolation_kinds import Isolation
 from pytest_zlayer.buildah.commands.probe import Features, Memory
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable, ImageNotKnown
 from pytest_zlayer.buildah.failures import Failure, says_not_known
@@ -36,6 +35,7 @@ from pytest_zlayer.buildah.process.command import ByteSink, Completed, Request, 
 from pytest_zlayer.buildah.process.interruption import Interruption
 from pytest_zlayer.buildah.process.output import LineSink
 from pytest_zlayer.buildah.run_request import RunRequest, Volume
+from pytest_zlayer.buildah.runs import RunningContainer, Runs
 from pytest_zlayer.buildah.storage.index import images_version, read_image, read_images
 from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.buildah.storage.records import (
@@ -98,9 +98,11 @@ class Engine:
         self._commander: Commander = opened.commander
         self._environment = opened.environment
         self._memory: Memory = opened.memory
-        self._wanted_isolation = opened.isolation
-        self._isolation: Isolation | None = None
-        self._probing = threading.Lock()
+        self._mounted: dict[str, LocalRootfs | AgentRootfs] = {}
+        self._runs = Runs(
+            self._commander, self.storage, self._memory, self.tmpdir, wanted=opened.isolation,
+            rootless=self.rootless, prefix=self.prefix, mount=self._files,
+        )  # fmt: skip
         self._numbers = itertools.count(1)
         self._closed = False
         # Commits that were begun and not seen to succeed.
@@ -164,20 +166,14 @@ class Engine:
     @property
     def isolated_by(self) -> Isolation:
         """The same with the OCI runtime."""
-        with self._probing:
-            if self._isolation is None:
-                self._isolation = choose(
-                    self._commander, self._wanted_isolation, self._memory, self.tmpdir,
-                    container=f"{self.prefix}probe-{secrets.token_hex(3)}-",
-                    rootless=self.rootless,
-                )  # fmt: skip
-            return self._isolation
+        return self._runs.isolation
 
     def describe(self) -> str:
         """One line for headers."""
         parts = [f"buildah {self.version}", f"storage {self.storage.root}", self.storage.driver]
-        if self._isolation is not None:
-            parts.append(f"isolation {self._isolation}")
+        if (isolation := self._runs.known_isolation) is not None:
+            way = "started directly" if self._runs.is_direct else "by buildah run"
+            parts.append(f"isolation {isolation}, {way}")
         if self.rootless:
             parts.append("rootless")
         return f"{parts[0]} ({', '.join(parts[1:])})"
@@ -218,7 +214,18 @@ class Engine:
         Raises:
             EngineError: buildah itself failed, or :meth:`interrupt` ended the command.
         """
-        return containers.run(self._commander, request, self.isolated_by, self.storage, self.tmpdir)
+        return self._runs.run(request)
+
+    def start(self, request: RunRequest) -> RunningContainer:
+        """Starts a command in a working container, in the background.
+
+        It ends with this process at the latest. Whether it could be started shows when it is waited
+        for; output comes in a thread of its own.
+
+        Raises:
+            EngineError: buildah itself failed.
+        """
+        return self._runs.start(request)
 
     def commit(
         self,
@@ -261,13 +268,26 @@ class Engine:
         root = Path(printed.splitlines()[-1] if printed else "")
         if not root.is_absolute():
             raise EngineUnusable(f"buildah mount printed no path: {printed!r}")
-        return self.rootfs_at(root)
+        files = self.rootfs_at(root)
+        self._mounted[container] = files
+        return files
 
     def rootfs_at(self, root: Path) -> LocalRootfs | AgentRootfs:
         """The files below a directory that belongs to a container."""
         if self.rootless:
             return AgentRootfs(root, self._ask_about)
         return LocalRootfs(root)
+
+    def _files(self, container: str) -> LocalRootfs | AgentRootfs:
+        """The files of a working container, mounted now or before."""
+        known = self._mounted.get(container)
+        if known is not None and (self.rootless or _is_mounted(known.root, self.storage)):
+            return known
+        return self.mount(container)
+
+    def _forget(self, container: str) -> None:
+        self._mounted.pop(container, None)
+        self._runs.forget(container)
 
     def _ask_about(self, question: str, root: str, path: str) -> tuple[Any, Sequence[int]]:
         return self._client.ask(question, root=root, path=path)
@@ -290,6 +310,7 @@ class Engine:
 
     def unmount(self, container: str) -> None:
         """Undoes :meth:`mount`."""
+        self._forget(container)
         self._commander.repeatable(["umount", arguments.container(container)])
 
     def remove_empty(self, tree: LocalRootfs | AgentRootfs, paths: Sequence[str]) -> None:
@@ -305,6 +326,7 @@ class Engine:
 
     def rename_container(self, container: str, name: str) -> None:
         """Gives a container another name; with a name of its own it outlives this session."""
+        self._forget(container)
         self._commander.output(
             ["rename", arguments.container(container), arguments.container(name)]
         )
@@ -318,6 +340,7 @@ class Engine:
         if not names:
             return
         for name in names:
+            self._forget(name)
             if name in self._commits:
                 # Without its container nobody could undo what the commit has left.
                 with contextlib.suppress(EngineError):
@@ -555,3 +578,13 @@ class Engine:
             self._closed = True
             self._sweep.wait(_SWEEPING)
             self._client.close()
+
+
+def _is_mounted(root: Path, storage: StorageInfo) -> bool:
+    """Whether what is mounted there is still there: anybody may unmount it."""
+    if storage.driver != "overlay":
+        return True
+    try:
+        return root.stat().st_dev != root.parent.stat().st_dev
+    except OSError:
+        return False

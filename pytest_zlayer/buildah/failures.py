@@ -73,7 +73,8 @@ _NOT_STARTED = re.compile(
     r"process failed to start with error: (.*?)(?:process exited with error.*)?$"
     # runc
     r"|unable to start container process: (exec: .*?)\"?$"
-    # crun
+    # crun, started by us and by buildah
+    r"|^(?:\d\S+Z: )?(executable file .* not found.*|open executable: .*)$"
     r"|creating container for \[.*\]: (executable file .* not found.*|open executable: .*)$"
 )
 # The lines buildah adds on its own account when the command of a RUN ends with a bad status.
@@ -392,6 +393,11 @@ def _of_run(exit_code: int, said: Sequence[str]) -> Failure | None:
             return None
     hint = "exit status 137 is what running out of memory looks like" if exit_code == 137 else None
     return Failure("command", f"the command ended with status {exit_code}", hint)
+
+
+def failed_start(stderr_tail: Sequence[str]) -> Failure | None:
+    """Why an OCI runtime could not start a command, if it is the fault of the command."""
+    return _could_not_start(stderr_tail)
 
 
 def _could_not_start(said: Sequence[str]) -> Failure | None:

@@ -30,7 +30,7 @@ from pytest_zlayer.inputs.option_values import (
 
 KEEP_CHOICES = ("all", "failed", "none")
 PROGRESS_CHOICES = ("auto", "plain", "live", "quiet")
-ISOLATION_CHOICES = ("auto", "oci", "rootless", "chroot")
+ISOLATION_CHOICES = ("auto", "buildah", "oci", "rootless", "chroot")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,7 +315,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="isolation",
-        help="how RUN steps are kept apart from the host: auto, oci, rootless or chroot",
+        help="how RUN steps are kept apart from the host: auto, oci, rootless or chroot; "
+        "buildah: as auto, with every command started by buildah run",
         convert=one_of(ISOLATION_CHOICES),
         default="auto",
         metavar="TYPE",

@@ -108,7 +108,7 @@ def test_unknown_isolation(storage: Storage) -> None:
         _ = engine.isolation
     engine.close()
     assert str(caught.value) == (
-        "there is no isolation 'jail'\nhint: there are: auto, oci, rootless, chroot"
+        "there is no isolation 'jail'\nhint: there are: auto, buildah, oci, rootless, chroot"
     )
 
 

@@ -193,6 +193,12 @@ def _activity(path: str) -> tuple[bytes, ...]:
     return tuple(value.split()[0] for name, _, value in lines if name in wanted)
 
 
+def find_launcher(main: int) -> int | None:
+    """Buildah's process, below this one, that has started the command."""
+    found = _find(main)
+    return found[0] if found else None
+
+
 def _find(main: int) -> tuple[int, int] | None:
     """The launcher below a process, and its parent, the relay."""
     parents = [main]

@@ -28,7 +28,7 @@ from .processes import (
 )
 from .records import StorageOptions
 from .services import remove_services
-from .supervisor import GRACE, Command, supervise
+from .supervisor import GRACE, Command, Detached, supervise
 from .tree import Tree
 from .upper import scan, upper_of
 from .wire import Message, receive, send
@@ -153,6 +153,7 @@ class Server:
         command = Command(
             message["argv"], env, message["cwd"], descriptors[:3],
             wrapped=message["wrapped"], relayed=message["relayed"], lasting=message["lasting"],
+            detached=Detached.of(message.get("detached")),
         )  # fmt: skip
         pid = os.fork()
         if pid == 0:

@@ -12,7 +12,7 @@ from pytest_zlayer.buildah.agent.prepare import PREPARATION
 from pytest_zlayer.buildah.agent.records import Unreadable
 from pytest_zlayer.buildah.commands import arguments, traces
 from pytest_zlayer.buildah.commands.commander import Commander
-from pytest_zlayer.buildah.commands.isolation import Isolation, contain, runtime_root
+from pytest_zlayer.buildah.commands.isolation_kinds import Isolation, contain, runtime_root
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure, classify
 from pytest_zlayer.buildah.process.agent_process import agent_argv
@@ -57,6 +57,18 @@ def run(
     tmpdir: Path,
 ) -> Completed:
     """``buildah run``, contained as well as this machine allows."""
+    wanted = run_request(commander, request, isolation, storage, tmpdir)
+    return result(commander, commander.runner.run(wanted), request)
+
+
+def run_request(
+    commander: Commander,
+    request: RunRequest,
+    isolation: Isolation,
+    storage: StorageInfo,
+    tmpdir: Path,
+) -> Request:
+    """How ``buildah run`` is started for a command."""
     options = arguments.RunOptions(
         env=request.env, user=request.user, workdir=request.workdir, volumes=request.volumes,
         network=request.network, isolation=isolation.kind, runtime=isolation.runtime,
@@ -70,25 +82,31 @@ def run(
         )
     wrapper = contain(network=not cut_off) if isolation.contained else []
     preparation = _preparation(commander, request, storage, loopback=cut_off)
-    done = commander.runner.run(
-        Request(
-            argv=[*wrapper, *(agent_argv("prepare") if preparation else []), *line],
-            env={**commander.env, **preparation},
-            timeout=request.timeout,
-            stdin=request.stdin,
-            on_line=request.on_line,
-            log=request.log,
-            stdout=request.stdout,
-            stderr=request.stderr,
-            wrapped=bool(wrapper),
-            relayed=isolation.kind == "chroot",
-            hide_own_lines=True,
-        )
+    return Request(
+        argv=[*wrapper, *(agent_argv("prepare") if preparation else []), *line],
+        env={**commander.env, **preparation},
+        timeout=request.timeout,
+        stdin=request.stdin,
+        on_line=request.on_line,
+        log=request.log,
+        stdout=request.stdout,
+        stderr=request.stderr,
+        wrapped=bool(wrapper),
+        relayed=isolation.kind == "chroot",
+        hide_own_lines=True,
     )
+
+
+def result(commander: Commander, done: Completed, request: RunRequest) -> Completed:
+    """What became of the command of a ``buildah run`` that has ended."""
     if done.timed_out:
-        # As timeout(1) has it.
-        return replace(done, argv=tuple(request.argv), exit_code=124, killed_by_signal=None)
+        return overrun(done, request)
     return _of_command(commander, done, request.argv)
+
+
+def overrun(done: Completed, request: RunRequest) -> Completed:
+    """The result of a command that was ended because its time was over: as timeout(1) has it."""
+    return replace(done, argv=tuple(request.argv), exit_code=124, killed_by_signal=None)
 
 
 def _preparation(
@@ -98,13 +116,18 @@ def _preparation(
     if loopback:
         wanted["loopback"] = True
     if request.hidden_env:
-        identifier = _container_id(commander, request.container)
+        identifier = container_id(commander, request.container)
         wanted["directory"] = str(storage.container_file(identifier))
         wanted["environment"] = dict(request.hidden_env)
     return {PREPARATION: json.dumps(wanted)} if wanted else {}
 
 
-def _container_id(commander: Commander, name: str) -> str:
+def container_id(commander: Commander, name: str) -> str:
+    """The id of a working container.
+
+    Raises:
+        EngineError: there is none of this name.
+    """
     with contextlib.suppress(Unreadable):
         for record in commander.records.called("containers", [name]):
             return str(record["id"])

@@ -9,9 +9,11 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,6 +52,8 @@ class Completed:
         killed_by_signal: the signal that ended it, or ``None``.
         timed_out: whether it was ended because its time was over.
         strays: how many processes it left running; they have been killed.
+        started: whether what was to run has run; ``False`` only for a detached command that ended
+            without starting it.
     """
 
     argv: tuple[str, ...]
@@ -60,6 +64,24 @@ class Completed:
     killed_by_signal: int | None = None
     timed_out: bool = False
     strays: int = 0
+    started: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detached:
+    """How to find what a command starts that ends itself at once: an OCI runtime.
+
+    Attributes:
+        pid_file: where it writes the number of the process.
+        state: the directory that the runtime keeps of it; empty where it keeps none.
+        remove: the command that removes it from the runtime's records.
+        bundle: a directory that is removed with it.
+    """
+
+    pid_file: str
+    state: str
+    remove: Sequence[str]
+    bundle: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +102,8 @@ class Request:
         hide_own_lines: leave out what buildah itself adds to the end of a failed RUN.
         brief: it works on this machine's storage only: an interruption lets it come to its end.
         lasting: what it leaves running goes on until the session ends.
+        detached: ``argv`` ends at once, and what it has started is the command.
+        on_start: called with the number of the process as soon as that is known.
     """
 
     argv: Sequence[str]
@@ -96,6 +120,8 @@ class Request:
     hide_own_lines: bool = False
     brief: bool = False
     lasting: bool = False
+    detached: Detached | None = None
+    on_start: Callable[[int], None] | None = None
 
 
 class Runner:
@@ -122,17 +148,42 @@ class Runner:
                 ``interrupted`` when :meth:`interrupt` ended it.
         """
         running = _Running(request)
+        with self._begun(running):
+            return self._follow(running)
+
+    def start(self, request: Request) -> Process:
+        """Starts a command that runs in the background.
+
+        Raises:
+            EngineError: as of :meth:`run`, if that shows at once.
+        """
+        running = _Running(request)
+        stack = ExitStack()
+        stack.enter_context(self._begun(running))
+
+        def follow() -> Completed:
+            with stack:
+                return self._follow(running)
+
+        return Process(running, follow)
+
+    @contextmanager
+    def _begun(self, running: _Running) -> Iterator[None]:
         key = id(running)
-        group = None if request.brief else current(self._threads)
+        group = None if running.request.brief else current(self._threads)
         with running.started(self._client), group.including(running) if group else nullcontext():
             self._running[key] = running
             try:
-                return running.follow()
-            except BaseException:
-                running.end()
-                raise
+                yield
             finally:
                 del self._running[key]
+
+    def _follow(self, running: _Running) -> Completed:
+        try:
+            return running.follow()
+        except BaseException:
+            running.end()
+            raise
 
     def note_traces(self, traces: Mapping[str, Any], key: str | None = None) -> str:
         """Notes what a command may leave in the store, before it does; a key for that.
@@ -163,6 +214,54 @@ class Runner:
 def _interrupt(commands: Sequence[_Running]) -> None:
     for one in commands:
         one.interrupt()
+
+
+class Process:
+    """A command that runs in the background, until it ends by itself or is ended.
+
+    Attributes:
+        request: what was asked for.
+    """
+
+    def __init__(self, running: _Running, follow: Callable[[], Completed]) -> None:
+        self.request = running.request
+        self._running = running
+        self._end: Future[Completed] = Future()
+        self._thread = threading.Thread(
+            target=self._work, args=[follow], name="zlayer-process", daemon=True
+        )
+        self._thread.start()
+
+    def _work(self, follow: Callable[[], Completed]) -> None:
+        try:
+            self._end.set_result(follow())
+        except BaseException as error:  # noqa: BLE001 (raised where it is waited for)
+            self._end.set_exception(error)
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return not self._end.done()
+
+    def wait(self, timeout: float | None = None) -> Completed:
+        """Waits for its end.
+
+        Raises:
+            TimeoutError: it still runs after so many seconds.
+            EngineError: as of :meth:`Runner.run`.
+        """
+        try:
+            return self._end.result(timeout)
+        except FutureTimeout:
+            raise TimeoutError from None
+
+    def signal(self, number: int) -> None:
+        """Sends a signal to it, or does nothing when it has ended."""
+        self._running.signal(number)
+
+    def stop(self) -> None:
+        """Ends it with all that it has started, without waiting for that."""
+        self._running.stop()
 
 
 class _Stream:
@@ -208,7 +307,8 @@ class _Running:
     _lifeline: socket.socket | None = None
     _streams: dict[int, _Stream] = field(default_factory=dict)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
-    _news: bytearray = field(default_factory=bytearray)
+    _rest: bytearray = field(default_factory=bytearray)
+    _news: dict[str, int] = field(default_factory=dict)
     _since: float = field(default_factory=time.monotonic)
     _interrupted: bool = False
     _timed_out: bool = False
@@ -237,8 +337,21 @@ class _Running:
         kept.callback(os.close, reader)
         handed.callback(os.close, writer)
         self._streams[reader] = _Stream(name, self.request)
-        self._selector.register(reader, selectors.EVENT_READ)
+        if self.request.detached is None:
+            self._selector.register(reader, selectors.EVENT_READ)
         return writer
+
+    def _begin(self, pid: int) -> None:
+        """What is written from now on, or has been just now, comes from the command itself."""
+        self._listen()
+        if self.request.on_start is not None:
+            self.request.on_start(pid)
+
+    def _listen(self) -> None:
+        """Reads the output, also that which was kept back because nobody knew whose it is."""
+        for reader in self._streams:
+            if reader not in self._selector.get_map():
+                self._selector.register(reader, selectors.EVENT_READ)
 
     def _ask_to_start(self, client: AgentClient, descriptors: Sequence[int]) -> None:
         client.ask(
@@ -250,6 +363,7 @@ class _Running:
             wrapped=self.request.wrapped,
             relayed=self.request.relayed,
             lasting=self.request.lasting,
+            detached=asdict(self.request.detached) if self.request.detached else None,
         )
 
     def follow(self) -> Completed:
@@ -261,14 +375,14 @@ class _Running:
                 if self._timed_out:
                     break
                 self._timed_out = True
-                self._stop()
+                self.stop()
                 deadline = time.monotonic() + _ENDING
         self._drain()
         return self._outcome()
 
     def end(self) -> None:
         """Ends the command and waits until it is gone; its output no longer matters."""
-        self._stop()
+        self.stop()
         until = time.monotonic() + _ENDING
         while not self._ended and time.monotonic() < until:
             for key, _ in self._selector.select(max(0.0, until - time.monotonic())):
@@ -276,9 +390,14 @@ class _Running:
 
     def interrupt(self) -> None:
         self._interrupted = True
-        self._stop()
+        self.stop()
 
-    def _stop(self) -> None:
+    def signal(self, number: int) -> None:
+        with suppress(OSError):
+            if self._lifeline is not None:
+                self._lifeline.sendall(json.dumps({"signal": number}).encode("ascii") + b"\n")
+
+    def stop(self) -> None:
         try:
             if self._lifeline is not None:
                 self._lifeline.shutdown(socket.SHUT_WR)
@@ -295,15 +414,25 @@ class _Running:
         data = os.read(key.fd, _CHUNK)
         stream = self._streams.get(key.fd)
         if stream is None:
-            self._news += data
-            self._ended = self._ended or not data
+            self._hear(data)
         elif data and not quiet:
             stream.feed(data)
         if not data:
             self._selector.unregister(key.fileobj)
 
+    def _hear(self, data: bytes) -> None:
+        """Takes what the supervisor tells: lines of JSON."""
+        *complete, rest = (bytes(self._rest) + data).split(b"\n")
+        self._rest = bytearray(rest)
+        for line in complete:
+            self._news.update(json.loads(line))
+            if b'"started"' in line:
+                self._begin(self._news["started"])
+        self._ended = self._ended or not data
+
     def _drain(self) -> None:
         """What still is in the pipes: everybody who could write more has ended."""
+        self._listen()
         while self._selector.get_map():
             ready = self._selector.select(0)
             if not ready:
@@ -314,13 +443,13 @@ class _Running:
     def _outcome(self) -> Completed:
         argv = tuple(self.request.argv)
         seconds = time.monotonic() - self._since
-        news = json.loads(self._news) if self._news else {}
+        news = self._news
         if "errno" in news:
             reason = os.strerror(news["errno"])
             raise EngineError(
                 Failure("environment", f"{argv[0]} cannot be started: {reason}"), command=argv
             )
-        if not news and not self._timed_out:
+        if "status" not in news and not self._timed_out:
             raise EngineError(
                 Failure("crash", f"the process that watched {argv[0]} was killed"), command=argv
             )
@@ -345,6 +474,7 @@ class _Running:
             killed_by_signal=-code if code < 0 else None,
             timed_out=self._timed_out,
             strays=news.get("strays", 0),
+            started=self.request.detached is None or "started" in news,
         )
 
 

@@ -35,7 +35,7 @@ class BuildOptions:
         build_args, build_contexts: defaults, overridden by name by a declaration's own.
         images: declared image name to a ready reference used instead of building.
         no_cache: never use cached layers.
-        isolation: ``auto``, ``oci``, ``rootless`` or ``chroot``.
+        isolation: ``auto``, ``buildah``, ``oci``, ``rootless`` or ``chroot``.
         buildah: path of the binary, or ``None`` (found on PATH).
         root, runroot: container storage, or ``None`` (the user's).
         jobs: stages and images built side by side.

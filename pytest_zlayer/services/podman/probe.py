@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_zlayer.buildah.commands.isolation import exit_zero
 from pytest_zlayer.buildah.commands.probe import Memory, binary_key
+from pytest_zlayer.buildah.commands.probe_container import exit_zero
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.services.podman.commands import Podman, reason_of
 from pytest_zlayer.services.podman.configuration import own_configuration

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.commands.containers import run
-from pytest_zlayer.buildah.commands.isolation import Isolation
+from pytest_zlayer.buildah.commands.isolation_kinds import Isolation
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.process.command import Runner
 from pytest_zlayer.buildah.run_request import RunRequest

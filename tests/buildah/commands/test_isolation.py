@@ -11,8 +11,10 @@ import pytest
 
 from pytest_zlayer.buildah.commands import isolation
 from pytest_zlayer.buildah.commands.commander import Commander
-from pytest_zlayer.buildah.commands.isolation import Isolation, candidates, contain, exit_zero
+from pytest_zlayer.buildah.commands.isolation import KINDS, candidates
+from pytest_zlayer.buildah.commands.isolation_kinds import Isolation, contain
 from pytest_zlayer.buildah.commands.probe import Memory
+from pytest_zlayer.buildah.commands.probe_container import Probe, exit_zero
 from pytest_zlayer.buildah.process.command import Runner
 
 
@@ -20,7 +22,7 @@ def test_candidates_come_strongest_first(tmp_path: Path) -> None:
     for name in ("crun", "runc", "unshare"):
         (tmp_path / name).write_text("", encoding="ascii")
         (tmp_path / name).chmod(0o755)
-    found = list(candidates("auto", str(tmp_path), rootless=False))
+    found = list(candidates(KINDS, str(tmp_path), rootless=False))
     assert found == [
         Isolation("oci", f"{tmp_path}/crun"),
         Isolation("oci", f"{tmp_path}/runc"),
@@ -32,7 +34,7 @@ def test_candidates_come_strongest_first(tmp_path: Path) -> None:
 
 
 def test_isolation_asked_for_is_the_only_candidate(tmp_path: Path) -> None:
-    assert list(candidates("chroot", str(tmp_path), rootless=True)) == [Isolation("chroot")]
+    assert list(candidates(["chroot"], str(tmp_path), rootless=True)) == [Isolation("chroot")]
 
 
 def test_program_of_a_few_bytes_ends_with_zero(tmp_path: Path) -> None:
@@ -75,5 +77,6 @@ def test_remembered_isolation_is_believed_only_if_it_would_be_tried(
     tried = Isolation("oci", str(runtime))
     monkeypatch.setattr(isolation, "_try_all", lambda *_, **__: tried)
     commander = Commander(cast("Runner", None), Path("/b"), {"PATH": str(tmp_path)})
-    chosen = isolation.choose(commander, "oci", memory, tmp_path, container="c", rootless=False)
+    probe = Probe(commander, "c", tmp_path, str)
+    chosen = isolation.choose(probe, "oci", memory, rootless=False)
     assert chosen == tried

@@ -64,7 +64,7 @@ class ReferenceFailed(Exception):
 class Workbench:
     """One storage with the base image ``bb``, one session that builds in it."""
 
-    def __init__(self, storage: Storage, directory: Path) -> None:
+    def __init__(self, storage: Storage, directory: Path, *, isolation: str = ISOLATION) -> None:
         self.storage = storage
         self._directory = directory
         self._count = 0
@@ -74,7 +74,7 @@ class Workbench:
                 buildah=storage.binary,
                 root=storage.root,
                 runroot=storage.runroot,
-                isolation=ISOLATION,
+                isolation=isolation,
                 environment={**storage.environment, "XDG_CACHE_HOME": str(directory / "cache")},
             )
         )

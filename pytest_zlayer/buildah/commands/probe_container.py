@@ -1,0 +1,117 @@
+"""A container in which a program of a few bytes is run, to see how commands can be."""
+
+from __future__ import annotations
+
+import platform
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+from pytest_zlayer.buildah.commands import arguments
+from pytest_zlayer.buildah.commands.commander import Commander
+from pytest_zlayer.buildah.commands.containers import from_image
+from pytest_zlayer.buildah.commands.isolation_kinds import Isolation, contain, runtime_root
+from pytest_zlayer.buildah.commands.traces import of_removed_containers
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.buildah.process.command import Request
+from pytest_zlayer.choices import NetworkMode
+
+_PATIENCE = 30.0
+# A whole static program that exits with status 0, by machine: its ELF number and its code.
+_EXIT_ZERO = {
+    # xor edi, edi; mov eax, 60; syscall
+    "x86_64": (62, bytes.fromhex("31ff b83c000000 0f05")),
+    # mov x0, #0; mov x8, #93; svc #0
+    "aarch64": (183, bytes.fromhex("000080d2 a80b80d2 010000d4")),
+}
+
+
+class Probe:
+    """A container with nothing but a program that ends at once, made when it is first needed.
+
+    Args:
+        commander: gives buildah its commands.
+        name: of the container.
+        tmpdir: where the program is written first.
+        runtime_for: the runtime to use in place of that of an isolation.
+    """
+
+    def __init__(
+        self,
+        commander: Commander,
+        name: str,
+        tmpdir: Path,
+        runtime_for: Callable[[str], str],
+    ) -> None:
+        self.commander = commander
+        self._name = name
+        self._tmpdir = tmpdir
+        self._runtime_for = runtime_for
+        self._program = exit_zero(platform.machine())
+        self._made = False
+
+    @property
+    def can_run(self) -> bool:
+        """Whether there is a program for this machine."""
+        return self._program is not None
+
+    def _make(self, program: bytes) -> None:
+        file = self._tmpdir / "exit-zero"
+        file.write_bytes(program)
+        file.chmod(0o755)
+        self._made = True
+        from_image(self.commander, self._name, "scratch", None)
+        self.commander.output(["copy", self._name, str(file), "/exit-zero"])
+
+    def attempt(
+        self, candidate: Isolation, *, network: NetworkMode = "default", user: str = "0:0"
+    ) -> str | None:
+        """Why the program does not run in this isolation, or ``None``."""
+        if not self._made and self._program is not None:
+            self._make(self._program)
+        runtime = self._runtime_for(candidate.runtime) if candidate.runtime else None
+        options = arguments.RunOptions(
+            env={}, user=user, workdir="", volumes=(), network=network,
+            isolation=candidate.kind, runtime=runtime,
+            runtime_root=runtime_root(self._tmpdir, candidate),
+        )  # fmt: skip
+        line = self.commander.argv(arguments.run(self._name, ["/exit-zero"], options))
+        wrapped = contain() if candidate.contained else []
+        request = Request(
+            argv=[*wrapped, *line],
+            env=self.commander.env,
+            timeout=_PATIENCE,
+            wrapped=bool(wrapped),
+        )
+        try:
+            done = self.commander.finish(request)
+        except EngineError as error:
+            return error.message
+        if done.exit_code == 0:
+            return None
+        own = "Error: ex"
+        said = [text for text in done.stderr_tail if text.strip() and not text.startswith(own)]
+        problem = said[0] if said else f"exit status {done.exit_code}"
+        return problem.replace(runtime or "\0", candidate.runtime or "")
+
+    def close(self) -> None:
+        """Removes the container, if it was made."""
+        if self._made:
+            traces = of_removed_containers(self.commander, [self._name])
+            self.commander.call(["rm", self._name], leaves=traces)
+            self._made = False
+
+
+def exit_zero(machine: str) -> bytes | None:
+    """A program for this kind of machine, ``None`` where we have none."""
+    if machine not in _EXIT_ZERO:
+        return None
+    number, code = _EXIT_ZERO[machine]
+    start = 0x400000
+    size = 64 + 56 + len(code)
+    header = struct.pack(
+        "<4sBBBB8xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 0, 2, number, 1,
+        start + 64 + 56, 64, 0, 0, 64, 56, 1, 0, 0, 0,
+    )  # fmt: skip
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, start, start, size, size, 0x1000)
+    return header + segment + code

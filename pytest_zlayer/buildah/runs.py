@@ -1,0 +1,299 @@
+"""Commands in working containers: through the OCI runtime where that works, else by buildah."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_zlayer.buildah.commands import containers
+from pytest_zlayer.buildah.commands.commander import Commander
+from pytest_zlayer.buildah.commands.isolation import choose
+from pytest_zlayer.buildah.commands.isolation_kinds import Isolation, runtime_root
+from pytest_zlayer.buildah.commands.probe import Memory
+from pytest_zlayer.buildah.commands.probe_container import Probe
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.buildah.failures import failed_start
+from pytest_zlayer.buildah.files.rootfs import AgentRootfs, LocalRootfs
+from pytest_zlayer.buildah.process.command import Completed, Process
+from pytest_zlayer.buildah.run_request import RunRequest
+from pytest_zlayer.buildah.runtime.capture import stand_in, taken
+from pytest_zlayer.buildah.runtime.container_record import read_record
+from pytest_zlayer.buildah.runtime.direct import DirectRuntime, Place, Prepared
+from pytest_zlayer.buildah.runtime.specification import NotUnderstood
+from pytest_zlayer.buildah.runtime.specifications import Known, Specifications
+from pytest_zlayer.buildah.runtime.validity import fingerprint
+from pytest_zlayer.buildah.storage.info import StorageInfo
+from pytest_zlayer.choices import NetworkMode
+
+Mounted = LocalRootfs | AgentRootfs
+
+
+class Runs:
+    """What runs commands for one engine.
+
+    Args:
+        commander: gives buildah its commands.
+        storage: where the containers are.
+        memory: what is known from earlier processes.
+        tmpdir: the directory of this process.
+        wanted: the isolation that was asked for.
+        rootless: whether buildah works in a user namespace.
+        prefix: how the names of containers begin.
+        mount: gives the files of a container.
+    """
+
+    def __init__(
+        self,
+        commander: Commander,
+        storage: StorageInfo,
+        memory: Memory,
+        tmpdir: Path,
+        *,
+        wanted: str,
+        rootless: bool,
+        prefix: str,
+        mount: Callable[[str], Mounted],
+    ) -> None:
+        self._commander = commander
+        self._storage = storage
+        self._memory = memory
+        self._tmpdir = tmpdir
+        self._wanted = wanted
+        self._rootless = rootless
+        self._prefix = prefix
+        self._mount = mount
+        self._choosing = threading.Lock()
+        self._chosen: tuple[Isolation, DirectRuntime | None] | None = None
+        self._identifiers: dict[str, str] = {}
+
+    @property
+    def known_isolation(self) -> Isolation | None:
+        """The isolation, if it was found out already."""
+        return self._chosen[0] if self._chosen else None
+
+    @property
+    def isolation(self) -> Isolation:
+        """How commands are isolated; found out at first use.
+
+        Raises:
+            EngineUnusable: nothing works here.
+        """
+        return self._choice()[0]
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether commands are started through the runtime itself where possible."""
+        return self._choice()[1] is not None
+
+    def _choice(self) -> tuple[Isolation, DirectRuntime | None]:
+        with self._choosing:
+            if self._chosen is None:
+                self._chosen = self._choose()
+            return self._chosen
+
+    def _choose(self) -> tuple[Isolation, DirectRuntime | None]:
+        probe = self._probe()
+        try:
+            chosen = choose(probe, self._wanted, self._memory, rootless=self._rootless)
+            specifications = self._specifications(chosen)
+            if specifications is not None:
+                # It was taken just now, if the isolation has only been found out.
+                with suppress(NotUnderstood):
+                    specifications.offer("host", True, self._taken())
+        finally:
+            probe.close()
+        return chosen, self._direct(chosen, specifications)
+
+    def _probe(self) -> Probe:
+        name = f"{self._prefix}probe-{secrets.token_hex(3)}-"
+        return Probe(self._commander, name, self._tmpdir, self._stand_in)
+
+    def _stand_in(self, runtime: str) -> str:
+        return str(stand_in(self._tmpdir, runtime) or runtime)
+
+    # -- through the runtime ------------------------------------------------------------------
+
+    def _specifications(self, chosen: Isolation) -> Specifications | None:
+        if chosen.runtime is None or self._wanted == "buildah":
+            return None
+        binaries = [self._commander.binary, Path(os.path.realpath(chosen.runtime))]
+
+        def validity() -> str:
+            more = [chosen.kind, str(chosen.runtime)]
+            options = self._commander.argv([])
+            return fingerprint(binaries, self._commander.env, options, more)
+
+        def take(network: str, is_root: bool) -> Known:
+            return self._take(chosen, network, is_root=is_root)
+
+        return Specifications(self._memory, f"{chosen.kind}:{chosen.runtime}", validity, take)
+
+    def _direct(
+        self, chosen: Isolation, specifications: Specifications | None
+    ) -> DirectRuntime | None:
+        state = runtime_root(self._tmpdir, chosen)
+        if specifications is None or chosen.runtime is None or state is None:
+            return None
+        return DirectRuntime(
+            runtime=chosen.runtime,
+            state=state,
+            tmpdir=self._tmpdir,
+            env=dict(self._commander.env),
+            specification=specifications.get,
+        )
+
+    def _take(self, chosen: Isolation, network: str, *, is_root: bool) -> Known:
+        probe = self._probe()
+        try:
+            wanted: NetworkMode = "none" if network == "none" else "default"
+            problem = probe.attempt(chosen, network=wanted, user="0:0" if is_root else "1:1")
+            if problem is not None:
+                raise NotUnderstood(problem)
+            return self._taken()
+        except EngineError as error:
+            raise NotUnderstood(error.message) from error
+        finally:
+            probe.close()
+
+    def _taken(self) -> Known:
+        specification = taken(self._tmpdir)
+        directory = self._storage.container_file(specification.container[1])
+        return specification, read_record(directory).way
+
+    def _prepare(self, direct: DirectRuntime, request: RunRequest) -> Prepared:
+        return direct.prepare(request, self._place(request.container))
+
+    def _place(self, container: str) -> Place:
+        identifier = self._identifiers.get(container)
+        if identifier is None:
+            identifier = containers.container_id(self._commander, container)
+            self._identifiers[container] = identifier
+        files = self._mount(container)
+        return Place(self._storage.container_file(identifier), files, files.root)
+
+    def forget(self, container: str) -> None:
+        """The container is gone, or has another name."""
+        self._identifiers.pop(container, None)
+
+    def result(self, done: Completed, request: RunRequest) -> Completed:
+        """What became of a command that buildah ran."""
+        return containers.result(self._commander, done, request)
+
+    def run(self, request: RunRequest) -> Completed:
+        """Runs a command to its end; see ``Engine.run``."""
+        isolation, direct = self._choice()
+        if direct is not None:
+            done = self._run_directly(direct, request)
+            if done is not None:
+                return done
+        return containers.run(self._commander, request, isolation, self._storage, self._tmpdir)
+
+    def _run_directly(self, direct: DirectRuntime, request: RunRequest) -> Completed | None:
+        """The result, or ``None`` where buildah has to do it."""
+        try:
+            prepared = self._prepare(direct, request)
+        except (NotUnderstood, OSError):
+            return None
+        done = self._commander.runner.run(prepared.request)
+        if done.timed_out:
+            return containers.overrun(done, request)
+        if done.started:
+            return replace(done, argv=tuple(request.argv))
+        failure = failed_start(done.stderr_tail)
+        if failure is None or failure.exit_code is None:
+            return None
+        return replace(done, argv=tuple(request.argv), exit_code=failure.exit_code)
+
+    # -- in the background --------------------------------------------------------------------
+
+    def start(self, request: RunRequest) -> RunningContainer:
+        """Starts a command that runs in the background; see ``Engine.start``."""
+        isolation, direct = self._choice()
+        if direct is not None:
+            with suppress(NotUnderstood, OSError):
+                prepared = self._prepare(direct, request)
+                process = self._commander.runner.start(prepared.request)
+                return RunningContainer(self, request, process, prepared)
+        wanted = containers.run_request(
+            self._commander, request, isolation, self._storage, self._tmpdir
+        )
+        return RunningContainer(self, request, self._commander.runner.start(wanted), None)
+
+    def run_beside(self, started: Prepared | None, request: RunRequest) -> Completed:
+        """Runs another command in a container in which one runs already.
+
+        Without an OCI runtime it sees the same files, and not the other's processes.
+        """
+        direct = self._choice()[1]
+        if direct is None or started is None:
+            return self.run(request)
+        try:
+            wanted = direct.prepare_more(started, request, self._place(request.container))
+        except NotUnderstood:
+            return self.run(request)
+        done = self._commander.runner.run(wanted)
+        if done.timed_out:
+            return containers.overrun(done, request)
+        if not done.started:
+            failure = failed_start(done.stderr_tail)
+            if failure is None or failure.exit_code is None:
+                raise self._commander.failed(done)
+            done = replace(done, exit_code=failure.exit_code)
+        return replace(done, argv=tuple(request.argv))
+
+
+class RunningContainer:
+    """A command that runs in a working container until it ends, or is ended.
+
+    Attributes:
+        request: what was asked for.
+    """
+
+    def __init__(
+        self, runs: Runs, request: RunRequest, process: Process, prepared: Prepared | None
+    ) -> None:
+        self.request = request
+        self._runs = runs
+        self._process = process
+        self._prepared = prepared
+
+    @property
+    def running(self) -> bool:
+        """Whether the command has not ended yet."""
+        return self._process.running
+
+    def wait(self, timeout: float | None = None) -> Completed:
+        """Waits for the end of the command.
+
+        Raises:
+            TimeoutError: it still runs after so many seconds.
+            EngineError: it could not be started, or :meth:`Engine.interrupt` ended it.
+        """
+        done = self._process.wait(timeout)
+        if self._prepared is None:
+            return self._runs.result(done, self.request)
+        if not done.started and (failure := failed_start(done.stderr_tail)) is not None:
+            done = replace(done, exit_code=failure.exit_code or done.exit_code)
+        return replace(done, argv=tuple(self.request.argv))
+
+    def signal(self, number: int) -> None:
+        """Sends a signal to the command; one that has ended does not get it."""
+        self._process.signal(number)
+
+    def stop(self) -> None:
+        """Kills the command and everything it has started, and waits until all that is gone."""
+        self._process.stop()
+        with suppress(EngineError):
+            self._process.wait()
+
+    def run(self, request: RunRequest) -> Completed:
+        """Runs another command in the same container, beside this one.
+
+        With an OCI runtime it shares processes and namespaces (``exec``), else only files.
+        """
+        return self._runs.run_beside(self._prepared if self.running else None, request)

@@ -1,0 +1,176 @@
+"""Starting commands through the OCI runtime itself, in containers that buildah has made."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_zlayer.buildah.files.rootfs import Rootfs
+from pytest_zlayer.buildah.process.command import Detached, Request
+from pytest_zlayer.buildah.run_request import RunRequest
+from pytest_zlayer.buildah.runtime.change import Change, file_name
+from pytest_zlayer.buildah.runtime.container_record import ContainerRecord, read_record
+from pytest_zlayer.buildah.runtime.specification import HostFile, NotUnderstood, Specification
+from pytest_zlayer.buildah.runtime.users import find_user
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A working container, as a command finds it.
+
+    Attributes:
+        directory: where buildah keeps its record.
+        files: its files, which are mounted.
+        root: where.
+    """
+
+    directory: Path
+    files: Rootfs
+    root: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A container that can be started.
+
+    Attributes:
+        id: what the runtime calls it.
+        request: how the process is started.
+        known, change: what it was made from, for further processes in it.
+    """
+
+    id: str
+    request: Request
+    known: Specification
+    change: Change
+
+
+@dataclass(slots=True)
+class DirectRuntime:
+    """One OCI runtime.
+
+    Attributes:
+        runtime: its path.
+        state: where it keeps its state.
+        tmpdir: where bundles are made; their names begin as those of buildah do.
+        env: environment of the runtime.
+        specification: gives buildah's specification for a network and for root or another user,
+            with the record of the container that it was taken from.
+    """
+
+    runtime: str
+    state: Path
+    tmpdir: Path
+    env: dict[str, str]
+    specification: Callable[[str, bool], tuple[Specification, str]]
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def prepare(self, run: RunRequest, place: Place) -> Prepared:
+        """Writes the bundle of a command.
+
+        Raises:
+            NotUnderstood: this command has to be given to buildah.
+            OSError: the bundle cannot be written.
+        """
+        record = read_record(place.directory)
+        user = find_user(run.user or record.user, lambda path: _read(place.files, path))
+        network = "none" if run.network == "none" else "host"
+        known, way = self.specification(network, user.uid == 0)
+        _check(run, record, place, way)
+        name = f"buildah-{os.getpid()}-{next(self._numbers)}"
+        bundle = self.tmpdir / name
+        change = Change(run, record, user, place.root, bundle)
+        identifier = f"{name}-{record.id[:12]}"
+        _write(bundle, json.dumps(change.config(known)), change.files(known))
+        request = self._request(run, identifier, bundle, self._words(known, "run", known.options))
+        return Prepared(identifier, request, known, change)
+
+    def prepare_more(self, started: Prepared, run: RunRequest, place: Place) -> Request:
+        """Another process in a container that runs: ``exec``.
+
+        Raises:
+            NotUnderstood: it would need another container.
+        """
+        if run.volumes or run.tmpfs:
+            raise NotUnderstood("more mounts")
+        record = started.change.record
+        user = find_user(run.user or record.user, lambda path: _read(place.files, path))
+        known = started.known
+        if (user.uid == 0) is not (started.change.user.uid == 0):
+            known = self.specification("host", user.uid == 0)[0]
+        bundle = self.tmpdir / f"buildah-{os.getpid()}-{next(self._numbers)}"
+        process = Change(run, record, user, place.root, bundle).process(known)
+        _write(bundle, json.dumps(process), {})
+        words = self._words(known, "exec", ["--process", str(bundle / "config.json")])
+        return self._request(run, started.id, bundle, words, keeps_state=False)
+
+    def _words(self, known: Specification, verb: str, options: Sequence[str]) -> list[str]:
+        return [self.runtime, "--root", str(self.state), *known.before, verb, *options]
+
+    def _request(
+        self,
+        run: RunRequest,
+        identifier: str,
+        bundle: Path,
+        words: list[str],
+        *,
+        keeps_state: bool = True,
+    ) -> Request:
+        pid_file = str(bundle / "pid")
+        place = ["--bundle", str(bundle)] if keeps_state else []
+        root = ["--root", str(self.state)]
+        return Request(
+            argv=[*words, *place, "--detach", "--pid-file", pid_file, identifier],
+            env=self.env,
+            timeout=run.timeout,
+            stdin=run.stdin,
+            on_line=run.on_line,
+            log=run.log,
+            stdout=run.stdout,
+            stderr=run.stderr,
+            detached=Detached(
+                pid_file=pid_file,
+                state=str(self.state / identifier) if keeps_state else "",
+                remove=[self.runtime, *root, "delete", "--force", identifier],
+                bundle=str(bundle),
+            ),
+        )
+
+
+def _check(run: RunRequest, record: ContainerRecord, place: Place, way: str) -> None:
+    if record.way != way:
+        raise NotUnderstood("the container is set up in another way than others")
+    workdir = run.workdir or record.workdir or "/"
+    try:
+        # buildah makes one that is not there, and gives it to the user.
+        found = place.files.lstat(place.files.resolve(workdir))
+    except OSError as error:
+        raise NotUnderstood(f"no directory {workdir}") from error
+    if found.kind != "directory":
+        raise NotUnderstood(f"{workdir} is no directory")
+
+
+def _read(files: Rootfs, path: str) -> str:
+    try:
+        with files.open(files.resolve(path)) as file:
+            return file.read().decode("utf-8", "surrogateescape")
+    except OSError:
+        return ""
+
+
+def _write(bundle: Path, config: str, files: dict[str, HostFile]) -> None:
+    bundle.mkdir(0o711)
+    _write_file(bundle / "config.json", config, 0o600)
+    for path, file in files.items():
+        _write_file(bundle / file_name(path), file.text, file.mode)
+
+
+def _write_file(path: Path, text: str, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+        os.fchmod(descriptor, mode)
+        file.write(text)
