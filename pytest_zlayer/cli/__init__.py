@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import sys
 from collections.abc import Sequence
 
 from pytest_zlayer.cli import build, lint, parse, plan, report, store
-from pytest_zlayer.cli.output import tell
-from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.cli.output import OutputError, forget_output, tell
+from pytest_zlayer.cli.version import ShowVersion
+from pytest_zlayer.errors import UsageError, ZlayerError
 from pytest_zlayer.signals import CtrlC
 
 DONE = 0
@@ -46,8 +46,8 @@ def main(argv: Sequence[str] | None = None, *, ctrl_c: CtrlC | None = None) -> i
     """
     try:
         arguments = make_parser().parse_args(argv, argparse.Namespace(ctrl_c=ctrl_c or CtrlC()))
+        _check_working_directory()
         code: int = arguments.run(arguments)
-        sys.stdout.flush()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else USAGE
     except ZlayerError as error:
@@ -56,10 +56,16 @@ def main(argv: Sequence[str] | None = None, *, ctrl_c: CtrlC | None = None) -> i
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
-        # The interpreter flushes once more at its end, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_output()
         return _PIPE_CLOSED
     return code
+
+
+def _check_working_directory() -> None:
+    try:
+        os.getcwd()
+    except OSError:
+        raise UsageError("the working directory has been removed") from None
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -69,6 +75,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="Build images from Dockerfiles with buildah, and look into Dockerfiles.",
         epilog="Options that are not given are read from the environment (ZLAYER_*).",
     )
+    parser.add_argument("--version", action=ShowVersion, help="show the version and end")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for module in (build, parse, plan, lint, store, report):
         module.add_verbs(verbs)
@@ -82,7 +89,7 @@ def exit_code(error: ZlayerError) -> int:
 
     if isinstance(error, (EngineMissing, EngineUnusable)):
         return NO_ENGINE
-    return FAILED if isinstance(error, (BuildError, EngineError)) else USAGE
+    return FAILED if isinstance(error, (BuildError, EngineError, OutputError)) else USAGE
 
 
 def _error_text(error: ZlayerError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -94,6 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Build the image and say what it is."""
     if arguments.push and not arguments.tag:
         raise UsageError("--push needs a --tag: it says where to push to")
+    _check_place(arguments.iidfile)
     settings = read_settings(arguments)
     spec = spec_of(arguments, settings)
     session = _session(settings)
@@ -155,6 +157,17 @@ def _listener(progress: str) -> Callable[[Event], None]:
             tell(line)
 
     return listen
+
+
+def _check_place(file: Path | None) -> None:
+    """Refuse, before anything is built, a file for the image id that cannot be written."""
+    if file is None:
+        return
+    there = file if file.exists() else file.absolute().parent
+    if not there.exists():
+        raise UsageError(f"--iidfile: no such directory: {there}")
+    if file.is_dir() or not os.access(there, os.W_OK):
+        raise UsageError(f"--iidfile: cannot write {file}")
 
 
 def _finish(image: Image, arguments: argparse.Namespace) -> None:

@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
+
+from pytest_zlayer.errors import ZlayerError
+
+
+class OutputError(ZlayerError):
+    """The result cannot be written."""
 
 
 def show(lines: Iterable[str]) -> None:
-    """Write lines of the result."""
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    """Write lines of the result, at once.
+
+    Raises:
+        OutputError: standard output is closed, or its disk is full.
+        BrokenPipeError: nobody reads it any more.
+    """
+    # Python has no standard output where its caller has closed it.
+    if sys.stdout is None:
+        raise OutputError("cannot write the result: standard output is closed")
+    try:
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        forget_output()
+        raise OutputError(f"cannot write the result: {problem.strerror}") from problem
 
 
 def tell(text: str) -> None:
-    """Write a message that is not the result, at once."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    """Write a message that is not the result, at once; as far as somebody wants to read it."""
+    if sys.stderr is None:
+        return
+    with suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
+def forget_output() -> None:
+    """Let what is still to be written go nowhere: the interpreter tries once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -43,6 +44,15 @@ def to_place(text: str) -> CachePlace:
         return parse_place(to_text(text), Path.cwd())
     except ValueError as problem:
         raise ValueError(f"expected dir:PATH or REGISTRY/REPOSITORY ({problem})") from None
+
+
+def to_output_directory(text: str) -> Path:
+    """A directory that is there and can be written, or that can be made."""
+    path = to_path(text)
+    there = next(one for one in (path, *path.parents) if one.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError("expected a directory that can be written")
+    return path
 
 
 def to_program(text: str) -> str:
@@ -147,7 +157,10 @@ def to_size(text: str) -> int:
     if not found or (found[3] and not found[2]):
         raise ValueError("expected a size such as 500MB or 10GiB")
     unit = 1024 ** " kmgt".index(found[2]) if found[3] else _SIZES[found[2]]
-    return int(float(found[1]) * unit)
+    size = float(found[1]) * unit
+    if not math.isfinite(size):
+        raise ValueError("expected a size such as 500MB or 10GiB")
+    return int(size)
 
 
 def to_pair(text: str) -> tuple[str, str]:

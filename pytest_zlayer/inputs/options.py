@@ -14,6 +14,7 @@ from pytest_zlayer.inputs.option_values import (
     to_factor,
     to_limit,
     to_listing,
+    to_output_directory,
     to_pair,
     to_path,
     to_patterns,
@@ -354,7 +355,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="log-dir",
         help="directory where the logs of builds are kept",
-        convert=to_path,
+        convert=to_output_directory,
         metavar="DIR",
         field="log_dir",
     ),

@@ -170,10 +170,12 @@ def image_fixture(
 
     image.__doc__ = f"Image built from {'its text' if context is UNSET else context}."
     image.__module__ = str(module.get("__name__"))
-    image.__dict__[DECLARATION] = declaration
+    # In a class it would be bound to the instance of one test, which it has no use for.
+    static = staticmethod(image)
+    static.__dict__[DECLARATION] = declaration
     params = declaration.cells() or None
     ids = [str(one) for one in params] if params else None
-    made = pytest.fixture(scope=scope, params=params, ids=ids)(image)
+    made = pytest.fixture(scope=scope, params=params, ids=ids)(static)
     return cast("Callable[..., Image]", made)
 
 

@@ -44,6 +44,9 @@ def read_settings(config: pytest.Config) -> Settings:
         pytest.UsageError: a value that cannot be, naming where it came from.
     """
     variables = environment()
+    if config.getoption("help", default=False) or config.getoption("version", default=0):
+        # What is wrong with a value must not keep people from the page that helps.
+        return resolve((), variables=variables)
     sources = (_command_line(config), environment_source(variables), _ini(config))
     try:
         return resolve(sources, variables=variables)

@@ -109,7 +109,9 @@ def service_fixture(
     building = {name: one for name, one in arguments.items() if name not in ARGUMENTS}
     declaration = ImageFixture(folder_of(module), positional(context), building)
 
+    # In a class pytest binds it to the instance, which comes as a positional argument then.
     def service(
+        *_: object,
         request: pytest.FixtureRequest,
         zlayer_build: object,  # noqa: ARG001 - asked for to be ended before it
     ) -> Iterator[Service]:

@@ -132,8 +132,10 @@ def printable(text: str) -> str:
 
 def retry_line(event: StepRetry) -> str:
     """One line that tells of a retry."""
+    # Pulls and pushes stand on no line of a Dockerfile.
+    line = f" (line {event.line})" if event.line else ""
     return (
-        f"{_where(event.image, event.stage)} {event.text} (line {event.line}): attempt "
+        f"{_where(event.image, event.stage)} {event.text}{line}: attempt "
         f"{event.attempt} of {event.attempts} failed: {_first_line(event.reason)}; "
         f"trying again in {event.delay:g}s"
     )

@@ -68,3 +68,20 @@ def test_a_dockerfile_error_is_told_before_anything_is_built(run):
     done = run("build", ".", "--buildah=/nowhere/buildah")
     assert done.code == 2
     assert done.err.startswith("pytest-zlayer: Dockerfile:2:1: unknown instruction: RUNN")
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--iidfile=no/such/id", "--iidfile: no such directory: {here}/no/such"),
+        ("--iidfile=.", "--iidfile: cannot write ."),
+        ("--log-dir=Dockerfile", "--log-dir: expected a directory that can be written, not"),
+        ("--log-dir=Dockerfile/logs", "--log-dir: expected a directory that can be written, not"),
+        ("--tag=Bad Tag", "tags: 'Bad Tag' is no name for an image: "),
+    ],
+)
+def test_what_could_not_be_written_is_refused_before_the_build(run, option, message):
+    Path("Dockerfile").write_text("FROM scratch\n")
+    done = run("build", ".", option, "--buildah=/missing")
+    assert done.code == 2
+    assert done.err.startswith(f"pytest-zlayer: {message}".format(here=Path.cwd()))

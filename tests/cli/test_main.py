@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,3 +76,44 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
         process.stdout.close()
         assert process.stderr is not None
         assert process.stderr.read() == ""
+
+
+def test_the_version_is_shown(run):
+    done = run("--version")
+    assert (done.code, done.err) == (0, "")
+    assert re.fullmatch(r"pytest-zlayer [0-9]+\.[0-9]+\S*\n", done.out)
+
+
+def by_shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a verb by a line for a shell, in which ``$P`` stands for the program."""
+    program = f"{sys.executable} -m pytest_zlayer"
+    return subprocess.run(
+        ["sh", "-c", line.replace("$P", program)],
+        cwd=folder,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("output", "problem"),
+    [(">/dev/full", "No space left on device"), (">&-", "standard output is closed")],
+)
+def test_a_result_that_cannot_be_written_is_said_in_one_line(tmp_path, output, problem):
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    done = by_shell(f"$P parse Dockerfile {output}", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == f"pytest-zlayer: cannot write the result: {problem}\n"
+
+
+def test_messages_that_nobody_can_read_stop_nothing(tmp_path):
+    assert by_shell("$P parse nosuch 2>&-", tmp_path).returncode == 2
+
+
+def test_a_working_directory_that_is_gone_is_said_in_one_line(tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    done = by_shell("rmdir ../gone; $P plan .", folder)
+    assert done.returncode == 2
+    assert done.stderr == "pytest-zlayer: the working directory has been removed\n"

@@ -123,7 +123,7 @@ def test_a_failing_step_is_told_in_the_report_of_the_test(project: Project) -> N
     report = output.partition("ERROR at setup of test_it")[2]
     assert "building bad failed at bad/Dockerfile:2 (stage stage-0): " in report
     assert "    2 | RUN echo out; echo err >&2; \\\n    3 |     exit 7\n" in report
-    assert "exit code: 7, attempts: 1\n" in report
+    assert "exit code: 7\n" in report
     assert "  out\n" in report
     assert "  err\n" in report
     assert "Traceback" not in report

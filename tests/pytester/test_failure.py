@@ -12,7 +12,7 @@ building api failed at api/Dockerfile:2 (stage stage-0): the command exited with
     2 | RUN false
 
 exit code: 1, attempts: 2
-last 1 lines of its output:
+its output:
   the last words
 whole log: build.log
 to repeat it by hand:

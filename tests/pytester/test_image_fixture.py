@@ -62,7 +62,7 @@ def test_a_matrix_makes_an_image_of_each_combination(project):
         def test_it(api, request):
             assert f"[A={api.spec.build_args['A']}]" in request.node.nodeid
     """)
-    project.run().assert_outcomes(passed=2)
+    project.run("-W", "error").assert_outcomes(passed=2)
 
 
 def test_it_is_listed_with_a_sentence(project):
@@ -70,3 +70,22 @@ def test_it_is_listed_with_a_sentence(project):
     _conftest(project, "api = image_fixture('api')")
     result = project.run("--fixtures")
     result.stdout.fnmatch_lines(["api [[]session scope]*", "    Image built from api."])
+
+
+def test_it_works_in_a_class(project):
+    project.pytester.makepyfile("""
+        from pytest_zlayer import image_fixture
+
+        class TestIt:
+            api = image_fixture(text="FROM scratch", name="api")
+
+            def test_it(self, api):
+                assert api.label == "api"
+
+            class TestInside:
+                other = image_fixture(text="FROM scratch AS o", name="other", scope="function")
+
+                def test_both(self, api, other):
+                    assert (api.label, other.label) == ("api", "other")
+    """)
+    project.run("-W", "error").assert_outcomes(passed=2)

@@ -229,3 +229,18 @@ def test_settings_become_the_options_of_builds(project):
             assert "PATH" in options.environment
     """)
     project.run("--zlayer-retries=2").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_a_wrong_value_keeps_nobody_from_help(project, monkeypatch, option):
+    monkeypatch.setenv("ZLAYER_RETRIES", "many")
+    monkeypatch.setenv("ZLAYER_BUILD_ARG", "'")
+    assert project.run_process(option).ret == pytest.ExitCode.OK
+
+
+def test_a_directory_for_logs_that_cannot_be_is_refused(project):
+    file = project.path / "file"
+    file.touch()
+    result = project.run(f"--zlayer-log-dir={file}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--zlayer-log-dir: expected a directory that can be written*"])

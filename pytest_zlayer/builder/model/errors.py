@@ -104,11 +104,12 @@ def _report_lines(error: BuildError) -> list[str]:
     lines += [
         f"{number:>5} | {text}" for number, text in enumerate(step.source_lines, start=step.line)
     ]
-    status = "none" if step.exit_code is None else str(step.exit_code)
-    lines += ["", f"exit code: {status}, attempts: {step.attempts}"]
+    ended = [] if step.exit_code is None else [f"exit code: {step.exit_code}"]
+    tried = [f"attempts: {step.attempts}"] if step.attempts > 1 else []
+    lines += ["", ", ".join(ended + tried)] if ended or tried else [""]
     if step.tail:
-        lines += [f"last {len(step.tail)} lines of its output:", *(f"  {one}" for one in step.tail)]
-    else:
+        lines += [_tail_heading(len(step.tail)), *(f"  {one}" for one in step.tail)]
+    elif ended:
         lines.append("the step wrote no output")
     if step.log_path:
         lines.append(f"whole log: {step.log_path}")
@@ -117,6 +118,12 @@ def _report_lines(error: BuildError) -> list[str]:
     if error.hint:
         lines.append(f"hint: {error.hint}")
     return lines
+
+
+def _tail_heading(count: int) -> str:
+    if count < TAIL_LINES:
+        return "its output:"
+    return f"last {count} lines of its output:"
 
 
 class CopyError(ZlayerError):

@@ -24,7 +24,7 @@ def parse_bool(text: str) -> bool:
 
 def parse_unsigned(text: str, *, base: int = 10) -> int:
     """A number of at most 32 bits in octal or decimal digits, unsigned; else ``ValueError``."""
-    number = int(text, base) if _DIGITS[base].fullmatch(text) else -1
+    number = int(text, base) if len(text) < 64 and _DIGITS[base].fullmatch(text) else -1
     if not 0 <= number < 1 << 32:
         raise ValueError(f"invalid number: {text}")
     return number
@@ -46,7 +46,10 @@ def parse_size(text: str) -> int:
     digits, unit = parts[1].removesuffix(" "), parts[2].lower()
     if not _DECIMAL.fullmatch(digits) or float(digits) < 0:
         raise ValueError(f"invalid size: '{text}'")
-    return int(float(digits) * _unit_size(unit))
+    size = float(digits) * _unit_size(unit)
+    if size >= 1 << 63:
+        raise ValueError(f"invalid size: '{text}'")
+    return int(size)
 
 
 def _unit_size(unit: str) -> int:

@@ -78,3 +78,15 @@ def test_sizes_have_units_of_1024(text: str, size: int) -> None:
 def test_other_sizes_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="invalid"):
         parse_size(text)
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "1e999", "0." + "9" * 5000 + "e400"])
+def test_a_size_beyond_all_bounds_is_refused(digits: str) -> None:
+    with pytest.raises(ValueError, match="invalid size"):
+        parse_size(digits)
+
+
+@pytest.mark.parametrize("base", [8, 10])
+def test_a_number_of_thousands_of_digits_is_refused_as_others_are(base: int) -> None:
+    with pytest.raises(ValueError, match="invalid number"):
+        parse_unsigned("7" * 5000, base=base)
