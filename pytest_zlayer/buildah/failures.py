@@ -148,7 +148,9 @@ _SIGNATURES = (
     ),
     _signature(
         "environment",
-        r"failed to get container config|Failed to read .*toml|reading .*storage\.conf",
+        # "container config" before buildah 1.39.
+        r"failed to get (?:default )?container config|Failed to read .*toml"
+        r"|reading .*storage\.conf",
         "a configuration file in /etc/containers or ~/.config/containers cannot be read",
     ),
     _signature(

@@ -158,6 +158,11 @@ SIGNATURES = [
     ),
     (
         "environment",
+        "a configuration file in /etc/containers or ~/.config/containers cannot be read",
+        "failed to get default container config: reading system config: toml: line 2: expected '.'",
+    ),
+    (
+        "environment",
         "the signature policy of containers is missing or broken",
         "open /etc/containers/policy.json: no such file or directory",
     ),
