@@ -60,6 +60,14 @@ def to_program(text: str) -> str:
     return str(Path(text).expanduser().absolute()) if "/" in text else to_text(text)
 
 
+def to_report(text: str) -> Path:
+    """A file whose ending says what is written."""
+    path = to_path(text)
+    if path.suffix not in (".html", ".json"):
+        raise ValueError("expected a file that ends in .html or .json")
+    return path
+
+
 def to_count(text: str) -> int:
     """A whole number of 0 or more."""
     if not re.fullmatch(r"\s*[0-9]{1,9}\s*", text):

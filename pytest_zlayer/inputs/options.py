@@ -21,6 +21,7 @@ from pytest_zlayer.inputs.option_values import (
     to_place,
     to_prebuild,
     to_program,
+    to_report,
     to_seconds,
     to_size,
     to_span,
@@ -376,6 +377,20 @@ OPTIONS: tuple[Option, ...] = (
         default=(),
         metavar="IMAGE=FILE…",
         many=True,
+    ),
+    Option(
+        name="report",
+        help="write a report of what was built: FILE.html (a page) or FILE.json; may be repeated",
+        convert=to_report,
+        default=(),
+        metavar="FILE",
+        many=True,
+    ),
+    Option(
+        name="durations",
+        help="show the N slowest builds and steps (0: all)",
+        convert=to_count,
+        metavar="N",
     ),
     Option(
         name="list",

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_zlayer import hookspecs
 from pytest_zlayer.plugin import (
+    attachments,
     collection,
     failures,
     listing,
@@ -66,13 +67,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(workers.Relay(state), "zlayer-relay")
     files.find_files(config)
     config.pluginmanager.register(services.ServiceReports(state), "zlayer-services")
+    workers.connect(state)
     if state.settings["list"] or state.settings["prebuild"] == "only":
         workers.stay_in_one_process(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if STATE in config.stash:
-        state_of(config).close(failed=True, hurry=True)
+        state_of(config).end()
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -122,9 +124,11 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[Any]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     failures.hide_own_frames(item, call)
-    report = yield
     state = state_of(item.config)
-    failures.describe(call, report, state.failure_key)
+    state.note_uses(item)
+    report = yield
+    failures.describe(call, report, state.failure_key, state.clean)
+    attachments.attach(item.config, call, report, state.clean)
     workers.attach_lines(state, report)
     return report
 
@@ -139,12 +143,22 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitC
     if state.signal is not None:
         session.exitstatus = 128 + state.signal
     workers.hand_over(state)
+    state.conclude(int(session.exitstatus))
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    reporting.summarise(terminalreporter, state_of(config).reporter)
+    state = state_of(config)
+    reporting.summarise(terminalreporter, state.reporter)
+    if state.run is not None:
+        reporting.conclude(
+            terminalreporter,
+            state.run,
+            state.settings["durations"],
+            written=state.written,
+            for_ci=state.ci.lines(state.run),
+        )
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -109,7 +109,7 @@ def check(state: State, session: pytest.Session) -> None:
     errors; a worker of pytest-xdist, which does not ask, has no tests left else.
     """
     found = survey(session.items, lambda: state.session.plan)
-    state.wanted = [one.spec for one in found.needed if one.wanted]
+    state.expect([one.spec for one in found.needed if one.wanted])
     state.mistakes = len(found.mistakes)
     for mistake in found.mistakes:
         report = collect_error(mistake.item, str(mistake), mistake.message)
@@ -162,7 +162,7 @@ def _build_all(state: State) -> None:
         problems = state.session.build_all(state.wanted) if state.wanted else []
     for problem in problems:
         state.failed = True
-        state.reporter.show([*failure_text(problem).splitlines(), ""])
+        state.reporter.show([*state.clean(failure_text(problem)).splitlines(), ""])
 
 
 def select_group(state: State, items: list[pytest.Item]) -> None:

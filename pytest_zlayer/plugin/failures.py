@@ -28,11 +28,20 @@ _MESSAGE = "zlayer_message"
 _EXPECTED = (ZlayerError, OSError, AssertionError, ValueError, LookupError, pytest.fail.Exception)
 
 
-def as_failure(error: ZlayerError) -> BaseException:
-    """The failure of a fixture whose image cannot be had: a message without a traceback."""
-    failure: BaseException = pytest.fail.Exception(failure_text(error), pytrace=False)
+def as_failure(error: ZlayerError, clean: Callable[[str], str]) -> BaseException:
+    """The failure of a fixture whose image cannot be had: a message without a traceback.
+
+    ``clean`` makes text from a build fit to be shown.
+    """
+    failure: BaseException = pytest.fail.Exception(clean(failure_text(error)), pytrace=False)
     setattr(failure, _CAUSE, error)
     return failure
+
+
+def cause_of(failure: BaseException) -> BaseException:
+    """The error that the failure of a fixture stands for; any other error is its own."""
+    cause: BaseException = getattr(failure, _CAUSE, failure)
+    return cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +131,10 @@ def _is_own(names: dict[str, Any]) -> bool:
 
 
 def describe(
-    call: pytest.CallInfo[Any], report: pytest.TestReport, key: Callable[[ZlayerError], str]
+    call: pytest.CallInfo[Any],
+    report: pytest.TestReport,
+    key: Callable[[ZlayerError], str],
+    clean: Callable[[str], str],
 ) -> None:
     """Note in a report which image could not be had; ``key`` is equal for equal failures."""
     value = call.excinfo.value if call.excinfo is not None else None
@@ -133,7 +145,7 @@ def describe(
     _shorten_summary(report, error)
     details = None if replaces else build_details(error)
     if details is not None:
-        report.sections.append((SECTION, details))
+        report.sections.append((SECTION, clean(details)))
     if replaces or details is not None:
         said = {"key": key(error), "message": first_line(error.message), "replaces": replaces}
         setattr(report, _FAILURE, said)
@@ -152,9 +164,15 @@ def collect_error(item: pytest.Item, text: str, message: str) -> pytest.CollectR
     return pytest.CollectReport(item.nodeid, "failed", text, None, **extra)
 
 
+def message_of(report: pytest.CollectReport) -> str | None:
+    """The message of a mistake, if the report is of one."""
+    message: str | None = getattr(report, _MESSAGE, None)
+    return message
+
+
 def shorten_collect_error(report: pytest.CollectReport) -> None:
     """Where reports are shown, let the short summary hold the first line of a mistake."""
-    message: str | None = getattr(report, _MESSAGE, None)
+    message = message_of(report)
     if message is not None:
         shown: Any = ReportText(str(report.longrepr), message)
         report.longrepr = shown

@@ -225,7 +225,7 @@ class Failing:
         __tracebackhide__ = True
         if isinstance(error, ZlayerError):
             _skip_if_missing(self._state, error)
-            raise as_failure(error) from None
+            raise as_failure(error, self._state.clean) from None
 
 
 def _skip_if_missing(state: State, error: ZlayerError) -> None:

@@ -8,19 +8,22 @@ import threading
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_zlayer.inputs.settings import Settings
-from pytest_zlayer.plugin.pending import PendingLines
+from pytest_zlayer.plugin.progress.live import LiveBlock, can_be_live
+from pytest_zlayer.plugin.progress.screen import Screen
+from pytest_zlayer.plugin.record import shown_settings
 
 if TYPE_CHECKING:
     from pytest_zlayer.events import Event, StepRetry
-    from pytest_zlayer.report.text import Detail
+    from pytest_zlayer.report.model import Run
+    from pytest_zlayer.report.text import Detail, ProgressLines
 
 PREFIX = "zlayer: "
 _DETAILS: dict[str, Detail] = {"plain": "full", "quiet": "quiet"}
@@ -39,24 +42,33 @@ def _begin_anew(reference: weakref.ref[Reporter]) -> None:
 class Reporter:
     """Shows the events of builds in the terminal and remembers what the summary needs.
 
-    ``listen`` may be called from any thread. Lines go out at once while a build is being waited
-    for (``live``), because then the tests' captured output can be put aside safely; otherwise
-    they wait for the next moment between two tests.
+    ``listen`` may be called from any thread.
+
+    Args:
+        config, settings: of the run.
+        clean: makes a line fit to be shown.
     """
 
-    def __init__(self, config: pytest.Config, settings: Settings) -> None:
-        from pytest_zlayer.report.text import ProgressLines
+    def __init__(
+        self, config: pytest.Config, settings: Settings, clean: Callable[[str], str]
+    ) -> None:
+        from pytest_zlayer.report.running import Running
 
         self._config = config
+        self._clean = clean
         self._lock = threading.RLock()
-        self._progress = ProgressLines(_detail(config, settings))
-        self._status = settings["progress"] in {"auto", "live"} and _is_terminal()
-        self._pending = PendingLines()
+        self._detail = _detail(config, settings)
+        self._progress: dict[str, ProgressLines] = {}
+        self.running = Running()
+        live = self._detail == "live"
+        self.screen = Screen(
+            config,
+            LiveBlock(self.running, colours=_coloured(settings)) if live else None,
+            always=_distributes(config),
+        )
         self._unannounced: deque[StepRetry] = deque()
         # Build id to what the image is known by: several builds may give one image.
         self._identities: dict[str, str] = {}
-        self._waiting = 0
-        self._transient = False
         self.retries: list[dict[str, Any]] = []
         self.kept: list[dict[str, Any]] = []
         self.problems: list[str] = []
@@ -65,66 +77,60 @@ class Reporter:
     def begin_anew(self) -> None:
         """In a forked child: what the threads of the parent have to tell, the parent tells."""
         self._lock = threading.RLock()
-        self._pending = PendingLines()
         self._unannounced.clear()
-        self._waiting = 0
+        self.screen.begin_anew()
 
-    def listen(self, event: Event) -> None:
-        """Take in one event of a build."""
-        from pytest_zlayer.events import BuildStarted, OutputLine, StepRetry
-        from pytest_zlayer.report.text import printable
+    @property
+    def shows_output(self) -> bool:
+        """Whether every line that a step writes is shown."""
+        return self._detail == "full"
 
+    def listen(self, event: Event, worker: str = "", at: float | None = None) -> None:
+        """Take in one event of a build of this process, or of a worker of pytest-xdist."""
         with self._lock:
-            self._pending.extend(self._progress.lines(event))
-            if isinstance(event, BuildStarted):
-                self._identities[event.build_id] = event.same
-            if isinstance(event, StepRetry):
-                self._unannounced.append(event)
-                self.retries.append(retry_record(event))
-            if self._waiting:
-                self.flush()
-                if isinstance(event, OutputLine):
-                    self._show_status(f"{PREFIX}{event.image}: {printable(event.text)}")
+            self.running.take(event, worker, at)
+            lines = self._lines(event, worker)
+            self._remember(event, announce=not worker)
+        if lines:
+            self.screen.add(lines)
+        self.screen.draw_if(self.running)
 
-    @contextmanager
-    def live(self) -> Iterator[None]:
+    def remember(self, event: Event, *, announce: bool) -> None:
+        """Take in an event that another process shows; ``announce``: retries become warnings."""
+        with self._lock:
+            self._remember(event, announce=announce)
+
+    def live(self) -> AbstractContextManager[None]:
         """While the main thread waits for a build: lines are shown as they come."""
-        with self._lock:
-            self._waiting += 1
-            self.flush()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._waiting -= 1
-                self.flush()
-                self._clear_status()
-
-    def flush(self) -> None:
-        """Show the lines that wait; not to be called while a test's own code runs."""
-        terminal = self._terminal()
-        with self._lock:
-            if terminal is None or not self._pending:
-                return
-            with self._capture_aside():
-                if self._transient:
-                    self._clear_status()
-                else:
-                    self._begin_line(terminal)
-                for line in self._pending.take():
-                    terminal.write_line(line)
-                terminal.flush()
-
-    def take_lines(self) -> list[str]:
-        """The lines that wait, for a process that has no terminal of its own."""
-        with self._lock:
-            return self._pending.take()
+        return self.screen.live()
 
     def show(self, lines: list[str]) -> None:
-        """Show lines that another process sent."""
+        """Show lines that are no build's, or come from another process."""
+        self.screen.add(lines)
+        self.screen.flush()
+
+    def lost(self, worker: str) -> None:
+        """A worker of pytest-xdist has ended."""
         with self._lock:
-            self._pending.extend(lines)
-        self.flush()
+            self.running.lost(worker)
+
+    def _lines(self, event: Event, worker: str) -> list[str]:
+        from pytest_zlayer.report.text import ProgressLines
+
+        if worker not in self._progress:
+            self._progress[worker] = ProgressLines(self._detail)
+        lines = [self._clean(line) for line in self._progress[worker].lines(event)]
+        return [f"[{worker}] {line}" for line in lines] if worker else lines
+
+    def _remember(self, event: Event, *, announce: bool) -> None:
+        from pytest_zlayer.events import BuildStarted, StepRetry
+
+        if isinstance(event, BuildStarted):
+            self._identities[event.build_id] = event.same
+        if isinstance(event, StepRetry):
+            self.retries.append(retry_record(event))
+            if announce:
+                self._unannounced.append(event)
 
     def take_retries(self, identity: str) -> list[str]:
         """The retries of the builds of one image, as lines, that were not taken before."""
@@ -152,56 +158,27 @@ class Reporter:
                 }
             )
 
-    def _begin_line(self, terminal: Any) -> None:
-        terminal.ensure_newline()
-        # Under pytest-xdist dots stand on a line that the reporter does not know as begun.
-        if self._config.get_terminal_writer().width_of_current_line:
-            terminal.line("")
-
-    def _show_status(self, text: str) -> None:
-        terminal = self._terminal()
-        if terminal is None or not self._status:
-            return
-        with self._capture_aside():
-            if not self._transient:
-                terminal.ensure_newline()
-            width = self._config.get_terminal_writer().fullwidth - 1
-            terminal.rewrite(text.expandtabs().ljust(width)[:width])
-            terminal.flush()
-        self._transient = True
-
-    def _clear_status(self) -> None:
-        terminal = self._terminal()
-        if terminal is None or not self._transient:
-            return
-        with self._capture_aside():
-            width = self._config.get_terminal_writer().fullwidth - 1
-            terminal.rewrite(" " * width)
-            terminal.rewrite("")
-            terminal.flush()
-        self._transient = False
-
-    def _terminal(self) -> Any:
-        # A worker of pytest-xdist has a terminal reporter as well, which writes to nowhere.
-        if hasattr(self._config, "workerinput"):
-            return None
-        return self._config.pluginmanager.get_plugin("terminalreporter")
-
-    def _capture_aside(self) -> AbstractContextManager[None]:
-        manager: Any = self._config.pluginmanager.get_plugin("capturemanager")
-        return nullcontext() if manager is None else manager.global_and_fixture_disabled()
-
 
 def _detail(config: pytest.Config, settings: Settings) -> Detail:
     chosen: str = settings["progress"]
-    if chosen == "live" and not _is_terminal():
-        return "full"
-    quiet = chosen == "auto" and config.getoption("verbose", 0) < 0
-    return "quiet" if quiet else _DETAILS.get(chosen, "short")
+    if chosen == "auto" and config.getoption("verbose", 0) < 0:
+        return "quiet"
+    if chosen in _DETAILS:
+        return _DETAILS[chosen]
+    if not hasattr(config, "workerinput") and can_be_live(settings.environment):
+        return "live"
+    return "full" if chosen == "live" and not sys.stdout.isatty() else "short"
 
 
-def _is_terminal() -> bool:
-    return sys.stdout.isatty()
+def _coloured(settings: Settings) -> bool:
+    return not settings.environment.get("NO_COLOR")
+
+
+def _distributes(config: pytest.Config) -> bool:
+    """Whether this process only hands tests out to others (pytest-xdist)."""
+    option = config.option
+    distributes = getattr(option, "dist", "no") != "no" and bool(getattr(option, "tx", None))
+    return distributes and not hasattr(config, "workerinput")
 
 
 def _warning(event: StepRetry) -> warnings.WarningMessage:
@@ -241,17 +218,8 @@ def explained(operator: str, left: object, right: object) -> list[str] | None:
 
 def header(settings: Settings) -> str | None:
     """The settings somebody made, for the head of the run; no engine is started for it."""
-    shown = [
-        f"{name}={_shown_value(one.value)} ({one.origin})"
-        for name, one in settings.changed().items()
-        if name != "list"
-    ]
+    shown = [f"{name}={text}" for name, text in shown_settings(settings) if name != "list"]
     return f"{PREFIX}{', '.join(shown)}" if shown else None
-
-
-def _shown_value(value: Any) -> str:
-    # Only the names of build arguments: people do put tokens into them.
-    return "+".join(value) if hasattr(value, "keys") or isinstance(value, tuple) else str(value)
 
 
 def summarise(terminal: pytest.TerminalReporter, reporter: Reporter) -> None:
@@ -268,3 +236,25 @@ def summarise(terminal: pytest.TerminalReporter, reporter: Reporter) -> None:
         terminal.section("zlayer: not everything could be removed", red=True)
         for problem in reporter.problems:
             terminal.line(problem)
+
+
+def conclude(
+    terminal: pytest.TerminalReporter,
+    run: Run,
+    count: int | None,
+    *,
+    written: list[str],
+    for_ci: list[str],
+) -> None:
+    """The slowest builds, where they are asked for, the line that sums up, the reports, the CI."""
+    from pytest_zlayer.report.summary import slowest, summary_line
+
+    if count is not None and run.builds:
+        terminal.section("zlayer: slowest builds and steps")
+        for line in slowest(run, count):
+            terminal.line(line)
+    total = summary_line(run)
+    if total is not None:
+        terminal.line(f"{PREFIX}{total}")
+    for line in (*written, *for_ci):
+        terminal.line(line)

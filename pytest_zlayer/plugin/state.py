@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,16 @@ import pytest
 
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.inputs.settings import Settings
+from pytest_zlayer.plugin.ci import CiJob
 from pytest_zlayer.plugin.failures import OnceReporter, first_line
+from pytest_zlayer.plugin.record import (
+    RunRecord,
+    Uses,
+    describe_engine,
+    hidden_values,
+    layers_of,
+    properties_of,
+)
 from pytest_zlayer.plugin.reporting import PREFIX, Reporter
 from pytest_zlayer.signals import CtrlC, TerminationHandler
 
@@ -21,22 +31,41 @@ if TYPE_CHECKING:
     from pytest_zlayer.builder.image.built_image import Image
     from pytest_zlayer.builder.model.spec import ImageSpec
     from pytest_zlayer.builder.session.build_session import BuildHooks, BuildSession
+    from pytest_zlayer.events import Event
+    from pytest_zlayer.plugin.progress.channel import Receiver, Sender
+    from pytest_zlayer.report.model import Run
     from pytest_zlayer.services.running import Service
     from pytest_zlayer.services.serving import Services
 
 SESSION_INPUT = "zlayer_session"
+# Seconds between two lines of output that a worker sends where they only show that it is alive.
+_BETWEEN_LINES = 0.2
 
 
 class State:
     """One for each process; a worker of pytest-xdist is a process of its own."""
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        from pytest_zlayer.report.secrets import Masker
+
         worker: dict[str, Any] = getattr(config, "workerinput", {})
         self.config = config
         self.settings = settings
-        self.reporter = Reporter(config, settings)
+        self.reporter = Reporter(config, settings, clean=self._clean_line)
         self.session_id: str = worker.get(SESSION_INPUT) or secrets.token_hex(6)
         self.worker: str | None = worker.get("workerid")
+        self.ci = CiJob(settings)
+        self.record = RunRecord(settings, self.worker, logs=self.ci.service is not None)
+        self.uses = Uses()
+        self.masker = Masker()
+        self.listen: Callable[[Event], None] = self._listen
+        self._shown_layers: set[str] = set()
+        self.receiver: Receiver | None = None
+        self.sender: Sender | None = None
+        self.send_output = False
+        self.run: Run | None = None
+        self.written: list[str] = []
+        self._next_line = 0.0
         self.share = _share(worker)
         self.mistakes = 0
         self.failed = False
@@ -113,10 +142,17 @@ class State:
         Raises:
             ZlayerError: it cannot be built; see ``BuildSession.build``.
         """
+        started = time.monotonic()
+        self.masker.hide(hidden_values(self.settings, spec))
+        image = self._build(spec)
+        self.uses.got(image, time.monotonic() - started)
+        return image
+
+    def _build(self, spec: ImageSpec) -> Image:
         _ = self.session
         with self.reporter.live(), CtrlC(self._interrupt):
             self.session.plan(spec)
-            _ = self.engine
+            self.record.engines[self.worker or ""] = describe_engine(self.engine)
             if getattr(self.item, "execution_count", 1) > 1:  # set by pytest-rerunfailures
                 self.session.forget_failure(spec)
             try:
@@ -124,6 +160,60 @@ class State:
             except ZlayerError as error:
                 self._failures[error] = self.session.identity(spec)
                 raise
+
+    def note_uses(self, item: pytest.Item) -> None:
+        """Tell of the images that a test has got: as properties of its report, and as events."""
+        for image, seconds in self.uses.take(item):
+            item.user_properties.extend(properties_of(image))
+            self._tell_of(image, item.nodeid, seconds)
+
+    def _tell_of(self, image: Image, test: str, seconds: float) -> None:
+        from pytest_zlayer.events import ImageContents, ImageUsed
+
+        about = {"build_id": "", "image": image.label, "image_id": image.id}
+        if self.record.wants_report and image.id not in self._shown_layers:
+            self._shown_layers.add(image.id)
+            self.listen(ImageContents(**about, layers=layers_of(image)))
+        self.listen(ImageUsed(**about, test=test, seconds=seconds))
+
+    def _listen(self, event: Event) -> None:
+        """Take in an event of this process: in the terminal, in reports, by the hook."""
+        shown = self.masker.event(event)
+        if self.sender is None or not self._send(self.sender, shown):
+            self.reporter.listen(shown)
+            self.record.take(shown)
+        else:
+            self.reporter.remember(shown, announce=True)
+        self.config.hook.pytest_zlayer_event(config=self.config, event=shown)
+
+    def _send(self, sender: Sender, event: Event) -> bool:
+        from pytest_zlayer.events import OutputLine
+
+        if isinstance(event, OutputLine) and not self.send_output:
+            # Enough to see that a step is alive.
+            if time.monotonic() < self._next_line:
+                return True
+            self._next_line = time.monotonic() + _BETWEEN_LINES
+        return sender.send(event)
+
+    def _clean_line(self, line: str) -> str:
+        return self.ci.clean(line)
+
+    def clean(self, text: str) -> str:
+        """Text from a build as it may be shown: without secrets, and no command of a CI."""
+        return self.ci.clean(self.masker.text(text))
+
+    def receive(self, event: Event, worker: str, at: float) -> None:
+        """In the controller of pytest-xdist: take in an event of a worker."""
+        self.reporter.listen(event, worker, at)
+        self.record.take(event, worker, at)
+
+    def expect(self, specs: list[ImageSpec]) -> None:
+        """Note which images the selected tests need."""
+        self.wanted = specs
+        self.reporter.running.expected = len({spec.key() for spec in specs})
+        for spec in specs:
+            self.masker.hide(hidden_values(self.settings, spec))
 
     def failure_key(self, error: ZlayerError) -> str:
         """Equal for failures that are one: of the same build, or of the engine itself."""
@@ -167,6 +257,25 @@ class State:
         self.worker = f"{self.worker or 'main'}f{self._process}"
         self._session, self._engine_error = None, None
         self._signals = TerminationHandler(self._interrupt)
+        self.record = self.record.anew(self.worker)
+        self.masker.begin_anew()
+        self.sender = None  # its socket is the parent's
+
+    def end(self) -> None:
+        """The end of the process: whatever is still open is closed."""
+        self.close(failed=True, hurry=True)
+        self.reporter.screen.end()
+        if self.receiver is not None:
+            self.receiver.close()
+
+    def conclude(self, status: int) -> None:
+        """The tests have ended: write the reports. The processes of workers write none."""
+        self.reporter.screen.end()
+        if self.worker is None:
+            reporter = self.reporter
+            self.run = self.record.run(self.config, reporter.kept, reporter.problems, status)
+            self.written = self.record.write(self.run, self.config.rootpath)
+            self.ci.summarise(self.run)
 
     def _interrupt(self) -> None:
         if self._session is not None:
@@ -193,15 +302,9 @@ def _open_session(state: State) -> BuildSession:
     return BuildSession(options, listener=listener(state), hooks=_hooks(state.config))
 
 
-def listener(state: State) -> Callable[[Any], None]:
-    """What receives the events of a session: first the reporter, then the hook."""
-    hook = state.config.hook.pytest_zlayer_event
-
-    def listen(event: Any) -> None:
-        state.reporter.listen(event)
-        hook(config=state.config, event=event)
-
-    return listen
+def listener(state: State) -> Callable[[Event], None]:
+    """What receives the events of a session."""
+    return state.listen
 
 
 def _hooks(config: pytest.Config) -> BuildHooks:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-from pytest_zlayer.plugin.failures import shorten_collect_error
+from pytest_zlayer.plugin.failures import message_of, shorten_collect_error
 from pytest_zlayer.plugin.state import SESSION_INPUT, State, state_of
 
 _OUTPUT = "zlayer"
 # Reports carry our lines in an attribute of this name; pytest-xdist sends all attributes on.
 _LINES = "zlayer_lines"
+# What workers are given: where their events are awaited, and whether with every line of output.
+_CHANNEL = "zlayer_channel"
+_OUTPUT_LINES = "zlayer_output"
 
 
 class Relay:
@@ -20,40 +25,72 @@ class Relay:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(
+        self, report: pytest.TestReport
+    ) -> Generator[None, object, object]:
         """Before others read a report: show what a worker sent with it, shorten repetitions."""
-        if self._state.worker is not None:
-            return
-        self._state.once.take(report)
+        state = self._state
+        if state.worker is not None:
+            return (yield)
+        state.once.take(report)
+        state.record.test(report)
         lines = getattr(report, _LINES, None)
         if lines:
-            self._state.reporter.show(list(lines))
+            state.reporter.show(list(lines))
+        with state.reporter.screen.printing():
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logstart(self) -> Generator[None, object, object]:
+        """Pytest writes the name of a test, or of its file."""
+        with self._state.reporter.screen.printing():
+            return (yield)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Before others read a report: give a mistake its one line for the summary."""
         if self._state.worker is None:
+            self._state.ci.note_mistake(report, message_of(report))
             shorten_collect_error(report)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Between two tests nothing is captured: show what background builds have to say."""
-        self._state.reporter.flush()
+        self._state.reporter.screen.flush()
         self._state.reporter.warn_of_retries(nodeid)
+
+
+def connect(state: State) -> None:
+    """At the start: a worker's events go to its controller, who awaits them."""
+    given: str | None = getattr(state.config, "workerinput", {}).get(_CHANNEL)
+    if state.worker is None or given is None:
+        return
+    from pytest_zlayer.plugin.progress.channel import Sender
+
+    with contextlib.suppress(OSError):  # the controller is on another machine
+        state.sender = Sender(given, state.worker)
+        state.send_output = bool(state.config.workerinput[_OUTPUT_LINES])  # type: ignore[attr-defined]  # pytest-xdist's
 
 
 def attach_lines(state: State, report: pytest.TestReport) -> None:
     """In a worker, send the lines that wait along with a report."""
     if state.worker is None:
         return
-    lines = [f"[{state.worker}] {line}" for line in state.reporter.take_lines()]
+    lines = [f"[{state.worker}] {line}" for line in state.reporter.screen.take_lines()]
     if lines:
         setattr(report, _LINES, lines)
 
 
 def prepare(node: Any) -> None:
-    """In the controller, send a worker the id of the session it belongs to."""
-    node.workerinput[SESSION_INPUT] = state_of(node.config).session_id
+    """In the controller, send a worker the id of its session and where its events are awaited."""
+    from pytest_zlayer.plugin.progress.channel import Receiver
+
+    state = state_of(node.config)
+    if state.receiver is None:
+        state.receiver = Receiver(state.receive)
+    node.workerinput[SESSION_INPUT] = state.session_id
+    node.workerinput[_CHANNEL] = state.receiver.address
+    node.workerinput[_OUTPUT_LINES] = state.reporter.shows_output or state.record.wants_logs
 
 
 def hand_over(state: State) -> None:
@@ -61,12 +98,16 @@ def hand_over(state: State) -> None:
     output: dict[str, Any] | None = getattr(state.config, "workeroutput", None)
     if output is not None:
         output[_OUTPUT] = {
-            "retries": state.reporter.retries,
+            "connected": state.sender is not None,
+            "events": state.record.unsent,
+            "engine": state.record.engines.get(state.worker or ""),
             "kept": state.reporter.kept,
             "problems": state.reporter.problems,
-            "lines": state.reporter.take_lines(),
+            "lines": state.reporter.screen.take_lines(),
             "mistakes": state.mistakes,
         }
+    if state.sender is not None:
+        state.sender.close()
 
 
 def take_over(node: Any) -> None:
@@ -75,20 +116,30 @@ def take_over(node: Any) -> None:
     Raises:
         pytest.Session.Interrupted: the worker found mistakes, as every worker does.
     """
+    state, worker = state_of(node.config), str(node.gateway.id)
     # A worker that was killed has handed over nothing.
     output: dict[str, Any] = getattr(node, "workeroutput", None) or {}
     sent = output.get(_OUTPUT)
-    if sent is None:
-        return
-    reporter = state_of(node.config).reporter
-    reporter.retries.extend(sent["retries"])
-    reporter.kept.extend(sent["kept"])
-    reporter.problems.extend(sent["problems"])
-    reporter.show([f"[{node.gateway.id}] {line}" for line in sent["lines"]])
-    if sent["mistakes"] and not node.config.option.continue_on_collection_errors:
+    if sent is not None:
+        _take(state, worker, sent)
+    state.reporter.lost(worker)
+    if sent and sent["mistakes"] and not node.config.option.continue_on_collection_errors:
         count = sent["mistakes"]
         errors = "1 error" if count == 1 else f"{count} errors"
         raise pytest.Session.Interrupted(f"{errors} during collection")
+
+
+def _take(state: State, worker: str, sent: dict[str, Any]) -> None:
+    if sent["connected"] and state.receiver is not None:
+        state.receiver.join(worker)
+    reporter = state.reporter
+    for event in state.record.take_unsent(sent["events"], worker):
+        reporter.remember(event, announce=False)
+    if sent["engine"]:
+        state.record.engines[worker] = sent["engine"]
+    reporter.kept.extend(sent["kept"])
+    reporter.problems.extend(sent["problems"])
+    reporter.show([f"[{worker}] {line}" for line in sent["lines"]])
 
 
 def stay_in_one_process(config: pytest.Config) -> None:

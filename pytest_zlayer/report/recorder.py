@@ -166,6 +166,10 @@ class _Build:
     def begin(self, event: events.BuildStarted) -> None:
         self.begun = event
 
+    def made(self, image_id: str) -> bool:
+        """Whether it has given this image."""
+        return bool(image_id) and getattr(self.outcome, "image_id", "") == image_id
+
     def part(self, name: str) -> None:
         """Events come from a part of the build: one platform, or a second try."""
         if name != self._part and name.startswith("again"):
@@ -312,10 +316,8 @@ class Recorder:
 
     def _build(self, event: Event, worker: str, at: float) -> _Build | None:
         name = event.build_id
-        if not name:  # transfers and waits know only for which image they are
-            return next(
-                (b for b in reversed(self._builds.values()) if b.image == event.image), None
-            )
+        if not name:
+            return self._latest(event, worker)
         if name not in self._builds:
             whole = next((one for one in self._builds if name.startswith(f"{one}-")), None)
             if whole is not None:
@@ -323,6 +325,13 @@ class Recorder:
                 return self._builds[whole]
             self._builds[name] = _Build(event, worker, at)
         return self._builds[name]
+
+    def _latest(self, event: Event, worker: str) -> _Build | None:
+        """The build of an event that only knows its image: transfers, waits, uses."""
+        wanted = getattr(event, "image_id", "")
+        found = [one for one in reversed(self._builds.values()) if one.image == event.image]
+        found.sort(key=lambda one: (one.made(wanted), one.worker == worker), reverse=True)
+        return found[0] if found else None
 
     def _take(self, build: _Build, event: Event, at: float) -> None:
         match event:

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
         Event,
         LayersFetched,
         LayersSent,
+        Pulled,
         StepComplete,
         StepRetry,
         StepStarted,
     )
 
-Detail = Literal["quiet", "short", "full"]
+Detail = Literal["quiet", "short", "live", "full"]
 PREFIX = "zlayer: "
 # Instructions that may take long; the others are done before a line about them is read.
 _SLOW = ("RUN", "COPY", "ADD")
@@ -32,6 +33,7 @@ _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\
 class ProgressLines:
     """Turns events into lines; ``short`` leaves out what was cached and what steps write.
 
+    ``live`` is for a terminal that shows beside the lines what is going on: they tell what is done.
     A ``quiet`` one still tells of retries: they are never hidden.
     """
 
@@ -84,15 +86,17 @@ class ProgressLines:
     def _text(self, event: Event) -> str | None:
         from pytest_zlayer import events
 
-        full = self.detail == "full"
+        full, live = self.detail == "full", self.detail == "live"
         match event:
             case events.Waiting() if event.reason != "build" or event.what == event.image:
                 # Built in the background by this very process, whose lines are shown anyway.
                 return None
             case events.Waiting():
-                return f"{event.image}: waiting for {event.what}"
+                return None if live else f"{event.image}: waiting for {event.what}"
             case events.Pulling():
-                return f"{event.image}: pulling {event.reference}"
+                return None if live else f"{event.image}: pulling {event.reference}"
+            case events.Pulled() if event.layers and (full or live):
+                return f"{event.image}: {pulled_text(event)}"
             case events.LayersFetched():
                 return f"{event.image}: {_transferred(event)} from {event.place}" if full else None
             case events.LayersSent():
@@ -105,9 +109,11 @@ class ProgressLines:
             case events.StepStarted():
                 self._running.add(_key(event))
                 slow = event.text.upper().startswith(_SLOW)
-                return f"{_step(event)} {event.text}" if full or slow else None
+                return f"{_step(event)} {event.text}" if full or (slow and not live) else None
             case events.StepComplete():
                 done = self._done(event)
+                if live and not event.cached and event.text.upper().startswith(_SLOW):
+                    return f"{_step(event)} {event.text}: {done}"
                 return f"{_step(event)} {done}" if full else None
             case events.OutputLine():
                 text = printable(event.text)
@@ -149,6 +155,13 @@ def place_problem(event: CachePlaceProblem) -> str:
 def _transferred(event: LayersFetched | LayersSent) -> str:
     layers = count_text(event.layers, "layer")
     return f"{layers} ({size_text(event.bytes)}, {seconds_text(event.seconds)})"
+
+
+def pulled_text(event: Pulled) -> str:
+    """What a pull has fetched."""
+    size = "" if event.size is None else f", {size_text(event.size)}"
+    layers = count_text(event.layers, "layer")
+    return f"pulled {event.reference} ({layers}{size}) in {event.seconds:.1f}s"
 
 
 def _header(image: str, stages: tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ written to ``builds.log``.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +21,7 @@ import pytest
 
 from pytest_zlayer import events
 from pytest_zlayer.buildah.errors import EngineMissing
+from pytest_zlayer.builder.image.built_image import BuildResult, Image
 from pytest_zlayer.builder.model.errors import BuildError, FailedStep
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.spec import ImageSpec
@@ -28,22 +30,36 @@ from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.plugin.state import SESSION_FACTORY, State, listener
 
 
-@dataclass(frozen=True)
-class PretendedImage:
+class PretendedImage(Image):
     """As much of an image as the surface looks at."""
 
-    label: str
     spec: ImageSpec
 
+    @classmethod
+    def of(cls, plan: BuildPlan) -> PretendedImage:
+        nothing: Any = None
+        result = BuildResult((), 1.5)
+        image = cls(image_id(plan), plan.label, plan.label, (), result, nothing)
+        object.__setattr__(image, "spec", plan.spec)
+        return image
+
     @property
-    def id(self) -> str:
-        return "f" * 64
+    def layers(self) -> tuple[Any, ...]:
+        return ()
+
+    @property
+    def history(self) -> tuple[Any, ...]:
+        return ()
 
     @contextmanager
-    def container(self) -> Iterator[str]:
+    def container(self) -> Iterator[Any]:
         note(f"container of {self.label} opened")
         yield f"container of {self.label}"
         note(f"container of {self.label} removed")
+
+
+def image_id(plan: BuildPlan) -> str:
+    return hashlib.sha256(repr(plan.key()).encode()).hexdigest()
 
 
 @dataclass
@@ -71,11 +87,11 @@ class PretendedSession:
         if plan.key() not in self.images:
             note(f"{plan.label} built by {self.options.worker} of {self.options.session_id}")
             self._run(plan)
-            self.images[plan.key()] = PretendedImage(plan.label, plan.spec)
+            self.images[plan.key()] = PretendedImage.of(plan)
         return self.images[plan.key()]
 
     def identity(self, spec: ImageSpec) -> str:
-        return repr(self.plan(spec).key())
+        return image_id(self.plan(spec))
 
     def forget_failure(self, spec: ImageSpec) -> None:
         note(f"failure of {self.plan(spec).label} forgotten")
@@ -116,15 +132,25 @@ class PretendedSession:
                 for one in self.images.values()
             )
 
+    def _fail(self, shared: dict[str, str], step: dict[str, Any]) -> None:
+        words = {"stage": step["stage"], "number": step["number"], "stream": "stderr"}
+        self.tell(events.OutputLine(**shared, **words, text="::error::the last words"))
+        reason = {"reason": "the command exited with 1", "exit_code": 1, "attempts": 2}
+        self.tell(events.StepFailed(**shared, **step, end_line=step["line"], **reason))
+        self.tell(events.BuildFailed(**shared, message="it failed", seconds=1.0))
+
     def _run(self, plan: BuildPlan) -> None:
         shared: dict[str, str] = {"build_id": plan.label, "image": plan.label}
-        self.tell(events.BuildStarted(**shared, stages=plan.stage_labels(), same=repr(plan.key())))
+        started = {"stages": plan.stage_labels(), "dockerfile": plan.dockerfile_path}
+        more = {"graph": plan.stage_infos(), "same": image_id(plan)}
+        self.tell(events.BuildStarted(**shared, **started, **more))
         lines = plan.dockerfile.text.splitlines() if plan.dockerfile else []
         for number, text in enumerate(lines, start=1):
             step = {"stage": "stage-0", "number": number, "text": text, "line": number}
             counted = {**shared, **step, "total": len(lines)}
             self.tell(events.StepStarted(**counted))
             if text == "RUN false":
+                self._fail(shared, step)
                 raise _failure(plan, number)
             if text == "RUN forever":
                 note("waiting")
@@ -136,7 +162,7 @@ class PretendedSession:
             self.tell(events.OutputLine(**shared, stage="stage-0", number=number, **output))
             done = {"cached": False, "attempts": 1, "seconds": 0.25}
             self.tell(events.StepComplete(**counted, **done))
-        done = {"image_id": "f" * 64, "seconds": 1.5, "cached": False}
+        done = {"image_id": image_id(plan), "seconds": 1.5, "cached": False}
         self.tell(events.BuildComplete(**shared, **done))
 
 

@@ -23,4 +23,5 @@ def test_it_gets_the_typed_events_of_a_build_in_order(project):
         "OutputLine",
         "StepComplete",
         "BuildComplete",
+        "ImageUsed",
     ]

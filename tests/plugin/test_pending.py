@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_zlayer.plugin.pending import MOST_CHARACTERS, MOST_LINES, PendingLines
+from pytest_zlayer.plugin.progress.pending import MOST_CHARACTERS, MOST_LINES, PendingLines
 
 
 def test_lines_come_back_once_in_their_order() -> None:

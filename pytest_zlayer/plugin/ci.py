@@ -1,0 +1,77 @@
+"""What a run tells the service whose job it is: GitHub Actions or GitLab."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_zlayer.inputs.settings import Settings
+
+if TYPE_CHECKING:
+    from pytest_zlayer.report.model import Run
+
+# How the text of a mistake begins: the place of the test that has it.
+_PLACE = re.compile(r"^(?P<file>[^\n]+?):(?P<line>\d+): ")
+
+
+class CiJob:
+    """The job that this run is part of, if it is one.
+
+    Attributes:
+        service: its service, or ``None``.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        from pytest_zlayer.report.ci import service_of
+
+        self._environment = settings.environment
+        self.service = service_of(settings.environment)
+        self._mistakes: list[str] = []
+
+    @property
+    def _workspace(self) -> str:
+        return self._environment.get("GITHUB_WORKSPACE", "")
+
+    def clean(self, text: str) -> str:
+        """Text from a build, in which the service finds no command."""
+        if self.service is None:
+            return text
+        from pytest_zlayer.report.ci import harmless
+
+        return harmless(text)
+
+    def note_mistake(self, report: pytest.CollectReport, message: str | None) -> None:
+        """Take in a mistake that is shown as an error of the collection."""
+        if self.service != "github" or message is None:
+            return
+        from pytest_zlayer.report.ci import mistake
+
+        found = _PLACE.match(str(report.longrepr))
+        place = (found["file"], int(found["line"])) if found else (report.nodeid, 1)
+        self._mistakes.append(mistake(message, place, self._workspace))
+
+    def lines(self, run: Run) -> list[str]:
+        """What is to stand in the job's log."""
+        from pytest_zlayer.report.ci import logs, notices
+
+        if self.service is None:
+            return []
+        told: list[str] = []
+        if self.service == "github":
+            told = [*dict.fromkeys(self._mistakes), *notices(run, self._workspace)]
+        return [*told, *logs(run, self.service)]
+
+    def summarise(self, run: Run) -> None:
+        """Add the table of images to the summary of the job, where there is one."""
+        place = self._environment.get("GITHUB_STEP_SUMMARY")
+        if self.service != "github" or not place:
+            return
+        from pytest_zlayer.report.ci import job_summary
+
+        # A summary that cannot be written is no reason for anything to fail.
+        with contextlib.suppress(OSError), Path(place).open("a", encoding="utf-8") as file:
+            file.write(job_summary(run))

@@ -1,0 +1,252 @@
+"""What a run was: gathered for the line at its end, and written as a report where one is wanted."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.inputs.settings import Settings
+
+if TYPE_CHECKING:
+    from pytest_zlayer.buildah.engine import Engine
+    from pytest_zlayer.builder.image.built_image import Image
+    from pytest_zlayer.events import Event, LayerInfo
+    from pytest_zlayer.report.model import Run
+
+# So many events of a process that cannot be reached are sent on at its end.
+_MOST_UNSENT = 20_000
+
+
+class RunRecord:
+    """The builds and tests of one run, in one process or in all that pytest-xdist has started.
+
+    Attributes:
+        engines: what is known of buildah in each process, by worker.
+        wants_logs: whether what steps write is kept.
+        unsent: in a worker without a channel: its events, for its controller.
+    """
+
+    def __init__(self, settings: Settings, worker: str | None, *, logs: bool) -> None:
+        from pytest_zlayer.report.recorder import Recorder
+
+        self._settings = settings
+        self._worker = worker
+        self.wants_logs = logs or self.wants_report
+        self._recorder = Recorder(logs=self.wants_logs)
+        self.engines: dict[str, str] = {}
+        self.unsent: list[str] = []
+
+    def anew(self, worker: str) -> RunRecord:
+        """An empty one, for a forked child."""
+        return RunRecord(self._settings, worker, logs=self.wants_logs)
+
+    @property
+    def wants_report(self) -> bool:
+        """Whether a file is to be written."""
+        return bool(self._settings["report"])
+
+    def take(self, event: Event, worker: str = "", at: float | None = None) -> None:
+        """Take in an event, of this process or of a worker."""
+        if self._worker is None:
+            self._recorder.take(event, worker=worker, at=at)
+            return
+        from pytest_zlayer.report.wire import encode
+
+        if len(self.unsent) < _MOST_UNSENT:
+            self.unsent.append(encode(event, at=time.time()).decode())
+
+    def take_unsent(self, lines: list[str], worker: str) -> list[Event]:
+        """The events that a worker hands over at its end."""
+        from pytest_zlayer.report.wire import decode
+
+        found = []
+        for line in lines:
+            event, more = decode(line)
+            self._recorder.take(event, worker=worker, at=more.get("at"))
+            found.append(event)
+        return found
+
+    def test(self, report: pytest.TestReport) -> None:
+        """Note what became of a phase of a test."""
+        if report.when == "call" or report.outcome != "passed":
+            failed = report.outcome == "failed"
+            outcome = "error" if failed and report.when != "call" else report.outcome
+            self._recorder.test(report.nodeid, outcome, report.duration)
+
+    def run(self, config: pytest.Config, kept: list[Any], left: list[str], status: int) -> Run:
+        """The run as it is now."""
+        from pytest_zlayer.report.model import Kept
+
+        environment = {
+            **dict(_versions(config)),
+            **self._engines(),
+            **{f"--zlayer-{name}": text for name, text in shown_settings(self._settings)},
+        }
+        return self._recorder.run(
+            exit_status=status,
+            environment=environment,
+            kept=tuple(Kept(**{name: one[name] for name in _KEPT}) for one in kept),
+            left=tuple(left),
+        )
+
+    def _engines(self) -> Mapping[str, str]:
+        texts = set(self.engines.values())
+        if len(texts) == 1:
+            return {"engine": texts.pop()}
+        return {f"engine of {name or 'main'}": text for name, text in sorted(self.engines.items())}
+
+    def write(self, run: Run, rootdir: Path) -> list[str]:
+        """Write the reports that are wanted; a line for each, which says where it is."""
+        return [_write(path, run, rootdir) for path in self._settings["report"]]
+
+
+_KEPT = ("kind", "image", "command")
+
+
+def _write(path: Path, run: Run, rootdir: Path) -> str:
+    if path.suffix == ".json":
+        from pytest_zlayer.report.json_file import to_json
+
+        text = to_json(run)
+    else:
+        from pytest_zlayer.report.html.page import page
+
+        text = page([run])
+    shown = path.relative_to(rootdir) if path.is_relative_to(rootdir) else path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        return f"zlayer: cannot write {shown}: {problem.strerror}"
+    return f"zlayer: report: {shown}"
+
+
+def _versions(config: pytest.Config) -> Iterator[tuple[str, str]]:
+    from importlib.metadata import distributions
+
+    yield "Python", f"{platform.python_version()} ({platform.platform()})"
+    for name in ("pytest", "pytest-zlayer", "pytest-xdist"):
+        found = next((one.version for one in distributions(name=name)), None)
+        if found is not None:
+            yield name, found
+    workers = len(getattr(config.option, "tx", None) or ())
+    if workers:
+        yield "workers", str(workers)
+
+
+def shown_settings(settings: Settings) -> Iterator[tuple[str, str]]:
+    """The settings that somebody made, with where they were made; values of arguments hidden."""
+    for name, one in settings.changed().items():
+        value = one.value
+        # Only the names of build arguments: people do put tokens into them.
+        many = hasattr(value, "keys") or isinstance(value, tuple)
+        text = "+".join(map(str, value)) if many else str(value)
+        yield name, f"{text} ({one.origin})"
+
+
+def describe_engine(engine: Engine) -> str:
+    """The engine as a report tells of it."""
+    return str(engine.describe()) if hasattr(engine, "describe") else f"buildah {engine.version}"
+
+
+def layers_of(image: Image) -> tuple[LayerInfo, ...]:
+    """The layers of an image with what made each; none where the store does not tell."""
+    from pytest_zlayer.events import LayerInfo
+
+    try:
+        made_by = [entry.created_by for entry in image.history if not entry.empty]
+        layers = image.layers
+    except (ZlayerError, AttributeError):
+        return ()
+    made_by += [""] * (len(layers) - len(made_by))
+    return tuple(
+        LayerInfo(digest=layer.diff_id, size=layer.size, created_by=by)
+        for layer, by in zip(layers, made_by, strict=False)
+    )
+
+
+class Uses:
+    """The images that the test which runs has got, and how long it waited for each."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+        self._new: dict[str, Image] = {}
+        self._told: set[tuple[str, str]] = set()
+
+    def got(self, image: Image, seconds: float) -> None:
+        """A fixture or a call has given it an image."""
+        self._seconds[image.id] = self._seconds.get(image.id, 0.0) + seconds
+        self._new[image.id] = image
+
+    def take(self, item: pytest.Item) -> list[tuple[Image, float]]:
+        """The images it has got since the last call, those of wider fixtures among them."""
+        found = {**{image.id: image for image in _images_in(item)}, **self._new}
+        self._new = {}
+        taken = []
+        for image in found.values():
+            if (item.nodeid, image.id) not in self._told:
+                self._told.add((item.nodeid, image.id))
+                taken.append((image, self._seconds.pop(image.id, 0.0)))
+        return taken
+
+
+def _images_in(item: pytest.Item) -> Iterator[Image]:
+    """The images among the values of a test's fixtures, and those behind containers."""
+    module = sys.modules.get("pytest_zlayer.builder.image.built_image")
+    if module is None:  # there is no image as long as nobody has loaded what makes them
+        return
+    for value in list(getattr(item, "funcargs", {}).values()):
+        several = isinstance(value, dict) and type(value) is dict
+        for one in value.values() if several else (value,):
+            image = one if isinstance(one, module.Image) else _image_of(one)
+            if isinstance(image, module.Image):
+                yield image
+
+
+def _image_of(value: object) -> object:
+    """The image of a container or service of ours; nothing foreign is asked for attributes."""
+    ours = type(value).__module__.startswith("pytest_zlayer.")
+    return getattr(value, "image", None) if ours else None
+
+
+def properties_of(image: Image) -> list[tuple[str, str]]:
+    """What the junit report tells of an image that a test used."""
+    build = getattr(image, "build", None)
+    return [
+        ("zlayer_image", image.label),
+        ("zlayer_image_id", image.id),
+        ("zlayer_build_seconds", f"{build.seconds if build else 0.0:.1f}"),
+        ("zlayer_cached", "true" if build is None or build.cached else "false"),
+    ]
+
+
+def hidden_values(settings: Settings, spec: Any) -> Iterator[str]:
+    """Values of a declaration that nobody is to read."""
+    from pytest_zlayer.dockerfile.values.secret_names import looks_secret
+    from pytest_zlayer.report.secrets import looks_random
+
+    for arguments in (settings["build-arg"] or {}, getattr(spec, "build_args", None) or {}):
+        for name, value in arguments.items():
+            if looks_secret(name) or looks_random(value):
+                yield value
+    for place in (getattr(spec, "secrets", None) or {}).values():
+        yield from _secret(str(place), settings.environment)
+
+
+def _secret(place: str, variables: Mapping[str, str]) -> Iterator[str]:
+    if place.startswith("env:"):
+        yield variables.get(place[4:], "")
+        return
+    try:
+        path = Path(place)
+        if path.stat().st_size <= 64 * 1024:
+            yield path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return

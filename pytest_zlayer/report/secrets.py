@@ -1,0 +1,60 @@
+"""Values that nobody is to read: they are replaced wherever a build tells something."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from pytest_zlayer.events import Event
+
+HIDDEN = "***"
+_SHORTEST = 4  # what is shorter stands in every text by chance
+_PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+
+
+class Masker:
+    """Replaces values that were told to it. Safe for several threads."""
+
+    def __init__(self) -> None:
+        self._values: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+        self._lock = threading.Lock()
+
+    def begin_anew(self) -> None:
+        """In a forked child: no thread of the parent is here to give a lock back."""
+        self._lock = threading.Lock()
+
+    def hide(self, values: Iterable[str]) -> None:
+        """Let these values be replaced from now on; one of several lines is hidden line by line."""
+        lines = {line.strip() for value in values for line in value.splitlines()}
+        new = {line for line in lines if len(line) >= _SHORTEST}
+        with self._lock:
+            if new <= self._values:
+                return
+            self._values |= new
+            longest = sorted(self._values, key=len, reverse=True)
+            self._pattern = re.compile("|".join(re.escape(one) for one in longest))
+
+    def text(self, text: str) -> str:
+        """``text`` without them, and without passwords in addresses."""
+        shown = _PASSWORD.sub(HIDDEN, text) if "://" in text else text
+        return shown if self._pattern is None else self._pattern.sub(HIDDEN, shown)
+
+    def event(self, event: Event) -> Event:
+        """An event without them."""
+        changed: dict[str, Any] = {}
+        for name in ("text", "reason", "message", "what", "hint"):
+            value = getattr(event, name, None)
+            if isinstance(value, str) and (shown := self.text(value)) != value:
+                changed[name] = shown
+        return dataclasses.replace(event, **changed) if changed else event
+
+
+def looks_random(value: str) -> bool:
+    """Whether a value has the looks of a token: long, of letters and digits, no path or version."""
+    kinds = (str.isdigit, str.islower, str.isupper)
+    mixed = sum(any(test(one) for one in value) for test in kinds)
+    return len(value) >= 16 and mixed >= 2 and re.fullmatch(r"[\w+=-]+", value) is not None

@@ -1,0 +1,65 @@
+"""Runs in the jobs of GitHub Actions and GitLab."""
+
+from __future__ import annotations
+
+import pytest
+
+TESTS = r"""
+    import pytest
+
+    @pytest.mark.image(text="FROM scratch\nRUN flaky\nRUN echo ##[error]no")
+    def test_one(zlayer_image):
+        pass
+
+    @pytest.mark.image("api")
+    def test_broken(zlayer_image):
+        pass
+"""
+
+
+@pytest.fixture
+def job(project, monkeypatch):
+    project.dockerfile("FROM scratch\nRUN make\nRUN false\n", "api")
+    project.pytester.makepyfile(test_it=TESTS)
+    monkeypatch.setenv("CI", "true")
+    return project
+
+
+def test_github(job, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    summary = job.path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    result = job.run_process("--zlayer-progress=plain")
+    commands = [line for line in result.outlines if line.lstrip().startswith("::")]
+    assert commands == [
+        (
+            "::warning line=2,title=inline%3A RUN flaky was tried again::"
+            "attempt 1 of 3 failed: exit code 7"
+        ),
+        (
+            "::error file=api/Dockerfile,line=3,endLine=3,"
+            "title=building api failed (stage stage-0)::RUN false: the command exited with 1"
+        ),
+        "::group::zlayer: log of api: stage-0 RUN false",
+        "::endgroup::",
+    ]
+    assert "##[" not in result.stdout.str()
+    assert "| api | ❌ failed |" in summary.read_text(encoding="utf-8")
+    assert "| inline | ✅ built |" in summary.read_text(encoding="utf-8")
+
+
+def test_gitlab(job, monkeypatch):
+    monkeypatch.setenv("GITLAB_CI", "true")
+    text = job.run_process().stdout.str()
+    assert text.count("section_start:") == text.count("section_end:") == 1
+    assert "[collapsed=true]" in text
+
+
+@pytest.mark.parametrize("args", [[], ["-n1"]])
+def test_a_mistake_is_an_error_at_its_place(project, monkeypatch, args):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    project.dockerfile("FROM scratch\nRUM x\n", "api")
+    project.pytester.makepyfile(test_it=TESTS)
+    result = project.run_process(*args)
+    (command,) = [line for line in result.outlines if line.startswith("::")]
+    assert command.startswith("::error file=api/Dockerfile,line=2,col=1::")
