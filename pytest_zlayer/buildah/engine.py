@@ -548,14 +548,12 @@ class Engine:
             **other_engines(self._environment),
         }
 
-    def remember_podman(
-        self, argv: Sequence[str], env: Mapping[str, str], link: tuple[str, str]
-    ) -> None:
+    def remember_podman(self, *, own: bool) -> None:
         """Has podman's containers and networks that carry our prefix removed at the end.
 
-        ``link`` and where it leads: podman gets the storage by it.
+        ``own``: podman has places of its own for this storage.
         """
-        self._note({"podman": list(argv), "env": dict(env), "link": list(link)})
+        self._note({"podman": "own" if own else "users"})
 
     def interruption(self) -> Interruption:
         """A new group of commands, which can be ended together; see :class:`Interruption`."""

@@ -54,6 +54,14 @@ def claim_port(number: int, kind: str = "tcp") -> Claim | None:
     return taken
 
 
+def is_claimed(number: int, kind: str = "tcp") -> bool:
+    """Whether a process has taken this port here, be it in use or not."""
+    taken = claim(kind, str(number))
+    if taken is not None:
+        taken.release()
+    return taken is None
+
+
 def claim_free_port(kind: str = "tcp") -> Claim:
     """Take any free port below those that the kernel gives to connections.
 

@@ -129,9 +129,9 @@ class Services:
 
     def _open(self, wanted: str) -> ServiceEngine | ServiceRefused:
         if wanted == "buildah":
-            from pytest_zlayer.services.runtime import make_engine
+            from pytest_zlayer.services.runtime import RuntimeEngine
 
-            return make_engine(self._store)
+            return RuntimeEngine(self._store)
         podman = self._open_podman(strict=wanted == "podman")
         if isinstance(podman, str) and wanted == "podman":
             return ServiceRefused(podman, hint="install podman, or take the engine buildah")

@@ -120,6 +120,8 @@ def _is_line(line: object, session: Session) -> bool:
             return _is_own(container, session) and _are_commit_options(options, session)
         case {"drop commit": str()} | {"drop traces": str()}:
             return True
+        case {"podman": "own" | "users", **more}:
+            return not more
         case {"traces": str(), **traces}:
             return _are_traces(traces)
         case _:

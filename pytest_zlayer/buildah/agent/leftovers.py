@@ -65,9 +65,9 @@ class Leftovers:
                 self.traces[key] = traces_of(line)
             case {"drop traces": str(key)}:
                 self.traces.pop(key, None)
-            case {"podman": list(argv)}:
-                link = line.get("link") or ("/", "/")
-                self.services = Services(argv, dict(line.get("env") or {}), self.prefix, link)
+            case {"podman": str(places)}:
+                own = places == "own"
+                self.services = Services(self.storage, self.env, self.prefix, own)
 
 
 def traces_of(line: Record) -> Traces:

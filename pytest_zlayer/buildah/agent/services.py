@@ -2,55 +2,125 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from .processes import all_processes, kill
+from .records import StorageOptions
 
 _PATIENCE = 60.0
 # A container whose monitor was killed is seen to have stopped only by the first try.
 _TRIES = 3
+# podman takes no longer path for the state of a storage.
+LONGEST_PATH = 50
+_LINK_FOLDERS = ("/tmp", "/var/tmp")  # noqa: S108 (links of ours, whose owner is looked at)
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """podman with its global options and environment, and how the names of ours begin.
+    """What podman may have left.
 
-    ``link`` is a name of the storage's state and where it leads.
+    Attributes:
+        storage: where.
+        env: environment for podman; it is looked up in its PATH.
+        prefix: how the names of containers and networks begin.
+        own: whether podman has places of its own for this storage.
     """
 
-    podman: Sequence[str]
+    storage: StorageOptions
     env: dict[str, str]
     prefix: str
-    link: Sequence[str]
+    own: bool
+
+
+def podman_options(storage: StorageOptions, runroot: str, *, own: bool) -> list[str]:
+    """The global options of podman on a storage whose state has this name."""
+    state = os.path.join(storage.root, "zlayer")
+    options = [
+        "--root", storage.root, "--runroot", runroot, "--storage-driver", storage.driver,
+        "--events-backend", "none", "--cgroup-manager", "cgroupfs",
+        "--network-config-dir", os.path.join(state, "networks"),
+    ]  # fmt: skip
+    return [*options, *(["--tmpdir", f"{runroot}/zlayer-podman"] if own else [])]
+
+
+def podman_variables(storage: StorageOptions, *, own: bool) -> dict[str, str]:
+    """What podman gets on top of the environment of buildah."""
+    configuration = os.path.join(storage.root, "zlayer", "containers.conf")
+    return {"CONTAINERS_CONF": configuration} if own and os.path.exists(configuration) else {}
+
+
+def short_links(runroot: str) -> list[str]:
+    """Where a link to the state of a storage may lie, the best place first."""
+    name = f"zl-{sha256(f'{os.geteuid()} {runroot}'.encode()).hexdigest()[:12]}"
+    return [os.path.join(folder, name) for folder in _LINK_FOLDERS]
+
+
+def leads(link: str, target: str) -> bool:
+    """Whether a link is ours and leads there: others can write to these directories too."""
+    try:
+        return os.lstat(link).st_uid == os.geteuid() and os.readlink(link) == target
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def _named(runroot: str) -> Iterator[str]:
+    """A name that podman takes, for as long as it is needed."""
+    if len(runroot) <= LONGEST_PATH:
+        yield runroot
+        return
+    links = short_links(runroot)
+    found = next((link for link in links if leads(link, runroot)), None)
+    if found is not None:
+        yield found
+        return
+    os.symlink(runroot, links[0])
+    try:
+        yield links[0]
+    finally:
+        os.unlink(links[0])
 
 
 def remove_services(left: Services | None) -> list[str]:
     """Removes them; what could not be removed, in words."""
     if left is None:
         return []
-    link, target = left.link
-    if os.path.lexists(link):
-        return _remove_all(left)
-    os.symlink(target, link)
     try:
-        return _remove_all(left)
-    finally:
-        os.unlink(link)
+        with _named(left.storage.runroot) as runroot:
+            options = podman_options(left.storage, runroot, own=left.own)
+            return _remove_all(_Podman(left, ["podman", *options]))
+    except OSError as error:
+        return [f"podman cannot be given the storage: {error}"]
 
 
-def _remove_all(left: Services) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Podman:
+    left: Services
+    argv: Sequence[str]
+
+    @property
+    def prefix(self) -> str:
+        return self.left.prefix
+
+    def environment(self) -> dict[str, str]:
+        return {**self.left.env, **podman_variables(self.left.storage, own=self.left.own)}
+
+
+def _remove_all(left: _Podman) -> list[str]:
     problems = _remove(left, "container", ["ps", "--all", "--no-trunc"], ["rm", "-f", "-t0", "-v"])
     problems += _remove(left, "network", ["network", "ls"], ["network", "rm", "-f"])
     _kill_monitors(left.prefix)
     return problems
 
 
-def _remove(left: Services, kind: str, listing: list[str], removing: list[str]) -> list[str]:
+def _remove(left: _Podman, kind: str, listing: list[str], removing: list[str]) -> list[str]:
     problems: list[str] = []
     for _ in range(_TRIES):
         code, output, error = _podman(left, [*listing, "--format", "json"])
@@ -90,13 +160,13 @@ def _kill_monitors(prefix: str) -> None:
             kill(pid, signal.SIGKILL)
 
 
-def _podman(left: Services, words: Sequence[str]) -> tuple[int, str, str]:
+def _podman(left: _Podman, words: Sequence[str]) -> tuple[int, str, str]:
     import subprocess
 
     try:
         done = subprocess.run(
-            [*left.podman, *words],
-            env=left.env,
+            [*left.argv, *words],
+            env=left.environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",

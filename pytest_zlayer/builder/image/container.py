@@ -68,7 +68,7 @@ class Container(Assertions):
         )
         done = self._engine.run(request)
         if done.timed_out:
-            raise _timeout(self.image.label, argv, done)
+            raise timeout_of(self.image.label, argv, done)
         result = RunResult(
             done.exit_code, _joined(stdout), _joined(stderr), done.seconds, tuple(argv)
         )
@@ -126,7 +126,8 @@ class Container(Assertions):
         return tuple(cmd)
 
 
-def _timeout(label: str, argv: Sequence[str], done: Completed) -> EngineTimeout:
+def timeout_of(label: str, argv: Sequence[str], done: Completed) -> EngineTimeout:
+    """The error for a command that was ended because its time was over."""
     """The error of a command that was stopped."""
     shown = " ".join(argv)
     message = f"{shown!r} in {label} was stopped after {done.seconds:.1f} s"

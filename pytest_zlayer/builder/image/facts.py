@@ -138,18 +138,18 @@ class ImageStore:
 
     def rootfs(self, image_id: str) -> Rootfs:
         """The files of an image."""
-        return self._mounted.rootfs(self._runnable_image(image_id))
+        return self._mounted.rootfs(self.runnable_image(image_id))
 
     @contextmanager
     def container(self, image: ImageLike) -> Iterator[Container]:
         """A working container of ``image``, removed afterwards."""
-        name = self.engine.from_image(self._runnable_image(image.native_id))
+        name = self.engine.from_image(self.runnable_image(image.native_id))
         try:
             yield Container(image, name, self.engine)
         finally:
             self.engine.remove_containers(name)
 
-    def _runnable_image(self, image_id: str) -> str:
+    def runnable_image(self, image_id: str) -> str:
         """The image, or a twin without what the engine would act on (ONBUILD, VOLUME)."""
         facts = self.facts(image_id)
         if not (facts.config.onbuild or facts.config.volumes):

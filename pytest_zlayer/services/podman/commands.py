@@ -29,12 +29,14 @@ class Podman:
         argv: the program with its global options.
         env: variables on top of those that all commands get.
         runroot: what names the state of the storage.
+        own: whether it has places of its own for this storage.
     """
 
     engine: Engine
     argv: tuple[str, ...]
     env: Mapping[str, str]
     runroot: ShortPath
+    own: bool
 
     def environment(self) -> dict[str, str]:
         """Its whole environment; a remote podman is never asked."""

@@ -25,29 +25,7 @@ _DATABASE = "libpod"
 _MARK = "podman"
 
 
-def own_configuration(
-    engine: Engine, environment: Mapping[str, str], runroot: str
-) -> tuple[dict[str, str], list[str]]:
-    """The variables and global options for podman on the storage of ``engine``."""
-    state = engine.storage.state
-    networks = state / "networks"
-    networks.mkdir(mode=0o700, parents=True, exist_ok=True)
-    options = ["--network-config-dir", str(networks)]
-    if not _is_ours(engine):
-        return {}, options
-    options += ["--tmpdir", f"{runroot}/zlayer-podman"]
-    text = _with_file_locks(engine, environment)
-    if text is None:
-        return {}, options
-    file = state / "containers.conf"
-    if not file.exists() or file.read_text(encoding="utf-8") != text:
-        unfinished = file.with_name(f"{file.name}.{os.getpid()}")
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(file)
-    return {"CONTAINERS_CONF": str(file)}, options
-
-
-def _is_ours(engine: Engine) -> bool:
+def has_own_places(engine: Engine) -> bool:
     """Whether the storage was named for this run, and no podman was there before us."""
     mark = engine.storage.state / _MARK
     if not engine.own_storage:
@@ -55,6 +33,18 @@ def _is_ours(engine: Engine) -> bool:
     if not mark.exists() and not (engine.storage.root / _DATABASE).exists():
         mark.mkdir(mode=0o700, parents=True, exist_ok=True)
     return mark.exists()
+
+
+def write_configuration(engine: Engine, environment: Mapping[str, str]) -> None:
+    """The user's configuration with one change, where that can be made."""
+    text = _with_file_locks(engine, environment)
+    file = engine.storage.state / "containers.conf"
+    if text is None:
+        file.unlink(missing_ok=True)
+    elif not file.exists() or file.read_text(encoding="utf-8") != text:
+        unfinished = file.with_name(f"{file.name}.{os.getpid()}")
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(file)
 
 
 def _with_file_locks(engine: Engine, environment: Mapping[str, str]) -> str | None:

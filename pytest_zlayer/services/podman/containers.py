@@ -55,8 +55,7 @@ class PodmanEngine:
         self._networks = PodmanNetworks(podman)
         self._numbers = itertools.count(1)
         self.kept = False
-        link = (podman.runroot.path, str(podman.engine.storage.runroot))
-        podman.engine.remember_podman(podman.argv, podman.environment(), link)
+        podman.engine.remember_podman(own=podman.own)
 
     def serve(self, image: ImageLike, request: ServeRequest) -> PodmanContainer:
         """Start a container."""

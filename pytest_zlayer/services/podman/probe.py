@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_zlayer.buildah.agent.services import podman_options, podman_variables
 from pytest_zlayer.buildah.commands.probe import Memory, binary_key
 from pytest_zlayer.buildah.commands.probe_container import exit_zero
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.services.podman.commands import Podman, reason_of
-from pytest_zlayer.services.podman.configuration import own_configuration
+from pytest_zlayer.services.podman.configuration import has_own_places, write_configuration
 from pytest_zlayer.services.podman.short_path import ShortPath
 from pytest_zlayer.services.ports import claim_free_port
 
@@ -49,14 +50,14 @@ def find_podman(engine: Engine) -> Podman | None:
         return None
     storage = engine.storage
     storage.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (storage.state / "networks").mkdir(mode=0o700, exist_ok=True)
     runroot = ShortPath.of(storage.runroot, storage.state / "podman.lock")
-    ours, own = own_configuration(engine, environment, runroot.path)
-    argv = [
-        binary, "--root", str(storage.root), "--runroot", runroot.path,
-        "--storage-driver", storage.driver, "--events-backend", "none",
-        "--cgroup-manager", "cgroupfs", *own,
-    ]  # fmt: skip
-    return Podman(engine, tuple(argv), ours, runroot)
+    own = has_own_places(engine)
+    if own:
+        write_configuration(engine, environment)
+    named = storage.options
+    argv = (binary, *podman_options(named, runroot.path, own=own))
+    return Podman(engine, argv, podman_variables(named, own=own), runroot, own)
 
 
 def probe(podman: Podman) -> Verdict:

@@ -6,13 +6,10 @@ import contextlib
 import fcntl
 import os
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
+from pytest_zlayer.buildah.agent.services import LONGEST_PATH, leads, short_links
 from pytest_zlayer.services.errors import ServiceRefused
-
-LONGEST = 50
-_FOLDERS = ("/tmp", "/var/tmp")  # noqa: S108 (a link of ours, whose owner is looked at)
 
 
 @dataclass(slots=True)
@@ -29,21 +26,19 @@ class ShortPath:
         Raises:
             ServiceRefused: there is no place for a link.
         """
-        if len(str(runroot)) <= LONGEST:
+        if len(str(runroot)) <= LONGEST_PATH:
             return cls(str(runroot))
         # Shared by everybody who uses the link: the last one removes it.
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_SH)
-        name = f"zl-{sha256(f'{os.geteuid()} {runroot}'.encode()).hexdigest()[:12]}"
-        for folder in _FOLDERS:
-            link = os.path.join(folder, name)
+        for link in short_links(str(runroot)):
             with contextlib.suppress(OSError):
                 os.symlink(runroot, link)
-            if _leads(link, str(runroot)):
+            if leads(link, str(runroot)):
                 return cls(link, descriptor)
         os.close(descriptor)
         raise ServiceRefused(
-            f"podman takes no path beyond {LONGEST} characters: {runroot}",
+            f"podman takes no path beyond {LONGEST_PATH} characters: {runroot}",
             hint="give a shorter one with --zlayer-runroot",
         )
 
@@ -56,11 +51,3 @@ class ShortPath:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.unlink(self.path)
         os.close(descriptor)
-
-
-def _leads(link: str, target: str) -> bool:
-    """Whether a link is ours and leads there: others can write to these directories too."""
-    try:
-        return os.lstat(link).st_uid == os.geteuid() and os.readlink(link) == target
-    except OSError:
-        return False

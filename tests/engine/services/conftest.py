@@ -48,7 +48,13 @@ class ServiceStorage:
 
     def podman(self, *words: str) -> str:
         """What podman says of this storage."""
-        runroot = ShortPath.of(self.storage.runroot, self.storage.root / "zlayer/podman.lock").path
+        short = ShortPath.of(self.storage.runroot, self.storage.root / "zlayer" / "podman.lock")
+        try:
+            return self._podman(short.path, words)
+        finally:
+            short.release()
+
+    def _podman(self, runroot: str, words: tuple[str, ...]) -> str:
         argv = [
             "podman", "--root", str(self.storage.root), "--runroot", runroot,
             "--storage-driver", "overlay", "--cgroup-manager", "cgroupfs",

@@ -120,6 +120,7 @@ class Runs:
         storage = self._storage.storage
         argv = [
             sys.executable, "-m", "pytest", "-p", "no:cacheprovider",
+            f"--basetemp={self.folder / 'base'}",
             f"--zlayer-root={storage.root}",
             f"--zlayer-runroot={storage.runroot}", *options,
         ]  # fmt: skip
