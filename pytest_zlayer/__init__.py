@@ -6,7 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_zlayer.buildah.errors import EngineError, EngineMissing, EngineUnusable
+    from pytest_zlayer.buildah.errors import (
+        EngineError,
+        EngineMissing,
+        EngineTimeout,
+        EngineUnusable,
+        ImageNotKnown,
+    )
     from pytest_zlayer.builder.image.built_image import Image
     from pytest_zlayer.builder.image.container import Container
     from pytest_zlayer.builder.image.path import ImagePath
@@ -37,8 +43,10 @@ __all__ = [
     "DockerfileError",
     "EngineError",
     "EngineMissing",
+    "EngineTimeout",
     "EngineUnusable",
     "Image",
+    "ImageNotKnown",
     "ImagePath",
     "ImageSpec",
     "RunResult",
@@ -64,7 +72,9 @@ _HOMES = {
     "DockerfileError": "dockerfile",
     "EngineError": "buildah.errors",
     "EngineMissing": "buildah.errors",
+    "EngineTimeout": "buildah.errors",
     "EngineUnusable": "buildah.errors",
+    "ImageNotKnown": "buildah.errors",
     "Image": "builder.image.built_image",
     "ImagePath": "builder.image.path",
     "ImageSpec": "builder.model.spec",

@@ -329,6 +329,19 @@ def test_every_document_is_linked_from_the_top() -> None:
     assert [name for name in documents if f"(docs/{name})" not in readme] == []
 
 
+def test_every_document_for_developers_is_linked_where_developers_look() -> None:
+    linked = {"CONTRIBUTING.md": "docs/internals/", "docs/architecture.md": "internals/"}
+    places = {name: base for name, base in linked.items() if (REPOSITORY / name).exists()}
+    links = {
+        link
+        for name, base in places.items()
+        for link in re.findall(rf"\({base}([a-z-]+\.md)", (REPOSITORY / name).read_text("utf-8"))
+    }
+    documents = {path.name for path in (REPOSITORY / "docs" / "internals").glob("*.md")}
+    assert documents - links == set()
+    assert "docs/internals/" not in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
 def dead_links(document: Path) -> list[str]:
     """What a Markdown document links to in this repository and is not there."""
     targets = [part.split(")")[0] for part in document.read_text("utf-8").split("](")[1:]]

@@ -38,9 +38,13 @@ class EngineError(ZlayerError):
 class EngineTimeout(EngineError):
     """A command took longer than it was allowed; everything it had started has ended."""
 
+    __module__ = "pytest_zlayer"
+
 
 class ImageNotKnown(EngineError):
     """The store has no such image."""
+
+    __module__ = "pytest_zlayer"
 
 
 class EngineMissing(ZlayerError):

@@ -41,12 +41,14 @@ class _Signature:
     pattern: re.Pattern[str]
     message: str
     hint: str | None = None
+    # Whether the message says it all, and what buildah has said would only hide that.
+    whole: bool = False
 
 
 def _signature(
-    kind: FailureKind, pattern: str, message: str, hint: str | None = None
+    kind: FailureKind, pattern: str, message: str, hint: str | None = None, *, whole: bool = False
 ) -> _Signature:
-    return _Signature(kind, re.compile(pattern), message, hint)
+    return _Signature(kind, re.compile(pattern), message, hint, whole)
 
 
 _LOGGED = re.compile(r'^time="[^"]*" level=(\w+) msg=')
@@ -105,6 +107,11 @@ _SIGNALS = {
     "alarm clock": 14,
     "terminated": 15,
 }
+
+_NOBODY_REMOVES = (
+    "nothing else may remove containers or images of this storage while it is in use "
+    "(buildah rm -a, rmi -a, podman system prune); --zlayer-root gives the run one of its own"
+)
 
 _SIGNATURES = (
     _signature(
@@ -259,7 +266,13 @@ _SIGNATURES = (
         "a layer vanished while it was in use",
         "if it stays so the storage is damaged: remove the image, or the whole storage",
     ),
-    _signature("transient", r"container not known", "the working container is gone"),
+    _signature(
+        "transient",
+        r"container not known|saving updated state for build container",
+        "a working container is gone: something else has removed it from the container storage",
+        _NOBODY_REMOVES,
+        whole=True,
+    ),
     _signature("permanent", r"image not known|no such image|not found in local", "no such image"),
     _signature("permanent", r"image is in use|image used by", "the image is in use by a container"),
     _signature("permanent", r"name is already in use", "that container name is in use"),
@@ -308,6 +321,15 @@ def disk_maybe_full(free: Mapping[str, int]) -> Failure:
         "free some space: a commit needs twice the size of its layer in TMPDIR and once in the "
         "storage",
     )
+
+
+def image_gone(stderr: Sequence[str]) -> Failure | None:
+    """The failure when the image that is not known was one of the store: an id says that."""
+    found = re.search(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", stderr[-1]) if stderr else None
+    if found is None:
+        return None
+    message = f"image {found[1]} is gone: something else has removed it from the container storage"
+    return Failure("permanent", message, _NOBODY_REMOVES)
 
 
 def own_line(line: str) -> bool:
@@ -421,6 +443,8 @@ def _by_signature(exit_code: int, said: Sequence[str], everything: Sequence[str]
     text = "\n".join(said)
     for signature in _SIGNATURES:
         if signature.pattern.search(text):
+            if signature.whole:
+                return Failure(signature.kind, signature.message, signature.hint)
             detail = _last_line(said)
             return Failure(signature.kind, f"{signature.message}: {detail}", signature.hint)
     detail = _last_line(said) or _last_line(everything)

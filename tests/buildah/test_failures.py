@@ -9,6 +9,7 @@ from pytest_zlayer.buildah.failures import (
     classify,
     disk_full,
     disk_maybe_full,
+    image_gone,
     log_errors,
     of_debug_log,
     own_line,
@@ -258,11 +259,6 @@ SIGNATURES = [
     ),
     ("permanent", "the image name has no registry", 'short-name "x" did not resolve to an alias'),
     ("transient", "a layer vanished while it was in use", "creating image: layer not known"),
-    (
-        "transient",
-        "the working container is gone",
-        'reading build container "x": container not known',
-    ),
     ("permanent", "no such image", "localhost/x: image not known"),
     ("permanent", "the image is in use by a container", "image is in use by a container: 1"),
     (
@@ -432,3 +428,30 @@ def test_image_with_damaged_records(said: str) -> None:
     assert found.kind == "environment"
     assert found.message.startswith("an image in the container storage is damaged: ")
     assert found.hint == "remove it, or the whole storage, and build again"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'reading build container "x": container not known',
+        'mounting "x" container "x": saving updated state for build container "1": open /x',
+    ],
+)
+def test_container_that_something_else_has_removed(said: str) -> None:
+    failure = classify(["run"], 125, [f"Error: {said}"])
+    assert failure.kind == "transient"
+    assert failure.message == (
+        "a working container is gone: something else has removed it from the container storage"
+    )
+    assert failure.hint is not None
+    assert failure.hint.startswith("nothing else may remove containers or images")
+
+
+def test_image_that_something_else_has_removed() -> None:
+    failure = image_gone([f"Error: locating image: sha256:{'0a' * 32}: image not known"])
+    assert failure is not None
+    assert failure.message == (
+        "image 0a0a0a0a0a0a is gone: something else has removed it from the container storage"
+    )
+    assert image_gone(["Error: localhost/none:1: image not known"]) is None
+    assert image_gone([]) is None

@@ -13,7 +13,13 @@ from pytest_zlayer.buildah.commands import arguments
 from pytest_zlayer.buildah.commands.disks import cramped_disk, full_disk
 from pytest_zlayer.buildah.commands.lock_holder import holder_hint
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout, ImageNotKnown
-from pytest_zlayer.buildah.failures import Failure, classify, says_broken_pipe, says_not_known
+from pytest_zlayer.buildah.failures import (
+    Failure,
+    classify,
+    image_gone,
+    says_broken_pipe,
+    says_not_known,
+)
 from pytest_zlayer.buildah.process.command import Completed, Request, Runner
 
 # Seconds for commands that only touch the storage's records. Nothing in buildah limits how long
@@ -143,9 +149,10 @@ class Commander:
         failure = self.full_disk() or classify(done.argv, code, done.stderr_tail)
         if failure.kind == "permanent" and says_broken_pipe(done.stderr_tail):
             failure = cramped_disk(self._places())
-        kind = ImageNotKnown if _image_unknown(done.stderr_tail) else EngineError
+        unknown = _image_unknown(done.stderr_tail)
+        kind = ImageNotKnown if unknown else EngineError
         return kind(
-            failure,
+            (image_gone(done.stderr_tail) or failure) if unknown else failure,
             command=arguments.masked(done.argv),
             exit_code=done.exit_code,
             stderr=done.stderr_tail,
