@@ -47,13 +47,15 @@ VALUES = {
     "progress": ("quiet", "quiet"),
     "log-dir": ("/logs", Path("/logs")),
     "list": ("true", "text"),
+    "lint": ("true", ("on",)),
+    "structure-tests": ("api=conftest.py", ("api=conftest.py",)),
     "group": ("0a1b2c3d", "0a1b2c3d"),
 }
 NO_TAG = (
     "expected dir:PATH or REGISTRY/REPOSITORY (a cache place has no tag: name the repository "
     "alone), not 'ghcr.io/o/zlayer:main'"
 )
-SWITCHES = ("no-cache", "list")
+SWITCHES = ("no-cache", "list", "lint")
 CONFTEST = """
     from pytest_zlayer.plugin.state import state_of
 
