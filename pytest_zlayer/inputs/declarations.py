@@ -21,6 +21,7 @@ from pytest_zlayer.inputs.argument_values import (
     as_values,
     mapping,
     path_text,
+    wrong,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
         target: str | None
         build_args: Mapping[str, str | int] | None
         buildargs: Mapping[str, str | int] | None
-        build_contexts: Mapping[str, str | os.PathLike[str]] | None
+        base: ImageSpec | str | None
+        build_contexts: Mapping[str, str | os.PathLike[str] | ImageSpec] | None
         platform: str | None
         tags: Sequence[str]
         labels: Mapping[str, str] | None
@@ -72,7 +74,8 @@ class ImageMarker(Protocol):
         text: str | None = None,
         target: str | None = None,
         build_args: Mapping[str, str | int] | None = None,
-        build_contexts: Mapping[str, str | os.PathLike[str]] | None = None,
+        base: ImageSpec | str | None = None,
+        build_contexts: Mapping[str, str | os.PathLike[str] | ImageSpec] | None = None,
         platform: str | None = None,
         tags: Sequence[str] = (),
         labels: Mapping[str, str] | None = None,
@@ -204,6 +207,16 @@ def _context(value: Any, given: Mapping[str, Any], place: Place) -> Path | None:
 
 
 def _with_context(spec: ImageSpec, place: Place) -> ImageSpec:
+    inner = {
+        name: _with_context(one, place) if not isinstance(one, str) else one
+        for name, one in spec.build_contexts.items()
+    }
+    base = (
+        spec.base
+        if spec.base is None or isinstance(spec.base, str)
+        else (_with_context(spec.base, place))
+    )
+    spec = replace(spec, build_contexts=inner, base=base)
     if spec.context is None or spec.context.is_absolute():
         return spec
     return replace(spec, context=_existing(spec.context, place))
@@ -224,11 +237,29 @@ def _with_cell(spec: ImageSpec, cell: Mapping[str, str]) -> ImageSpec:
     return replace(spec, build_args={**spec.build_args, **rest}, **direct)
 
 
-def _as_contexts(name: str, value: Any, place: Place) -> dict[str, str]:
+def _as_contexts(name: str, value: Any, place: Place) -> dict[str, str | ImageSpec]:
     return {
-        key: _named_context(path_text(f"{name}[{key!r}]", one), place)
+        key: _as_context(f"{name}[{key!r}]", one, place)
         for key, one in mapping(name, value).items()
     }
+
+
+def _as_context(name: str, value: Any, place: Place) -> str | ImageSpec:
+    from pytest_zlayer.builder.model.spec import ImageSpec
+
+    if isinstance(value, ImageSpec):
+        return _with_context(value, place)
+    return _named_context(path_text(name, value), place)
+
+
+def _as_base(name: str, value: Any, place: Place) -> str | ImageSpec:
+    from pytest_zlayer.builder.model.spec import ImageSpec
+
+    if isinstance(value, ImageSpec):
+        return _with_context(value, place)
+    if not isinstance(value, str) or not value:
+        raise wrong(name, "an ImageSpec or the name of an image", value)
+    return value
 
 
 def _named_context(text: str, place: Place) -> str:
@@ -277,6 +308,7 @@ _PLAIN: Mapping[str, Callable[[str, Any], Any]] = {
     "ref": as_text,
 }
 _PLACED: Mapping[str, Callable[[str, Any, Place], Any]] = {
+    "base": _as_base,
     "build_contexts": _as_contexts,
     "secrets": _as_secrets,
     "ssh": _as_ssh,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -33,7 +34,9 @@ class Cell:
         )
 
     def __str__(self) -> str:
-        return "-".join(f"{argument}={value}" for argument, value in self.labels().items())
+        # Words that -k takes as they stand: it knows neither "=" nor blanks.
+        pairs = (f"{argument}-{value}" for argument, value in self.labels().items())
+        return re.sub(r"[^\w.:+/-]", "-", "_".join(pairs))
 
 
 def parse_matrix(value: Any) -> dict[str, tuple[str, ...]]:

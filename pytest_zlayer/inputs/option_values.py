@@ -128,6 +128,13 @@ def to_structure(text: str) -> str:
     return f"{image.strip()}={' '.join(files.split())}"
 
 
+def to_identifier(text: str) -> str:
+    """A name that can be written after ``pytest.mark.``."""
+    if not text.strip().isidentifier():
+        raise ValueError("expected a name as Python has them")
+    return text.strip()
+
+
 def to_patterns(text: str) -> str:
     """Patterns of paths; ``on`` and ``off`` for the words of a switch."""
     try:

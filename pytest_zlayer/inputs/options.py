@@ -12,6 +12,7 @@ from pytest_zlayer.inputs.option_values import (
     to_context_pair,
     to_count,
     to_factor,
+    to_identifier,
     to_limit,
     to_listing,
     to_output_directory,
@@ -359,6 +360,13 @@ OPTIONS: tuple[Option, ...] = (
         convert=to_output_directory,
         metavar="DIR",
         field="log_dir",
+    ),
+    Option(
+        name="marker",
+        help="what the marker that declares images is called, where image means something else",
+        convert=to_identifier,
+        default="image",
+        metavar="NAME",
     ),
     Option(
         name="lint",

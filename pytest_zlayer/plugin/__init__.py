@@ -61,9 +61,9 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    for line in (*markers.MARKER_LINES, services.MARKER_LINE):
-        config.addinivalue_line("markers", line)
     config.stash[STATE] = state = State(config, options.read_settings(config))
+    for line in (*markers.marker_lines(state.settings["marker"]), services.MARKER_LINE):
+        config.addinivalue_line("markers", line)
     config.pluginmanager.register(workers.Relay(state), "zlayer-relay")
     files.find_files(config)
     config.pluginmanager.register(services.ServiceReports(state), "zlayer-services")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,11 @@ import pytest
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.inputs.declarations import Place, declare, marker_signature
 from pytest_zlayer.inputs.matrix import Cell, cells, parse_matrix
+from pytest_zlayer.plugin.state import state_of
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.model.spec import ImageSpec
 
-PLAIN_MARKER = "image"
 OWN_MARKER = "zlayer_image"
 MATRIX_FIXTURE = "zlayer_matrix"
 # What reads a test's declarations: a plain ``image`` mark counts only next to one of them.
@@ -25,13 +25,11 @@ READING_FIXTURES = frozenset(
     {"zlayer_image", "zlayer_images", "zlayer_container", "zlayer_service", "zlayer_services"}
 )
 UNNAMED = "default"
+# Fixtures that take an image as a parameter (parametrize(..., indirect=True)).
+PARAMETRIZED = ("zlayer_image", "zlayer_images", "zlayer_container")
 
 _ARGUMENTS = marker_signature()
 _MEANING = "the container image a test needs (pytest-zlayer)"
-MARKER_LINES = (
-    f"{PLAIN_MARKER}{_ARGUMENTS}: {_MEANING}; it counts only next to a fixture of pytest-zlayer.",
-    f"{OWN_MARKER}{_ARGUMENTS}: {_MEANING}; for projects that use 'image' for something else.",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,14 @@ class Declared:
 
     name: str
     make: Callable[[], ImageSpec]
+
+
+def marker_lines(plain: str) -> tuple[str, str]:
+    """What ``pytest --markers`` shows; ``plain`` is what the marker is called in this project."""
+    return (
+        f"{plain}{_ARGUMENTS}: {_MEANING}; it counts only next to a fixture of pytest-zlayer.",
+        f"{OWN_MARKER}{_ARGUMENTS}: {_MEANING}; for projects that use 'image' for something else.",
+    )
 
 
 def declared_images(item: pytest.Item, *, reading: bool | None = None) -> list[Declared]:
@@ -52,10 +58,33 @@ def declared_images(item: pytest.Item, *, reading: bool | None = None) -> list[D
     found = {
         name: _from_mark(name, mark, place, parameters) for name, mark in _winners(item, reading)
     }
-    if OWN_MARKER in parameters:
-        one = _from_parameter(parameters[OWN_MARKER], place)
-        found[one.name] = one
-    return list(found.values())
+    for fixture in PARAMETRIZED:
+        for one in _from_parameters(parameters.get(fixture), fixture, place):
+            found[one.name] = one
+    return [Declared(one.name, _based(one, found)) for one in found.values()]
+
+
+def _based(declared: Declared, known: Mapping[str, Declared]) -> Callable[[], ImageSpec]:
+    return lambda: _with_named_base(declared, known, ())
+
+
+def _with_named_base(
+    declared: Declared, known: Mapping[str, Declared], above: tuple[str, ...]
+) -> ImageSpec:
+    """The declaration, with the image put in that its ``base`` names."""
+    chain = (*above, declared.name)
+    if declared.name in above:
+        circle = chain[above.index(declared.name) :]
+        raise UsageError(f"images are based on each other: {' -> '.join(circle)}")
+    spec = declared.make()
+    if not isinstance(spec.base, str):
+        return spec
+    if spec.base not in known:
+        names = ", ".join(sorted(known))
+        raise UsageError(
+            f"base={spec.base!r} names no image that the test declares", hint=f"there are: {names}"
+        )
+    return replace(spec, base=_with_named_base(known[spec.base], known, chain))
 
 
 def the_image(images: Sequence[Declared]) -> Declared:
@@ -93,7 +122,7 @@ def parametrize_matrix(metafunc: pytest.Metafunc) -> None:
 def parameter_id(value: object, argument: str) -> str | None:
     """A readable id for an image as a parameter, or ``None`` for anything else."""
     if isinstance(value, PurePath):
-        return value.as_posix() if argument == OWN_MARKER else None
+        return value.as_posix() if argument in PARAMETRIZED else None
     # A parameter cannot be an ImageSpec before its module is loaded; loading it here would cost
     # every parametrized test of projects that have none.
     if type(value).__name__ != "ImageSpec":
@@ -112,7 +141,7 @@ def spec_label(spec: ImageSpec) -> str:
         label += f"/{spec.dockerfile}"
     if spec.target:
         label += f":{spec.target}"
-    return "-".join([label, *(f"{name}={one}" for name, one in spec.build_args.items())])
+    return "_".join([label, *(f"{name}-{one}" for name, one in spec.build_args.items())])
 
 
 def _parameters(item: pytest.Item) -> Mapping[str, Any]:
@@ -133,7 +162,8 @@ def _winners(item: pytest.Item, reading: bool | None = None) -> Iterator[tuple[s
 def _ours(item: pytest.Item, reading: bool | None) -> list[pytest.Mark]:
     if reading is None:
         reading = not READING_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
-    names = {OWN_MARKER, PLAIN_MARKER} if reading else {OWN_MARKER}
+    plain = state_of(item.config).settings["marker"]
+    names = {OWN_MARKER, plain} if reading else {OWN_MARKER}
     return [mark for mark in closest_first(item) if mark.name in names]
 
 
@@ -183,12 +213,29 @@ def _from_mark(
     return Declared(name, make)
 
 
-def _from_parameter(value: Any, place: Place) -> Declared:
+def _from_parameters(value: Any, fixture: str, place: Place) -> Iterator[Declared]:
+    """What a parameter declares: one image, or several by name; nothing without a parameter."""
+    if value is None:
+        return
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            yield _from_parameter(str(name), one, fixture, place)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield _from_parameter(_parameter_name(one), one, fixture, place)
+    else:
+        yield _from_parameter(_parameter_name(value), value, fixture, place)
+
+
+def _parameter_name(value: Any) -> str:
     name = None if _is_path(value) else getattr(value, "name", None)
-    return Declared(
-        name if isinstance(name, str) else UNNAMED,
-        lambda: declare([value], {}, place=place, what="the parameter of zlayer_image"),
-    )
+    return name if isinstance(name, str) else UNNAMED
+
+
+def _from_parameter(name: str, value: Any, fixture: str, place: Place) -> Declared:
+    what = f"the parameter of {fixture}"
+    more = {} if name in (UNNAMED, getattr(value, "name", None)) else {"name": name}
+    return Declared(name, lambda: declare([value], more, place=place, what=what))
 
 
 def _matrices(item: pytest.Item) -> Iterator[tuple[str, dict[str, tuple[str, ...]]]]:

@@ -10,7 +10,7 @@ import pytest
 from pytest_zlayer import hookspecs, plugin
 from pytest_zlayer.inputs.declarations import argument_names
 from pytest_zlayer.inputs.options import OPTIONS
-from pytest_zlayer.plugin.markers import MARKER_LINES
+from pytest_zlayer.plugin.markers import marker_lines
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOOKS = [name for name in vars(hookspecs) if name.startswith("pytest_zlayer_")]
@@ -44,7 +44,7 @@ def test_every_argument_of_the_marker_has_a_row():
 
 
 def test_pytest_lists_every_argument_of_the_marker():
-    signature = MARKER_LINES[0].partition("(")[2].partition("): ")[0]
+    signature = marker_lines("image")[0].partition("(")[2].partition("): ")[0]
     listed = {part.split("=")[0] for part in signature.split(", ")} - {"*"}
     assert listed == set(argument_names()) - {"buildargs"}
 

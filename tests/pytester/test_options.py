@@ -47,6 +47,7 @@ VALUES = {
     "progress": ("quiet", "quiet"),
     "log-dir": ("/logs", Path("/logs")),
     "list": ("true", "text"),
+    "marker": ("container", "container"),
     "lint": ("true", ("on",)),
     "structure-tests": ("api=conftest.py", ("api=conftest.py",)),
     "group": ("0a1b2c3d", "0a1b2c3d"),

@@ -59,7 +59,7 @@ class Sources:
     def image_reference(self, name: str) -> str | None:
         """The image a named context stands for, ``None`` if it is a directory."""
         value = self._spec.build_contexts.get(name)
-        if value is not None and value.startswith((DOCKER_IMAGE, OCI_LAYOUT)):
+        if isinstance(value, str) and value.startswith((DOCKER_IMAGE, OCI_LAYOUT)):
             return value
         return None
 
@@ -126,7 +126,7 @@ class Sources:
     def _open(self, name: str) -> Context:
         if not name:
             return open_context(self._spec.context, self._spec.dockerfile)
-        path = Path(self._spec.build_contexts[name])
+        path = Path(str(self._spec.build_contexts[name]))
         if not path.exists():
             raise UsageError(f"build context {name}: no such directory: {path}")
         return open_context(path)

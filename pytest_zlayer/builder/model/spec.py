@@ -41,7 +41,9 @@ class ImageSpec:
         text: Dockerfile source given inline; excludes ``dockerfile``.
         target: stage to build; ``None``: the last one.
         build_args: values for ARG.
-        build_contexts: named contexts, name to ``path``, ``docker-image://ref`` or
+        base: the image that ``FROM base`` is: a declaration, or the name of another image that the
+            same test declares. A ``text`` without FROM begins with it.
+        build_contexts: named contexts, name to a declaration, ``path``, ``docker-image://ref`` or
             ``oci-layout://path``.
         platform: ``os/arch[/variant]``; ``None``: the configured or host platform.
         tags: references the image gets; the first one is its name.
@@ -67,7 +69,8 @@ class ImageSpec:
     text: str | None = None
     target: str | None = None
     build_args: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
-    build_contexts: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    build_contexts: Mapping[str, str | ImageSpec] = field(default_factory=lambda: _NOTHING)
+    base: ImageSpec | str | None = None
     platform: str | None = None
     tags: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
@@ -110,5 +113,17 @@ class ImageSpec:
             value = getattr(self, attribute)
             if attribute == "name":
                 continue
-            values.append(tuple(sorted(value.items())) if isinstance(value, Mapping) else value)
+            if isinstance(value, Mapping):
+                value = tuple((name, _plain(value[name])) for name in sorted(value))
+            values.append(_plain(value))
         return tuple(values)
+
+    @property
+    def needs(self) -> tuple[ImageSpec, ...]:
+        """The images that have to be there before this one can be built."""
+        named = (self.base, *self.build_contexts.values())
+        return tuple(one for one in named if isinstance(one, ImageSpec))
+
+
+def _plain(value: Any) -> Any:
+    return value.key() if isinstance(value, ImageSpec) else value

@@ -6,12 +6,13 @@ import platform as host
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_zlayer.builder.context.build_context import find_dockerfile, read_ignore
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.platform import wanted_platform
 from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.builder.plan.bases import check_base, with_base
 from pytest_zlayer.builder.plan.context_sources import check_context_sources
 from pytest_zlayer.builder.plan.epoch import source_date_epoch
 from pytest_zlayer.dockerfile import Diagnostic, parse
@@ -27,6 +28,7 @@ from pytest_zlayer.lazy import lazy
 if TYPE_CHECKING:
     from pytest_zlayer.dockerfile import Dockerfile
 
+Value = TypeVar("Value")
 INLINE_NAME = "<inline Dockerfile>"
 
 
@@ -144,7 +146,9 @@ def make_plan(spec: ImageSpec, options: BuildOptions) -> BuildPlan:
         UsageError: no such context or Dockerfile, or a declaration that cannot mean anything.
         DockerfileError: the Dockerfile has an error that shows without building.
     """
-    spec = _with_defaults(spec, options)
+    spec = with_base(_with_defaults(spec, options))
+    for needed in spec.needs:
+        make_plan(needed, options)
     if spec.ref is not None:
         return BuildPlan(spec, spec.ref, None, None)
     wanted = [one.strip() for one in (spec.platform or "").split(",") if one.strip()]
@@ -162,6 +166,7 @@ def make_plan(spec: ImageSpec, options: BuildOptions) -> BuildPlan:
         build_platform=native,
         contexts=tuple(spec.build_contexts),
     )
+    check_base(graph, spec)
     check_context_sources(graph, spec)
     _check_findings(graph, spec)
     epoch = source_date_epoch(spec, graph, options.environment)
@@ -212,7 +217,7 @@ def _ignore_rules(spec: ImageSpec) -> IgnoreRules | None:
     return read_ignore(spec.context, spec.dockerfile)
 
 
-def _merge(defaults: Mapping[str, str], own: Mapping[str, str]) -> Mapping[str, str]:
+def _merge(defaults: Mapping[str, Value], own: Mapping[str, Value]) -> Mapping[str, Value]:
     return {**defaults, **own}
 
 

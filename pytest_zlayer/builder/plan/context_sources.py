@@ -104,7 +104,9 @@ class _Search:
         return self.contexts[source.name]
 
     def _open(self, name: str) -> Context | None:
-        path = Path(self.spec.build_contexts[name]) if name else self.spec.context
+        if isinstance(self.spec.build_contexts.get(name), ImageSpec):
+            return None
+        path = Path(str(self.spec.build_contexts[name])) if name else self.spec.context
         if path is None:
             return EmptyContext()
         if not path.is_dir():

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.buildah.errors import EngineError
@@ -28,6 +28,7 @@ from pytest_zlayer.builder.session.manifest_lists import ManifestLists
 from pytest_zlayer.builder.session.prebuild import Prebuild
 from pytest_zlayer.builder.session.resources import SessionResources
 from pytest_zlayer.builder.stopping import Interrupted
+from pytest_zlayer.builder.store.base_images import DOCKER_IMAGE
 from pytest_zlayer.dockerfile.stages.graph import stage_label
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.events import (
@@ -328,13 +329,15 @@ class BuildSession:
 
     def _warm(self, spec: ImageSpec) -> None:
         plan = self.plan(spec)
-        if plan.graph is None or plan.key() in self._images:
+        graph = plan.graph
+        if graph is None or plan.key() in self._images:
             return
+        plan = self._with_needed(plan)
         build_id, started = self._build_id(), time.monotonic()
         self._resources.scratch.exists()  # opens the engine before anything is announced
         self._tell(self._started(plan, build_id, layers_only=True))
         try:
-            cached = self._builds.warm(plan, plan.graph, build_id)
+            cached = self._builds.warm(plan, graph, build_id)
         except BaseException as error:
             self._tell(_failed(plan, build_id, error, time.monotonic() - started))
             raise
@@ -391,7 +394,20 @@ class BuildSession:
         self._hooks.image_built(plan.spec, image)
         return image
 
+    def _with_needed(self, plan: BuildPlan) -> BuildPlan:
+        """The plan with the images it needs built, each named where it is used."""
+        needed = {
+            name: f"{DOCKER_IMAGE}{self.build(one).name}"
+            for name, one in plan.spec.build_contexts.items()
+            if isinstance(one, ImageSpec)
+        }
+        if not needed:
+            return plan
+        spec = replace(plan.spec, build_contexts={**plan.spec.build_contexts, **needed})
+        return replace(plan, spec=spec, platforms=tuple(map(self._with_needed, plan.platforms)))
+
     def _make(self, plan: BuildPlan, build_id: str) -> Image:
+        plan = self._with_needed(plan)
         if plan.platforms:
             return self._builds.make_list(plan, build_id)
         if plan.graph is None:

@@ -20,11 +20,23 @@ def test_a_matrix_makes_a_test_of_each_combination_with_readable_ids(project):
     """)
     result = project.run("--collect-only", "-q")
     assert _ids(result) == [
-        "test_it[PY=3.11-target=slim]",
-        "test_it[PY=3.11-target=full]",
-        "test_it[PY=3.12-target=slim]",
-        "test_it[PY=3.12-target=full]",
+        "test_it[PY-3.11_target-slim]",
+        "test_it[PY-3.11_target-full]",
+        "test_it[PY-3.12_target-slim]",
+        "test_it[PY-3.12_target-full]",
     ]
+
+
+def test_ids_can_be_given_to_k_as_they_stand(project):
+    project.pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.image(text="FROM scratch", matrix={"PY": ["3.11", "3.12"], "X": ["a = b"]})
+        def test_it(zlayer_image, zlayer_matrix):
+            assert zlayer_matrix["X"] == "a = b"
+    """)
+    project.run("-k", "PY-3.12").assert_outcomes(passed=1, deselected=1)
+    project.run("-k", "PY-3.12_X-a---b").assert_outcomes(passed=1, deselected=1)
 
 
 def test_the_values_reach_the_declaration(project):
@@ -80,7 +92,7 @@ def test_matrices_of_several_images_are_told_apart_by_name(project):
         @pytest.mark.image(name="db", text="FROM scratch", matrix={"V": ["a"]})
         def test_it(zlayer_images, request):
             values = {name: one.spec.build_args["V"] for name, one in zlayer_images.items()}
-            assert f"[db.V={values['db']}-api.V={values['api']}]" in request.node.nodeid
+            assert f"[db.V-{values['db']}_api.V-{values['api']}]" in request.node.nodeid
     """)
     project.run().assert_outcomes(passed=2)
 

@@ -45,7 +45,7 @@ def test_declarations_have_readable_ids_for_any_argument(project):
             pass
     """)
     result = project.run("--collect-only", "-q")
-    result.stdout.fnmatch_lines(["*::test_it[[]inline-PY=3.12]", "*::test_it[[]alpine:3]"])
+    result.stdout.fnmatch_lines(["*::test_it[[]inline_PY-3.12]", "*::test_it[[]alpine:3]"])
 
 
 def test_paths_of_other_arguments_keep_pytests_ids(project):
