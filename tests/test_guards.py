@@ -361,6 +361,12 @@ def test_every_option_that_documents_name_exists() -> None:
     assert named - {option.flag for option in OPTIONS} == set()
 
 
+def test_files_that_the_architecture_names_are_there() -> None:
+    named = re.findall(r"`([a-z0-9_/]+/[a-z0-9_]+\.py)`", documentation("architecture.md"))
+    there = {name for name in named if any((one / name).is_file() for one in (PACKAGE, REPOSITORY))}
+    assert sorted(set(named) - there) == []
+
+
 def blocks_of_readme(language: str) -> list[str]:
     parts = (REPOSITORY / "README.md").read_text(encoding="utf-8").split("```")[1::2]
     return [part.partition("\n")[2] for part in parts if part.startswith(f"{language}\n")]
