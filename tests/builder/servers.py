@@ -19,6 +19,7 @@ class Server:
 
     def __init__(self, repositories: Path) -> None:
         self.requests: list[str] = []
+        self.authorizations: list[str | None] = []
         self.repositories = repositories
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
@@ -37,6 +38,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             server.requests.append(self.path)
+            server.authorizations.append(self.headers.get("Authorization"))
             path, _, query = self.path.partition("?")
             if path.startswith("/git/"):
                 self._git(path, query)

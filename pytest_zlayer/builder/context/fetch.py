@@ -7,13 +7,13 @@ import http.client
 import os
 import posixpath
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
 from urllib.error import HTTPError, URLError
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import (
     HTTPDefaultErrorHandler,
     HTTPErrorProcessor,
@@ -27,14 +27,22 @@ from urllib.request import (
 )
 
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs
-from pytest_zlayer.builder.context.git import Process, check_out, parse_git_source
+from pytest_zlayer.builder.context.git import Process, basic, check_out, parse_git_source
 from pytest_zlayer.builder.copy.remote import Fetched, remote_kind
 from pytest_zlayer.builder.model.errors import RemoteError
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
+from pytest_zlayer.dockerfile.values.credentials import redacted, split_credentials
 
 UNNAMED = "__unnamed__"
 _CHUNK = 1 << 20
 _RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+Secret = Callable[[str], str | None]
+
+
+def _no_secret(_: str) -> None:
+    return None
 
 
 class FetchError(RemoteError):
@@ -49,6 +57,7 @@ class Fetcher:
         process: runs git (``Engine.process``).
         environment: for proxies.
         timeout: seconds without an answer after which a download is given up.
+        secret: the secret of an id, ``None`` without one (``HTTP_AUTH_TOKEN_<host>``…).
     """
 
     def __init__(
@@ -58,7 +67,9 @@ class Fetcher:
         process: Process,
         environment: Mapping[str, str],
         timeout: float = 60.0,
+        secret: Secret = _no_secret,
     ) -> None:
+        self._secret = secret
         self._directory = directory
         self._process = process
         self._environment = environment
@@ -68,7 +79,7 @@ class Fetcher:
         self._done: dict[tuple[object, ...], Fetched] = {}
 
     def __call__(self, source: str, operation: CopyOperation) -> Fetched:
-        """What ``source`` comes down to.
+        """The files that ``source`` names.
 
         Raises:
             FetchError: it cannot be had, or is not what ``--checksum`` says.
@@ -90,12 +101,25 @@ class Fetcher:
                 checksum=operation.checksum,
                 environment=self._environment,
                 timeout=self._timeout,
+                authorization=http_authorization(source, self._secret),
             )
         git = parse_git_source(
             source, checksum=operation.checksum, keep_git_dir=operation.keep_git_dir
         )
         directory = Path(tempfile.mkdtemp(dir=self._directory, prefix="git-"))
-        return check_out(git, directory, self._process)
+        return check_out(git, directory, self._process, self._secret)
+
+
+def http_authorization(url: str, secret: Secret) -> str | None:
+    """The header for an address: from its secrets, else from what stands in it."""
+    address = split_credentials(url)
+    header = secret(f"HTTP_AUTH_HEADER_{address.host}")
+    if header is not None:
+        return header.strip()
+    token = secret(f"HTTP_AUTH_TOKEN_{address.host}")
+    if token is not None:
+        return f"Bearer {token.strip()}"
+    return basic(address.credentials) if address.credentials is not None else None
 
 
 def file_name(url: str) -> str:
@@ -108,15 +132,6 @@ def file_name(url: str) -> str:
     return UNNAMED if name in ("", ".", "..") or "\0" in name else name
 
 
-def redact(url: str) -> str:
-    """The URL without a password."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:xxxxx@{host}"))
-
-
 def download(
     url: str,
     directory: Path,
@@ -124,6 +139,7 @@ def download(
     checksum: str | None = None,
     environment: Mapping[str, str],
     timeout: float = 60.0,
+    authorization: str | None = None,
 ) -> Fetched:
     """Download a file into ``directory``; its time is the server's ``Last-Modified``, else 1970.
 
@@ -131,14 +147,18 @@ def download(
         checksum: ``sha256:…`` (or sha384, sha512) that the content must have.
         environment: for ``http_proxy``, ``https_proxy``.
         timeout: seconds without an answer.
+        authorization: the header of this name; no other host gets it after a redirection.
 
     Raises:
         FetchError: no such file, no answer, cut off, or not what ``checksum`` says.
     """
     algorithm, _, expected = (checksum or "sha256:").partition(":")
-    shown = redact(url)
+    shown = redacted(url)
+    request = Request(split_credentials(url).url)  # noqa: S310 - the opener knows no other scheme
+    if authorization is not None:
+        request.add_unredirected_header("Authorization", authorization)
     try:
-        with _opener(environment).open(Request(url), timeout=timeout) as response:  # noqa: S310
+        with _opener(environment).open(request, timeout=timeout) as response:
             place, found = _store(response, directory, algorithm)
             modified = response.headers.get("Last-Modified")
     except HTTPError as error:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
+import shlex
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
+from urllib.parse import urlsplit, urlunsplit
 
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs
 from pytest_zlayer.builder.copy.remote import Fetched
 from pytest_zlayer.builder.files.paths import follow, look
 from pytest_zlayer.builder.model.errors import CopyError, RemoteError
+from pytest_zlayer.dockerfile.values.credentials import Address, redacted, split_credentials
 from pytest_zlayer.dockerfile.values.remote_sources import parse_git_source as parse_reference
 
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -100,9 +104,11 @@ def parse_git_source(
     wanted = found.checksum or checksum
     if wanted and not _HEX.fullmatch(wanted):
         raise CopyError(f"invalid checksum {wanted} for Git URL, expected hex commit hash")
+    # A commit that is asked for need not be the last one of its branch.
+    by_commit = found.fetch_by_commit or not found.ref
     return GitSource(
         remote=found.remote,
-        ref=found.ref,
+        ref=found.checksum if found.checksum and by_commit else found.ref,
         subdir=found.subdir,
         checksum=wanted,
         keep_git_dir=bool(keep_git_dir if keep is None else keep),
@@ -114,13 +120,40 @@ def parse_git_source(
 # --- checking out -------------------------------------------------------------------------------
 
 
-def check_out(source: GitSource, directory: Path, process: Process) -> Fetched:
-    """Check the source out below the empty ``directory``.
+def basic(credentials: str) -> str:
+    """The header ``Authorization`` for ``name:password``."""
+    return f"Basic {base64.b64encode(credentials.encode()).decode()}"
+
+
+def git_authorization(address: Address, secret: Callable[[str], str | None]) -> str | None:
+    """The header for a repository: from its secrets, else from what stands in its address."""
+    for suffix in (f".{address.host}", ""):
+        header = secret(f"GIT_AUTH_HEADER{suffix}")
+        if header is not None:
+            return header.strip()
+        token = secret(f"GIT_AUTH_TOKEN{suffix}")
+        if token is not None:
+            return basic(f"x-access-token:{token.strip()}")
+    return basic(address.credentials) if address.credentials is not None else None
+
+
+def check_out(
+    source: GitSource,
+    directory: Path,
+    process: Process,
+    secret: Callable[[str], str | None] = lambda _: None,
+) -> Fetched:
+    """Check the source out below the empty ``directory``; ``secret`` gives one by its id.
 
     Raises:
         GitError: git failed, or the commit is not the one asked for.
     """
-    checkout = _Checkout(source, directory / "tree", process)
+    address = split_credentials(source.remote)
+    authorization = None
+    if address.url.lower().startswith(("http://", "https://")):
+        authorization = git_authorization(address, secret)
+    plain = replace(source, remote=address.url)
+    checkout = _Checkout(plain, directory / "tree", process, authorization)
     checkout.fetch()
     commit = checkout.verified_commit()
     if source.submodules:
@@ -133,13 +166,23 @@ def check_out(source: GitSource, directory: Path, process: Process) -> Fetched:
     place = follow(lambda path: look(rootfs, path), f"/{source.subdir}")
     entry = look(rootfs, place)
     if entry is None or entry.kind != "directory":
-        raise GitError(f"{source.subdir}: no such directory in {_shown(source.remote)} at {commit}")
+        raise GitError(
+            f"{source.subdir}: no such directory in {redacted(source.remote)} at {commit}"
+        )
     return Fetched(rootfs, place, True, mtime_ns=time * 10**9)
 
 
 class _Checkout:
-    def __init__(self, source: GitSource, tree: Path, process: Process) -> None:
+    def __init__(
+        self, source: GitSource, tree: Path, process: Process, authorization: str | None
+    ) -> None:
         self.tree = tree
+        self._environment = dict(_GIT_ENVIRONMENT)
+        if authorization is not None:
+            # Neither git's command line nor that of the programs it starts holds it, nor a file.
+            server = urlunsplit((*urlsplit(source.remote)[:2], "/", "", ""))
+            setting = f"http.{server}.extraheader=Authorization: {authorization}"
+            self._environment["GIT_CONFIG_PARAMETERS"] = shlex.quote(setting)
         self._source = source
         self._process = process
 
@@ -151,12 +194,12 @@ class _Checkout:
         """
         ended = self._process(
             ("git", "-C", str(self.tree), "-c", "protocol.file.allow=never", *arguments),
-            env=_GIT_ENVIRONMENT,
+            env=self._environment,
         )
         if ended.exit_code:
-            said = "\n".join(ended.stderr_tail[-10:]).strip()
+            said = redacted("\n".join(ended.stderr_tail[-10:]).strip())
             raise GitError(
-                f"git {arguments[0]} failed for {_shown(self._source.remote)}: {said}",
+                f"git {arguments[0]} failed for {redacted(self._source.remote)}: {said}",
                 transient=_TRANSIENT.search(said) is not None,
             )
         return list(ended.stdout_tail)
@@ -217,8 +260,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
-
-
-def _shown(remote: str) -> str:
-    """The repository without a password."""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:xxxxx@", remote)

@@ -223,17 +223,7 @@ class MountPreparer:
                     hint=f"declare it: secrets={{{mount.id!r}: 'path/or/env:NAME'}}",
                 )
             return None
-        if origin.startswith("env:"):
-            name = origin.removeprefix("env:")
-            if name not in self._environment:
-                raise UsageError(f"secret {mount.id}: environment variable {name} is not set")
-            return self._environment[name].encode("utf-8", "surrogateescape")
-        try:
-            return Path(origin).read_bytes()
-        except OSError as problem:
-            raise UsageError(
-                f"secret {mount.id}: cannot read {origin}: {problem.strerror}"
-            ) from None
+        return read_secret(mount.id, origin, self._environment)
 
     def _add_ssh(self, prepared: PreparedMounts, mount: SshMount) -> None:
         socket = self._ssh.get(mount.id)
@@ -274,3 +264,20 @@ class MountPreparer:
     def _next(self) -> int:
         self._count += 1
         return self._count
+
+
+def read_secret(name: str, origin: str, environment: Mapping[str, str]) -> bytes:
+    """The secret called ``name``, from a file or from ``env:VARIABLE``.
+
+    Raises:
+        UsageError: it cannot be had.
+    """
+    if origin.startswith("env:"):
+        variable = origin.removeprefix("env:")
+        if variable not in environment:
+            raise UsageError(f"secret {name}: environment variable {variable} is not set")
+        return environment[variable].encode("utf-8", "surrogateescape")
+    try:
+        return Path(origin).read_bytes()
+    except OSError as problem:
+        raise UsageError(f"secret {name}: cannot read {origin}: {problem.strerror}") from None

@@ -17,6 +17,7 @@ from pytest_zlayer.builder.copy import Fetch
 from pytest_zlayer.builder.copy.remote import Fetched
 from pytest_zlayer.builder.execute.build import Build, BuildLog
 from pytest_zlayer.builder.execute.executor import Executor
+from pytest_zlayer.builder.execute.mounts import read_secret
 from pytest_zlayer.builder.execute.slots import Slots
 from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.builder.image.keep import own_name
@@ -34,6 +35,7 @@ from pytest_zlayer.builder.store.pull_watch import PullWatch
 from pytest_zlayer.choices import PullMode
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph
+from pytest_zlayer.dockerfile.values.credentials import redacted
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.events import Event, Pulling
 from pytest_zlayer.lazy import once
@@ -240,14 +242,18 @@ class Builds:
             directory = build.fresh_path("fetched")
             directory.mkdir()
             process = self._resources.engine.process
-            return Fetcher(directory, process=process, environment=build.options.environment)
+            environment, origins = build.options.environment, build.plan.spec.secrets
+
+            def secret(name: str) -> str | None:
+                origin = origins.get(name)
+                return None if origin is None else read_secret(name, origin, environment).decode()
+
+            return Fetcher(directory, process=process, environment=environment, secret=secret)
 
         def fetch(source: str, operation: CopyOperation) -> Fetched:
-            from pytest_zlayer.builder.context.fetch import redact
-
             get = fetcher()
             return self._resources.transfers.do(
-                lambda _: get(source, operation), "fetch", redact(source), build.plan.label
+                lambda _: get(source, operation), "fetch", redacted(source), build.plan.label
             )
 
         return fetch

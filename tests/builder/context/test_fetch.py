@@ -6,6 +6,7 @@ import hashlib
 import io
 import socket
 import tarfile
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs
-from pytest_zlayer.builder.context.fetch import Fetcher, FetchError, download, file_name, redact
+from pytest_zlayer.builder.context.fetch import Fetcher, FetchError, download, file_name
 from pytest_zlayer.builder.copy import CopyError
 from pytest_zlayer.builder.copy.remote import Fetched
 from pytest_zlayer.builder.files.paths import EmptyRootfs
@@ -59,8 +60,36 @@ def test_name_of_a_download(url: str, name: str) -> None:
     assert file_name(url) == name
 
 
-def test_passwords_are_not_shown() -> None:
-    assert redact("https://me:secret@example.com/x") == "https://me:xxxxx@example.com/x"
+def test_credentials_of_an_address_are_sent_as_a_header(server: Server, directory: Path) -> None:
+    url = server.url("/f").replace("//", "//me:pa%40ss@")
+    Fetcher(directory, process=process, environment={})(url, add(url, "/x"))
+    assert server.authorizations == ["Basic " + b64encode(b"me:pa@ss").decode()]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "header"),
+    [
+        ("HTTP_AUTH_TOKEN_{host}", "abc\n", "Bearer abc"),
+        ("HTTP_AUTH_HEADER_{host}", "Basic xyz", "Basic xyz"),
+        ("HTTP_AUTH_TOKEN_other", "abc", None),
+    ],
+)
+def test_secrets_of_a_host_are_sent_to_it(
+    server: Server, directory: Path, name: str, value: str, header: str | None
+) -> None:
+    host = server.url("/").split("/")[2]
+    secrets = {name.format(host=host): value}
+    fetcher = Fetcher(directory, process=process, environment={}, secret=secrets.get)
+    fetcher(server.url("/f"), add(server.url("/f"), "/x"))
+    assert server.authorizations == [header]
+
+
+def test_another_host_does_not_get_the_credentials(server: Server, directory: Path) -> None:
+    target = server.url("/f").replace("127.0.0.1", "localhost")
+    url = server.url(f"/redirect?{target}").replace("//127", "//me:secret@127")
+    Fetcher(directory, process=process, environment={})(url, add(url, "/x"))
+    assert server.authorizations[0] is not None
+    assert server.authorizations[1] is None
 
 
 # --- downloads

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def fetcher(directory: Path) -> Fetcher:
         ("https://x/y.git?tag=1&subdir=s", GitSource("https://x/y.git", "refs/tags/1", "s")),
         ("https://x/y.git?keep-git-dir", GitSource("https://x/y.git", keep_git_dir=True)),
         ("https://x/y.git?submodules=0", GitSource("https://x/y.git", submodules=False)),
-        ("https://x/y.git?commit=abc", GitSource("https://x/y.git", checksum="abc")),
+        ("https://x/y.git?commit=abc", GitSource("https://x/y.git", "abc", checksum="abc")),
         ("https://x/y.git?mtime=commit", GitSource("https://x/y.git", mtime="commit")),
     ],
 )
@@ -221,3 +222,38 @@ def test_reference_that_looks_like_an_option(
     with pytest.raises(GitError) as caught:
         clone(server, fetcher, "#--upload-pack=x")
     assert str(caught.value) == 'invalid git ref "--upload-pack=x"'
+
+
+@pytest.mark.parametrize("length", [40, 12])
+def test_a_commit_that_is_not_the_last_one(
+    server: Server, repository: Repository, fetcher: Fetcher, length: int
+) -> None:
+    first = repository.git("rev-parse", "v1")[:length]
+    assert clone(server, fetcher, f"?commit={first}")["/x/f"] == "first"
+
+
+def test_a_commit_outside_the_branch_that_is_named(
+    server: Server, repository: Repository, fetcher: Fetcher
+) -> None:
+    first = repository.git("rev-parse", "v1")
+    found = clone(server, fetcher, f"?commit={first}&fetch-by-commit=1#main")
+    assert found["/x/f"] == "first"
+
+
+def test_no_command_line_holds_the_credentials(
+    server: Server, repository: Repository, directory: Path
+) -> None:
+    lines: list[str] = []
+
+    def noting(argv: Any, **more: Any) -> Any:
+        lines.append(" ".join(argv))
+        return process(argv, **more)
+
+    url = server.url("/git/r.git").replace("//", "//oauth2:TOKEN@")
+    fetched = Fetcher(directory, process=noting, environment={})(url, add(url, "/x"))
+    assert fetched.is_directory
+    assert lines
+    assert [line for line in lines if "TOKEN" in line] == []
+    assert {one for one in server.authorizations if one} == {
+        "Basic " + b64encode(b"oauth2:TOKEN").decode()
+    }
