@@ -109,7 +109,11 @@ class TarContext:
         content = TreeContent(directory, inside, path.stat().st_size)
         try:
             if not is_archive(content, str(path)):
-                raise UsageError(f"not a tar archive: {path}")
+                raise UsageError(
+                    f"not a tar archive: {path}",
+                    hint="a build context is a directory; the Dockerfile is named apart from it "
+                    "(dockerfile=, --file)",
+                )
             self._archive = Archive(content, str(path))
             self._rootfs = LayeredRootfs(EmptyRootfs(), [unpacked(self._archive)])
         except CopyError as error:
@@ -164,6 +168,11 @@ def find_dockerfile(context: Path, name: str | None) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
+    if name and candidates[0].is_dir():
+        raise UsageError(
+            f"{candidates[0]} is a directory, not a Dockerfile",
+            hint="name the file in it, or give the directory as the build context",
+        )
     wanted = " or ".join(candidate.name for candidate in candidates)
     where = candidates[0].parent
     raise UsageError(f"no {wanted} in {where}", hint=_what_is_there(where))

@@ -28,6 +28,16 @@ class BaseFinder:
         self._found: dict[tuple[str, str | None], BaseImage] = {}
         self._guard = threading.Lock()
 
+    def source(self, graph: StageGraph, reference: str, platform: str | None = None) -> BaseImage:
+        """The image that a FROM, a COPY or a mount names; the hint says which stage is meant."""
+        try:
+            return self.image(reference, platform)
+        except (BaseImageError, EngineError) as error:
+            meant = similar_name(graph, reference)
+            if meant is None or not _is_nowhere(error):
+                raise
+            raise BaseImageError(error.message, hint=f"did you mean {meant}?") from error
+
     def image(self, reference: str, platform: str | None = None) -> BaseImage:
         """The image ``reference`` stands for."""
         wanted = platform or self._platform
@@ -41,13 +51,7 @@ class BaseFinder:
         """The base image of a stage."""
         base = graph.nodes[index].base
         if base.kind != "context":
-            try:
-                return self.image(base.name, base.platform)
-            except (BaseImageError, EngineError) as error:
-                meant = similar_name(graph, base.name)
-                if meant is None or not _is_nowhere(error):
-                    raise
-                raise BaseImageError(error.message, hint=f"did you mean {meant}?") from error
+            return self.source(graph, base.name, base.platform)
         reference = sources.image_reference(base.name)
         if reference is None:
             raise UsageError(
@@ -60,8 +64,9 @@ class BaseFinder:
 class FoundInputs:
     """What planning asks for: base images as they are found, files as the sources have them."""
 
-    def __init__(self, found: BaseFinder, sources: Sources) -> None:
+    def __init__(self, found: BaseFinder, sources: Sources, graph: StageGraph) -> None:
         self._found = found
+        self._graph = graph
         self._sources = sources
         self.select = sources.select
         self.digest = sources.digest
@@ -72,7 +77,7 @@ class FoundInputs:
 
     def image_id(self, reference: str) -> str:
         """The id of an image that a COPY or mount takes files from."""
-        return self._found.image(reference).id
+        return self._found.source(self._graph, reference).id
 
 
 def _is_nowhere(error: BaseImageError | EngineError) -> bool:

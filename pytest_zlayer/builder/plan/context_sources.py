@@ -81,7 +81,7 @@ class _Search:
         try:
             if presence.lstat(follow(presence.lstat, path)) is not None:
                 return None
-            hint = why_missing(presence, path)
+            hint = _comment(word, text) or why_missing(presence, path)
         except OSError:
             return None  # the build says what is wrong
         where = self.names[source.name]
@@ -119,6 +119,12 @@ def _called(name: str, context: Context | None) -> str:
     if name:
         return f"the build context {name} ({where})"
     return where if isinstance(context, EmptyContext) else f"the build context {where}"
+
+
+def _comment(word: Word, text: str) -> str | None:
+    if not text.startswith("#"):
+        return None
+    return f"a comment has a line of its own; here {word} is one of the files to copy"
 
 
 def _plain(word: Word) -> bool:

@@ -224,7 +224,7 @@ class Builds:
             scope=build.options.cache_scope,
             source_date_epoch=build.source_date_epoch,
         )
-        planner = StagePlanner(graph, FoundInputs(found, sources), settings)
+        planner = StagePlanner(graph, FoundInputs(found, sources, graph), settings)
         plans = planner.plan()
         for one in plans.values():  # what is in daily use must not count as old
             self._resources.cache.touch_known(step.key for step in one.steps)

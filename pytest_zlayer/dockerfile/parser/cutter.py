@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from pytest_zlayer.dockerfile.parser.heredocs import heredocs_of
+from pytest_zlayer.dockerfile.parser.heredocs import HeredocWord, heredocs_of
 from pytest_zlayer.dockerfile.parser.lexeme import Lexeme, Refusal
 from pytest_zlayer.dockerfile.parser.lines import LineReader, LogicalLine
 from pytest_zlayer.dockerfile.parser.patterns import Patterns
@@ -229,15 +229,24 @@ class Cutter:
         except ShellSyntaxError as error:
             raise Refusal(str(error), 0, len(self._text)) from error
         for one in announced:
+            first = self._reader.number
             content = self._reader.read_body(one.name, chomp=one.chomp)
             if content is None:
-                raise Refusal("unterminated heredoc", one.start, one.end)
+                hint = _indented_end(self._reader.indented(one.name, first), one)
+                raise Refusal("unterminated heredoc", one.start, one.end, hint)
             lexeme = self._add("HEREDOC", one.start, one.end)
             lexeme.heredoc = Heredoc(
                 one.name, content, one.expand, one.chomp, one.fd, lexeme.word.span
             )
         if announced:
             self._reader.extend(self._line)
+
+
+def _indented_end(line: int | None, heredoc: HeredocWord) -> str | None:
+    if line is None:
+        return None
+    allowed = "only tabs may" if heredoc.chomp else "nothing may"
+    return f"{allowed} stand before {heredoc.name} in line {line}, where it is to end"
 
 
 def _trigger_kind(name: str) -> str:

@@ -40,8 +40,9 @@ class Lexeme(Token):
 class Refusal(Exception):
     """The line cannot be cut: a parse error with the stretch of the line it is about."""
 
-    def __init__(self, message: str, start: int, end: int) -> None:
+    def __init__(self, message: str, start: int, end: int, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.hint = hint
         self.start = start
         self.end = end

@@ -70,7 +70,7 @@ class DockerfileLexer(Lexer):
         except Refusal as refusal:
             span = line.span(refusal.start, refusal.end)
             lines = (line.first, reader.number)
-            scan.errors.append(Diagnostic(refusal.message, span, lines=lines))
+            scan.errors.append(Diagnostic(refusal.message, span, refusal.hint, lines))
 
 
 def _place(end: Lexeme) -> None:

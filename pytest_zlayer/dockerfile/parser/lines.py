@@ -106,6 +106,11 @@ class LineReader:
                 return self.text[start:end]
         return None
 
+    def indented(self, name: str, after: int) -> int | None:
+        """The number of the first line below line ``after`` that is ``name``, indented."""
+        found = (at for at in range(after, len(self._lines)) if self._lines[at].strip() == name)
+        return next((at + 1 for at in found if self._lines[at][:1] in ("\t", " ")), None)
+
     def extend(self, line: LogicalLine) -> None:
         """Let ``line`` reach to the physical line taken last (after its here-documents)."""
         last = self._lines[self._index - 1].rstrip("\r")

@@ -15,7 +15,7 @@ from pytest_zlayer.dockerfile.parser.flags import InstructionError
 from pytest_zlayer.dockerfile.parser.lexeme import Lexeme
 from pytest_zlayer.dockerfile.parser.lexer import DockerfileLexer, Scan
 from pytest_zlayer.dockerfile.parser.parts import split_parts
-from pytest_zlayer.dockerfile.parser.refusals import refusal
+from pytest_zlayer.dockerfile.parser.refusals import heredoc_hint, refusal
 from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.written import Instruction
 
@@ -135,6 +135,7 @@ class Parser:
         errors: list[Diagnostic] = []
         reached = 0
         in_stage = False
+        before = ""
         for tokens in scan.lines:
             keyword = tokens[0]
             lines = (keyword.logical.first, keyword.logical.last)
@@ -143,8 +144,13 @@ class Parser:
                 instructions.append(self._one(tokens, text))
             except InstructionError as error:
                 instructions.append(Instruction(**split_parts(tokens, text).common()))
-                errors.append(Diagnostic(error.message, error.span, error.hint, lines))
+                hint = error.hint
+                if keyword.type == "UNKNOWN":
+                    hint = hint or heredoc_hint(before)
+                errors.append(Diagnostic(error.message, error.span, hint, lines))
+                before = ""
             else:
+                before = "" if instructions[-1].heredocs else instructions[-1].source
                 if not in_stage and keyword.type != "ARG":
                     message = "no build stage in current context"
                     errors.append(Diagnostic(message, keyword.word.span, _FROM_FIRST, lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 
 from pytest_zlayer.dockerfile.parser.flags import InstructionError, read_flags
@@ -38,6 +39,7 @@ _TOO_FEW = {
     "VOLUME": _AT_LEAST_ONE,
     "WORKDIR": _EXACTLY_ONE,
 }
+_BLANK_BEHIND_DASH = re.compile(r"<<-[ \t]+[A-Za-z_]")
 _FLAGS_COME_FIRST = frozenset(("ENV", "LABEL", "SHELL"))
 
 
@@ -50,6 +52,16 @@ def refusal(tokens: Sequence[Lexeme], unexpected: Lexeme, text: str) -> Instruct
         return _refusal(parts, unexpected)
     except InstructionError as error:
         return error
+
+
+def heredoc_hint(before: str) -> str | None:
+    """Why the line behind the instruction ``before`` may be meant for a here-document."""
+    if _BLANK_BEHIND_DASH.search(before):
+        return "no white space may stand behind the <<- of a here-document: <<-NAME"
+    name = before.split(maxsplit=1)[0].upper() if before.strip() else ""
+    if "<<" in before and name not in ("RUN", "COPY", "ADD"):
+        return f"{name} takes no here-document; RUN, COPY and ADD do"
+    return None
 
 
 def _unknown(keyword: Lexeme) -> InstructionError:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer import DockerfileError, ImageSpec
+from pytest_zlayer import DockerfileError, ImageSpec, UsageError
+from pytest_zlayer.builder.context.build_context import open_context
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.plan.build_plan import BuildPlan, make_plan
 
@@ -106,3 +107,18 @@ def test_findings_of_the_build_checks_are_errors_where_the_file_says_so(context:
 
 def test_variables_of_an_image_that_nobody_has_are_no_findings(context: Path) -> None:
     plan(context, "# check=error=true\nFROM x\nENV A=$HOME_OF_X")
+
+
+def test_a_comment_behind_a_copy_is_no_comment(context: Path) -> None:
+    found = message(context, "FROM x\nCOPY app.py # the program /srv/")
+    assert "hint: a comment has a line of its own; here # is one of the files to copy" in found
+
+
+def test_a_file_is_no_build_context(context: Path) -> None:
+    with pytest.raises(UsageError, match=r"not a tar archive: .*\nhint: a build context is a dir"):
+        open_context(context / "app.py")
+
+
+def test_a_directory_is_no_dockerfile(context: Path) -> None:
+    with pytest.raises(UsageError, match=r"src is a directory, not a Dockerfile\nhint: name the"):
+        make_plan(ImageSpec(context=context, dockerfile="src"), BuildOptions())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,8 +78,17 @@ class Inputs:
         return f"{self.content} of {source.name}{path}"
 
 
+@pytest.fixture(autouse=True)
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working directory has what the Dockerfiles of the tests copy."""
+    for name in ("a", "a.txt", "b"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+
+
 def plan_of(text: str = TEXT, **options: Any) -> BuildPlan:
-    return make_plan(ImageSpec(text=text, platform="linux/amd64"), BuildOptions(**options))
+    spec = ImageSpec(context=Path.cwd(), text=text, platform="linux/amd64")
+    return make_plan(spec, BuildOptions(**options))
 
 
 def keys_of(

@@ -256,3 +256,37 @@ def test_a_heredoc_knows_its_place() -> None:
     (heredoc,) = run_of("RUN cat \\", "  3<<EOF", "EOF").heredocs
     assert isinstance(heredoc, Heredoc)
     assert (heredoc.span.line, heredoc.span.column, heredoc.span.end_column) == (3, 3, 9)
+
+
+def hints(text: str) -> list[str | None]:
+    with pytest.raises(DockerfileError) as caught:
+        parse(text)
+    return [one.hint for one in caught.value.diagnostics]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (
+            "FROM x\nRUN <<EOF\nid\n  EOF\n",
+            "nothing may stand before EOF in line 4, where it is to end",
+        ),
+        (
+            "FROM x\nRUN <<-EOF\n\tid\n  EOF\n",
+            "only tabs may stand before EOF in line 4, where it is to end",
+        ),
+        ("FROM x\nRUN <<EOF\nid\nEOF2\n", None),
+        (
+            "FROM x\nCMD <<EOF\nhello\nEOF\n",
+            "CMD takes no here-document; RUN, COPY and ADD do",
+        ),
+        (
+            "FROM x\nRUN cat <<- EOF\nhello\nEOF\n",
+            "no white space may stand behind the <<- of a here-document: <<-NAME",
+        ),
+        ("FROM x\nRUN <<EOF\nid\nEOF\nhello\n", None),
+        ("FROM x\nRUN a\nhello\n", None),
+    ],
+)
+def test_a_here_document_that_is_none_gets_a_hint(text: str, hint: str | None) -> None:
+    assert hints(text)[0] == hint
