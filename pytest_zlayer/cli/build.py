@@ -86,6 +86,13 @@ def add_verbs(verbs: Verbs) -> None:
     add("--squash", action="store_true", help="one layer for everything this build adds")
     add("--layers", metavar="POLICY", help="how layers are made (each: one an instruction)")
     add("--iidfile", metavar="FILE", type=Path, help="write the image id to this file")
+    add(
+        "-o",
+        "--output",
+        metavar="DIR|FILE.tar",
+        help="write the files of the image there (also type=local|tar,dest=PATH); without --tag no "
+        "image stays",
+    )
     add("--push", action="store_true", help="push every tag when the image is built")
     add_settings(parser, _SETTINGS)
     parser.set_defaults(run=run)
@@ -98,7 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
     _check_place(arguments.iidfile)
     settings = read_settings(arguments)
     spec = spec_of(arguments, settings)
-    session = _session(settings)
+    output = _output(arguments.output) if arguments.output else None
+    session = _session(settings, stay=output is None or bool(arguments.tag))
     signals = TerminationHandler(session.interrupt)
     signals.install()
     arguments.ctrl_c.interrupts(session.interrupt)
@@ -106,6 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         image = session.build(spec)
         _finish(image, arguments)
+        if output is not None:
+            image.export(output)
         failed = False
     finally:
         session.close(failed=failed)
@@ -136,11 +146,26 @@ def spec_of(arguments: argparse.Namespace, settings: Settings) -> ImageSpec:
     return declare(args, values, place=here(), what="build")
 
 
-def _session(settings: Settings) -> BuildSession:
+def _output(text: str) -> Path:
+    """Where ``--output`` writes: a path, or ``type=local|tar,dest=PATH`` as docker has it."""
+    if "=" not in text:
+        return Path(text)
+    fields = dict(_pair("--output", one) for one in text.split(","))
+    kind, dest = fields.pop("type", "local"), fields.pop("dest", "")
+    if kind not in ("local", "tar") or not dest or fields:
+        raise UsageError(
+            f"--output: expected DIR, FILE.tar or type=local|tar,dest=PATH, not {text!r}"
+        )
+    if kind == "tar" and not dest.endswith(".tar"):
+        raise UsageError(f"--output: a tar archive has a name that ends with .tar, not {dest!r}")
+    return Path(dest)
+
+
+def _session(settings: Settings, *, stay: bool) -> BuildSession:
     from pytest_zlayer.builder.session.open_engine import begin_opening
 
     session_id = secrets.token_hex(6)
-    options = replace(settings.build_options(), stay=True, session_id=session_id)
+    options = replace(settings.build_options(), stay=stay, session_id=session_id)
     # The engine takes its time to open, and what comes now to be loaded.
     engine = begin_opening(options, session_id)
     from pytest_zlayer.builder.session.build_session import BuildSession

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pytest_zlayer import ImageSpec
+import pytest
+
+from pytest_zlayer import ImageSpec, UsageError
 from pytest_zlayer.events import BuildStarted
 from tests.engine.building import building
 from tests.engine.conftest import BUSYBOX, Storage
@@ -34,3 +36,16 @@ def test_images_on_images_are_built_ahead(storage: Storage, busybox: str) -> Non
     with building(storage) as builds:
         builds.session.prebuild([top], layers_only=True)
         assert builds.session.build(top).build.cached
+
+
+def test_a_stage_that_the_target_does_not_need_is_an_image_too(
+    storage: Storage, busybox: str
+) -> None:
+    text = f"FROM {BUSYBOX} AS other\nRUN echo other > /other\nFROM {BUSYBOX} AS last\n"
+    with building(storage) as builds:
+        image = builds.build(text)
+        other = image.stage("other")
+        assert other.path("/other").read_text() == "other\n"
+        assert image.stage("other") is other
+        with pytest.raises(UsageError, match="has no stage 'none'"):
+            image.stage("none")

@@ -13,7 +13,8 @@ import pytest
 from pytest_zlayer import Image, UsageError
 from pytest_zlayer.builder.image import facts
 from tests.engine.building import Builds, building, write_files
-from tests.engine.conftest import BUSYBOX, Storage
+from tests.engine.conftest import BUSYBOX, Storage, add_busybox
+from tests.engine.test_surface import Project
 
 TEXT = f"""\
 FROM {BUSYBOX} AS lower
@@ -159,3 +160,17 @@ def test_assertions_on_images_and_containers(image: Image) -> None:
         container.assert_file("/tmp/hello", equals="hi\n", owner="app")
         with pytest.raises(AssertionError, match=r"there is no file /tmp/helo\n  near: /tmp/hello"):
             container.assert_file("/tmp/helo")
+
+
+def test_the_command_line_writes_files_instead_of_an_image(
+    own_storage: Storage, tmp_path: Path
+) -> None:
+    add_busybox(own_storage, tmp_path / "busybox")
+    project = Project(write_files(tmp_path / "p", {"Dockerfile": f"FROM {BUSYBOX}"}), own_storage)
+    project.run("pytest_zlayer", "build", ".", "--output", "out", "--progress=quiet")
+    assert (project.folder / "out/bin/busybox").is_file()
+    project.run("pytest_zlayer", "build", ".", "-o", "type=tar,dest=out.tar", "--progress=quiet")
+    assert tarfile.is_tarfile(project.folder / "out.tar")
+    assert own_storage.image_names() == [BUSYBOX]
+    told = project.run("pytest_zlayer", "build", ".", "-o", "type=oci,dest=x", code=2)
+    assert "--output: expected DIR, FILE.tar or type=local|tar,dest=PATH" in told

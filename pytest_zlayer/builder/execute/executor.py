@@ -126,17 +126,21 @@ class Executor:
         return [index for index in self._plans if index != self.target]
 
     def stage_index(self, name: str) -> int:
-        """The index of a stage that this build could make, by name or index.
+        """The index of a stage of the Dockerfile, by name or index.
 
         Raises:
-            UsageError: there is no such stage, or the target does not need it.
+            UsageError: there is no such stage.
         """
         labels = {stage_label(node.stage): node.stage.index for node in self._graph.nodes}
         index = labels.get(name.lower(), int(name) if name.isdecimal() else -1)
-        if index in self._plans:
+        if 0 <= index < len(self._graph.nodes):
             return index
-        known = ", ".join(self._plans[one].label for one in self._plans)
+        known = ", ".join(labels)
         raise UsageError(f"{self._build.plan.label} has no stage {name!r}", hint=f"it has: {known}")
+
+    def has_stage(self, index: int) -> bool:
+        """Whether the target needs a stage: then it is known here."""
+        return index in self._plans
 
     def stage(self, index: int) -> StageExecutor:
         """A stage, built now if nothing has needed it yet."""

@@ -173,6 +173,28 @@ def make_plan(spec: ImageSpec, options: BuildOptions) -> BuildPlan:
     return BuildPlan(spec, shown, dockerfile, graph, epoch)
 
 
+def plan_of_stage(plan: BuildPlan, stage: str) -> BuildPlan:
+    """The plan of another stage of the same Dockerfile, with the same arguments.
+
+    Raises:
+        DockerfileError: it has an error that only shows there.
+    """
+    if plan.graph is None or plan.dockerfile is None:
+        raise UsageError(f"{plan.label} was not built from a Dockerfile: it has no stages")
+    label = f"{plan.label}#{stage}"
+    spec = replace(plan.spec, name=label, target=stage, tags=())
+    graph = resolve_stages(
+        plan.dockerfile,
+        build_args=spec.build_args,
+        target=stage,
+        platform=plan.graph.platform,
+        build_platform=host_platform(host.machine()),
+        contexts=tuple(spec.build_contexts),
+    )
+    check_context_sources(graph, spec)
+    return replace(plan, spec=spec, graph=graph)
+
+
 def _with_defaults(spec: ImageSpec, options: BuildOptions) -> ImageSpec:
     if spec.name is not None and spec.name in options.images:
         spec = ImageSpec(name=spec.name, ref=options.images[spec.name], platform=spec.platform)

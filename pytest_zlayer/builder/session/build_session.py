@@ -126,6 +126,7 @@ class BuildSession:
             resolve_base=self._hooks.resolve_base,
             may_retry=self._hooks.retry,
             stop=self._stop,
+            build_other=self._build,
             jobs=jobs,
         )
         # Some wait for layers that others build; how much runs at once is bounded elsewhere.

@@ -24,7 +24,7 @@ from pytest_zlayer.builder.image.keep import own_name
 from pytest_zlayer.builder.image.results import BuildResult
 from pytest_zlayer.builder.model.errors import BuildError
 from pytest_zlayer.builder.plan.base_finder import BaseFinder, FoundInputs
-from pytest_zlayer.builder.plan.build_plan import BuildPlan
+from pytest_zlayer.builder.plan.build_plan import BuildPlan, plan_of_stage
 from pytest_zlayer.builder.plan.steps import PlanSettings, StagePlanner
 from pytest_zlayer.builder.session.directories import cache_directory
 from pytest_zlayer.builder.session.resources import SessionResources
@@ -62,6 +62,7 @@ class Builds:
         resolve_base: the hook for base images.
         may_retry: the hook for retries.
         stop: set when the session ends.
+        build_other: builds a stage that the target of a build does not need.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Builds:
         resolve_base: Callable[[str], str | None],
         may_retry: Callable[[str, int, BuildError], bool | None],
         stop: threading.Event,
+        build_other: Callable[[BuildPlan], Image],
         jobs: int,
     ) -> None:
         self._resources = resources
@@ -79,6 +81,7 @@ class Builds:
         self._resolve_base = resolve_base
         self._may_retry = may_retry
         self._stop = stop
+        self.build_other = build_other
         self._slots = Slots(jobs)
         self._ranks = itertools.count()
         self._executors: list[tuple[Executor, Sources]] = []
@@ -389,6 +392,10 @@ class _StageImages:
         index = self._executor.stage_index(stage)
         with self._guard:
             if index not in self._images:
-                made = self._builds.stage_image(self._build, self._executor, index, stage)
-                self._images[index] = made
+                self._images[index] = self._make(index, stage)
             return self._images[index]
+
+    def _make(self, index: int, stage: str) -> Image:
+        if self._executor.has_stage(index):
+            return self._builds.stage_image(self._build, self._executor, index, stage)
+        return self._builds.build_other(plan_of_stage(self._build.plan, stage))
