@@ -262,7 +262,35 @@ def _as_base(name: str, value: Any, place: Place) -> str | ImageSpec:
     return value
 
 
+# Images in archives and directories: KIND:PATH[:NAME], the path as all paths of declarations.
+_IN_FILES = ("oci-archive", "docker-archive", "oci", "dir")
+
+
+def _in_file(text: str, place: Place) -> str | None:
+    """A reference to an image in a file with its path made absolute; ``None`` for others."""
+    kind, colon, rest = text.partition(":")
+    if kind not in _IN_FILES or not colon or rest.startswith("//"):
+        return None
+    path, colon, name = rest.partition(":")
+    whole = place.find(rest)
+    if whole.exists():
+        return f"{kind}:{whole}"
+    found = place.find(path)
+    if not found.exists():
+        looked = " and ".join(place.shown(one) for one in place.candidates(path))
+        raise UsageError(f"there is no file for {text!r}", hint=f"looked for {looked}")
+    return f"{kind}:{found}{colon}{name}"
+
+
+def _as_ref(name: str, value: Any, place: Place) -> str:
+    text = as_text(name, value)
+    return _in_file(text, place) or text
+
+
 def _named_context(text: str, place: Place) -> str:
+    in_file = _in_file(text, place)
+    if in_file is not None:
+        return in_file
     kind, separator, rest = text.partition("://")
     if not separator:
         return str(_existing(text, place))
@@ -305,10 +333,10 @@ _PLAIN: Mapping[str, Callable[[str, Any], Any]] = {
     "format": as_text,
     "squash": as_bool,
     "layers": as_text,
-    "ref": as_text,
 }
 _PLACED: Mapping[str, Callable[[str, Any, Place], Any]] = {
     "base": _as_base,
+    "ref": _as_ref,
     "build_contexts": _as_contexts,
     "secrets": _as_secrets,
     "ssh": _as_ssh,

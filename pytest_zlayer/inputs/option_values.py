@@ -189,4 +189,6 @@ def to_pair(text: str) -> tuple[str, str]:
 def to_context_pair(text: str) -> tuple[str, str]:
     """``NAME=VALUE`` where the value is a path or has a scheme (``docker-image://``)."""
     name, value = to_pair(text)
-    return name, value if "://" in value else str(to_path(value))
+    if "://" in value or value.startswith(("oci-archive:", "docker-archive:", "oci:", "dir:")):
+        return name, value
+    return name, str(to_path(value))

@@ -16,6 +16,7 @@ from pytest_zlayer.builder.context.export import export
 from pytest_zlayer.builder.copy import Fetch, Selection, select
 from pytest_zlayer.builder.copy.digests import Digests
 from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.builder.store.archives import TRANSPORTS
 from pytest_zlayer.builder.store.base_images import DOCKER_IMAGE, OCI_LAYOUT, BaseImage
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation, SourceRef
 from pytest_zlayer.errors import UsageError
@@ -59,7 +60,7 @@ class Sources:
     def image_reference(self, name: str) -> str | None:
         """The image a named context stands for, ``None`` if it is a directory."""
         value = self._spec.build_contexts.get(name)
-        if isinstance(value, str) and value.startswith((DOCKER_IMAGE, OCI_LAYOUT)):
+        if isinstance(value, str) and value.startswith((DOCKER_IMAGE, OCI_LAYOUT, *TRANSPORTS)):
             return value
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import platform as host
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,11 @@ from pytest_zlayer.buildah.errors import EngineError, ImageNotKnown
 from pytest_zlayer.builder.model.platform import wanted_platform
 from pytest_zlayer.builder.oci.chain import Chain, read_chain
 from pytest_zlayer.builder.oci.config import read_config
+from pytest_zlayer.builder.store.archives import (
+    is_archive_reference,
+    split_reference,
+    unpack_archive,
+)
 from pytest_zlayer.choices import PullMode
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.values.platforms import Platform, host_platform, parse_platform
@@ -139,6 +145,8 @@ class BaseImages:
         name = self._resolve(name) or name
         if name.startswith(OCI_LAYOUT):
             return self._load_layout(name.removeprefix(OCI_LAYOUT), _Wanted.read(platform))
+        if is_archive_reference(name):
+            return self._load_archive(name, _Wanted.read(platform))
         reference = _read_reference(name)
         wanted = _Wanted.read(platform)
         tried = list(candidates(reference, self._registry))
@@ -222,18 +230,31 @@ class BaseImages:
             raise _other_platform(name, found, wanted)
         return found
 
+    def _load_archive(self, name: str, wanted: _Wanted) -> BaseImage:
+        """An image of an archive or directory of this machine."""
+        kind, path, tag = split_reference(name)
+        path = path.absolute()
+        if kind in ("oci", "dir"):
+            return self._load(f"{kind}:{path}{f':{tag}' if tag else ''}", name, wanted)
+        with tempfile.TemporaryDirectory(dir=self._engine.tmpdir, prefix="archive-") as folder:
+            return self._load(unpack_archive(kind, path, tag, Path(folder)), name, wanted)
+
     def _load_layout(self, path: str, wanted: _Wanted) -> BaseImage:
         place = str(Path(path).absolute())
-        self._pulling(place)
+        return self._load(f"oci:{place}", place, wanted)
+
+    def _load(self, source: str, shown: str, wanted: _Wanted) -> BaseImage:
+        self._pulling(shown)
         platform = wanted.platform.short if wanted.explicit else None
-        image_id = self._pull(f"oci:{place}", "always", platform)
+        place = source.partition(":")[2]
+        image_id = self._pull(source, "always", platform)
         own = f"{self._engine.temporary_images}layout-{image_id[:12]}"
         self._engine.register_image(own)
         self._engine.tag(image_id, own)
         with contextlib.suppress(ZlayerError):
             # buildah 1.28 names it after its place, which nobody would ever take back.
             self._engine.untag(image_id, f"{LOCAL_DOMAIN}{place}:latest")
-        return self._checked(place, image_id, wanted)
+        return self._checked(shown, image_id, wanted)
 
 
 def _read_reference(name: str) -> Reference:

@@ -1,0 +1,148 @@
+"""Images in archives and directories: which one is meant, and as a layout that can be imported.
+
+An archive of docker is never given to the engine as it is: that would give the names in it to
+what it holds, and take them from images of other people.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pytest_zlayer.builder.files.paths import clean
+from pytest_zlayer.errors import UsageError
+
+TRANSPORTS = ("oci-archive:", "docker-archive:", "oci:", "dir:")
+
+
+def is_archive_reference(text: str) -> bool:
+    """Whether a text names an image in an archive or directory of this machine."""
+    return text.startswith(TRANSPORTS)
+
+
+def split_reference(text: str) -> tuple[str, Path, str]:
+    """Kind, path and what comes after it (a tag or name, may be empty).
+
+    Raises:
+        UsageError: nothing is there.
+    """
+    kind, _, rest = text.partition(":")
+    path, tag = Path(rest), ""
+    if not path.exists() and ":" in rest:
+        head, _, tag = rest.partition(":")
+        path = Path(head)
+    if not path.exists():
+        raise UsageError(f"there is no {path} (of {text!r})")
+    if kind in ("oci", "dir") and not path.is_dir():
+        raise UsageError(f"{path} is no directory, as {kind}: wants one")
+    return kind, path, tag
+
+
+def unpack_archive(kind: str, path: Path, name: str, target: Path) -> str:
+    """Unpack an archive into ``target``, which becomes an OCI layout; what is to be pulled from it.
+
+    Raises:
+        UsageError: it is no such archive, or holds several images and ``name`` is none of them.
+    """
+    with _opened(path) as tar:
+        if kind == "docker-archive":
+            return _docker_layout(tar, path, name, target)
+        _extract(tar, target)
+    index = _json(target / "index.json", path)
+    names = [one.get("annotations", {}).get(_NAME, "") for one in index.get("manifests", [])]
+    _chosen(names, name, path)
+    return f"oci:{target}{f':{name}' if name else ''}"
+
+
+_NAME = "org.opencontainers.image.ref.name"
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    try:
+        with tarfile.open(path) as tar:
+            yield tar
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise UsageError(f"{path} cannot be read as an archive of an image: {error}") from error
+
+
+def _extract(tar: tarfile.TarFile, target: Path) -> None:
+    """Write the plain files of an archive, none of them outside of ``target``."""
+    for member in tar:
+        place = target / clean(member.name)[1:]
+        content = tar.extractfile(member) if member.isreg() else None
+        if content is not None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with place.open("wb") as file:
+                while chunk := content.read(1 << 20):
+                    file.write(chunk)
+
+
+def _chosen(names: list[str], name: str, path: Path) -> int:
+    """Which image of an archive is meant."""
+    known = ", ".join(one or "(without a name)" for one in names)
+    if name:
+        if name not in names:
+            raise UsageError(f"{path} holds no image {name!r}", hint=f"it holds: {known}")
+        return names.index(name)
+    if len(names) != 1:
+        raise UsageError(
+            f"{path} holds {len(names)} images" if names else f"{path} holds no image",
+            hint=f"say which one, {path}:NAME; it holds: {known}" if names else None,
+        )
+    return 0
+
+
+def _json(path: Path, archive: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{archive} is no archive of an image: it has no {path.name}") from error
+
+
+def _docker_layout(tar: tarfile.TarFile, path: Path, name: str, target: Path) -> str:
+    _extract(tar, target / "docker")
+    top = target / "docker"
+    images = _json(top / "manifest.json", path)
+    names = [tag for one in images for tag in one.get("RepoTags") or [""]]
+    owners = [number for number, one in enumerate(images) for _ in one.get("RepoTags") or [""]]
+    chosen = images[owners[_chosen(names, name, path)]] if len(images) > 1 or name else images[0]
+    return _write_dir(top, chosen, target / "layout")
+
+
+def _write_dir(top: Path, image: dict[str, Any], target: Path) -> str:
+    """What ``dir:`` takes: manifest, configuration and layers side by side, named by digests."""
+    target.mkdir()
+    config = (top / image["Config"]).read_bytes()
+    (target / hashlib.sha256(config).hexdigest()).write_bytes(config)
+    layers = []
+    for digest, name in zip(json.loads(config)["rootfs"]["diff_ids"], image["Layers"], strict=True):
+        blob = target / digest.partition(":")[2]
+        source = (top / name).resolve()
+        if not blob.exists():
+            blob.hardlink_to(source)
+        layers.append(
+            {
+                "mediaType": "application/vnd.docker.image.rootfs.diff.tar",
+                "digest": digest,
+                "size": source.stat().st_size,
+            }
+        )
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "config": {
+            "mediaType": "application/vnd.docker.container.image.v1+json",
+            "digest": f"sha256:{hashlib.sha256(config).hexdigest()}",
+            "size": len(config),
+        },
+        "layers": layers,
+    }
+    (target / "manifest.json").write_text(json.dumps(manifest), encoding="ascii")
+    (target / "version").write_text("Directory Transport Version: 1.1\n", encoding="ascii")
+    return f"dir:{target}"
