@@ -65,7 +65,7 @@ class State:
         self.send_output = False
         self.run: Run | None = None
         self.written: list[str] = []
-        self._next_line = 0.0
+        self._next_lines: dict[tuple[str, str, int], float] = {}
         self.share = _share(worker)
         self.mistakes = 0
         self.failed = False
@@ -191,9 +191,10 @@ class State:
 
         if isinstance(event, OutputLine) and not self.send_output:
             # Enough to see that a step is alive.
-            if time.monotonic() < self._next_line:
+            step = (event.build_id, event.stage, event.number)
+            if time.monotonic() < self._next_lines.get(step, 0.0):
                 return True
-            self._next_line = time.monotonic() + _BETWEEN_LINES
+            self._next_lines[step] = time.monotonic() + _BETWEEN_LINES
         return sender.send(event)
 
     def _clean_line(self, line: str) -> str:

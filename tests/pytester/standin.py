@@ -29,6 +29,8 @@ from pytest_zlayer.builder.plan.build_plan import BuildPlan, make_plan
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.plugin.state import SESSION_FACTORY, State, listener
 
+SLOW = 3.0  # seconds that RUN slow takes
+
 
 class PretendedImage(Image):
     """As much of an image as the surface looks at."""
@@ -155,6 +157,10 @@ class PretendedSession:
             if text == "RUN forever":
                 note("waiting")
                 time.sleep(60)
+            if text == "RUN slow":
+                words = {"stage": "stage-0", "number": number, "stream": "stdout"}
+                self.tell(events.OutputLine(**shared, **words, text="half of it is done"))
+                time.sleep(SLOW)
             if text == "RUN flaky":
                 more = {"attempt": 1, "attempts": 3, "delay": 0.5, "reason": "exit code 7"}
                 self.tell(events.StepRetry(**shared, **step, **more))

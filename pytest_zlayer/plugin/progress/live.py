@@ -47,7 +47,7 @@ class LiveBlock:
     def __init__(self, running: Running, *, colours: bool) -> None:
         self._running = running
         self._colours = colours
-        self._began = time.time()
+        self._began: float | None = None
         self._console: Console | None = None
 
     def text(self, column: int) -> str:
@@ -71,6 +71,7 @@ class LiveBlock:
         from rich.text import Text
 
         now = time.time()
+        self._began = self._began or found[0].since
         head = f"zlayer: {self._running.headline()}, {now - self._began:.0f} s"
         lines = [Text(head, style="bold")]
         lines += [_line(one, now) for one in found[:most]]
