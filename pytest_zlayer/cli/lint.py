@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_zlayer.dockerfile.lint.report import FileReport
     from pytest_zlayer.inputs.settings import Settings
 
-FORMATS = ("text", "json", "sarif", "github")
+FORMATS = ("text", "json", "sarif", "github", "gitlab")
 _NAMES = ("Dockerfile", "Containerfile", "Dockerfile.*", "*.Dockerfile", "*.dockerfile")
 # Where nobody keeps Dockerfiles of their own.
 _SKIPPED = ("node_modules", "venv", "__pycache__")
@@ -49,7 +49,8 @@ def add_verbs(verbs: Verbs) -> None:
         choices=FORMATS,
         default="text",
         help="how findings are written: for people (text), for programs (json), for code scanning "
-        "(sarif), or as annotations of GitHub's workflows (github)",
+        "(sarif), as annotations of GitHub's workflows (github), or as a code quality report of "
+        "GitLab (gitlab)",
     )
     parser.add_argument(
         "--json",
@@ -104,6 +105,10 @@ def _written(reports: list[FileReport], form: str) -> Iterable[str]:
             from pytest_zlayer.dockerfile.lint.report import github_lines
 
             return github_lines(reports)
+        case "gitlab":
+            from pytest_zlayer.dockerfile.lint.code_quality import code_quality
+
+            return [json.dumps(code_quality(reports), indent=2)]
     return [*(line for one in reports for line in one.lines()), _total(reports)]
 
 

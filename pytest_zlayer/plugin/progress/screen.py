@@ -125,12 +125,13 @@ class Screen:
         if not (self._waiting or self._always):
             return
         column = self._config.get_terminal_writer().width_of_current_line
-        text = self._block.text(column)
-        if text:
-            self._write(text)
-            self._drawn = True
-        else:
-            self._erase()
+        with self._capture_aside():  # else the descriptor of the terminal is a file's
+            text = self._block.text(column)
+            if text:
+                self._write(text)
+                self._drawn = True
+            else:
+                self._erase()
 
     def _erase(self) -> None:
         if self._drawn:
