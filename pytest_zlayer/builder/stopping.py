@@ -10,6 +10,10 @@ class Interrupted(Exception):
     """What was being done was told to stop."""
 
 
+def go_on() -> None:
+    """The check of what nobody stops."""
+
+
 class StopEvent(threading.Event):
     """Set when it is set itself or when the session's event is."""
 

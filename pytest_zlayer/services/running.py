@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pytest_zlayer.builder.image.container import copy_tree
+from pytest_zlayer.builder.image.copy_out import copy_out
 from pytest_zlayer.builder.image.image_like import ImageLike
 from pytest_zlayer.builder.image.path import ImagePath
 from pytest_zlayer.builder.image.results import CommandFailed, RunResult
@@ -216,14 +216,7 @@ class Service(Assertions):
 
     def copy_out(self, source: str, destination: str | Path) -> Path:
         """Copy a file or directory to the host; its path there."""
-        target = Path(destination)
-        found = self.path(source)
-        if not found.exists():
-            raise UsageError(f"no such file in {self.name}: {source}")
-        if target.is_dir():
-            target = target / found.name
-        copy_tree(found, target)
-        return target
+        return copy_out(self._container.rootfs(), source, Path(destination), self.name)
 
     def testinfra(self) -> Any:
         """A host of pytest-testinfra whose commands run inside (extra ``testinfra``)."""

@@ -8,7 +8,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,11 @@ class CacheEntry:
     def keys(self) -> tuple[str, ...]:
         """All of them."""
         return (*self.parts, self.key) if self.whole else tuple(self.parts)
+
+    def names_for(self, keys: Collection[str]) -> tuple[str, ...]:
+        """Those of its names under which these keys are found."""
+        names = [part_name(key, count) for key, count in self.parts.items() if key in keys]
+        return (*names, cache_name(self.key)) if self.whole and self.key in keys else tuple(names)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -156,6 +161,23 @@ class LayerCache:
         with self._guard, self._additions.open("a", encoding="ascii") as additions:
             additions.write(f"{key}\n")
         self.touch(key)
+
+    def renew(self, image: str, counts: Mapping[str, int], check: Callable[[], None]) -> None:
+        """Have the layers of ``image`` found instead of older ones of the same keys.
+
+        Args:
+            image: id of an image that holds them.
+            counts: how many of its lowest layers each key means; the topmost comes last.
+            check: called while another build holds the topmost key; raises to give up.
+        """
+        with self.locks.hold(list(counts)[-1], lambda: None, check):
+            older = [entry for entry in self.entries() if entry.image_id != image]
+            names = [name for entry in older for name in entry.names_for(counts)]
+            if names:
+                self._engine.remove_images(*names)
+            self._engine.tag(image, *(part_name(key, count) for key, count in counts.items()))
+        for key in counts:
+            self.add(key)
 
     def announce(self, keys: Iterable[str], deliver: Callable[[], None]) -> None:
         """Note that ``deliver`` will bring these layers, which are finished, into the store."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -100,7 +101,7 @@ class TarContext:
 
     ignore: IgnoreRules | None = None
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, dockerfile: str | None = None) -> None:
         self.name = str(path)
         directory = LocalRootfs(path.parent)
         inside = f"/{path.name}"
@@ -118,10 +119,18 @@ class TarContext:
             self._rootfs = LayeredRootfs(EmptyRootfs(), [unpacked(self._archive)])
         except CopyError as error:
             raise UsageError(error.message, hint=error.hint) from error
-        rules = self._rootfs.resolve(f"/{IGNORE_FILE}")
-        if self._rootfs.exists(rules):
-            with self._rootfs.open(rules) as file:
-                self.ignore = IgnoreRules.parse(file.read())
+        names = (f"{dockerfile or DOCKERFILE_NAMES[0]}{IGNORE_FILE}", IGNORE_FILE)
+        found = next((data for name in names if (data := self.read(name)) is not None), None)
+        if found is not None:
+            self.ignore = IgnoreRules.parse(found)
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file, ``None`` if there is no such file."""
+        path = self._rootfs.resolve(f"/{name}")
+        if not self._rootfs.exists(path) or self._rootfs.lstat(path).kind != "file":
+            return None
+        with self._rootfs.open(path) as file:
+            return file.read()
 
     def rootfs(self) -> Rootfs:
         return self._rootfs
@@ -154,8 +163,36 @@ def open_context(path: Path | None, dockerfile: str | None = None) -> Context:
     if path.is_dir():
         return DirectoryContext(path, dockerfile)
     if path.exists():
-        return TarContext(path)
+        return TarContext(path, dockerfile)
     raise UsageError(f"no such build context: {path}")
+
+
+def read_dockerfile(context: Path, name: str | None) -> tuple[bytes, Path]:
+    """The Dockerfile of a directory or tar archive, and its path (that of the archive in front).
+
+    Raises:
+        UsageError: it is not there or cannot be read.
+    """
+    if context.is_file():
+        return _archived_dockerfile(context, name)
+    path = find_dockerfile(context, name)
+    try:
+        return path.read_bytes(), path
+    except OSError as problem:
+        raise UsageError(f"cannot read {path}: {problem.strerror}") from problem
+
+
+def _archived_dockerfile(context: Path, name: str | None) -> tuple[bytes, Path]:
+    archive = TarContext(context)
+    candidates = (name,) if name else DOCKERFILE_NAMES
+    try:
+        for one in candidates:
+            if (data := archive.read(one)) is not None:
+                return data, context / one
+        hint = _some_of(archive.rootfs().listdir("/")) or "the archive is empty"
+    finally:
+        archive.close()
+    raise UsageError(f"no {' or '.join(candidates)} in {context}", hint=hint)
 
 
 def find_dockerfile(context: Path, name: str | None) -> Path:
@@ -181,9 +218,13 @@ def find_dockerfile(context: Path, name: str | None) -> Path:
 def _what_is_there(directory: Path) -> str:
     if not directory.is_dir():
         return f"there is no directory {directory}"
-    names = sorted(path.name for path in directory.iterdir())
-    like = [name for name in names if "file" in name.lower()]
-    shown = like or names
+    return _some_of([path.name for path in directory.iterdir()]) or "the directory is empty"
+
+
+def _some_of(names: Iterable[str]) -> str:
+    """The names that look like Dockerfiles, else all, in a sentence; empty for none."""
+    names = sorted(names)
+    shown = [name for name in names if "file" in name.lower()] or names
     if not shown:
-        return "the directory is empty"
+        return ""
     return f"there is: {', '.join(shown[:10])}{', …' if len(shown) > 10 else ''}"

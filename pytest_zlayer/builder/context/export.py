@@ -3,46 +3,53 @@
 from __future__ import annotations
 
 import os
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from pytest_zlayer.buildah.files.rootfs import Entry, Rootfs
+from pytest_zlayer.builder.copy.walk import Filters, Presence, walk
+from pytest_zlayer.builder.stopping import go_on
 from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
 
+_CHUNK = 1 << 20
 
-def export(rootfs: Rootfs, path: str, target: Path, ignore: IgnoreRules | None) -> None:
+
+def export(
+    rootfs: Rootfs,
+    path: str,
+    target: Path,
+    ignore: IgnoreRules | None,
+    check: Callable[[], None] = go_on,
+) -> None:
     """Write the file or directory ``path`` to ``target``, without what ``ignore`` excludes.
 
     Modes and times are kept, owners where this process may set them. Sockets are left out.
+    ``check`` raises when this is to stop.
     """
-    entry = rootfs.lstat(path)
-    if entry.kind == "directory":
-        target.mkdir()
-        for name in rootfs.listdir(path):
-            inside = f"{path.rstrip('/')}/{name}"
-            if ignore is None or not _hopeless(rootfs, inside, ignore):
-                export(rootfs, inside, target / name, ignore)
-    elif ignore is None or not ignore.excludes(path.lstrip("/")):
-        _write(rootfs, path, entry, target)
-    else:
-        return
-    _set_facts(entry, target)
+    made: list[tuple[Entry, Path]] = []
+    for node in walk(Presence(rootfs, ignore, check), path, Filters()):
+        place = target / node.path if node.path else target
+        if node.entry.kind == "directory":
+            place.mkdir()
+            made.append((node.entry, place))
+        else:
+            _write(rootfs, node.place, node.entry, place, check)
+            _set_facts(node.entry, place)
+    if not made and rootfs.lstat(path).kind == "directory":
+        target.mkdir()  # nothing in it is wanted
+    for entry, place in reversed(made):  # a directory that is read-only is filled first
+        _set_facts(entry, place)
 
 
-def _hopeless(rootfs: Rootfs, path: str, ignore: IgnoreRules) -> bool:
-    """Whether neither this path nor anything below it can be wanted."""
-    if not ignore.excludes(path.lstrip("/")):
-        return False
-    if rootfs.lstat(path).kind != "directory":
-        return True
-    return all(_hopeless(rootfs, f"{path}/{name}", ignore) for name in rootfs.listdir(path))
-
-
-def _write(rootfs: Rootfs, path: str, entry: Entry, target: Path) -> None:
+def _write(
+    rootfs: Rootfs, path: str, entry: Entry, target: Path, check: Callable[[], None]
+) -> None:
     match entry.kind:
         case "file":
             with rootfs.open(path) as reader, target.open("wb") as writer:
-                shutil.copyfileobj(reader, writer)
+                while chunk := reader.read(_CHUNK):
+                    check()
+                    writer.write(chunk)
         case "symlink":
             target.symlink_to(entry.target or "")
         case "fifo":

@@ -16,6 +16,7 @@ from pytest_zlayer.builder.context.export import export
 from pytest_zlayer.builder.copy import Fetch, Selection, select
 from pytest_zlayer.builder.copy.digests import Digests
 from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.builder.stopping import go_on
 from pytest_zlayer.builder.store.archives import TRANSPORTS
 from pytest_zlayer.builder.store.base_images import DOCKER_IMAGE, OCI_LAYOUT, BaseImage
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation, SourceRef
@@ -35,6 +36,7 @@ class Sources:
         digests: content digests of context files.
         scratch: gives a fresh private path.
         fetch: gets the remote sources of ADD.
+        check: raises when reading is to stop.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Sources:
         digests: Digests,
         scratch: Callable[[str], Path],
         fetch: Fetch,
+        check: Callable[[], None] = go_on,
     ) -> None:
         self._spec = spec
         self._base_image = base_image
@@ -53,6 +56,7 @@ class Sources:
         self._digests = digests
         self._scratch = scratch
         self._fetch = fetch
+        self._check = check
         self._contexts: dict[str, Context] = {}
         self._exports: dict[tuple[str, str], Path] = {}
         self._guard = threading.RLock()
@@ -78,13 +82,17 @@ class Sources:
         source = operation.from_
         with _collection_paused():
             if self.image_reference(source.name) is not None:
-                selection = select(operation, self.rootfs(source), ignore=None)
+                selection = select(operation, self.rootfs(source), ignore=None, check=self._check)
             else:
                 context = self._context(source.name)
                 selection = select(
-                    operation, context.rootfs(), ignore=context.ignore, fetch=self._fetch
+                    operation,
+                    context.rootfs(),
+                    ignore=context.ignore,
+                    fetch=self._fetch,
+                    check=self._check,
                 )
-            return selection, selection.digest(self._digests)
+            return selection, selection.digest(self._digests, self._check)
 
     def digest(self, source: SourceRef, path: str) -> str:
         """A digest of a directory or file of a context, for the key of a mount."""
@@ -109,7 +117,7 @@ class Sources:
         with self._guard:
             if (source.name, path) not in self._exports:
                 target = self._scratch("export")
-                export(rootfs, rootfs.resolve(path), target, context.ignore)
+                export(rootfs, rootfs.resolve(path), target, context.ignore, self._check)
                 self._exports[source.name, path] = target
             return self._exports[source.name, path]
 

@@ -7,17 +7,17 @@ import gzip
 import importlib
 import io
 import lzma
-import shutil
 import tarfile
 import tempfile
 import weakref
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, BinaryIO, cast
 
 from pytest_zlayer.builder.files.contents import Content, MemberContent
 from pytest_zlayer.builder.model.errors import CopyError
+from pytest_zlayer.builder.stopping import go_on
 
 _GZIP = b"\x1f\x8b\x08"
 _BZIP2, _BZIP2_BLOCK = b"BZh", b"1AY&SY"
@@ -100,10 +100,11 @@ class Archive:
     """A tar archive; its members can be read in any order and more than once.
 
     A compressed archive is decompressed into a temporary file once, when members are first asked
-    for; the file goes with this object.
+    for; the file goes with this object. ``check`` raises when reading it is to stop.
     """
 
-    def __init__(self, content: Content, name: str) -> None:
+    def __init__(self, content: Content, name: str, check: Callable[[], None] = go_on) -> None:
+        self._check = check
         self.content = content
         self.name = name
         self._plain: BinaryIO | None = None
@@ -128,6 +129,7 @@ class Archive:
     def _members(self) -> Iterator[tarfile.TarInfo]:
         tar, size = self._open(), self._spool().seek(0, io.SEEK_END)
         for member in tar:
+            self._check()
             if member.isreg() and not member.issparse() and member.offset_data + member.size > size:
                 raise EOFError
             yield member
@@ -183,7 +185,9 @@ class Archive:
                 return file
             spool = cast(BinaryIO, tempfile.TemporaryFile(prefix="zlayer-unpack-"))  # noqa: SIM115
             undo.callback(spool.close)
-            shutil.copyfileobj(plain, spool, _CHUNK)
+            while chunk := plain.read(_CHUNK):
+                self._check()
+                spool.write(chunk)
             undo.pop_all()
             file.close()
             return spool

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +18,7 @@ from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.copy.select import kept_xattrs
 from pytest_zlayer.builder.copy.walk import Walked
 from pytest_zlayer.builder.model.errors import CopyError
+from pytest_zlayer.builder.stopping import Interrupted, go_on
 
 _VERSION = 1
 _CHUNK = 1 << 20
@@ -60,24 +62,41 @@ class Digests:
         self._changed = False
         self.hashed = 0
 
-    def of_files(self, files: Iterable[tuple[Rootfs, Walked]]) -> Iterator[str]:
+    def of_files(
+        self, files: Iterable[tuple[Rootfs, Walked]], check: Callable[[], None] = go_on
+    ) -> Iterator[str]:
         """For each file, in order, a hexadecimal digest of its content and extended attributes.
+
+        Args:
+            files: each with the tree it is in.
+            check: raises when this is to stop; called from several threads.
 
         Raises:
             CopyError: a file cannot be read.
         """
+        over = threading.Event()  # nobody waits for the digests any more
+
+        def go_on_hashing() -> None:
+            check()
+            if over.is_set():
+                raise Interrupted
+
         waiting: list[str | Future[str]] = []
         with ThreadPoolExecutor(self._threads) as pool:
-            for rootfs, node in files:
-                known = self._remembered(rootfs, node)
-                if known is not None:
-                    waiting.append(known)
-                elif node.entry.kind == "file" and node.entry.size > _SMALL:
-                    waiting.append(pool.submit(self._take, rootfs, node))
-                else:
-                    waiting.append(self._take(rootfs, node))
-            for digest in waiting:
-                yield digest if isinstance(digest, str) else digest.result()
+            try:
+                for rootfs, node in files:
+                    known = self._remembered(rootfs, node)
+                    if known is not None:
+                        waiting.append(known)
+                    elif node.entry.kind == "file" and node.entry.size > _SMALL:
+                        waiting.append(pool.submit(self._take, rootfs, node, go_on_hashing))
+                    else:
+                        waiting.append(self._take(rootfs, node, go_on_hashing))
+                for digest in waiting:
+                    yield digest if isinstance(digest, str) else digest.result()
+            finally:
+                over.set()
+                pool.shutdown(wait=False, cancel_futures=True)
         self.save()
 
     def save(self) -> None:
@@ -134,10 +153,10 @@ class Digests:
 
     # --- hashing
 
-    def _take(self, rootfs: Rootfs, node: Walked) -> str:
+    def _take(self, rootfs: Rootfs, node: Walked, check: Callable[[], None]) -> str:
         started = self._clock()
         try:
-            digest = _digest(rootfs, node)
+            digest = _digest(rootfs, node, check)
         except OSError as error:
             raise CopyError(f"cannot read {node.place}: {error.strerror}") from error
         self._remember(rootfs, node, started, digest)
@@ -159,12 +178,13 @@ def _stat(node: Walked) -> _Stat:
     return (entry.size, entry.mtime_ns, node.changed_ns, *entry.inode)
 
 
-def _digest(rootfs: Rootfs, node: Walked) -> str:
+def _digest(rootfs: Rootfs, node: Walked, check: Callable[[], None]) -> str:
+    check()
     summary = hashlib.sha256()
     xattrs: Mapping[str, bytes] = {}
     if node.entry.kind == "file":
         with rootfs.open(node.place) as file:
-            _feed(summary.update, file, node.entry.size)
+            _feed(summary.update, file, node.entry.size, check)
             xattrs = _open_xattrs(file, rootfs, node.place)
     elif node.entry.kind == "directory":
         xattrs = rootfs.xattrs(node.place)
@@ -180,15 +200,18 @@ def _open_xattrs(file: BinaryIO, rootfs: Rootfs, place: str) -> Mapping[str, byt
     try:
         descriptor = file.fileno()
         return {name: os.getxattr(descriptor, name) for name in os.listxattr(descriptor)}
-    except OSError:  # not a file of its own, or none of these on its file system
+    except (OSError, AttributeError):  # a member of an archive, or none of these on its file system
         return rootfs.xattrs(place)
 
 
-def _feed(update: Callable[[bytes], None], file: BinaryIO, size: int) -> None:
+def _feed(
+    update: Callable[[bytes], None], file: BinaryIO, size: int, check: Callable[[], None]
+) -> None:
     """Read a file to its end, which is most likely where its ``size`` says."""
     chunk = file.read(min(size + 1, _CHUNK))
     while chunk:
         update(chunk)
+        check()
         chunk = file.read(_CHUNK) if len(chunk) != size else b""
 
 

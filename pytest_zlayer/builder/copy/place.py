@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import tarfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -16,6 +17,7 @@ from pytest_zlayer.builder.files.paths import EmptyRootfs, clean, follow, join, 
 from pytest_zlayer.builder.model.errors import CopyError
 from pytest_zlayer.builder.oci.layer import LayerEntry, LayerKind
 from pytest_zlayer.builder.oci.overlay import UpperTree
+from pytest_zlayer.builder.stopping import go_on
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
 from pytest_zlayer.dockerfile.values.chmod import Chmod, parse_chmod
 
@@ -29,6 +31,7 @@ def layout(
     *,
     owner: tuple[int, int] = (0, 0),
     now: int = 0,
+    check: Callable[[], None] = go_on,
 ) -> tuple[LayerEntry, ...]:
     """The layer that a COPY or ADD makes.
 
@@ -41,6 +44,7 @@ def layout(
         target: the image so far.
         owner: user and group that ``--chown`` means; without ``--chown`` it does not count.
         now: seconds since the epoch, for directories and files without a time of their own.
+        check: raises when this is to stop.
 
     Raises:
         CopyError: a file stands where a directory is needed or the other way round.
@@ -55,7 +59,7 @@ def layout(
         if source.archive is not None:
             _unpack(tree, source.archive, operation.destination, style)
         else:
-            _Placement(tree, source, style).place(operation.destination)
+            _Placement(tree, source, style).place(operation.destination, check)
     return tree.layer()
 
 
@@ -173,12 +177,11 @@ class TargetTree:
 
     def _put_parents(self, path: str) -> None:
         parent = posixpath.dirname(path)
-        if parent == "/" or parent in self._upper.entries:
-            return
-        found = self.lstat(parent)
-        if found is not None:
-            self._upper.put(self.existing(parent, found))
-        self._put_parents(parent)
+        while parent != "/" and parent not in self._upper.entries:
+            found = self.lstat(parent)
+            if found is not None:
+                self._upper.put(self.existing(parent, found))
+            parent = posixpath.dirname(parent)
 
     def _marked(self, entry: LayerEntry) -> LayerEntry:
         """A directory that replaced a file which replaced a directory must hide the latter."""
@@ -203,9 +206,10 @@ class _Placement:
         self._style = style
         self._links: dict[tuple[int, int], str] = {}
 
-    def place(self, destination: str) -> None:
+    def place(self, destination: str, check: Callable[[], None]) -> None:
         top = self._prepare(destination)
         for node in self._source.nodes:
+            check()
             path = join(top, node.path)
             if node.entry.kind == "directory":
                 self._directory(path, node)
@@ -281,6 +285,7 @@ class _Placement:
 
 # --- archives -----------------------------------------------------------------------------------
 
+_FURTHEST = 2**63 // 10**9  # seconds of which nanoseconds are still a number of 64 bits
 _MEMBER_KINDS: dict[bytes, LayerKind] = {
     tarfile.REGTYPE: "file",
     tarfile.AREGTYPE: "file",
@@ -364,6 +369,13 @@ class _Member:
             self._tree.put(here)
         self._tree.put(LayerEntry(path, "hardlink", 0, target=target))
 
+    def _nanoseconds(self) -> int:
+        seconds = self._member.mtime
+        if not -_FURTHEST <= seconds <= _FURTHEST:  # also no number at all
+            name = self._member.name
+            raise CopyError(f"cannot unpack {self._archive.name}: {name} has no valid time")
+        return max(int(seconds), 0) * 10**9
+
     def _entry(self, path: str, kind: LayerKind) -> LayerEntry:
         member = self._member
         uid, gid = self._owner or (member.uid, member.gid)
@@ -374,16 +386,12 @@ class _Member:
             0o777 if kind == "symlink" else member.mode & 0o7777,
             uid,
             gid,
-            _nanoseconds(member),
+            self._nanoseconds(),
             target=member.linkname if kind == "symlink" else None,
             device=(member.devmajor, member.devminor) if is_device else None,
             xattrs=MappingProxyType(kept_xattrs(_member_xattrs(member))),
             content=self._archive.content_of(member) if kind == "file" else None,
         )
-
-
-def _nanoseconds(member: tarfile.TarInfo) -> int:
-    return max(int(member.mtime), 0) * 10**9
 
 
 def _member_xattrs(member: tarfile.TarInfo) -> dict[str, bytes]:

@@ -17,6 +17,7 @@ from pytest_zlayer.builder.files.contents import Content, InlineContent, TreeCon
 from pytest_zlayer.builder.files.directory import DiskTree
 from pytest_zlayer.builder.files.paths import clean, components, follow, join, scan
 from pytest_zlayer.builder.model.errors import CopyError
+from pytest_zlayer.builder.stopping import go_on
 from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation, InlineFile
 from pytest_zlayer.dockerfile.values.pathmatch import go_match
@@ -74,8 +75,10 @@ class Source:
 class Fingerprints(Protocol):
     """Digests of files: hexadecimal, over content and extended attributes."""
 
-    def of_files(self, files: Iterable[tuple[Rootfs, Walked]]) -> Iterator[str]:
-        """One digest for each file, in order."""
+    def of_files(
+        self, files: Iterable[tuple[Rootfs, Walked]], check: Callable[[], None]
+    ) -> Iterator[str]:
+        """One digest for each file, in order; ``check`` raises when this is to stop."""
         ...
 
 
@@ -89,22 +92,25 @@ class Selection:
     sources: tuple[Source, ...]
     warnings: tuple[str, ...] = ()
 
-    def digest(self, digests: Fingerprints) -> str:
-        """A hexadecimal digest of all that ends in the image but times."""
+    def digest(self, digests: Fingerprints, check: Callable[[], None] = go_on) -> str:
+        """A hexadecimal digest of all that ends in the image but times.
+
+        ``check`` raises when this is to stop.
+        """
         summary = hashlib.sha256()
         for source in self.sources:
-            for part in _describe(source, digests):
+            for part in _describe(source, digests, check):
                 data = part.encode("utf-8", "surrogateescape")
                 summary.update(len(data).to_bytes(8, "big") + data)
         return summary.hexdigest()
 
 
-def _describe(source: Source, digests: Fingerprints) -> Iterator[str]:
+def _describe(source: Source, digests: Fingerprints, check: Callable[[], None]) -> Iterator[str]:
     yield "archive" if source.archive else "source"
     yield source.name
     yield str(len(source.nodes))
     names: dict[tuple[int, int], int] = {}
-    for node, fingerprint in zip(source.nodes, _fingerprints(source, digests), strict=True):
+    for node, fingerprint in zip(source.nodes, _fingerprints(source, digests, check), strict=True):
         entry = node.entry
         linked = entry.kind == "file" and entry.links > 1
         group = names.setdefault(entry.inode, len(names)) if linked else -1
@@ -116,13 +122,15 @@ def _describe(source: Source, digests: Fingerprints) -> Iterator[str]:
         yield entry.target or ""
 
 
-def _fingerprints(source: Source, digests: Fingerprints) -> Iterator[str]:
+def _fingerprints(
+    source: Source, digests: Fingerprints, check: Callable[[], None]
+) -> Iterator[str]:
     if source.content is not None or source.rootfs is None:
         with source.content_of(source.nodes[0]).open() as file:
             yield hashlib.sha256(file.read()).hexdigest()
         return
     rootfs = source.rootfs
-    yield from digests.of_files((rootfs, node) for node in source.nodes)
+    yield from digests.of_files(((rootfs, node) for node in source.nodes), check)
 
 
 # --- selecting ----------------------------------------------------------------------------------
@@ -134,6 +142,7 @@ def select(
     *,
     ignore: IgnoreRules | None = None,
     fetch: Fetch | None = None,
+    check: Callable[[], None] = go_on,
 ) -> Selection:
     """Match, filter and list the sources of a COPY or ADD.
 
@@ -142,6 +151,7 @@ def select(
         source: the files it takes from: the context, a stage, an image.
         ignore: rules of the context's ignore file; what they exclude does not exist.
         fetch: gets what ADD names by URL or git reference.
+        check: raises when this is to stop.
 
     Raises:
         CopyError: a source is missing or cannot be read, or a pattern is malformed.
@@ -149,7 +159,7 @@ def select(
     if isinstance(source, LocalRootfs):
         source = DiskTree(source.root)
     try:
-        return _Selector(operation, source, ignore, fetch).run()
+        return _Selector(operation, source, ignore, fetch, check).run()
     except OSError as error:
         raise CopyError(f"cannot read {error.filename}: {error.strerror}") from error
 
@@ -161,10 +171,12 @@ class _Selector:
         source: Rootfs,
         ignore: IgnoreRules | None,
         fetch: Fetch | None,
+        check: Callable[[], None],
     ) -> None:
         self._operation = operation
         self._rootfs = source
-        self._presence = Presence(source, ignore)
+        self._presence = Presence(source, ignore, check)
+        self._check = check
         self._fetch = fetch
         self._warnings: list[str] = []
         self._exclude = _patterns(operation.exclude) if operation.exclude else None
@@ -253,7 +265,7 @@ class _Selector:
         content = source.content_of(node)
         if not is_archive(content, source.text):
             return source
-        return replace(source, archive=Archive(content, source.text))
+        return replace(source, archive=Archive(content, source.text, self._check))
 
     def _without_sockets(self, nodes: Iterable[Walked]) -> Iterator[Walked]:
         for node in nodes:
@@ -284,7 +296,7 @@ class _Selector:
             raise CopyError(f"{text}: remote sources cannot be fetched here")
         fetched = self._fetch(text, self._operation)
         if fetched.is_directory:
-            presence = Presence(fetched.rootfs, None)
+            presence = Presence(fetched.rootfs, None, self._check)
             found = walk(presence, fetched.place, Filters(exclude=self._exclude))
             nodes = tuple(_checked_out(node, fetched.mtime_ns) for node in found)
             return Source(text, "", fetched.rootfs, nodes)

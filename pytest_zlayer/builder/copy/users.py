@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from pytest_zlayer.builder.model.errors import CopyError
 # What BuildKit reads of a passwd or group file at most.
 _MOST_BYTES = 10 << 20
 _HIGHEST_ID = 2**31 - 1
+# Ten digits hold every id there is; ``str.isdigit`` takes "²" and numbers of any length.
+_ID = re.compile("[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +130,11 @@ def _owner_group(name: str, target: Rootfs) -> int:
 def _number(text: str) -> int | None:
     if not (text.isascii() and text.isdigit()):
         return None
-    number = int(text)
-    if number > _HIGHEST_ID:
-        raise CopyError(f"uids and gids must be in range 0-{_HIGHEST_ID}: {text}")
-    return number
+    digits = text.lstrip("0") or "0"
+    if not _ID.fullmatch(digits) or int(digits) > _HIGHEST_ID:
+        shown = text if len(text) <= 20 else f"{text[:20]}…"
+        raise CopyError(f"uids and gids must be in range 0-{_HIGHEST_ID}: {shown}")
+    return int(digits)
 
 
 def _known(what: str, names: list[str]) -> str:
@@ -142,14 +146,14 @@ def _known(what: str, names: list[str]) -> str:
 
 def _users(target: Rootfs) -> Iterator[_Passwd]:
     for fields in _lines(target, "/etc/passwd"):
-        if len(fields) >= 4 and fields[2].isdigit() and fields[3].isdigit():
+        if len(fields) >= 4 and _ID.fullmatch(fields[2]) and _ID.fullmatch(fields[3]):
             home = fields[5] if len(fields) > 5 else ""
             yield _Passwd(fields[0], int(fields[2]), int(fields[3]), home or "/")
 
 
 def _groups(target: Rootfs) -> Iterator[_Group]:
     for fields in _lines(target, "/etc/group"):
-        if len(fields) >= 3 and fields[2].isdigit():
+        if len(fields) >= 3 and _ID.fullmatch(fields[2]):
             members = fields[3].split(",") if len(fields) > 3 else []
             yield _Group(fields[0], int(fields[2]), tuple(filter(None, members)))
 

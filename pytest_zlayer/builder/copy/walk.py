@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pytest_zlayer.buildah.files.rootfs import Entry, Rootfs
 from pytest_zlayer.builder.files.paths import Found, components, find, join, look, scan
+from pytest_zlayer.builder.stopping import go_on
 from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
 
 
@@ -58,11 +59,17 @@ class Filters:
 
 
 class Presence:
-    """A tree in which what the ignore rules exclude does not exist."""
+    """A tree in which what the ignore rules exclude does not exist.
 
-    def __init__(self, rootfs: Rootfs, ignore: IgnoreRules | None) -> None:
+    ``check`` raises when walking it is to stop.
+    """
+
+    def __init__(
+        self, rootfs: Rootfs, ignore: IgnoreRules | None, check: Callable[[], None] = go_on
+    ) -> None:
         self.rootfs = rootfs
         self.ignore = ignore
+        self.check = check
 
     def lstat(self, path: str) -> Entry | None:
         """The entry at a path, ``None`` when there is none or it is excluded."""
@@ -127,26 +134,41 @@ def walk(presence: Presence, place: str, filters: Filters) -> Iterator[Walked]:
         filters.exclude.root() if filters.exclude else None,
         filters.include.root() if filters.include else None,
     )
-    yield from _below(presence.rootfs, top, states, filters.literal)
+    yield from _below(presence, top, states, filters.literal)
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """A directory that is being walked, with what is left of its entries."""
+
+    directory: _Directory
+    entries: Iterator[Found]
+    states: _States
+    literal: tuple[str, ...]
 
 
 def _below(
-    rootfs: Rootfs, directory: _Directory, states: _States, literal: tuple[str, ...]
+    presence: Presence, top: _Directory, states: _States, literal: tuple[str, ...]
 ) -> Iterator[Walked]:
-    for found in scan(rootfs, directory.node.place):
-        if literal and found.name != literal[0]:
-            continue
-        yield from _one(rootfs, directory, found, states, literal[1:])
+    def opened(directory: _Directory, states: _States, literal: tuple[str, ...]) -> _Level:
+        presence.check()
+        return _Level(directory, iter(scan(presence.rootfs, directory.node.place)), states, literal)
+
+    levels = [opened(top, states, literal)]  # no recursion: trees may be deeper than Python's stack
+    while levels:
+        level = levels[-1]
+        found = next(level.entries, None)
+        if found is None:
+            levels.pop()
+        elif not level.literal or found.name == level.literal[0]:
+            deeper = yield from _one(level, found)
+            if deeper is not None:
+                levels.append(opened(*deeper, level.literal[1:]))
 
 
-def _one(
-    rootfs: Rootfs,
-    directory: _Directory,
-    found: Found,
-    states: _States,
-    literal: tuple[str, ...],
-) -> Iterator[Walked]:
-    name = found.name
+def _one(level: _Level, found: Found) -> Generator[Walked, None, tuple[_Directory, _States] | None]:
+    """An entry if it is selected; for a directory that may hold more: what to go on with."""
+    directory, states, name = level.directory, level.states, found.name
     path = f"{directory.node.path}/{name}" if directory.node.path else name
     node = Walked(path, join(directory.node.place, name), found.entry, found.changed_ns)
     ignored, ignore = states.ignore.child(name) if states.ignore else (False, None)
@@ -157,14 +179,14 @@ def _one(
         if taken and not ignored:
             yield from _ancestors(directory)
             yield node
-        return
+        return None
     if _hopeless(ignored, ignore) or _hopeless(excluded, exclude):
-        return
+        return None
     here = _Directory(replace(node, implied=not taken), taken and not ignored, directory)
     if here.emitted:
         yield from _ancestors(directory)
         yield here.node
-    yield from _below(rootfs, here, _States(ignore, exclude, include), literal)
+    return here, _States(ignore, exclude, include)
 
 
 def _hopeless(excluded: bool, state: RuleState | None) -> bool:
@@ -173,8 +195,10 @@ def _hopeless(excluded: bool, state: RuleState | None) -> bool:
 
 def _ancestors(directory: _Directory | None) -> Iterator[Walked]:
     """The directories above something selected that were not emitted yet, outermost first."""
-    if directory is None or directory.emitted:
-        return
-    yield from _ancestors(directory.parent)
-    directory.emitted = True
-    yield directory.node
+    found: list[_Directory] = []
+    while directory is not None and not directory.emitted:
+        found.append(directory)
+        directory = directory.parent
+    for one in reversed(found):
+        one.emitted = True
+        yield one.node

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +32,18 @@ if TYPE_CHECKING:
     from pytest_zlayer.builder.model.errors import BuildError
 
 
+_LOG_SIZE = 10_000_000  # bytes
+_LOG_CUT = b"[the beginning of this log was dropped: it had become too large]\n"
+
+
+def make_private(directory: Path) -> None:
+    """Make a directory, and those above it, for this user alone; those that are there stay."""
+    for one in reversed([directory, *directory.parents]):
+        if not one.exists():
+            with contextlib.suppress(FileExistsError):  # by another thread or process
+                one.mkdir(mode=0o700)
+
+
 class BuildTimeout(ZlayerError):
     """A build took longer than its timeout allows."""
 
@@ -38,6 +51,7 @@ class BuildTimeout(ZlayerError):
 class BuildLog:
     """The log file of one build; created with the first byte written, safe for several threads.
 
+    Only this user may read it: commands may print secrets. It keeps its newest lines.
     Where it cannot be written any more it ends: a build is worth more than its log.
     """
 
@@ -59,9 +73,22 @@ class BuildLog:
 
     def _append(self, data: bytes) -> None:
         if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("ab", buffering=0)
+            make_private(self.path.parent)
+            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._file = os.fdopen(os.open(self.path, flags, 0o600), "r+b", buffering=0)
         self._file.write(data)
+        if self._file.tell() > _LOG_SIZE:
+            self._drop_beginning(self._file)
+
+    @staticmethod
+    def _drop_beginning(file: IO[bytes]) -> None:
+        """Keep the newer half: what led to a failure stands at the end."""
+        file.seek(-_LOG_SIZE // 2, os.SEEK_END)
+        file.readline()
+        newer = file.read()
+        file.seek(0)
+        file.write(_LOG_CUT + newer)
+        file.truncate()
 
     @property
     def exists(self) -> bool:

@@ -15,9 +15,9 @@ from typing import Any
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.files.rootfs import Rootfs
-from pytest_zlayer.builder.context.sources import Sources, host_path
+from pytest_zlayer.builder.context.sources import Sources
 from pytest_zlayer.builder.execute.build import Build
-from pytest_zlayer.builder.execute.pending_layers import Head
+from pytest_zlayer.builder.execute.pending_layers import Head, refuse_too_many
 from pytest_zlayer.builder.execute.stage_executor import (
     StageExecutor,
     cached_result,
@@ -106,6 +106,15 @@ class Executor:
         for future in list(self._futures.values()):
             if future.done() and future.exception() is None:
                 future.result().files.layers.save(at_once=at_once)
+
+    def renew_cache(self) -> None:
+        """Have the layers of a build without the cache serve later builds, instead of older ones.
+
+        Only a whole build does so, and it is done even if that does not succeed.
+        """
+        for future in list(self._futures.values()):
+            with contextlib.suppress(EngineError, Interrupted, OSError):
+                future.result().files.layers.renew()
 
     def result(self) -> BuildResult:
         """Steps, time and log of the build."""
@@ -227,7 +236,7 @@ class Executor:
 
     def _path(self, source: SourceRef, path: str) -> Path:
         if source.kind == "stage":
-            return host_path(self._stage(source.index).files.rootfs(), path)
+            return self._stage(source.index).files.host_path(path)
         return self._sources.path(source, path)
 
     # -- the final image ----------------------------------------------------------------------
@@ -281,6 +290,7 @@ class Executor:
         created = max((one.created for one in chain.history), default=timestamp_text(0))
         if build.source_date_epoch is not None:
             created = timestamp_text(build.source_date_epoch)
+        refuse_too_many(chain, build.plan.label)
         content = config_json(config, chain, created=created)
         image_format = spec.format or natural_format(config)
         image = self._store(content, chain, image_format, names)
@@ -332,7 +342,7 @@ class Executor:
         self._build.engine.push(image, f"dir:{directory}")
         manifest = json.loads((directory / "manifest.json").read_bytes())
         blobs = [directory / one["digest"].partition(":")[2] for one in manifest["layers"]]
-        layer = merge_layers(blobs[len(base.layers) :], directory / "merged")
+        layer = merge_layers(blobs[len(base.layers) :], directory / "merged", self._build.check)
         told = [replace(entry, empty=True) for entry in chain.history[len(base.history) :]]
         told[-1] = replace(told[-1], empty=False)
         return Chain((*base.layers, layer), (*base.history, *told))

@@ -19,7 +19,7 @@ from pytest_zlayer.builder.plan.steps import Step
 from pytest_zlayer.builder.remote.sender import Batch
 from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
-from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.errors import UsageError, ZlayerError
 
 # Seconds that a finished RUN waits for the next one to begin, and then for its end, until it is put
 # into the store alone: that costs as much for one layer as for several.
@@ -28,6 +28,8 @@ _GATHERING = 2.0
 _LITTLE = 100_000_000
 # Seconds from which on a layer is worth being found for itself.
 _LONG = 1.0
+# More than these no container can be made of: the overlay driver's limit of mounted directories.
+_MOST_LAYERS = 127
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class PendingLayers:
         self._head = head
         self._parent = parent
         self._finished = False
+        self._made: list[str] = []  # keys of the layers made here, from the bottom up
         # Locks of the layers that nobody else can find yet, by key.
         self._held: dict[str, contextlib.ExitStack] = {}
         self._timer: threading.Timer | None = None
@@ -154,7 +157,12 @@ class PendingLayers:
         """
         directory = self._build.fresh_path("layer")
         directory.mkdir()
-        blob = write_layer(entries, directory, timestamp=self._build.source_date_epoch)
+        blob = write_layer(
+            entries,
+            directory,
+            timestamp=self._build.source_date_epoch,
+            check=self._build.check,
+        )
         layer = Layer(blob.diff_id, blob.size, blob.path)
         # Told once: wherever the layer goes, its history is the same.
         created = timestamp_text(self._build.now())
@@ -164,6 +172,7 @@ class PendingLayers:
                 self._sought.update(self._keys[-1:])
             self._keys.append(step.key)
             self._head = replace(self._head, pending=(*self._head.pending, pending))
+            self._made.append(step.key)
         return layer
 
     def took(self, step: Step, seconds: float) -> None:
@@ -192,8 +201,9 @@ class PendingLayers:
         self._build.cache.touch(layers.key)
 
     def go_on_from(self, image: str, key: str) -> None:
-        """Go on from an image of the store that has all layers, the topmost that of ``key``."""
+        """Go on from an image of the store that has all layers, that of ``key`` on top."""
         with self._guard:
+            self._made.append(key)
             self._head, self._parent = Head(image), None
             self._keys.append(key)
             self._release()
@@ -329,6 +339,18 @@ class PendingLayers:
                 self._build.cache.withdraw(keys)
                 self._release()
 
+    def renew(self) -> None:
+        """Let later builds find the layers made here instead of older ones of the same keys."""
+        with self._guard:
+            if not self._made:
+                return
+            self.flush()
+            image, total = self.head.image, len(self._stored_chain().layers)
+            if image is not None:
+                below = total - len(self._made)
+                counts = {key: number for number, key in enumerate(self._made, below + 1)}
+                self._build.cache.renew(image, counts, self._build.check)
+
     def make_bare(self, key: str) -> None:
         """Go on from an image that has the layers in the store and nothing else."""
         found = self._build.cached(key)
@@ -389,6 +411,7 @@ class PendingLayers:
         names = [build.layer_name(keys[-1])]
         if not build.plan.spec.no_cache:
             names += self._part_names(keys)[:-1]
+        refuse_too_many(chain, build.plan.label)
         directory = build.fresh_path("layout")
         bare = ImageConfig(
             architecture=build.platform.architecture,
@@ -401,6 +424,20 @@ class PendingLayers:
         shutil.rmtree(directory)
         build.layer_added(keys[-1])
         return image
+
+
+def refuse_too_many(chain: Chain, label: str) -> None:
+    """Make no image of more layers than a container storage can put on top of each other.
+
+    Raises:
+        UsageError: it would have more.
+    """
+    if len(chain.layers) > _MOST_LAYERS:
+        raise UsageError(
+            f"{label} would have {len(chain.layers)} layers, and a container storage mounts "
+            f"{_MOST_LAYERS} at most",
+            hint="join RUN steps (RUN a && b, or a here-document), or COPY several sources at once",
+        )
 
 
 def _remove_blob(layer: Layer) -> None:

@@ -279,7 +279,10 @@ class StageExecutor:
     def _workdir_entries(self, operation: WorkdirOperation) -> tuple[LayerEntry, ...]:
         with self._waits.slot(self._build):
             target = self.files.rootfs()
-            owner = resolve_owner(operation.user or None, target)
+            try:
+                owner = resolve_owner(operation.user or None, target)
+            except CopyError:  # as in BuildKit: what a RUN of that user will refuse
+                owner = (0, 0)
             return make_directory(operation.path, target, owner=owner, now=int(self._build.now()))
 
     def _copy_entries(self, step: Step, operation: CopyOperation) -> tuple[LayerEntry, ...]:
@@ -292,7 +295,14 @@ class StageExecutor:
         with self._waits.slot(self._build):
             target = self.files.rootfs()
             owner = resolve_owner(operation.chown, target)
-            return layout(selection, operation, target, owner=owner, now=int(self._build.now()))
+            return layout(
+                selection,
+                operation,
+                target,
+                owner=owner,
+                now=int(self._build.now()),
+                check=self._build.check,
+            )
 
     def _select_from(self, operation: CopyOperation) -> Selection:
         """The files a COPY takes from a stage or image.
@@ -306,7 +316,8 @@ class StageExecutor:
         if operation.from_.kind == "stage":
             workdir = self._stage_plan(operation.from_.index).state.config.workdir or "/"
         sources = tuple(_where(one, operation, rootfs, workdir) for one in operation.sources)
-        return select(replace(operation, sources=sources), rootfs, ignore=None)
+        alone = replace(operation, sources=sources)
+        return select(alone, rootfs, ignore=None, check=self._build.check)
 
     def _mounted_path(self, source: SourceRef, path: str) -> Path:
         with self._waits.stage(self._awaited(source)):

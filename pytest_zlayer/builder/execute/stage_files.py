@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from pytest_zlayer.buildah.files.rootfs import Entry, Rootfs
+from pytest_zlayer.buildah.files.rootfs import Entry, LocalRootfs, Rootfs
 from pytest_zlayer.builder.cache.layer_cache import CachedLayers, key_of
+from pytest_zlayer.builder.context.sources import host_path
 from pytest_zlayer.builder.execute.build import Build
 from pytest_zlayer.builder.execute.pending_layers import Head, PendingLayers
 from pytest_zlayer.builder.execute.working_container import WorkingContainer
@@ -83,6 +85,17 @@ class StageFiles:
         base = EmptyRootfs() if image is None else self._build.views.rootfs(image)
         above = [one.entries for one in self.layers.pending if one.entries is not None]
         return LayeredRootfs(base, above) if above else base
+
+    def host_path(self, path: str) -> Path:
+        """Where a file or directory of the stage lies on this machine."""
+        if self._living() is None:
+            self.layers.flush()
+        rootfs = self.rootfs()
+        if isinstance(rootfs, EmptyRootfs):
+            empty = self._build.fresh_path("empty")
+            empty.mkdir()
+            rootfs = LocalRootfs(empty)
+        return host_path(rootfs, path)
 
     def _readable(self) -> str | None:
         """The image of which the files can be read, without the pending layers."""

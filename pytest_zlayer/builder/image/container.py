@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from pytest_zlayer.buildah.errors import EngineTimeout
 from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.buildah.run_request import RunRequest, Volume
+from pytest_zlayer.builder.image.copy_out import copy_out
 from pytest_zlayer.builder.image.image_like import CommandLike, ImageLike
 from pytest_zlayer.builder.image.path import ImagePath
 from pytest_zlayer.builder.image.results import CommandFailed, RunResult
@@ -97,15 +97,11 @@ class Container(Assertions):
         self._engine.copy_in(self.name, Path(source), destination)
 
     def copy_out(self, source: str, destination: str | Path) -> Path:
-        """Copy a file or directory of the container to the host; its path there."""
-        target = Path(destination)
-        found = self.path(source)
-        if not found.exists():
-            raise UsageError(f"no such file in {self.image.label}: {source}")
-        if target.is_dir():
-            target = target / found.name
-        copy_tree(found, target)
-        return target
+        """Copy a file or directory of the container to the host; its path there.
+
+        Links are copied as links. Raises ``UsageError`` for what is no file, directory or link.
+        """
+        return copy_out(self._files(), source, Path(destination), self.image.label)
 
     def _files(self) -> Rootfs:
         if self._rootfs is None:
@@ -141,17 +137,3 @@ def _joined(lines: list[str]) -> str:
 def _volume(source: str, target: str) -> Volume:
     path, _, option = target.partition(":")
     return Volume(Path(os.path.abspath(source)), path, readonly=option == "ro")
-
-
-def copy_tree(source: ImagePath, target: Path) -> None:
-    """Copy a file or directory of an image to the host."""
-    if source.is_dir():
-        target.mkdir(parents=True, exist_ok=True)
-        for child in source.iterdir():
-            copy_tree(child, target / child.name)
-    elif source.is_symlink() and not source.exists():
-        target.symlink_to(source.readlink())
-    elif source.is_file():
-        with source.open() as reader, target.open("wb") as writer:
-            shutil.copyfileobj(reader, writer)
-        target.chmod(source.stat().mode & 0o777)

@@ -56,7 +56,7 @@ def export_files(rootfs: Rootfs, source: str, target: Path, label: str) -> Path:
     return target
 
 
-def _entries(rootfs: Rootfs, path: str, top: Entry) -> Iterator[tuple[str, str, Entry]]:
+def entries_below(rootfs: Rootfs, path: str, top: Entry) -> Iterator[tuple[str, str, Entry]]:
     """Path, name below the top, and facts of everything; a file alone is its own name."""
     if top.kind != "directory":
         yield path, path.rpartition("/")[2], top
@@ -76,7 +76,7 @@ def _write_archive(rootfs: Rootfs, path: str, top: Entry, target: Path, mode: st
     part = target.with_name(f".{target.name}.part")
     try:
         with tarfile.open(part, mode, format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]  # one of the modes above
-            for inside, name, entry in _entries(rootfs, path, top):
+            for inside, name, entry in entries_below(rootfs, path, top):
                 info = _info(name, entry)
                 if info is None:
                     continue
@@ -111,7 +111,7 @@ def _write_directory(rootfs: Rootfs, path: str, top: Entry, target: Path) -> Non
     target.mkdir(parents=True, exist_ok=True)
     directories = [(target, top)] if top.kind == "directory" else []
     first: dict[tuple[int, int], Path] = {}
-    for inside, name, entry in _entries(rootfs, path, top):
+    for inside, name, entry in entries_below(rootfs, path, top):
         place = target / name
         if entry.kind == "directory":
             place.mkdir(exist_ok=True)

@@ -66,6 +66,7 @@ class ImageStore:
         mounted: mounts images.
         service_engine: what runs services: ``auto``, ``podman`` or ``buildah``.
         keeps: whether what has failed is kept.
+        stays: names given to images outlive the session.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class ImageStore:
         *,
         service_engine: str = "auto",
         keeps: bool = False,
+        stays: bool = False,
     ) -> None:
         self.engine = engine
         self.service_engine = service_engine
@@ -89,6 +91,8 @@ class ImageStore:
         self._facts: dict[str, ImageFacts] = {}
         self._runnable: dict[str, str] = {}
         self._temporary: list[str] = []
+        self._tags: list[str] = []
+        self._stays = stays
         self._guard = threading.RLock()
         self._transfers = transfers
 
@@ -170,8 +174,18 @@ class ImageStore:
         return export_files(self.rootfs(image.native_id), source, path, image.label)
 
     def tag(self, image: ImageLike, names: Sequence[str]) -> None:
-        """Give ``image`` more names."""
+        """Give ``image`` more names, which go with the session."""
+        if not self._stays:
+            for name in names:
+                self.engine.register_image(name)
         self.engine.tag(image.id, *names)
+        with self._guard:
+            self._tags += names
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """All names that tests have given to images."""
+        return () if self._stays else tuple(self._tags)
 
     def push(
         self, image: ImageLike, destinations: Sequence[str], authfile: Path | None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
+import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from typing import BinaryIO, Literal
 from pytest_zlayer.builder.files.contents import Content
 from pytest_zlayer.builder.files.paths import join
 from pytest_zlayer.builder.model.errors import CopyError
+from pytest_zlayer.builder.stopping import go_on
 
 LayerKind = Literal[
     "file", "directory", "symlink", "hardlink", "character", "block", "fifo", "whiteout"
@@ -23,6 +25,7 @@ LayerKind = Literal[
 
 _NO_XATTRS: Mapping[str, bytes] = MappingProxyType({})
 _CHUNK = 1 << 20
+_WORTH_ASKING = 1 << 26  # bytes: for smaller files asking the disk each time costs more
 # Names that begin so are instructions to whoever unpacks a layer (OCI image-spec, layer.md).
 WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -81,14 +84,16 @@ class LayerBlob:
 
 
 class _HashingFile:
-    """Passes writes on and knows their digest and number."""
+    """Passes writes on and knows their digest and number; ``check`` raises when it is to stop."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, check: Callable[[], None]) -> None:
+        self._check = check
         self._file = file
         self._hash = hashlib.sha256()
         self.size = 0
 
     def write(self, data: bytes) -> None:
+        self._check()
         self._hash.update(data)
         self._file.write(data)
         self.size += len(data)
@@ -98,21 +103,28 @@ class _HashingFile:
 
 
 def write_layer(
-    entries: Iterable[LayerEntry], directory: Path, *, timestamp: int | None = None
+    entries: Iterable[LayerEntry],
+    directory: Path,
+    *,
+    timestamp: int | None = None,
+    check: Callable[[], None] = go_on,
 ) -> LayerBlob:
     """Write an uncompressed PAX tar into ``directory``, named by its digest.
 
     The same entries give the same bytes. ``timestamp`` (seconds since the epoch) is the latest
-    time any file may have, as with ``SOURCE_DATE_EPOCH`` in BuildKit.
+    time any file may have, as with ``SOURCE_DATE_EPOCH`` in BuildKit; ``check`` raises when this
+    is to stop.
 
     Raises:
-        LayerError: a file changed while it was read, or has a name that a layer cannot hold.
+        LayerError: a file changed while it was read, does not fit on the disk, or has a name that
+            a layer cannot hold.
     """
     descriptor, name = tempfile.mkstemp(dir=directory, prefix="layer-", suffix=".part")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            output = _HashingFile(file)
+            output = _HashingFile(file, check)
             for entry in entries:
+                _refuse_too_big(entry, directory)
                 _write_entry(output, entry, timestamp)
             output.write(bytes(2 * tarfile.BLOCKSIZE))
         path = directory / f"{output.hexdigest()}.tar"
@@ -121,6 +133,18 @@ def write_layer(
         Path(name).unlink(missing_ok=True)
         raise
     return LayerBlob(f"sha256:{output.hexdigest()}", output.size, path)
+
+
+def _refuse_too_big(entry: LayerEntry, directory: Path) -> None:
+    """Write nothing of a file that cannot fit: it may say that it is far larger than any disk."""
+    if entry.kind != "file" or entry.size < _WORTH_ASKING:
+        return
+    free = shutil.disk_usage(directory).free
+    if entry.size > free:
+        raise LayerError(
+            f"{entry.path} has {entry.size} bytes, and only {free} are free in {directory}",
+            hint="leave it out (.dockerignore), or let TMPDIR name a larger disk",
+        )
 
 
 def _write_entry(output: _HashingFile, entry: LayerEntry, timestamp: int | None) -> None:

@@ -81,12 +81,13 @@ class UpperTree:
         return [posixpath.basename(path) for path in self._children.get(directory, ())]
 
     def _drop_below(self, path: str) -> None:
-        for child in self._children.pop(path, set()):
-            if child != path:
-                self._drop_below(child)
+        pending = [path]
+        while pending:
+            for child in self._children.pop(pending.pop(), set()) - {path}:
                 self.entries.pop(child, None)
                 self._inodes.pop(child, None)
                 self._hiding.discard(child)
+                pending.append(child)
 
 
 class LayeredRootfs:

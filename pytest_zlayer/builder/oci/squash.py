@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_zlayer.builder.oci.chain import Layer
+from pytest_zlayer.builder.stopping import go_on
 
 # OCI image-spec, "layer.md", whiteouts.
 _WHITEOUT = ".wh."
@@ -25,11 +26,14 @@ class _Survivor:
     layer: int
 
 
-def merge_layers(layers: Sequence[Path], target: Path) -> Layer:
-    """Write one uncompressed layer that does what ``layers`` (bottom first) do together."""
+def merge_layers(layers: Sequence[Path], target: Path, check: Callable[[], None] = go_on) -> Layer:
+    """Write one uncompressed layer that does what ``layers`` (bottom first) do together.
+
+    ``check`` raises when this is to stop.
+    """
     with ExitStack() as stack:
         tars = [stack.enter_context(tarfile.open(path)) for path in layers]
-        merged = _Merged()
+        merged = _Merged(check)
         for number, tar in enumerate(tars):
             merged.apply(number, tar)
         merged.write(tars, target)
@@ -45,9 +49,10 @@ def _sha256(path: Path) -> str:
 
 
 class _Merged:
-    """What the layers so far come down to, by path."""
+    """What is left of the layers so far, by path."""
 
-    def __init__(self) -> None:
+    def __init__(self, check: Callable[[], None]) -> None:
+        self._check = check
         self._found: dict[str, _Survivor] = {}
 
     def apply(self, number: int, tar: tarfile.TarFile) -> None:
@@ -56,6 +61,7 @@ class _Merged:
         for path, _ in members:  # what a layer hides is what lies below it, wherever it says so
             self._hide(path, number)
         for path, member in members:
+            self._check()
             self._put(path, member, number)
 
     def _hide(self, path: str, number: int) -> None:
@@ -87,6 +93,7 @@ class _Merged:
         """Write what is left, layer by layer: links still come after what they link to."""
         with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as out:
             for survivor in sorted(self._found.values(), key=lambda one: one.layer):
+                self._check()
                 self._write_one(out, tars[survivor.layer], survivor)
 
     def _write_one(self, out: tarfile.TarFile, tar: tarfile.TarFile, survivor: _Survivor) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_zlayer.builder.context.build_context import find_dockerfile, read_ignore
+from pytest_zlayer.builder.context.build_context import read_dockerfile, read_ignore
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.platform import wanted_platform
 from pytest_zlayer.builder.model.spec import ImageSpec
@@ -251,11 +251,8 @@ def _read_dockerfile(spec: ImageSpec) -> tuple[bytes | str, str]:
         return spec.text, INLINE_NAME
     if spec.context is None:
         raise UsageError("an image needs a context, a text or a ref")
-    path = find_dockerfile(spec.context, spec.dockerfile)
-    try:
-        return path.read_bytes(), _shown(path)
-    except OSError as problem:
-        raise UsageError(f"cannot read {path}: {problem.strerror}") from problem
+    source, path = read_dockerfile(spec.context, spec.dockerfile)
+    return source, _shown(path)
 
 
 def _shown(path: Path) -> str:

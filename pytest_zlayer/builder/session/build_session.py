@@ -421,7 +421,8 @@ class BuildSession:
         kept: list[Kept] = []
         if keep == "all" or (keep == "failed" and failed):
             self._builds.keep_stages()
-            for name in (tag for image, _ in self._builds.images for tag in image.tags):
+            tags = [tag for image, _ in self._builds.images for tag in image.tags]
+            for name in (*tags, *self._resources.store.tags):
                 engine.unregister_image(name)
             each = {image.id: image for image, _ in reversed(self._builds.images)}
             kept += [keep_image(engine, image) for image in reversed(each.values())]
@@ -446,5 +447,7 @@ class BuildSession:
             for name in given
             if not self.kept or name.startswith(prefix)
         ]
+        if not self.kept:
+            names += self._resources.store.tags
         if names:
-            self._resources.engine.remove_images(*names)
+            self._resources.engine.remove_images(*dict.fromkeys(names))

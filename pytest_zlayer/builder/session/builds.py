@@ -219,6 +219,7 @@ class Builds:
             digests=build.digests,
             scratch=build.fresh_path,
             fetch=self._fetcher(build),
+            check=build.check,
         )
         settings = PlanSettings(
             cache_mounts=spec.cache_mounts,
@@ -270,6 +271,8 @@ class Builds:
         image_id = executor.assemble(
             executor.target, lambda made: given or plan.spec.tags or (own_name(made),)
         )
+        if plan.spec.no_cache:
+            executor.renew_cache()
         image = Image(
             id=image_id,
             name=_shown(plan.spec.tags, given) or own_name(image_id),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import platformdirs
@@ -19,10 +19,23 @@ def cache_directory(environment: Mapping[str, str]) -> Path:
     return Path(base) / _NAME if base else Path(platformdirs.user_cache_dir(_NAME))
 
 
-def remove_old_logs(directory: Path, max_age: float) -> None:
-    """Remove the logs of failed builds that are older than ``max_age`` seconds."""
-    oldest = time.time() - max_age
-    for session in directory.glob("*/") if directory.is_dir() else ():
+def remove_old_logs(directory: Path, max_age: float, max_size: int) -> None:
+    """Remove logs of failed builds, the oldest sessions first.
+
+    Args:
+        directory: with a directory for each session.
+        max_age: seconds after which they go.
+        max_size: bytes that may stay.
+    """
+    now, total = time.time(), 0
+    for changed, session in sorted(_sessions(directory), reverse=True):
         with contextlib.suppress(OSError):  # somebody else's clean-up may be faster
-            if session.stat().st_mtime < oldest:
-                shutil.rmtree(session, ignore_errors=True)
+            total += sum(log.lstat().st_size for log in session.iterdir())
+        if total > max_size or changed < now - max_age:
+            shutil.rmtree(session, ignore_errors=True)
+
+
+def _sessions(directory: Path) -> Iterator[tuple[float, Path]]:
+    for session in directory.glob("*/") if directory.is_dir() else ():
+        with contextlib.suppress(OSError):
+            yield session.stat().st_mtime, session

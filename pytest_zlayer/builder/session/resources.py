@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _SCRATCH = "zlayer"
 _LOG_AGE = 7 * 86400.0  # seconds the logs of failed builds stay
+_LOG_SIZE = 100_000_000  # bytes they may have together
 
 
 class SessionResources:
@@ -104,9 +105,15 @@ class SessionResources:
     def store(self) -> ImageStore:
         """The images in the store."""
         return ImageStore(
-            self.engine, self.scratch, self.prefix, self.transfers, self.mounted,
-            service_engine=self.options.service_engine, keeps=self.options.keep != "none",
-        )  # fmt: skip
+            self.engine,
+            self.scratch,
+            self.prefix,
+            self.transfers,
+            self.mounted,
+            service_engine=self.options.service_engine,
+            keeps=self.options.keep != "none",
+            stays=self.options.stay,
+        )
 
     @lazy
     def mounted(self) -> SharedImages:
@@ -155,7 +162,7 @@ class SessionResources:
             if "cache" in vars(self):
                 self.cache.close()
             logs = cache_directory(self.options.environment) / "logs"
-            remove_old_logs(logs, _LOG_AGE)
+            remove_old_logs(logs, _LOG_AGE, _LOG_SIZE)
             shutil.rmtree(self._engine.tmpdir / _SCRATCH, ignore_errors=True)
             self._engine.close()
 
