@@ -266,10 +266,6 @@ class LayerCache:
                     self.remove(entry)
         self._additions.unlink(missing_ok=True)
 
-    def shared(self) -> bool:
-        """Whether another process of this session lives."""
-        return self._lease.shared()
-
     def close(self) -> None:
         """This process counts on no layer any more."""
         self._lease.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ _KEY = re.compile("[0-9a-f]{64}")
 _ANSWER = 15.0
 _BUSY = re.compile(r"toomanyrequests|too many requests|\b429\b|\b50[0234]\b", re.IGNORECASE)
 _ABSENT = re.compile(
-    r"name unknown|NAME_UNKNOWN|manifest unknown|repository name not known", re.IGNORECASE
+    r"name unknown|NAME_UNKNOWN|manifest unknown|repository name not known|404 \(Not Found",
+    re.IGNORECASE,
 )
 _DENIED = re.compile(r"unauthorized|authentication required|denied|\b401\b|\b403\b", re.IGNORECASE)
 _IMMUTABLE = re.compile(r"immutable|ImageTagAlreadyExists|cannot be overwritten", re.IGNORECASE)
@@ -56,6 +56,7 @@ class RegistryCache:
 
     def fetch(self, key: str) -> Fetched | None:
         """The entry of ``key``, its blobs in the shared layout."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
         try:
             self._skopeo.copy(self._name(key), f"oci:{self._scratch}:{key}", timeout=self._limit)
         except EngineError as error:
@@ -111,10 +112,6 @@ class RegistryCache:
             self._skopeo.delete(self._name(key), timeout=_ANSWER)
         except EngineError as error:
             raise _translated(error, writing=True) from error
-
-    def clear(self) -> None:
-        """Give back the shared layout."""
-        shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _name(self, key: str) -> str:
         return f"docker://{self._repository}:{key}"

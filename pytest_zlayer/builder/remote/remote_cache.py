@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +34,6 @@ class RemoteCache:
         engine: the engine.
         cache: the layer cache of the store.
         scratch: a private directory of this process.
-        shared: a directory that all processes of the session share, for what is fetched.
         tell: receives events.
         stop: set when the session ends.
     """
@@ -47,14 +45,12 @@ class RemoteCache:
         engine: Engine,
         cache: LayerCache,
         scratch: Path,
-        shared: Path,
         tell: Callable[[Event], None],
         stop: threading.Event,
     ) -> None:
         self._options = options
         self._engine = engine
         self._scratch = scratch
-        self._shared = shared
         self._tell = tell
         self._stop = stop
         self._skopeo: Skopeo | None = None
@@ -88,12 +84,10 @@ class RemoteCache:
         if self._sender is not None:
             self._sender.offer(batch)
 
-    def close(self, *, hurry: bool, last: bool) -> None:
-        """Wait for what is being sent, but not for long, and give back the directories.
+    def close(self, *, hurry: bool) -> None:
+        """Wait for what is being sent, but not for long.
 
-        Args:
-            hurry: not at all: somebody wants the run to end.
-            last: no other process of the session uses the shared directory.
+        ``hurry``: not at all: somebody wants the run to end.
         """
         if self._sender is not None:
             limit = 0.0 if hurry else self._options.cache_push_timeout
@@ -101,8 +95,6 @@ class RemoteCache:
                 place = str(self._options.cache_to)
                 self._warn(place, f"not all layers could be sent within {limit:g} s")
         self._ending.set()
-        if last:
-            shutil.rmtree(self._shared, ignore_errors=True)
 
     def _make_sender(self, place: CachePlace) -> Sender | None:
         known = self._uses.get(place)
@@ -166,7 +158,7 @@ class RemoteCache:
         return RegistryCache(
             place.repository,
             self._skopeo,
-            self._shared / "fetched",
+            self._scratch / "fetched",
             self._options.transfer_timeout,
         )
 

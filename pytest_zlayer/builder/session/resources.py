@@ -133,7 +133,6 @@ class SessionResources:
             engine=self.engine,
             cache=self.cache,
             scratch=self.scratch / "remote",
-            shared=self.engine.storage.state / "cache" / f"fetched-{self.session_id}",
             tell=self._tell,
             stop=self._stop,
         )
@@ -141,7 +140,7 @@ class SessionResources:
     def end_transfers(self, *, hurry: bool) -> None:
         """Wait for layers on their way to another machine, but not for long."""
         if "remote" in vars(self):
-            self.remote.close(hurry=hurry, last=not self.cache.shared())
+            self.remote.close(hurry=hurry)
 
     @lazy
     def digests(self) -> Digests:
