@@ -469,6 +469,13 @@ class Engine:
         self._check_pushed(destination, digest, timeout, authfile)
         return digest
 
+    def export(self, image: str, directory: Path) -> None:
+        """Copies an image into a directory, as ``dir:`` has it, its layers uncompressed."""
+        transfer.push(
+            self._commander, image, f"dir:{directory}", self.tmpdir, on_line=None, timeout=None,
+            format=None, authfile=None, compress=False,
+        )  # fmt: skip
+
     def _check_pushed(
         self, destination: str, digest: str, timeout: float | None, authfile: Path | None
     ) -> None:

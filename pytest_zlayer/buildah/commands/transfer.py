@@ -127,9 +127,10 @@ def push(
     timeout: float | None,
     format: str | None,  # noqa: A002 (the word of the command line)
     authfile: Path | None,
+    compress: bool = True,
 ) -> str:
     """``buildah push``; the digest the destination has now."""
-    words = ["push", "--retry", "0"]
+    words = ["push", "--retry", "0", *([] if compress else ["--disable-compression"])]
     if format is not None:
         words += ["--format", format]
     target = [arguments.image(image), checked_destination(destination)]

@@ -339,7 +339,7 @@ class Executor:
         if image is None or len(new) < 2:
             return chain
         directory = self._build.fresh_path("squash")
-        self._build.engine.push(image, f"dir:{directory}")
+        self._build.engine.export(image, directory)
         manifest = json.loads((directory / "manifest.json").read_bytes())
         blobs = [directory / one["digest"].partition(":")[2] for one in manifest["layers"]]
         layer = merge_layers(blobs[len(base.layers) :], directory / "merged", self._build.check)

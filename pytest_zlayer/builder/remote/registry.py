@@ -24,7 +24,7 @@ _ABSENT = re.compile(
 )
 _DENIED = re.compile(r"unauthorized|authentication required|denied|\b401\b|\b403\b", re.IGNORECASE)
 _IMMUTABLE = re.compile(r"immutable|ImageTagAlreadyExists|cannot be overwritten", re.IGNORECASE)
-_DAMAGED = re.compile(r"digest|unsupported MIME|unexpected EOF|invalid character", re.IGNORECASE)
+_DAMAGED = re.compile(r"digest|unsupported MIME", re.IGNORECASE)
 _WAIT = re.compile(r"retry.?after:? (\d+(?:\.\d+)?) ?(ms|milliseconds)?", re.IGNORECASE)
 
 

@@ -103,14 +103,11 @@ class RemoteCache:
             return None
         return Sender(
             use,
-            export=self._export,
+            export=self._engine.export,
             scratch=self._scratch / "outgoing",
             all_keys=isinstance(place, DirectoryPlace),
             told=self._sent,
         )
-
-    def _export(self, image: str, directory: Path) -> None:
-        self._engine.push(image, f"dir:{directory}")
 
     def _sent(self, batch: Batch, size: int, seconds: float) -> None:
         self._tell(

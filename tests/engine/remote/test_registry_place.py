@@ -132,6 +132,7 @@ def test_only_what_changed_is_run_and_sent(shared: Shared) -> None:
     assert problems(second) == []
     with shared.session(cache_from=(shared.place,)) as third:
         third.build(STEPS, shared.context)
+        assert problems(third) == []
         assert third.executed() == []
 
 
