@@ -1,1 +1,1 @@
-"""The only door to the engine: argv, processes, errors, and what the installed buildah can do."""
+"""Everything that knows buildah: its commands, processes, errors, and the storage it uses."""

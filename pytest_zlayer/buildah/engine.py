@@ -332,7 +332,7 @@ class Engine:
         )
 
     def containers(self) -> tuple[ContainerSummary, ...]:
-        """All working containers of the storage, not only ours."""
+        """All working containers of the storage, also those of others."""
         return parse_containers(self._commander.repeatable(["containers", "--all", "--json"]))
 
     def remove_containers(self, *names: str) -> None:
@@ -358,7 +358,7 @@ class Engine:
     # Images
 
     def images(self) -> tuple[ImageSummary, ...]:
-        """All images of the storage, not only ours."""
+        """All images of the storage, also those of others."""
         known = read_images(self.storage)
         if known is not None:
             return known

@@ -1,4 +1,4 @@
-"""What can go wrong at the door, as exceptions."""
+"""What can go wrong with buildah, as exceptions."""
 
 from __future__ import annotations
 

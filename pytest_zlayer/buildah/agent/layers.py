@@ -133,7 +133,7 @@ def _seconds(created: object) -> float:
 def give_up_one(storage: StorageOptions, traces: Sequence[Traces]) -> list[str]:
     """Marks one orphaned layer as unfinished; its id and those of all below it, if any.
 
-    The next command that opens the storage deletes it. One at a time: buildah 1.28 stumbles when
+    The next command that opens the storage deletes it. One at a time: buildah 1.28 fails when
     it has to delete several.
 
     Raises:

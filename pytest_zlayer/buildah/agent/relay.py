@@ -103,7 +103,7 @@ class RelayGuard:
         try:
             self._traced = _Traced.of(launcher, relay)
         except OSError:
-            # Gone already, or not ours to look at.
+            # Gone already, or not permitted.
             self._over = not os.path.exists(f"/proc/{launcher}")
             return
         if not _ptrace(_SEIZE, launcher, _TRACE_EXIT):
@@ -224,7 +224,7 @@ def _read(path: str) -> bytes:
 
 
 def _ptrace(request: int, pid: int, data: int) -> bool:
-    """Whether the kernel did it; a process may be gone, or not ours to trace."""
+    """Whether the kernel did it; a process may be gone, or tracing not permitted."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
     libc.ptrace.restype = ctypes.c_long

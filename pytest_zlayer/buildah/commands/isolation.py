@@ -62,7 +62,7 @@ def _try_all(
     probe: Probe, wanted: str, to_try: Sequence[Isolation], *, rootless: bool
 ) -> Isolation:
     if not probe.can_run:
-        # No program of ours can run on this machine, and no image is at hand to try with.
+        # There is no program for this machine to try with.
         return _untried(wanted)
     attempts: list[str] = []
     for candidate in to_try:

@@ -73,7 +73,7 @@ def pull(
 def _transfer(
     commander: Commander, words: Sequence[str], *, timeout: float | None, on_line: LineSink | None
 ) -> Completed:
-    """Tries once: whether and when to try again is decided where it can be told to people.
+    """Tries once: whether and when to try again is decided where it can be announced.
 
     buildah 1.28 has its own way: three more attempts in six seconds, whatever ``--retry`` says.
     """

@@ -65,7 +65,7 @@ class LocalChanges:
         return _changes(upper.scan(str(self._upper)))
 
     def apply(self, layer: Path) -> None:
-        """Puts an uncompressed layer of ours on the container's files."""
+        """Puts an uncompressed layer, as this project writes them, on the container's files."""
         unpack(str(self._root), str(layer))
 
 
@@ -90,7 +90,7 @@ class AgentChanges:
         return _changes(self._ask("scan", root=str(self._upper))[0])
 
     def apply(self, layer: Path) -> None:
-        """Puts an uncompressed layer of ours on the container's files."""
+        """Puts an uncompressed layer, as this project writes them, on the container's files."""
         done = self._process(agent_argv("unpack", str(self._root), str(layer)))
         if done.exit_code != 0:
             said = "\n".join(done.stderr_tail[-1:]) or f"exit status {done.exit_code}"

@@ -23,7 +23,7 @@ from pytest_zlayer.buildah.storage.info import StorageInfo, parse_info, says_no_
 from pytest_zlayer.errors import UsageError
 
 # What buildah itself takes when TMPDIR is not set.
-_COMMON_TMPDIR = "/var/tmp"  # noqa: S108 (a directory of ours is made in it)
+_COMMON_TMPDIR = "/var/tmp"  # noqa: S108 (a private directory is made in it)
 _SESSION = re.compile(r"\A[a-z0-9]{1,32}\Z")
 _WORKER = re.compile(r"\A[a-z0-9]{1,16}\Z")
 

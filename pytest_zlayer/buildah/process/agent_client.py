@@ -138,7 +138,7 @@ class AgentClient:
     def close(self) -> None:
         """Lets the agent end everything and clean up, and waits for it."""
         if os.getpid() != self._owner:
-            self._agent.disown()
+            self._agent.hang_up()
         elif not self._closed:
             self._closed = True
             with self._replacing:

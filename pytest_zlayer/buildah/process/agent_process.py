@@ -22,7 +22,7 @@ from pytest_zlayer.buildah.errors import EngineUnusable
 
 _AGENT = Path(__file__).parent.with_name("agent")
 # Seconds the agent may take to end commands and clean up before we stop waiting for it.
-_FAREWELL = 90.0
+_CLEANING = 90.0
 # Seconds an answer to the last question is waited for.
 _PARTING = 5.0
 # Seconds a process that was killed may take to be gone.
@@ -167,7 +167,7 @@ class AgentProcess:
         lines = self._said.decode("utf-8", "replace").splitlines()
         return lines[-1].strip() if lines else ""
 
-    def disown(self) -> None:
+    def hang_up(self) -> None:
         """Closes our end of the conversation: for a forked child, whose agent this is not."""
         self._control.close()
 
@@ -177,7 +177,7 @@ class AgentProcess:
         self._thread.join(_PARTING)
         self._control.close()
         try:
-            self._process.wait(_FAREWELL)
+            self._process.wait(_CLEANING)
             self.wait_for_commands()
         except subprocess.TimeoutExpired:
             return
