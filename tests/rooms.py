@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # What everybody may import.
-SHARED = {"choices", "errors", "events", "lazy"}
+SHARED = {"choices", "errors", "events", "lazy", "dataclass"}
 
 # Each room and what it may import, from the top down. A room is a folder or one module, without
 # the modules that have a line of their own; "x/*" is the room x with all rooms below it. A room to
@@ -138,6 +138,7 @@ ROOMS: dict[str, str] = {
     "events": "",
     "errors": "",
     "lazy": "",
+    "dataclass": "",
 }
 
 # Rooms of the table that have no module yet.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from pytest_zlayer.dataclass import dataclass
 
 FailureKind = Literal[
     "command", "transient", "absent", "permanent", "environment", "crash", "timeout", "interrupted"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, field
 from pathlib import Path
 
 from pytest_zlayer.buildah.process.command import ByteSink
 from pytest_zlayer.buildah.process.output import LineSink
 from pytest_zlayer.choices import NetworkMode
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
 
 

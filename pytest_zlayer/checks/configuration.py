@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_zlayer.checks import words
+from pytest_zlayer.dataclass import dataclass
 
 if TYPE_CHECKING:
     from pytest_zlayer.dockerfile.instructions import HealthProbe

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import stat as mode_bits
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_zlayer.checks import words
 from pytest_zlayer.checks.files import digest
+from pytest_zlayer.dataclass import dataclass
 
 if TYPE_CHECKING:
     from pytest_zlayer.checks.subjects import FilePath, HasConfig, HasFiles, Stat

@@ -6,11 +6,11 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_zlayer.checks import words
+from pytest_zlayer.dataclass import dataclass
 
 if TYPE_CHECKING:
     from pytest_zlayer.checks.subjects import FilePath, HasFiles, Stat

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from pytest_zlayer.dataclass import dataclass
 
 # OCI image-spec, layer.md: how a layer says that something is gone.
 _WHITEOUT = ".wh."

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.errors import ZlayerError
 

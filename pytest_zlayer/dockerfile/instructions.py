@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, TypeAlias
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.source import Word
 from pytest_zlayer.dockerfile.written import Heredoc, Instruction
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.source import Span, Word
 
 _BREAKER = "\f"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.inputs.argument_values import (
     as_bool,

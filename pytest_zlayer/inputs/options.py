@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_zlayer.choices import PULL_MODES
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.inputs.option_values import (
     one_of,
     to_context_pair,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.inputs.option_values import to_context_pair, to_pair
 from pytest_zlayer.inputs.options import OPTIONS, Option

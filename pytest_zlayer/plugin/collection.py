@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.plugin import listing, services
 from pytest_zlayer.plugin.failures import collect_error, failure_text, first_line

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import ZlayerError
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.plugin.options import read_settings
 
 if TYPE_CHECKING:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.inputs.declarations import Place, declare, marker_signature
 from pytest_zlayer.inputs.matrix import Cell, cells, parse_matrix

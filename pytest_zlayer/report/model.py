@@ -6,10 +6,11 @@ Times are seconds since the epoch, durations seconds, sizes bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Literal
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.events import LayerInfo, WaitReason
 
 VERSION = 1

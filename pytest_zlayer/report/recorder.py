@@ -6,10 +6,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pytest_zlayer import events
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.events import Event, LayerInfo, StageInfo
 from pytest_zlayer.report.model import (
     Build,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_zlayer import events
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.events import Event
 from pytest_zlayer.report.text import printable
 from pytest_zlayer.report.units import count_text

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.report.units import count_text, seconds_text, size_text
 
 if TYPE_CHECKING:

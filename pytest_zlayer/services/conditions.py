@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from typing import TypeAlias
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.services.health import HealthWatch
 from pytest_zlayer.services.log import Stream

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.image.image_like import ImageLike
 from pytest_zlayer.builder.image.results import RunResult
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.services.log import LogLine
 from pytest_zlayer.services.networks import Network
 from pytest_zlayer.services.request import Port, ServeRequest

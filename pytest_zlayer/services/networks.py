@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.services.errors import ServiceError
 from pytest_zlayer.services.ports import Claim
 

@@ -11,9 +11,9 @@ import errno
 import random
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.services.errors import ServiceError
 
 LOOPBACK = "127.0.0.1"

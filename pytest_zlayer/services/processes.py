@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import select
-from dataclasses import dataclass
 from pathlib import Path
+
+from pytest_zlayer.dataclass import dataclass
 
 # States of a socket in /proc/PID/net: listening for TCP, open for UDP.
 _LISTENING = {"tcp": "0A", "udp": "07"}

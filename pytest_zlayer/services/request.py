@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.values.scalars import parse_size
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.services.networks import Network

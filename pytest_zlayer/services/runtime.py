@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timezone
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from pytest_zlayer.builder.image.container import timeout_of
 from pytest_zlayer.builder.image.image_like import ImageLike
 from pytest_zlayer.builder.image.keep import keep_container
 from pytest_zlayer.builder.image.results import RunResult
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.services.engine import ExecRequest
 from pytest_zlayer.services.errors import ServiceError, ServiceRefused
 from pytest_zlayer.services.log import LogLine, parse_log

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_zlayer.buildah.run_request import Tmpfs, Volume
 from pytest_zlayer.choices import NetworkMode, PullMode
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
 
 _HEX = re.compile(r"\A[0-9a-f]{64}\Z")

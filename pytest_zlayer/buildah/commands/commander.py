@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from pytest_zlayer.buildah.failures import (
     says_not_known,
 )
 from pytest_zlayer.buildah.process.command import Completed, Request, Runner
+from pytest_zlayer.dataclass import dataclass
 
 # Seconds for commands that only touch the storage's records. Nothing in buildah limits how long
 # it waits for a lock, which a stopped process may hold for ever.

@@ -7,7 +7,6 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from pytest_zlayer.buildah.failures import (
 )
 from pytest_zlayer.buildah.storage.index import is_list
 from pytest_zlayer.buildah.storage.records import parse_images
+from pytest_zlayer.dataclass import dataclass
 
 # What lies in the store has been let in already; /etc/containers/policy.json may not even exist.
 _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'

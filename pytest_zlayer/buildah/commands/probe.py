@@ -8,13 +8,14 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
 from pytest_zlayer.buildah.errors import EngineUnusable
+from pytest_zlayer.dataclass import dataclass
 
 OLDEST = Version("1.28")
 _VERSION = re.compile(r"version[ :]+v?(\d+(?:\.\d+)*)")

@@ -10,13 +10,13 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure, classify
 from pytest_zlayer.buildah.process.command import ByteSink, Completed
+from pytest_zlayer.dataclass import dataclass
 
 _REGISTRIES_CONF = ("CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH")
 # How it ends: in a log line where it writes to no terminal.

@@ -6,11 +6,11 @@ import base64
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
 from pytest_zlayer.buildah.agent.tree import Tree
+from pytest_zlayer.dataclass import dataclass
 
 EntryKind = Literal["file", "directory", "symlink", "character", "block", "fifo", "socket"]
 

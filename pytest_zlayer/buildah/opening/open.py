@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from packaging.version import Version
@@ -20,6 +20,7 @@ from pytest_zlayer.buildah.opening.sweep import Sweep
 from pytest_zlayer.buildah.process.agent_client import AgentClient
 from pytest_zlayer.buildah.process.command import Runner
 from pytest_zlayer.buildah.storage.info import StorageInfo, parse_info, says_no_storage
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
 
 # What buildah itself takes when TMPDIR is not set.

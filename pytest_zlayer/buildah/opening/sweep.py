@@ -9,7 +9,7 @@ import json
 import os
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from pytest_zlayer.buildah.agent.journal import is_dead, is_foreign
@@ -19,6 +19,7 @@ from pytest_zlayer.buildah.opening.unfinished import remove_unfinished
 from pytest_zlayer.buildah.process.agent_process import agent_argv
 from pytest_zlayer.buildah.process.command import Request
 from pytest_zlayer.buildah.storage.info import StorageInfo
+from pytest_zlayer.dataclass import dataclass
 
 _PATIENCE = 300.0
 _ENDING = 0.1

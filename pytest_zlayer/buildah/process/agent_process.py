@@ -12,13 +12,13 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_zlayer.buildah.agent import wire
 from pytest_zlayer.buildah.agent.processes import wait_readable
 from pytest_zlayer.buildah.errors import EngineUnusable
+from pytest_zlayer.dataclass import dataclass
 
 _AGENT = Path(__file__).parent.with_name("agent")
 # Seconds the agent may take to end commands and clean up before we stop waiting for it.

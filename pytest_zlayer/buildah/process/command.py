@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from pytest_zlayer.buildah.failures import Failure, own_line
 from pytest_zlayer.buildah.process.agent_client import KILLED, AgentClient
 from pytest_zlayer.buildah.process.interruption import Interruption, current
 from pytest_zlayer.buildah.process.output import Holdback, LineSink, LineSplitter, Tail
+from pytest_zlayer.dataclass import dataclass
 
 _CHUNK = 64 * 1024
 _TAIL_LINES = 200

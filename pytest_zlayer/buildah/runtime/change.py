@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from pytest_zlayer.buildah.runtime.specification import (
     mount_depth,
 )
 from pytest_zlayer.buildah.runtime.users import User
+from pytest_zlayer.dataclass import dataclass
 
 _HOST_NAME = "HOSTNAME"
 _CONTAINER_ENV = "/run/.containerenv"

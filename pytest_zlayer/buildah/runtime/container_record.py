@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_zlayer.buildah.runtime.specification import NotUnderstood
+from pytest_zlayer.dataclass import dataclass
 
 # What says where a container comes from, and not how its commands run.
 _OF_IMAGE = {

@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from pytest_zlayer.buildah.files.rootfs import Rootfs
@@ -16,6 +16,7 @@ from pytest_zlayer.buildah.runtime.change import Change, file_name
 from pytest_zlayer.buildah.runtime.container_record import ContainerRecord, read_record
 from pytest_zlayer.buildah.runtime.specification import HostFile, NotUnderstood, Specification
 from pytest_zlayer.buildah.runtime.users import find_user
+from pytest_zlayer.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

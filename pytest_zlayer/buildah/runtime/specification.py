@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from pytest_zlayer.dataclass import dataclass
 
 # What this module knows how to carry over to another container. With anything else in a
 # specification, buildah is left to write each one itself.

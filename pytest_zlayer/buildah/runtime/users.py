@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from pytest_zlayer.buildah.runtime.specification import NotUnderstood
+from pytest_zlayer.dataclass import dataclass
 
 _LARGEST = 2**32
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_zlayer.buildah.agent.records import StorageOptions
+from pytest_zlayer.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

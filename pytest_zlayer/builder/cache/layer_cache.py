@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.cache.leases import Lease
 from pytest_zlayer.builder.cache.locks import KeyLocks
 from pytest_zlayer.builder.oci.chain import read_chain
+from pytest_zlayer.dataclass import dataclass
 
 REPOSITORY = "localhost/zlayer/cache"
 _PREFIX = f"{REPOSITORY}:"

@@ -8,7 +8,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -17,6 +17,7 @@ from pytest_zlayer.buildah.files.rootfs import LocalRootfs
 from pytest_zlayer.builder.copy.remote import Fetched
 from pytest_zlayer.builder.files.paths import follow, look
 from pytest_zlayer.builder.model.errors import CopyError, RemoteError
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.values.credentials import Address, redacted, split_credentials
 from pytest_zlayer.dockerfile.values.remote_sources import parse_git_source as parse_reference
 

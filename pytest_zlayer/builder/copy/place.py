@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from pytest_zlayer.buildah.files.rootfs import Entry, Rootfs
@@ -18,6 +18,7 @@ from pytest_zlayer.builder.model.errors import CopyError
 from pytest_zlayer.builder.oci.layer import LayerEntry, LayerKind
 from pytest_zlayer.builder.oci.overlay import UpperTree
 from pytest_zlayer.builder.stopping import go_on
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
 from pytest_zlayer.dockerfile.values.chmod import Chmod, parse_chmod
 

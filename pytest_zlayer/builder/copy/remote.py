@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from pytest_zlayer.buildah.files.rootfs import Rootfs
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.values.remote_sources import is_git, is_url
 
 RemoteKind = Literal["path", "http", "git"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from pytest_zlayer.buildah.files.rootfs import Entry, LocalRootfs, Rootfs
@@ -18,6 +18,7 @@ from pytest_zlayer.builder.files.directory import DiskTree
 from pytest_zlayer.builder.files.paths import clean, components, follow, join, scan
 from pytest_zlayer.builder.model.errors import CopyError
 from pytest_zlayer.builder.stopping import go_on
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation, InlineFile
 from pytest_zlayer.dockerfile.values.pathmatch import go_match

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.model.errors import CopyError
+from pytest_zlayer.dataclass import dataclass
 
 # What BuildKit reads of a passwd or group file at most.
 _MOST_BYTES = 10 << 20

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from pytest_zlayer.buildah.files.rootfs import Entry, Rootfs
 from pytest_zlayer.builder.files.paths import Found, components, find, join, look, scan
 from pytest_zlayer.builder.stopping import go_on
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
 
 

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from pytest_zlayer.builder.remote.remote_cache import RemoteCache
 from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.builder.store.base_images import BaseImages
 from pytest_zlayer.builder.store.mounted_images import MountedImages
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.values.platforms import Platform
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.events import BuildEvent, Event, LayersFetched

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 import filelock
@@ -16,6 +16,7 @@ from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs, Rootfs
 from pytest_zlayer.buildah.process.command import Completed
 from pytest_zlayer.buildah.run_request import Tmpfs, Volume
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.kinds import (
     BindMount,
     CacheMount,

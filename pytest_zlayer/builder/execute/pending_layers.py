@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.cache.layer_cache import CachedLayers, part_name
@@ -18,6 +18,7 @@ from pytest_zlayer.builder.oci.layout import write_layout
 from pytest_zlayer.builder.plan.steps import Step
 from pytest_zlayer.builder.remote.sender import Batch
 from pytest_zlayer.builder.stopping import Interrupted
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.errors import UsageError, ZlayerError
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from pytest_zlayer.buildah.files.rootfs import Rootfs
+from pytest_zlayer.dataclass import dataclass
 
 
 class Content(Protocol):

@@ -7,10 +7,10 @@ import os
 import posixpath
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import BinaryIO, Protocol, runtime_checkable
 
 from pytest_zlayer.buildah.files.rootfs import Entry, Rootfs
+from pytest_zlayer.dataclass import dataclass
 
 # As many links as BuildKit's path resolution follows before it gives up.
 MOST_LINKS = 255

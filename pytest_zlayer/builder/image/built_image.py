@@ -6,7 +6,7 @@ import copy
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from pytest_zlayer.builder.image.results import BuildResult, RunResult
 from pytest_zlayer.builder.oci.chain import HistoryEntry, Layer
 from pytest_zlayer.checks.assertions import ImageAssertions
 from pytest_zlayer.choices import NetworkMode
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.values.platforms import host_platform
 from pytest_zlayer.errors import UsageError

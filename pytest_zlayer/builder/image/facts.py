@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -22,6 +21,7 @@ from pytest_zlayer.builder.oci.layout import write_layout
 from pytest_zlayer.builder.store.mounted_images import MountedImages, SharedImages
 from pytest_zlayer.builder.store.transfers import Transfers
 from pytest_zlayer.checks.waste import LayerFile
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.errors import UsageError
 

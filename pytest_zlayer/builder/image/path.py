@@ -7,12 +7,12 @@ import fnmatch
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from pytest_zlayer.buildah.files.rootfs import Entry, LocalRootfs, Rootfs
 from pytest_zlayer.builder.files.directory import DiskTree
 from pytest_zlayer.builder.files.paths import join, scan
+from pytest_zlayer.dataclass import dataclass
 
 
 class Mode(int):

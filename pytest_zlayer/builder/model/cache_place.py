@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
+
+from pytest_zlayer.dataclass import dataclass
 
 _DIRECTORY = "dir:"
 _DOCKER = "docker://"

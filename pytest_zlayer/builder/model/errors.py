@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from pytest_zlayer.buildah.failures import Failure, disk_full
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import ZlayerError
 
 TAIL_LINES = 40

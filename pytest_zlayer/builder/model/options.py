@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -11,6 +11,7 @@ from typing import Literal
 from pytest_zlayer.builder.model.cache_place import CachePlace
 from pytest_zlayer.builder.model.retry_policy import TRANSFERS, RetryPolicy
 from pytest_zlayer.choices import PullMode
+from pytest_zlayer.dataclass import dataclass
 
 Keep = Literal["all", "failed", "none"]
 _NOTHING: Mapping[str, str] = MappingProxyType({})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 from pytest_zlayer.choices import NETWORK_MODES, PULL_MODES, NetworkMode, PullMode
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.values.references import parse_reference
 from pytest_zlayer.errors import UsageError
 

@@ -9,7 +9,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, Literal
@@ -18,6 +18,7 @@ from pytest_zlayer.builder.files.contents import Content
 from pytest_zlayer.builder.files.paths import join
 from pytest_zlayer.builder.model.errors import CopyError
 from pytest_zlayer.builder.stopping import go_on
+from pytest_zlayer.dataclass import dataclass
 
 LayerKind = Literal[
     "file", "directory", "symlink", "hardlink", "character", "block", "fifo", "whiteout"

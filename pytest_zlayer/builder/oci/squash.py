@@ -7,11 +7,11 @@ import posixpath
 import tarfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_zlayer.builder.oci.chain import Layer
 from pytest_zlayer.builder.stopping import go_on
+from pytest_zlayer.dataclass import dataclass
 
 # OCI image-spec, "layer.md", whiteouts.
 _WHITEOUT = ".wh."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform as host
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +15,7 @@ from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.plan.bases import check_base, with_base
 from pytest_zlayer.builder.plan.context_sources import check_context_sources
 from pytest_zlayer.builder.plan.epoch import source_date_epoch
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile import Diagnostic, parse
 from pytest_zlayer.dockerfile.check_directive import options_of
 from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from pytest_zlayer.builder.context.build_context import Context, DirectoryContext, EmptyContext
@@ -13,6 +13,7 @@ from pytest_zlayer.builder.copy.select import has_wildcard
 from pytest_zlayer.builder.copy.walk import Presence
 from pytest_zlayer.builder.files.paths import clean, follow
 from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile import Add, Copy, Diagnostic, DockerfileError, Word
 from pytest_zlayer.dockerfile.dispatch.instruction import StageState, begin_stage, dispatch
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Protocol
 
 from pytest_zlayer.buildah.errors import EngineError
@@ -14,6 +14,7 @@ from pytest_zlayer.builder.oci.chain import Chain
 from pytest_zlayer.builder.plan.reads import copy_reads, run_reads
 from pytest_zlayer.builder.store.base_images import BaseImage, BaseImageError
 from pytest_zlayer.choices import NetworkMode
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile import Diagnostic, DockerfileError
 from pytest_zlayer.dockerfile.dispatch.instruction import (
     StageState,

@@ -7,7 +7,6 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from pytest_zlayer.builder.remote.blobs import decompress
 from pytest_zlayer.builder.remote.entry import Entry, EntryError
 from pytest_zlayer.builder.remote.place import Fetched, Place
 from pytest_zlayer.builder.remote.use import PlaceUse, is_older
+from pytest_zlayer.dataclass import dataclass
 
 
 class ImportLayers(Protocol):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from pytest_zlayer.builder.remote.entry import Entry
+from pytest_zlayer.dataclass import dataclass
 
 
 class PlaceError(Exception):

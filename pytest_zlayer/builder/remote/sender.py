@@ -10,7 +10,6 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_zlayer.buildah.errors import EngineError
@@ -20,6 +19,7 @@ from pytest_zlayer.builder.remote.entry import Entry, EntryLayer
 from pytest_zlayer.builder.remote.place import Place
 from pytest_zlayer.builder.remote.use import PlaceUse
 from pytest_zlayer.builder.stopping import Interrupted
+from pytest_zlayer.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

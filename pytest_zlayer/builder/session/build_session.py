@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.buildah.errors import EngineError
@@ -29,6 +29,7 @@ from pytest_zlayer.builder.session.prebuild import Prebuild
 from pytest_zlayer.builder.session.resources import SessionResources
 from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.builder.store.base_images import DOCKER_IMAGE
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.stages.graph import stage_label
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.events import (

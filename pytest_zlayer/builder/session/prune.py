@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from pytest_zlayer.builder.cache.layer_cache import REPOSITORY
@@ -14,6 +14,7 @@ from pytest_zlayer.builder.cache.shrink import shrink
 from pytest_zlayer.builder.image.keep import KEPT_CONTAINER, KEPT_REPOSITORY
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.session.resources import SessionResources
+from pytest_zlayer.dataclass import dataclass
 
 _SESSIONS = "localhost/zlayer/"
 _WORKING = "zl-"

@@ -6,7 +6,6 @@ import contextlib
 import platform as host
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from pytest_zlayer.builder.store.archives import (
     unpack_archive,
 )
 from pytest_zlayer.choices import PullMode
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.values.platforms import Platform, host_platform, parse_platform
 from pytest_zlayer.dockerfile.values.references import Reference, parse_reference

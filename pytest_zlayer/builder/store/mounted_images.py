@@ -6,11 +6,12 @@ import contextlib
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.files.rootfs import Rootfs
+from pytest_zlayer.dataclass import dataclass
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import ZlayerError
 
 PackageKind = Literal["deb", "apk", "rpm", "python"]

@@ -7,7 +7,6 @@ import re
 import stat as mode_bits
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,6 +21,7 @@ from pytest_zlayer.checks.structure.model import (
     StructureFile,
     Value,
 )
+from pytest_zlayer.dataclass import dataclass
 
 if TYPE_CHECKING:
     from pytest_zlayer.checks.subjects import Ended, FilePath, HasConfig, HasFiles

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import ZlayerError
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})

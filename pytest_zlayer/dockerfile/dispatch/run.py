@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pytest_zlayer.choices import NetworkMode
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.dispatch.state import StageState
 from pytest_zlayer.dockerfile.dispatch.words import WordReader
 from pytest_zlayer.dockerfile.instructions import Command, Run, ShellForm

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.errors import Diagnostic
 from pytest_zlayer.dockerfile.instructions import (
     Add,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.values.globs import (
     MOST_FOR_REGEX,
     Folders,

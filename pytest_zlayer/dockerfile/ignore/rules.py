@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.ignore.index import NONE, PatternIndex
 from pytest_zlayer.dockerfile.ignore.pattern import IgnorePattern, parse_pattern
 

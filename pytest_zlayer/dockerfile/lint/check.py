@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import platform as host
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, TypedDict
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.check_directive import CheckOptions, options_of
 from pytest_zlayer.dockerfile.dispatch.instruction import apply_expanded, begin_stage, triggers_of
 from pytest_zlayer.dockerfile.dispatch.state import StageState

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.check_directive import CheckOptions
 from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.written import Instruction

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.dispatch.state import StageState
 from pytest_zlayer.dockerfile.dispatch.words import WordReader
 from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules

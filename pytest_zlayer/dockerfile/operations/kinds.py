@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from pytest_zlayer.choices import NetworkMode
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.instructions import AnyInstruction
 from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.written import Heredoc

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.errors import DockerfileError
 from pytest_zlayer.dockerfile.written import Instruction
 

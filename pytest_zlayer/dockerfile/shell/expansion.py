@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.errors import Diagnostic, DockerfileError
 from pytest_zlayer.dockerfile.shell import wildcard
 from pytest_zlayer.dockerfile.shell.word import (

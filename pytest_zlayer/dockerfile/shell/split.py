@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.spaces import SPACES
 
 _SPACE = f"[{re.escape(SPACES)}]"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.values.globs import (
     MOST_FOR_REGEX,
     GlobPart,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.grammar import load_grammar
 
 if TYPE_CHECKING:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from lark import Token
 from lark.common import LexerConf
 from lark.lexer import Lexer
+
+from pytest_zlayer.dataclass import dataclass
 
 _ITEMS = ("ESCAPED", "LAST_ESCAPE", "SINGLE", "UNCLOSED_SINGLE", "QUOTE")
 _OPERATORS = ("CONDITION", "TRIM", "REPLACE", "UNSUPPORTED")

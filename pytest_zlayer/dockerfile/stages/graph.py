@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal, NoReturn
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.errors import Diagnostic, DockerfileError, Phase
 from pytest_zlayer.dockerfile.instructions import AnyInstruction, Dockerfile, Stage
 from pytest_zlayer.dockerfile.operations.kinds import SourceRef

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import platform as host
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.check_directive import check_option_problem
 from pytest_zlayer.dockerfile.errors import Diagnostic, DockerfileError
 from pytest_zlayer.dockerfile.instructions import AnyInstruction, Dockerfile, Onbuild, Stage

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.instructions import AnyInstruction, Copy, Run
 from pytest_zlayer.dockerfile.operations.kinds import SourceRef
 from pytest_zlayer.dockerfile.operations.mounts import mount_from, parse_mount

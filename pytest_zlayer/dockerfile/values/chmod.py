@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from pytest_zlayer.dataclass import dataclass
 
 _SETUID, _SETGID, _STICKY = 0o4000, 0o2000, 0o1000
 _EXECUTE = 0o111

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit, urlunsplit
+
+from pytest_zlayer.dataclass import dataclass
 
 _PASSWORD = re.compile(r"(://[^/\s:@]*):[^/\s]*@")
 # Where there is only one word it is a token; of ssh it is the name of a user.

@@ -7,8 +7,9 @@ can interrupt it; the expressions of Go, by whose rules patterns are read, do no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from pytest_zlayer.dataclass import dataclass
 
 # With so many wildcards of any length a regular expression is still quick.
 MOST_FOR_REGEX = 2

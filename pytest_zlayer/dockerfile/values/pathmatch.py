@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
+
+from pytest_zlayer.dataclass import dataclass
 
 BAD_PATTERN = "syntax error in pattern"
 

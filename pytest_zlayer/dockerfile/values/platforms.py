@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import unquote
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.values.quoting import go_quote
 
 _COMPONENT_PATTERN = "^[A-Za-z0-9_.-]+$"

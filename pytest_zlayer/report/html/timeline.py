@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.report.html.markup import element, escaped
 from pytest_zlayer.report.model import Build, Run, Stage, Step
 from pytest_zlayer.report.units import seconds_text

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout
 from pytest_zlayer.buildah.failures import Failure
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.services.podman.short_path import ShortPath
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from pytest_zlayer.buildah.agent.services import podman_options, podman_variable
 from pytest_zlayer.buildah.commands.probe import Memory, binary_key
 from pytest_zlayer.buildah.commands.probe_container import exit_zero
 from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.services.podman.commands import Podman, reason_of
 from pytest_zlayer.services.podman.configuration import has_own_places, write_configuration
 from pytest_zlayer.services.podman.short_path import ShortPath

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_zlayer.buildah.agent.services import LONGEST_PATH, leads, short_links
+from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.services.errors import ServiceRefused
 
 
