@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_zlayer.cli.options import STORAGE, add_settings, read_settings
 from pytest_zlayer.cli.output import show, tell
+from pytest_zlayer.errors import UsageError
+from pytest_zlayer.inputs.option_values import to_place, to_span
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.session.prune import StoreItem
     from pytest_zlayer.cli.options import Verbs
 
+T = TypeVar("T")
+_REMOTE = "instead of the store: a cache place, dir:PATH or REGISTRY/REPOSITORY"
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _AGES = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (0.0, "s"))
 
@@ -21,6 +26,7 @@ _AGES = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (0.0, "s"))
 def add_verbs(verbs: Verbs) -> None:
     """Add the verbs to the parser."""
     listing = verbs.add_parser("ps", help="list what pytest-zlayer has in the store")
+    listing.add_argument("--remote", metavar="PLACE", help=_REMOTE)
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.set_defaults(run=run_ps)
     pruning = verbs.add_parser(
@@ -32,6 +38,13 @@ def add_verbs(verbs: Verbs) -> None:
     pruning.add_argument("--cache", action="store_true", help="all cached layers")
     pruning.add_argument("--kept", action="store_true", help="what --zlayer-keep kept")
     pruning.add_argument("--all", action="store_true", help="both")
+    pruning.add_argument("--remote", metavar="PLACE", help=f"{_REMOTE}; see --max-age")
+    pruning.add_argument(
+        "--max-age",
+        metavar="TIME",
+        default="14d",
+        help="with --remote: entries made longer ago are removed (default: 14d)",
+    )
     pruning.add_argument("--json", action="store_true", help="as JSON")
     pruning.set_defaults(run=run_prune)
     add_settings(listing, STORAGE)
@@ -42,7 +55,14 @@ def run_ps(arguments: argparse.Namespace) -> int:
     """List what is there."""
     from pytest_zlayer.builder.session.prune import list_store
 
-    items = list_store(read_settings(arguments).build_options())
+    options = read_settings(arguments).build_options()
+    if arguments.remote:
+        from pytest_zlayer.builder.session.remote_places import list_place
+
+        place = _converted("--remote", to_place, arguments.remote)
+        _show(list_place(options, place), arguments.json, f"there are no layers in {place}")
+        return 0
+    items = list_store(options)
     _show(items, arguments.json, "pytest-zlayer has nothing in the store")
     return 0
 
@@ -51,14 +71,29 @@ def run_prune(arguments: argparse.Namespace) -> int:
     """Remove things and list what was removed."""
     from pytest_zlayer.builder.session.prune import prune
 
+    options = read_settings(arguments).build_options()
+    if arguments.remote:
+        from pytest_zlayer.builder.session.remote_places import prune_place
+
+        place = _converted("--remote", to_place, arguments.remote)
+        age = _converted("--max-age", to_span, arguments.max_age)
+        _show(prune_place(options, place, age), arguments.json, "there was nothing to remove")
+        return 0
     items = prune(
-        read_settings(arguments).build_options(),
+        options,
         cache=arguments.cache,
         kept=arguments.kept,
         everything=arguments.all,
     )
     _show(items, arguments.json, "there was nothing to remove")
     return 0
+
+
+def _converted(flag: str, convert: Callable[[str], T], text: str) -> T:
+    try:
+        return convert(text)
+    except ValueError as problem:
+        raise UsageError(f"{flag}: {problem}, not {text!r}") from problem
 
 
 def _show(items: list[StoreItem], as_json: bool, nothing: str) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from pytest_zlayer.buildah.commands.skopeo import Skopeo, SkopeoMissing, find_skopeo
+from pytest_zlayer.buildah.commands.skopeo import SkopeoMissing, find_skopeo
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.builder.cache.layer_cache import CachedLayers, LayerCache
 from pytest_zlayer.builder.model.cache_place import CachePlace, DirectoryPlace
@@ -53,7 +53,6 @@ class RemoteCache:
         self._scratch = scratch
         self._tell = tell
         self._stop = stop
-        self._skopeo: Skopeo | None = None
         self._warned = False
         self._uses: dict[CachePlace, PlaceUse[Place]] = {}
         self._ending = threading.Event()
@@ -144,20 +143,14 @@ class RemoteCache:
         if isinstance(place, DirectoryPlace):
             return DirectoryCache(place.path)
         try:
-            self._skopeo = self._skopeo or find_skopeo(
-                self._engine.process, self._options.environment, authfile=self._options.authfile
+            return registry_cache(
+                place.repository, self._engine, self._options, self._scratch / "fetched"
             )
         except SkopeoMissing:
             if not self._warned:
                 self._warned = True
                 self._warn(str(place), _NO_SKOPEO)
             return None
-        return RegistryCache(
-            place.repository,
-            self._skopeo,
-            self._scratch / "fetched",
-            self._options.transfer_timeout,
-        )
 
     def _warn(self, place: str, message: str) -> None:
         self._problem(place, message, warning=True)
@@ -169,3 +162,15 @@ class RemoteCache:
         self._tell(
             CachePlaceProblem(build_id="", image="", place=place, message=message, warning=warning)
         )
+
+
+def registry_cache(
+    repository: str, engine: Engine, options: BuildOptions, scratch: Path
+) -> RegistryCache:
+    """The entries in a repository of a registry.
+
+    Raises:
+        SkopeoMissing: skopeo, which carries them, is not installed.
+    """
+    skopeo = find_skopeo(engine.process, options.environment, authfile=options.authfile)
+    return RegistryCache(repository, skopeo, scratch, options.transfer_timeout)

@@ -20,7 +20,13 @@ _SESSIONS = "localhost/zlayer/"
 _WORKING = "zl-"
 
 ItemKind = Literal[
-    "cache", "kept image", "kept container", "session image", "session container", "dead session"
+    "cache",
+    "remote layers",
+    "kept image",
+    "kept container",
+    "session image",
+    "session container",
+    "dead session",
 ]
 
 
