@@ -184,7 +184,9 @@ class Engine:
         """A name no other container has, by which everybody can tell whose it is."""
         return f"{self.prefix}{next(self._numbers)}-{secrets.token_hex(3)}-"
 
-    def from_image(self, image: str, *, platform: str | None = None) -> str:
+    def from_image(
+        self, image: str, *, platform: str | None = None, limits: arguments.Limits | None = None
+    ) -> str:
         """Makes a working container of an image in the store, or of ``scratch``; its name.
 
         Nothing is pulled. buildah would run the ONBUILD triggers of the image at this point, so
@@ -192,7 +194,8 @@ class Engine:
         """
         if image != "scratch" and image not in self._without_triggers:
             self._refuse_triggers(self.inspect_image(image))
-        return containers.from_image(self._commander, self.new_container_name(), image, platform)
+        name = self.new_container_name()
+        return containers.from_image(self._commander, name, image, platform, limits)
 
     def _refuse_triggers(self, found: ImageRecord) -> None:
         if (found.config.get("config") or {}).get("OnBuild"):

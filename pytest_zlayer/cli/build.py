@@ -82,6 +82,16 @@ def add_verbs(verbs: Verbs) -> None:
         help="agent for RUN --mount=type=ssh (default: the one of SSH_AUTH_SOCK)",
     )
     add("--network", choices=NETWORK_MODES, help="network of RUN steps")
+    add("--shm-size", metavar="SIZE", help="size of /dev/shm in RUN steps (64m)")
+    add(
+        "--ulimit",
+        action="append",
+        default=[],
+        metavar="NAME=SOFT[:HARD]",
+        help="limit of RUN steps",
+    )
+    add("--add-host", action="append", default=[], metavar="NAME:ADDRESS", help="host of RUN steps")
+    add("-m", "--memory", metavar="SIZE", help="limit of memory of RUN steps (512m)")
     add("--format", choices=("oci", "docker"), help="format of the image")
     add("--squash", action="store_true", help="one layer for everything this build adds")
     add("--layers", metavar="POLICY", help="how layers are made (each: one an instruction)")
@@ -142,6 +152,10 @@ def spec_of(arguments: argparse.Namespace, settings: Settings) -> ImageSpec:
         "format": arguments.format,
         "squash": arguments.squash,
         "layers": arguments.layers,
+        "shm_size": arguments.shm_size,
+        "ulimits": tuple(arguments.ulimit),
+        "add_hosts": tuple(arguments.add_host),
+        "memory": arguments.memory,
     }
     return declare(args, values, place=here(), what="build")
 

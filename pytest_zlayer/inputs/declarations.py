@@ -61,6 +61,10 @@ if TYPE_CHECKING:
         squash: bool
         layers: str | None
         ref: str | None
+        shm_size: str | None
+        ulimits: Sequence[str]
+        add_hosts: Sequence[str]
+        memory: str | None
 
 
 class ImageMarker(Protocol):
@@ -92,6 +96,10 @@ class ImageMarker(Protocol):
         squash: bool = False,
         layers: str | None = None,
         ref: str | None = None,
+        shm_size: str | None = None,
+        ulimits: Sequence[str] = (),
+        add_hosts: Sequence[str] = (),
+        memory: str | None = None,
         matrix: Mapping[str, Sequence[str | int]] | None = None,
     ) -> object: ...
 
@@ -334,6 +342,10 @@ _PLAIN: Mapping[str, Callable[[str, Any], Any]] = {
     "format": as_text,
     "squash": as_bool,
     "layers": as_text,
+    "shm_size": as_text,
+    "ulimits": as_texts,
+    "add_hosts": as_texts,
+    "memory": as_text,
 }
 _PLACED: Mapping[str, Callable[[str, Any, Place], Any]] = {
     "base": _as_base,

@@ -65,6 +65,35 @@ def source(name: str) -> str:
     return name if name.startswith(_TRANSPORTS) else image(name)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the commands in a container may take, in the words of ``docker build``."""
+
+    shm_size: str | None = None
+    ulimits: tuple[str, ...] = ()
+    add_hosts: tuple[str, ...] = ()
+    memory: str | None = None
+
+    def words(self) -> list[str]:
+        """Options of ``buildah from``."""
+        words = []
+        for flag, size in (("--shm-size", self.shm_size), ("--memory", self.memory)):
+            if size is not None:
+                words += [flag, _with_unit(size)]
+        for limit in self.ulimits:
+            words += ["--ulimit", limit]
+        for host in self.add_hosts:
+            name, _, address = host.replace("=", ":", 1).partition(":")
+            words += ["--add-host", f"{name}:{address.strip('[]')}"]
+        return words
+
+
+def _with_unit(size: str) -> str:
+    """A size as buildah wants it: one letter after the number (``64m``, never ``64MB``)."""
+    number, unit = re.fullmatch(r"([0-9]+)([a-z]*)", size.lower()).groups()  # type: ignore[union-attr]  # checked where it was declared
+    return f"{number}{unit[:1] or 'b'}"
+
+
 def platform_options(platform: str | None) -> list[str]:
     """``--platform`` when one is asked for."""
     return [] if platform is None else ["--platform", platform]

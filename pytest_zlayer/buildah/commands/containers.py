@@ -22,12 +22,19 @@ from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.buildah.storage.records import parse_containers
 
 
-def from_image(commander: Commander, name: str, image: str, platform: str | None) -> str:
+def from_image(
+    commander: Commander,
+    name: str,
+    image: str,
+    platform: str | None,
+    limits: arguments.Limits | None = None,
+) -> str:
     """``buildah from`` without ever asking a registry; the name of the container."""
     wanted = image if image == "scratch" else arguments.image(image)
     words = [
         "from", "--quiet", "--pull=never", "--http-proxy=false",
-        "--name", name, *arguments.platform_options(platform), wanted,
+        "--name", name, *arguments.platform_options(platform),
+        *(limits.words() if limits is not None else ()), wanted,
     ]  # fmt: skip
     leaves = traces.of_from(commander, wanted)
     try:

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pytest_zlayer.buildah.commands.arguments import Limits
 from pytest_zlayer.buildah.files.changes import AgentChanges, Change, LocalChanges
 from pytest_zlayer.buildah.files.rootfs import AgentRootfs, Entry, LocalRootfs
 from pytest_zlayer.builder.execute.build import Build
+from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.oci.chain import Layer
 from pytest_zlayer.builder.oci.difference import difference
 from pytest_zlayer.builder.oci.layer import LayerEntry
+
+
+def _limits(spec: ImageSpec) -> Limits | None:
+    found = Limits(
+        shm_size=spec.shm_size,
+        ulimits=spec.ulimits,
+        add_hosts=spec.add_hosts,
+        memory=spec.memory,
+    )
+    return found if found.words() else None
 
 
 class WorkingContainer:
@@ -23,7 +35,7 @@ class WorkingContainer:
 
     def __init__(self, build: Build, image: str) -> None:
         engine = build.engine
-        self.name = engine.from_image(image)
+        self.name = engine.from_image(image, limits=_limits(build.plan.spec))
         build.views.hold(self.name)
         self.files: LocalRootfs | AgentRootfs = engine.mount(self.name)
         self.size = 0

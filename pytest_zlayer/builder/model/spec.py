@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
@@ -14,6 +15,9 @@ from pytest_zlayer.dockerfile.values.references import parse_reference
 from pytest_zlayer.errors import UsageError
 
 ImageFormat = Literal["oci", "docker"]
+_SIZE = re.compile(r"[0-9]+[bkmg]?b?", re.IGNORECASE)
+_ULIMIT = re.compile(r"[a-z]+=(?:-1|[0-9]+)(?::(?:-1|[0-9]+))?")
+_HOST = re.compile(r"[A-Za-z0-9_.-]+[:=](?:[0-9.]+|\[?[0-9A-Fa-f:]+\]?)")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -61,6 +65,9 @@ class ImageSpec:
             format can (HEALTHCHECK, SHELL, ONBUILD).
         squash: one layer for everything this build adds.
         layers: layering policy; ``None``: as configured (``each``).
+        shm_size, memory: size of ``/dev/shm`` and limit of memory of RUN steps (``64m``).
+        ulimits: limits of RUN steps, ``nofile=1024:2048``.
+        add_hosts: host names of RUN steps, ``name:address``.
         ref: a ready image; nothing is built and only ``name``, ``pull`` and ``platform`` apply.
     """
 
@@ -87,10 +94,15 @@ class ImageSpec:
     squash: bool = False
     layers: str | None = None
     ref: str | None = None
+    shm_size: str | None = None
+    ulimits: tuple[str, ...] = ()
+    add_hosts: tuple[str, ...] = ()
+    memory: str | None = None
 
     def __post_init__(self) -> None:
         for tag in self.tags:
             _check_tag(tag)
+        _check_limits(self)
         if self.text is not None and self.dockerfile is not None:
             raise UsageError("an image takes either text or dockerfile, not both")
         if self.pull is not None and self.pull not in PULL_MODES:
@@ -124,6 +136,18 @@ class ImageSpec:
         """The images that have to be there before this one can be built."""
         named = (self.base, *self.build_contexts.values())
         return tuple(one for one in named if isinstance(one, ImageSpec))
+
+
+def _check_limits(spec: ImageSpec) -> None:
+    for name, value in (("shm_size", spec.shm_size), ("memory", spec.memory)):
+        if value is not None and not _SIZE.fullmatch(value):
+            raise UsageError(f"{name} must be a size such as 64m or 1g, not {value!r}")
+    for value in spec.ulimits:
+        if not _ULIMIT.fullmatch(value):
+            raise UsageError(f"ulimits: expected NAME=SOFT[:HARD], not {value!r}")
+    for value in spec.add_hosts:
+        if not _HOST.fullmatch(value):
+            raise UsageError(f"add_hosts: expected NAME:ADDRESS, not {value!r}")
 
 
 def _plain(value: Any) -> Any:

@@ -142,6 +142,7 @@ class PlanSettings:
         platform: of the image.
         scope: keeps cached layers apart from those of other scopes.
         source_date_epoch: the latest time that files in new layers have.
+        limits: what RUN steps may take, and the hosts they know by name.
     """
 
     cache_mounts: tuple[str, ...] = ()
@@ -149,6 +150,7 @@ class PlanSettings:
     platform: str = ""
     scope: str = ""
     source_date_epoch: int | None = None
+    limits: tuple[str, ...] = ()
 
     def root_key(self, kind: str, name: str) -> str:
         """The key that all keys of stages beginning here depend on."""
@@ -211,7 +213,8 @@ class StagePlanner:
                 case RunOperation():
                     operation = self._with_defaults(operation)
                     with self._at(instruction.span):
-                        key = key_of(key, *run_reads(operation, self._source_key))
+                        reads = run_reads(operation, self._source_key)
+                        key = key_of(key, *reads, *self._settings.limits)
                 case CopyOperation():
                     with self._at(instruction.span):
                         selection, reads = self._copy_reads(operation)
