@@ -137,7 +137,10 @@ def pytest_runtest_makereport(
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitCode) -> None:
     state = state_of(session.config)
     stopped = exitstatus == pytest.ExitCode.INTERRUPTED or session.shouldstop or session.shouldfail
-    state.close(failed=session.testsfailed > 0, hurry=bool(stopped))
+    try:
+        state.close(failed=session.testsfailed > 0, hurry=bool(stopped))
+    except KeyboardInterrupt:  # the agent removes what is left
+        session.exitstatus = pytest.ExitCode.INTERRUPTED
     if state.failed and not session.exitstatus:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if state.signal is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -124,6 +125,8 @@ class PretendedSession:
 
     def close(self, failed: bool = False, **_: bool) -> None:
         note(f"closed{' after a failure' if failed else ''}")
+        if "STANDIN_SIGNAL" in os.environ:
+            signal.raise_signal(int(os.environ["STANDIN_SIGNAL"]))
         if "STANDIN_TROUBLE" in os.environ:
             raise ZlayerError("the store is read-only", hint="mount it again")
         if self.options.keep == "all":

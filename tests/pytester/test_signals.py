@@ -43,6 +43,20 @@ def test_a_signal_during_a_build_closes_the_session(project, number, code):
     assert "no tests ran" in done.stdout
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 2), (signal.SIGTERM, 128 + 15)])
+def test_a_signal_while_everything_is_removed_shows_no_traceback(project, number, code):
+    project.pytester.makepyfile(TEST.replace("RUN forever", ""))
+    command = [sys.executable, "-m", "pytest", "-p", "standin", "-p", "no:hypothesispytest"]
+    done = subprocess.run(
+        command, cwd=project.path, env={**os.environ, "STANDIN_SIGNAL": str(int(number))},
+        capture_output=True, text=True, timeout=60, check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_are_given_back(project, number):
     before = signal.getsignal(number)
