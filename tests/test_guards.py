@@ -300,6 +300,7 @@ def documentation(name: str) -> str:
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("pytest_zlayer_")]
 FIXTURES = ["zlayer_image", "zlayer_images", "zlayer_container", "zlayer_build", "zlayer_engine"]
+FIXTURES += ["zlayer_service", "zlayer_services", "zlayer_network"]
 
 
 def test_every_hook_is_documented() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import platform
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from pytest_zlayer.buildah.commands.commander import LAYERS, Commander
 from pytest_zlayer.buildah.commands.images import Unnamed
 from pytest_zlayer.buildah.commands.isolation_kinds import Isolation
 from pytest_zlayer.buildah.commands.probe import Features, Memory
+from pytest_zlayer.buildah.commands.probe_container import waiting_program
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable, ImageNotKnown
 from pytest_zlayer.buildah.failures import Failure, says_not_known
 from pytest_zlayer.buildah.files.changes import AgentChanges, LocalChanges
@@ -46,7 +48,7 @@ from pytest_zlayer.buildah.storage.records import (
     parse_image,
     parse_images,
 )
-from pytest_zlayer.choices import PullMode
+from pytest_zlayer.choices import NetworkMode, PullMode
 
 __all__ = [
     "Completed",
@@ -218,6 +220,30 @@ class Engine:
             EngineError: buildah itself failed, or :meth:`interrupt` ended the command.
         """
         return self._runs.run(request)
+
+    def keep_open(self, container: str, network: NetworkMode) -> RunningContainer | None:
+        """Starts a process in a working container that does nothing and does not end.
+
+        Beside it commands can be run whose own processes stay. ``None`` where that needs more than
+        buildah: without an OCI runtime, or on a machine for which there is no such program.
+        """
+        program = waiting_program(platform.machine())
+        if program is None or not self._runs.is_direct:
+            return None
+        file = self.tmpdir / "wait"
+        if not file.exists():
+            unfinished = self.tmpdir / f"wait.{secrets.token_hex(4)}"
+            unfinished.write_bytes(program)
+            unfinished.chmod(0o755)
+            unfinished.replace(file)
+        # Below /dev nothing stays of the place where it is mounted.
+        where = "/dev/zlayer-wait"
+        return self.start(
+            RunRequest(
+                container, [where], user="0:0", workdir="/", network=network,
+                volumes=[Volume(file, where, readonly=True)],
+            )
+        )  # fmt: skip
 
     def start(self, request: RunRequest) -> RunningContainer:
         """Starts a command in a working container, in the background.

@@ -80,6 +80,8 @@ class RunRequest:
         on_line: called with ``stdout`` or ``stderr`` and each line as it comes.
         log: gets both streams as they come, raw.
         stdout, stderr: get one of the streams each, raw.
+        afterwards: called as ``on_line`` with what processes that it has left running write later,
+            where these are not ended with it.
     """
 
     container: str
@@ -98,6 +100,7 @@ class RunRequest:
     log: ByteSink | None = None
     stdout: ByteSink | None = None
     stderr: ByteSink | None = None
+    afterwards: LineSink | None = None
 
     def __post_init__(self) -> None:
         """Refuses what no process can be started with.

@@ -30,6 +30,8 @@ from pytest_zlayer.buildah.runtime.validity import fingerprint
 from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.choices import NetworkMode
 
+# Seconds between two looks whether a command has ended instead of having begun.
+_LOOK = 0.1
 Mounted = LocalRootfs | AgentRootfs
 
 
@@ -217,12 +219,14 @@ class Runs:
         if direct is not None:
             with suppress(NotUnderstood, OSError):
                 prepared = self._prepare(direct, request)
-                process = self._commander.runner.start(prepared.request)
-                return RunningContainer(self, request, process, prepared)
+                begun = threading.Event()
+                wanted = replace(prepared.request, on_start=lambda _: begun.set())
+                process = self._commander.runner.start(wanted)
+                return RunningContainer(self, request, process, prepared, begun)
         wanted = containers.run_request(
             self._commander, request, isolation, self._storage, self._tmpdir
         )
-        return RunningContainer(self, request, self._commander.runner.start(wanted), None)
+        return RunningContainer(self, request, self._commander.runner.start(wanted))
 
     def run_beside(self, started: Prepared | None, request: RunRequest) -> Completed:
         """Runs another command in a container in which one runs already.
@@ -255,12 +259,18 @@ class RunningContainer:
     """
 
     def __init__(
-        self, runs: Runs, request: RunRequest, process: Process, prepared: Prepared | None
+        self,
+        runs: Runs,
+        request: RunRequest,
+        process: Process,
+        prepared: Prepared | None = None,
+        begun: threading.Event | None = None,
     ) -> None:
         self.request = request
         self._runs = runs
         self._process = process
         self._prepared = prepared
+        self._begun = begun
 
     @property
     def running(self) -> bool:
@@ -296,4 +306,10 @@ class RunningContainer:
 
         With an OCI runtime it shares processes and namespaces (``exec``), else only files.
         """
+        self._wait_for_begin()
         return self._runs.run_beside(self._prepared if self.running else None, request)
+
+    def _wait_for_begin(self) -> None:
+        """Nothing can be run in a container that the runtime is just making."""
+        while self._begun is not None and self.running and not self._begun.wait(_LOOK):
+            pass

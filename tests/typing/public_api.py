@@ -15,8 +15,11 @@ from pytest_zlayer import (
     ImagePath,
     ImageSpec,
     RunResult,
+    Service,
     StepResult,
     image_fixture,
+    ready,
+    service_fixture,
 )
 from pytest_zlayer.dockerfile import Dockerfile, DockerfileError, expand, parse
 
@@ -45,6 +48,20 @@ def commands_have_results(image: Image) -> None:
         assert_type(container, Container)
         assert_type(container.run("id", check=False), RunResult)
         assert_type(container.copy_out("/etc/passwd", "passwd"), Path)
+
+
+def services_run(image: Image) -> None:
+    with image.serve("web", port=80, ready=ready.all(ready.port(), ready.http("/"))) as service:
+        assert_type(service, Service)
+        assert_type(service.url("/x"), str)
+        assert_type(service.address(80), tuple[str, int])
+        assert_type(service.ports, Mapping[int, int])
+        assert_type(service.exit_code, int | None)
+        assert_type(service.run("id"), RunResult)
+        service.wait(lambda one: one.running, timeout=5)
+
+
+database = service_fixture("services/db", port=5432, ready=ready.log("ready"))
 
 
 def files_are_paths(image: Image) -> None:

@@ -24,6 +24,21 @@ _EXIT_ZERO = {
     # mov x0, #0; mov x8, #93; svc #0
     "aarch64": (183, bytes.fromhex("000080d2 a80b80d2 010000d4")),
 }
+# A program that waits for ever, and collects the children that have become its own.
+_WAIT = {
+    # loop: wait4(-1, 0, 0, 0); poll(0, 0, 50); jmp loop
+    "x86_64": (
+        62,
+        bytes.fromhex(
+            "bfffffffff 31f6 31d2 4531d2 b83d000000 0f05 31ff 31f6 ba32000000 b807000000 0f05 ebdb"
+        ),
+    ),
+    # loop: ppoll(0, 0, 0, 0, 0); b loop
+    "aarch64": (
+        183,
+        bytes.fromhex("000080d2 010080d2 020080d2 030080d2 040080d2 280980d2 010000d4 f9ffff17"),
+    ),
+}
 
 
 class Probe:
@@ -104,9 +119,18 @@ class Probe:
 
 def exit_zero(machine: str) -> bytes | None:
     """A program for this kind of machine, ``None`` where we have none."""
-    if machine not in _EXIT_ZERO:
+    return _program(_EXIT_ZERO.get(machine))
+
+
+def waiting_program(machine: str) -> bytes | None:
+    """A program for this kind of machine that does not end, ``None`` where we have none."""
+    return _program(_WAIT.get(machine))
+
+
+def _program(known: tuple[int, bytes] | None) -> bytes | None:
+    if known is None:
         return None
-    number, code = _EXIT_ZERO[machine]
+    number, code = known
     start = 0x400000
     size = 64 + 56 + len(code)
     header = struct.pack(

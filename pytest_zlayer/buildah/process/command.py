@@ -21,7 +21,13 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure, own_line
 from pytest_zlayer.buildah.process.agent_client import KILLED, AgentClient
 from pytest_zlayer.buildah.process.interruption import Interruption, current
-from pytest_zlayer.buildah.process.output import Holdback, LineSink, LineSplitter, Tail
+from pytest_zlayer.buildah.process.output import (
+    Holdback,
+    LineSink,
+    LineSplitter,
+    Tail,
+    read_to_the_end,
+)
 from pytest_zlayer.dataclass import dataclass
 
 _CHUNK = 64 * 1024
@@ -103,6 +109,7 @@ class Request:
         hide_own_lines: leave out what buildah itself adds to the end of a failed RUN.
         brief: it works on this machine's storage only: an interruption lets it come to its end.
         lasting: what it leaves running goes on until the session ends.
+        afterwards: called with stream and line for what processes that it has left write later.
         detached: ``argv`` ends at once, and what it has started is the command.
         on_start: called with the number of the process as soon as that is known.
     """
@@ -121,6 +128,7 @@ class Request:
     hide_own_lines: bool = False
     brief: bool = False
     lasting: bool = False
+    afterwards: LineSink | None = None
     detached: Detached | None = None
     on_start: Callable[[int], None] | None = None
 
@@ -379,7 +387,19 @@ class _Running:
                 self.stop()
                 deadline = time.monotonic() + _ENDING
         self._drain()
+        if self.request.afterwards is not None:
+            self._read_on(self.request.afterwards)
         return self._outcome()
+
+    def _read_on(self, sink: LineSink) -> None:
+        """Leaves what is still open to a thread: processes that go on hold the other ends."""
+        still = {os.dup(key.fd): self._streams[key.fd].name for key in self._open_streams()}
+        if still:
+            thread = threading.Thread(target=read_to_the_end, args=[still, sink], daemon=True)
+            thread.start()
+
+    def _open_streams(self) -> list[selectors.SelectorKey]:
+        return [key for key in self._selector.get_map().values() if key.fd in self._streams]
 
     def end(self) -> None:
         """Ends the command and waits until it is gone; its output no longer matters."""

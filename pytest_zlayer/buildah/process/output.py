@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import os
+import selectors
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 LineSink = Callable[[str, str], None]
 
@@ -92,3 +94,19 @@ class Holdback:
         for line in self._held:
             self._sink(line)
         self._held = []
+
+
+def read_to_the_end(streams: Mapping[int, str], sink: LineSink) -> None:
+    """Passes on the lines of pipes until nobody can write to them any more, and closes them."""
+    splitters = {descriptor: LineSplitter() for descriptor in streams}
+    with selectors.DefaultSelector() as selector:
+        for descriptor in streams:
+            selector.register(descriptor, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _ in selector.select():
+                data = os.read(key.fd, LONGEST_LINE)
+                for line in splitters[key.fd].feed(data, final=not data):
+                    sink(streams[key.fd], line)
+                if not data:
+                    selector.unregister(key.fd)
+                    os.close(key.fd)

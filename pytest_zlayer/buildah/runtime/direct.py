@@ -133,6 +133,7 @@ class DirectRuntime:
             log=run.log,
             stdout=run.stdout,
             stderr=run.stderr,
+            afterwards=run.afterwards,
             detached=Detached(
                 pid_file=pid_file,
                 state=str(self.state / identifier) if keeps_state else "",

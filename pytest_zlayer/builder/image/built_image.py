@@ -197,7 +197,7 @@ class Image(ImageAssertions):
             CommandFailed: see ``check``.
             EngineTimeout: it took longer than ``timeout``.
         """
-        with self.container() as container:
+        with self._store.container(self) as container:
             return container.run(
                 cmd,
                 env=env,
@@ -285,8 +285,11 @@ class Image(ImageAssertions):
         )  # fmt: skip
 
     def container(self) -> AbstractContextManager[Container]:
-        """A working container of this image, removed at the end of the ``with`` block."""
-        return self._store.container(self)
+        """A working container of this image, removed at the end of the ``with`` block.
+
+        What a command leaves running, such as a server, is there for the next command.
+        """
+        return self._store.container(self, lasting=True)
 
     def path(self, path: str) -> ImagePath:
         """A file of the image, in pathlib's manner; needs no shell in the image."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_zlayer.buildah.errors import EngineTimeout
 from pytest_zlayer.buildah.failures import Failure
@@ -21,20 +22,28 @@ from pytest_zlayer.errors import UsageError
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Completed, Engine
+    from pytest_zlayer.buildah.runs import RunningContainer
     from pytest_zlayer.checks.packages.record import Package
 
 _NO_VALUES: Mapping[str, str] = {}
 _DEFAULT_SHELL = ("/bin/sh", "-c")
+# Lines that are remembered of what commands write.
+_LOG_LINES = 20_000
 
 
 class Container(Assertions):
     """A container in which commands run one after the other on the same files."""
 
-    def __init__(self, image: ImageLike, name: str, engine: Engine) -> None:
+    def __init__(
+        self, image: ImageLike, name: str, engine: Engine, *, lasting: bool = False
+    ) -> None:
         self.image = image
         self.name = name
         self._engine = engine
         self._rootfs: Rootfs | None = None
+        # What keeps processes alive that a command leaves running, for each network.
+        self._open: dict[str, RunningContainer | None] | None = {} if lasting else None
+        self._lines: deque[tuple[str, str]] = deque(maxlen=_LOG_LINES)
 
     def run(
         self,
@@ -54,6 +63,11 @@ class Container(Assertions):
         argv = self._argv(cmd)
         stdout: list[str] = []
         stderr: list[str] = []
+
+        def take(stream: str, line: str) -> None:
+            self._lines.append((stream, line))
+            (stdout if stream == "stdout" else stderr).append(line)
+
         request = RunRequest(
             self.name,
             argv,
@@ -63,10 +77,11 @@ class Container(Assertions):
             volumes=[_volume(source, target) for source, target in mounts.items()],
             network=network,
             stdin=input.encode() if isinstance(input, str) else input,
-            on_line=lambda stream, line: (stdout if stream == "stdout" else stderr).append(line),
+            on_line=take,
+            afterwards=lambda stream, line: self._lines.append((stream, line)),
             timeout=timeout,
         )
-        done = self._engine.run(request)
+        done = self._run(request)
         if done.timed_out:
             raise timeout_of(self.image.label, argv, done)
         result = RunResult(
@@ -75,6 +90,41 @@ class Container(Assertions):
         if check and result.exit_code != 0:
             raise CommandFailed(self.image.label, result)
         return result
+
+    def _run(self, request: RunRequest) -> Completed:
+        """Run a command, where possible so that its own processes can stay."""
+        if self._open is None or request.volumes:
+            return self._engine.run(request)
+        if request.network not in self._open:
+            self._open[request.network] = self._engine.keep_open(self.name, request.network)
+        beside = self._open[request.network]
+        return self._engine.run(request) if beside is None else beside.run(request)
+
+    def close(self) -> None:
+        """End what commands have left running."""
+        running = (self._open or {}).values()
+        for one in running:
+            if one is not None:
+                one.stop()
+        self._open = {} if self._open is not None else None
+
+    def logs(
+        self, *, stream: Literal["stdout", "stderr"] | None = None, tail: int | None = None
+    ) -> str:
+        """What commands have written, with what they have left running: the newest lines.
+
+        Args:
+            stream: one of the two; by default both, in order.
+            tail: only the last lines.
+        """
+        lines = [text for name, text in list(self._lines) if stream in (None, name)]
+        return _joined(lines if tail is None else lines[max(0, len(lines) - tail) :])
+
+    def testinfra(self) -> Any:
+        """A host of pytest-testinfra whose commands run inside (extra ``testinfra``)."""
+        from pytest_zlayer.services.testinfra import host_of
+
+        return host_of(self.label, self.run)
 
     @property
     def label(self) -> str:

@@ -145,12 +145,17 @@ class ImageStore:
         return self._mounted.rootfs(self.runnable_image(image_id))
 
     @contextmanager
-    def container(self, image: ImageLike) -> Iterator[Container]:
-        """A working container of ``image``, removed afterwards."""
+    def container(self, image: ImageLike, *, lasting: bool = False) -> Iterator[Container]:
+        """A working container of ``image``, removed afterwards.
+
+        ``lasting``: what a command leaves running is there for the next one.
+        """
         name = self.engine.from_image(self.runnable_image(image.native_id))
+        container = Container(image, name, self.engine, lasting=lasting)
         try:
-            yield Container(image, name, self.engine)
+            yield container
         finally:
+            container.close()
             self.engine.remove_containers(name)
 
     def runnable_image(self, image_id: str) -> str:
