@@ -31,8 +31,8 @@ class Diagnostic:
 
     def render_in(self, lines: Sequence[str], filename: str | None) -> str:
         """``render`` for a text that is split into its lines already."""
-        head = f"{filename or 'Dockerfile'}:{self.span.line}:{self.span.column}: {self.message}"
-        shown = [head, *_excerpt(lines, self.span)]
+        where = f"{filename or 'Dockerfile'}:{self.span.line}:{self.span.column}"
+        shown = [f"{where}: {harmless(self.message)}", *_excerpt(lines, self.span)]
         if self.hint:
             shown.append(f"hint: {self.hint}")
         return "\n".join(shown)
@@ -59,6 +59,14 @@ class DockerfileError(ZlayerError):
         super().__init__("\n".join(one.render_in(lines, filename) for one in self.diagnostics))
 
 
+def harmless(text: str) -> str:
+    """The text with a mark in place of each character that a terminal would obey."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in "\t\n" else _MARK for one in text)
+
+
+_MARK = "\ufffd"
 _WIDEST = 200
 _BEFORE = 60
 
@@ -67,7 +75,7 @@ def _excerpt(lines: Sequence[str], span: Span) -> list[str]:
     """The line a span begins on and the mark beneath it; tabs are kept so that both line up."""
     if span.line > len(lines):
         return []
-    line = lines[span.line - 1].rstrip("\r")
+    line = harmless(lines[span.line - 1].rstrip("\r"))
     start = min(span.column - 1, len(line))
     end = span.end_column - 1 if span.end_line == span.line else len(line)
     line, start, end = _window(line, start, max(min(end, len(line)), start + 1))

@@ -16,6 +16,7 @@ from pytest_zlayer.plugin import (
     listing,
     markers,
     options,
+    ready_images,
     reporting,
     services,
     workers,
@@ -93,9 +94,14 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return markers.parameter_id(val, argname)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    collection.select_group(state_of(config), items)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
+    state = state_of(config)
+    ready_images.refuse_unknown_names(state, items)
+    yield
+    collection.select_group(state, items)
 
 
 # After everybody has deselected what is not to run, and before anybody reports what was collected.

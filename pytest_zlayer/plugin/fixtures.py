@@ -196,6 +196,17 @@ def _bound(declaration: ImageFixture, rootdir: Path, cell: object) -> Callable[[
     return lambda: declaration.spec(rootdir, cell)
 
 
+def calls_for_images(item: pytest.Item) -> bool:
+    """Whether a test, or a fixture it uses, may build images that nobody declares."""
+    info = getattr(item, "_fixtureinfo", None)
+    if "zlayer_build" in getattr(info, "argnames", ()):
+        return True
+    return any(
+        "zlayer_build" in definition.argnames and not hasattr(definition.func, DECLARATION)
+        for _, definition in _definitions(item)
+    )
+
+
 def is_overridden(item: pytest.Item, name: str) -> bool:
     """Whether a test sees another fixture of this name than that of the plugin."""
     found = dict(_definitions(item)).get(name)

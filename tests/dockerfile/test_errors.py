@@ -199,3 +199,12 @@ def test_it_is_one_of_our_errors() -> None:
 def test_a_place_behind_the_text_is_shown_without_a_line() -> None:
     diagnostic = Diagnostic("nothing", Span(9, 1, 9, 1))
     assert diagnostic.render("FROM a", None) == "Dockerfile:9:1: nothing"
+
+
+def test_what_a_terminal_would_obey_is_not_shown() -> None:
+    with pytest.raises(DockerfileError) as caught:
+        parse("FROM x\n\x1b[31mRUNN\tx \x07\n")
+    text = str(caught.value)
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "    2 | \ufffd[31mRUNN\tx \ufffd" in text

@@ -247,3 +247,51 @@ def test_a_directory_for_logs_that_cannot_be_is_refused(project):
     result = project.run(f"--zlayer-log-dir={file}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--zlayer-log-dir: expected a directory that can be written*"])
+
+
+@pytest.fixture
+def two_names(project):
+    project.pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.mark.image(text="FROM scratch", name="api")
+        def test_api(zlayer_images):
+            pass
+
+        @pytest.mark.image(text="FROM scratch", name="db")
+        def test_db(zlayer_images):
+            pass
+    """
+    )
+    return project
+
+
+def test_a_ready_image_for_a_name_that_nobody_declares_is_refused(two_names):
+    result = two_names.run("--zlayer-image=apo=busybox")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [
+            "ERROR: --zlayer-image: no test declares an image of the name 'apo'",
+            "hint: did you mean api?",
+        ]
+    )
+
+
+def test_a_ready_image_of_a_test_that_is_deselected_is_no_mistake(two_names):
+    two_names.run("--zlayer-image=db=busybox", "-k", "api").assert_outcomes(passed=1, deselected=1)
+
+
+def test_a_name_from_the_environment_may_be_of_another_run(two_names, monkeypatch):
+    monkeypatch.setenv("ZLAYER_IMAGE", "other=busybox")
+    two_names.run().assert_outcomes(passed=2)
+
+
+def test_a_name_may_be_one_that_is_built_by_a_call(two_names):
+    two_names.pytester.makepyfile(
+        test_call="""
+        def test_call(zlayer_build):
+            zlayer_build(text="FROM scratch", name="other")
+    """
+    )
+    two_names.run("--zlayer-image=other=busybox").assert_outcomes(passed=3)

@@ -28,7 +28,11 @@ def examine_file(path: Path, *, shown: str, **arguments: Any) -> FileReport:
 
 
 def examine_source(source: bytes, *, shown: str, **arguments: Any) -> FileReport:
-    """The build checks on a source that may be no file."""
+    """The build checks on a source that may be no file.
+
+    Nothing is said of variables that a base image may define, if nobody knows the image.
+    """
+    arguments.setdefault("unknown_bases", True)
     found = examine_text(source, filename=shown, **arguments)
     return FileReport(shown, decoded(source), found.findings, found.error)
 

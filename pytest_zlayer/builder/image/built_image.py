@@ -60,6 +60,9 @@ class Image(ImageAssertions):
     def __str__(self) -> str:
         return self.name
 
+    def __repr__(self) -> str:
+        return f"Image({self.label!r}, {self.short_id})"
+
     @property
     def is_manifest_list(self) -> bool:
         """Whether this is a list of images for several platforms (see ``platforms``)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from pytest_zlayer.dataclass import dataclass
@@ -69,5 +70,5 @@ class CommandFailed(ZlayerError):
     def __init__(self, image: str, result: RunResult) -> None:
         self.result = result
         tail = "\n".join((result.stdout + result.stderr).splitlines()[-40:])
-        shown = " ".join(result.argv)
-        super().__init__(f"{shown!r} in {image} exited with {result.exit_code}\n{tail}".rstrip())
+        shown = shlex.join(result.argv)
+        super().__init__(f"{shown} in {image} exited with {result.exit_code}\n{tail}".rstrip())

@@ -253,7 +253,21 @@ def _read_dockerfile(spec: ImageSpec) -> tuple[bytes | str, str]:
     if spec.context is None:
         raise UsageError("an image needs a context, a text or a ref")
     source, path = read_dockerfile(spec.context, spec.dockerfile)
+    if spec.context.is_dir():
+        _check_place(path, spec.context, spec.dockerfile)
     return source, _shown(path)
+
+
+def _check_place(path: Path, context: Path, name: str | None) -> None:
+    """Refuse a Dockerfile that only a ``..`` or a link leads to: errors show lines of it."""
+    if name is not None and Path(name).is_absolute():
+        return
+    real = path.resolve()
+    if not any(real.is_relative_to(one.resolve()) for one in (context, Path.cwd())):
+        raise UsageError(
+            f"{path} lies outside the build context and the project ({real})",
+            hint="name it by its absolute path if it is the one that is meant",
+        )
 
 
 def _shown(path: Path) -> str:

@@ -34,6 +34,8 @@ MOUNT_KEYS: Final = (
 )  # fmt: skip
 _READ_ONLY: Final = ("readonly", "ro")
 _READ_WRITE: Final = ("readwrite", "rw")
+# Labels for SELinux, which buildah knows and BuildKit does not: nothing has to be relabelled here.
+_RELABEL: Final = ("z", "Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,8 @@ def _triples(raw: str) -> list[tuple[str, str | None, str]]:
 
 
 def _set_flag(fields: MountFields, key: str, field: str) -> MountFields:
+    if field in _RELABEL and fields.type in ("bind", "cache"):
+        return fields
     if key in _READ_ONLY:
         return replace(fields, readonly=True)
     if key in _READ_WRITE:

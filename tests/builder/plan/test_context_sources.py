@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,15 @@ def test_a_file_is_no_build_context(context: Path) -> None:
 def test_a_directory_is_no_dockerfile(context: Path) -> None:
     with pytest.raises(UsageError, match=r"src is a directory, not a Dockerfile\nhint: name the"):
         make_plan(ImageSpec(context=context, dockerfile="src"), BuildOptions())
+
+
+def test_a_dockerfile_outside_context_and_project_is_read_by_its_own_path_only(
+    context: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "Dockerfile"
+    outside.write_text("FROM x\n")
+    (context / "linked").symlink_to(outside)
+    for name in ("linked", os.path.relpath(outside, context)):
+        with pytest.raises(UsageError, match="lies outside the build context and the project"):
+            make_plan(ImageSpec(context=context, dockerfile=name), BuildOptions())
+    make_plan(ImageSpec(context=context, dockerfile=str(outside)), BuildOptions())

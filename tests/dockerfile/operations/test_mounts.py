@@ -188,3 +188,11 @@ class TestExpansion:
 )
 def test_mistakes_are_told_as_buildkit_tells_them(raw: str, message: str) -> None:
     assert refusal(raw) == message
+
+
+@pytest.mark.parametrize("label", ["z", "Z"])
+def test_labels_for_selinux_are_taken_as_buildah_takes_them(label: str) -> None:
+    plain = parse_mount("type=bind,target=/a", str)
+    assert parse_mount(f"type=bind,target=/a,{label}", str) == plain
+    with pytest.raises(ValueError, match="must be a key=value pair"):
+        parse_mount(f"type=tmpfs,target=/a,{label}", str)
