@@ -300,7 +300,11 @@ def _named_context(text: str, place: Place) -> str:
     in_file = _in_file(text, place)
     if in_file is not None:
         return in_file
+    from pytest_zlayer.dockerfile.values.remote_sources import is_git
+
     kind, separator, rest = text.partition("://")
+    if not separator and is_git(text):
+        return text
     if not separator:
         return str(_existing(text, place))
     if kind == "oci-layout":

@@ -11,15 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs, Rootfs
-from pytest_zlayer.builder.context.build_context import Context, DirectoryContext, open_context
+from pytest_zlayer.builder.context.build_context import (
+    Context,
+    DirectoryContext,
+    TarContext,
+    open_context,
+)
 from pytest_zlayer.builder.context.export import export
 from pytest_zlayer.builder.copy import Fetch, Selection, select
 from pytest_zlayer.builder.copy.digests import Digests
+from pytest_zlayer.builder.copy.remote import remote_kind
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.stopping import go_on
 from pytest_zlayer.builder.store.archives import TRANSPORTS
 from pytest_zlayer.builder.store.base_images import DOCKER_IMAGE, OCI_LAYOUT, BaseImage
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation, SourceRef
+from pytest_zlayer.dockerfile.values.credentials import redacted
 from pytest_zlayer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -96,14 +103,8 @@ class Sources:
 
     def digest(self, source: SourceRef, path: str) -> str:
         """A digest of a directory or file of a context, for the key of a mount."""
-        operation = CopyOperation(
-            instruction=None,  # type: ignore[arg-type]  # only read for messages of COPY
-            kind="COPY",
-            sources=(re.sub(r"([*?\[\\])", r"\\\1", path),),  # a mount's source is no pattern
-            files=(),
-            destination="/",
-            from_=source,
-        )
+        # A mount's source is no pattern.
+        operation = _whole(source, re.sub(r"([*?\[\\])", r"\\\1", path))
         return self.select(operation)[1]
 
     def path(self, source: SourceRef, path: str) -> Path:
@@ -135,15 +136,41 @@ class Sources:
     def _open(self, name: str) -> Context:
         if not name:
             return open_context(self._spec.context, self._spec.dockerfile)
-        path = Path(str(self._spec.build_contexts[name]))
+        value = str(self._spec.build_contexts[name])
+        if remote_kind(value) != "path":
+            return self._remote(value)
+        path = Path(value)
         if not path.exists():
             raise UsageError(f"build context {name}: no such directory: {path}")
         return open_context(path)
+
+    def _remote(self, url: str) -> Context:
+        """A git repository, checked out, or an archive, downloaded."""
+        fetched = self._fetch(url, _whole(SourceRef("context"), url))
+        if fetched.is_directory:
+            return DirectoryContext(host_path(fetched.rootfs, fetched.place))
+        try:
+            return TarContext(host_path(fetched.rootfs, fetched.place))
+        except UsageError as error:
+            message = f"build context {redacted(url)} is not a tar archive"
+            raise UsageError(message, hint=error.hint) from error
 
     def _empty(self) -> Path:
         path = self._scratch("empty")
         path.mkdir()
         return path
+
+
+def _whole(source: SourceRef, path: str) -> CopyOperation:
+    """All that is at a path of a source, as if it were copied."""
+    return CopyOperation(
+        instruction=None,  # type: ignore[arg-type]  # only read for messages of COPY
+        kind="COPY",
+        sources=(path,),
+        files=(),
+        destination="/",
+        from_=source,
+    )
 
 
 @contextlib.contextmanager
