@@ -36,8 +36,9 @@ def add_verbs(verbs: Verbs) -> None:
         "nobody else's images and nothing a running session uses.",
     )
     pruning.add_argument("--cache", action="store_true", help="all cached layers")
+    pruning.add_argument("--cache-mounts", action="store_true", help="what RUN cache mounts hold")
     pruning.add_argument("--kept", action="store_true", help="what --zlayer-keep kept")
-    pruning.add_argument("--all", action="store_true", help="both")
+    pruning.add_argument("--all", action="store_true", help="all of these")
     pruning.add_argument("--remote", metavar="PLACE", help=f"{_REMOTE}; see --max-age")
     pruning.add_argument(
         "--max-age",
@@ -82,6 +83,7 @@ def run_prune(arguments: argparse.Namespace) -> int:
     items = prune(
         options,
         cache=arguments.cache,
+        cache_mounts=arguments.cache_mounts,
         kept=arguments.kept,
         everything=arguments.all,
     )

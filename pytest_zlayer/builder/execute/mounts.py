@@ -16,6 +16,7 @@ from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs, Rootfs
 from pytest_zlayer.buildah.process.command import Completed
 from pytest_zlayer.buildah.run_request import Tmpfs, Volume
+from pytest_zlayer.builder.cache.cache_mounts import note_use
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.kinds import (
     BindMount,
@@ -148,6 +149,7 @@ class MountPreparer:
             directory = self._lock_cache(prepared, directory, mount.sharing == "private")
         if not directory.exists():
             self._create_cache(directory, mount)
+        note_use(directory)
         source = self._inside(directory, mount.source) if mount.from_ is None else directory
         prepared.volumes.append(Volume(source, mount.target, readonly=mount.readonly))
 

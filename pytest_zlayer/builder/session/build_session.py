@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.builder.cache.cache_mounts import shrink_mounts
 from pytest_zlayer.builder.cache.shrink import shrink
 from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.builder.image.facts import User
@@ -438,6 +439,13 @@ class BuildSession:
         if self.options.cache == "session":
             cache.remove_added()
         shrink(cache, self.options.cache_max_age, self.options.cache_max_size)
+        shrink_mounts(
+            cache.mounts_directory,
+            self._resources.engine.process,
+            max_age=self.options.cache_max_age,
+            max_size=self.options.cache_max_size,
+            others_began=cache.others_began(),
+        )
 
     def _remove(self) -> None:
         """Take back the names this session gave; user tags stay on what is kept."""

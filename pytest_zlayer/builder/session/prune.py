@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
 
+from pytest_zlayer.builder.cache.cache_mounts import mount_entries, shrink_mounts
 from pytest_zlayer.builder.cache.layer_cache import REPOSITORY
 from pytest_zlayer.builder.cache.shrink import shrink
 from pytest_zlayer.builder.image.keep import KEPT_CONTAINER, KEPT_REPOSITORY
@@ -21,6 +22,7 @@ _WORKING = "zl-"
 
 ItemKind = Literal[
     "cache",
+    "cache mount",
     "remote layers",
     "kept image",
     "kept container",
@@ -59,15 +61,21 @@ def list_store(options: BuildOptions) -> list[StoreItem]:
 
 
 def prune(
-    options: BuildOptions, *, cache: bool = False, kept: bool = False, everything: bool = False
+    options: BuildOptions,
+    *,
+    cache: bool = False,
+    cache_mounts: bool = False,
+    kept: bool = False,
+    everything: bool = False,
 ) -> list[StoreItem]:
     """Remove things of ours; what dead sessions left goes in any case.
 
     Args:
         options: settings (storage, limits of the cache).
         cache: all cached layers; otherwise only those beyond the limits.
+        cache_mounts: what RUN cache mounts hold; otherwise only that beyond the limits.
         kept: what ``--zlayer-keep`` left.
-        everything: both.
+        everything: all of these.
 
     Returns:
         What was removed.
@@ -81,6 +89,14 @@ def prune(
                 resources.cache.remove(entry)
         else:
             shrink(resources.cache, options.cache_max_age, options.cache_max_size)
+        every = cache_mounts or everything
+        shrink_mounts(
+            resources.cache.mounts_directory,
+            resources.engine.process,
+            max_age=0.0 if every else options.cache_max_age,
+            max_size=0 if every else options.cache_max_size,
+            others_began=resources.cache.others_began(),
+        )
         after = {(item.kind, item.name) for item in _items(resources)}
         return [item for item in before if (item.kind, item.name) not in after]
 
@@ -121,6 +137,8 @@ def _items(resources: SessionResources) -> Iterator[StoreItem]:
             elif name.startswith(_SESSIONS) and not name.startswith(f"{REPOSITORY}:"):
                 yield StoreItem("session image", name, image.id, image.size)
     now = time.time()
+    for mount in mount_entries(resources.cache.mounts_directory):
+        yield StoreItem("cache mount", str(mount.path), "", mount.size, now - mount.used)
     for entry in resources.cache.entries():
         name = f"{REPOSITORY}:{entry.key}"
         yield StoreItem("cache", name, entry.image_id, entry.size, now - entry.used)

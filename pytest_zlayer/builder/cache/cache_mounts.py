@@ -1,0 +1,105 @@
+"""The directories that RUN cache mounts keep between builds: what they hold, and their removal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+_NOTES = (".lock", ".making", ".used", ".new")
+
+
+@dataclass(frozen=True, slots=True)
+class MountEntry:
+    """One of them; ``used``: its last use, seconds since the epoch; ``size`` in bytes."""
+
+    path: Path
+    used: float
+    size: int
+
+
+def note_use(directory: Path) -> None:
+    """Note that a cache mount is used now; its directory may belong to another user."""
+    with contextlib.suppress(OSError):
+        Path(f"{directory}.used").touch()
+
+
+def mount_entries(mounts: Path) -> list[MountEntry]:
+    """All of them, least recently used first."""
+    found = [
+        MountEntry(one, _used(one), _size(one))
+        for one in mounts.iterdir()
+        if not one.name.endswith(_NOTES) and one.is_dir()
+    ]
+    return sorted(found, key=lambda entry: entry.used)
+
+
+def _used(directory: Path) -> float:
+    for one in (Path(f"{directory}.used"), directory):
+        with contextlib.suppress(OSError):
+            return one.stat().st_mtime
+    return time.time()
+
+
+def _size(directory: Path) -> int:
+    """Bytes of what can be read of it."""
+    total = 0
+    for parent, _, files in os.walk(directory):
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(parent, name)).st_size
+    return total
+
+
+def shrink_mounts(
+    mounts: Path,
+    remove: Callable[[Sequence[str]], Any],
+    *,
+    max_age: float,
+    max_size: int,
+    others_began: Sequence[float] = (),
+) -> list[MountEntry]:
+    """Remove cache mounts by age, then by size, the least recently used first; what was removed.
+
+    Args:
+        mounts: where they lie.
+        remove: runs a program where every file and owner is within reach.
+        max_age: seconds without use after which one goes.
+        max_size: bytes that may stay.
+        others_began: when other living sessions began: what was used since then stays.
+    """
+    entries, now = mount_entries(mounts), time.time()
+    free = min(others_began, default=now + 1)
+    total, removed = sum(entry.size for entry in entries), []
+    for entry in entries:
+        beyond = total > max_size or now - entry.used > max_age
+        if beyond and entry.used < free and _remove(entry.path, remove):
+            removed.append(entry)
+            total -= entry.size
+    return removed
+
+
+def _remove(path: Path, remove: Callable[[Sequence[str]], Any]) -> bool:
+    """Remove one unless a RUN holds it; whether it is gone."""
+    lock = filelock.FileLock(f"{path}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return False
+    try:
+        shutil.rmtree(path, ignore_errors=True)
+        if path.exists():  # files of other users
+            remove(("rm", "-rf", str(path)))
+        return not path.exists()
+    finally:
+        for note in _NOTES[1:3]:
+            Path(f"{path}{note}").unlink(missing_ok=True)
+        lock.release()
+        Path(f"{path}.lock").unlink(missing_ok=True)

@@ -1,0 +1,67 @@
+"""Directories of RUN cache mounts: listed, and removed by age and by size."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import filelock
+import pytest
+
+from pytest_zlayer.builder.cache.cache_mounts import mount_entries, note_use, shrink_mounts
+
+
+@pytest.fixture
+def mounts(tmp_path: Path) -> Path:
+    """Three of them: used 300, 200 and 100 seconds ago, of 10 bytes each."""
+    for number, age in enumerate((300, 200, 100)):
+        path = tmp_path / f"mount{number}"
+        path.mkdir()
+        (path / "f").write_bytes(bytes(10))
+        note_use(path)
+        os.utime(f"{path}.used", (time.time() - age,) * 2)
+    return tmp_path
+
+
+def run(argv: Sequence[str]) -> None:
+    subprocess.run(argv, check=True)
+
+
+def names(mounts: Path) -> list[str]:
+    return [entry.path.name for entry in mount_entries(mounts)]
+
+
+def test_they_are_listed_with_size_and_age(mounts: Path) -> None:
+    assert [(entry.path.name, entry.size) for entry in mount_entries(mounts)] == [
+        ("mount0", 10), ("mount1", 10), ("mount2", 10),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("max_age", "max_size", "left"),
+    [(1e9, 10**9, 3), (250.0, 10**9, 2), (1e9, 25, 2), (1e9, 15, 1), (0.0, 0, 0)],
+)
+def test_the_least_recently_used_go(mounts: Path, max_age: float, max_size: int, left: int) -> None:
+    removed = shrink_mounts(mounts, run, max_age=max_age, max_size=max_size)
+    assert names(mounts) == ["mount0", "mount1", "mount2"][3 - left :]
+    assert len(removed) == 3 - left
+
+
+def test_nothing_of_a_removed_one_is_left(mounts: Path) -> None:
+    shrink_mounts(mounts, run, max_age=0.0, max_size=0)
+    assert list(mounts.iterdir()) == []
+
+
+def test_what_a_run_holds_stays(mounts: Path) -> None:
+    with filelock.FileLock(mounts / "mount1.lock", is_singleton=False):
+        shrink_mounts(mounts, run, max_age=0.0, max_size=0)
+        assert names(mounts) == ["mount1"]
+
+
+def test_what_another_living_session_may_use_stays(mounts: Path) -> None:
+    began = time.time() - 150
+    shrink_mounts(mounts, run, max_age=0.0, max_size=0, others_began=[began])
+    assert names(mounts) == ["mount2"]
