@@ -268,24 +268,6 @@ class LayersFetched(BuildEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LayersMissed(BuildEvent):
-    """No place on another machine has the layer of a step that has to run.
-
-    Attributes:
-        stage, number, line, text: the step.
-        key: its cache key.
-        reason: what differs from the nearest entry, as far as it can be told.
-    """
-
-    stage: str
-    number: int
-    line: int
-    text: str
-    key: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LayersSent(BuildEvent):
     """Finished layers were sent to a place; the attributes are those of ``LayersFetched``."""
 
@@ -330,7 +312,6 @@ Event: TypeAlias = (
     | ImageContents
     | ImageUsed
     | LayersFetched
-    | LayersMissed
     | LayersSent
     | CachePlaceProblem
 )

@@ -52,6 +52,7 @@ class Reporter:
     def __init__(
         self, config: pytest.Config, settings: Settings, clean: Callable[[str], str]
     ) -> None:
+        from pytest_zlayer.report.places import PlacesUsed
         from pytest_zlayer.report.running import Running
 
         self._config = config
@@ -72,6 +73,7 @@ class Reporter:
         self.retries: list[dict[str, Any]] = []
         self.kept: list[dict[str, Any]] = []
         self.problems: list[str] = []
+        self.places = PlacesUsed()
         os.register_at_fork(after_in_child=partial(_begin_anew, weakref.ref(self)))
 
     def begin_anew(self) -> None:
@@ -125,6 +127,7 @@ class Reporter:
     def _remember(self, event: Event, *, announce: bool) -> None:
         from pytest_zlayer.events import BuildStarted, StepRetry
 
+        self.places.take(event)
         if isinstance(event, BuildStarted):
             self._identities[event.build_id] = event.same
         if isinstance(event, StepRetry):
@@ -228,6 +231,8 @@ def summarise(terminal: pytest.TerminalReporter, reporter: Reporter) -> None:
         terminal.section("zlayer: steps that were tried again")
         for retry in reporter.retries:
             terminal.line(retry["line"])
+    for line in reporter.places.lines():
+        terminal.line(f"{PREFIX}{line}")
     if reporter.kept:
         terminal.section("zlayer: kept, with the command to look inside")
         for kept in reporter.kept:

@@ -104,9 +104,6 @@ class ProgressLines:
                 return (
                     f"{event.image}: {_transferred(event)} sent to {event.place}" if full else None
                 )
-            case events.LayersMissed():
-                where = _where(event.image, event.stage)
-                return f"{where} {event.text}: no cached layer: {event.reason}" if full else None
             case events.StepStarted():
                 self._running.add(_key(event))
                 slow = event.text.upper().startswith(_SLOW)
