@@ -23,8 +23,7 @@ from pytest_zlayer import ready
 @pytest.mark.image("..")
 @pytest.mark.zlayer_service(ready=ready.log("Ready to accept connections"), name="redis")
 def test_crash(zlayer_service):
-    zlayer_service.kill("SIGSEGV")
-    zlayer_service.wait(ready.command(["redis-cli", "set", "a", "1"]), timeout=60)
+    zlayer_service.kill("SIGKILL")
     zlayer_service.wait(ready.log("never"), timeout=60)
 """
 
@@ -62,6 +61,6 @@ def test_database(tmp_path, service_storage):
     assert "6 passed" in said, said
     (tmp_path / "database" / "tests" / "test_crash.py").write_text(CRASH)
     said = run("database", tmp_path, service_storage, "tests/test_crash.py")
-    assert "service redis ended while it was waited for: exit code 139 (killed by SIGSEGV)" in said
-    assert "crashed by signal: 11" in said
+    assert "service redis ended while it was waited for: exit code 137 (killed by SIGKILL)" in said
+    assert "Ready to accept connections" in said
     assert {name: one for name, one in service_storage.leftovers().items() if one} == {}
