@@ -296,9 +296,10 @@ class Recorder:
         kept: tuple[Kept, ...] = (),
         left: tuple[str, ...] = (),
         shard: str = "",
+        now: float | None = None,
     ) -> Run:
-        """The run as it is now."""
-        now = time.time()
+        """The run as it is at the moment ``now``."""
+        now = time.time() if now is None else now
         with self._lock:
             builds = tuple(one.freeze(now) for one in self._builds.values())
             used = {use.test for build in builds for use in build.uses}

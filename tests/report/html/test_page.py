@@ -24,7 +24,8 @@ _VOID = {"meta", "input", "br", "link"}
 def text():
     kept = (Kept(kind="image", image="api", command="buildah run --tty abc sh"),)
     environment = {"pytest-zlayer": "0.1.0", "buildah": "1.28.2", "isolation": "oci"}
-    return page([sample().run(exit_status=1, environment=environment, kept=kept)])
+    run = sample().run(exit_status=1, environment=environment, kept=kept, now=START + 15)
+    return page([run])
 
 
 @pytest.fixture
