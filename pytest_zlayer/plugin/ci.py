@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,20 @@ import pytest
 from pytest_zlayer.inputs.settings import Settings
 
 if TYPE_CHECKING:
+    from pytest_zlayer.report.ci import Service
     from pytest_zlayer.report.model import Run
 
 # How the text of a mistake begins: the place of the test that has it.
 _PLACE = re.compile(r"^(?P<file>[^\n]+?):(?P<line>\d+): ")
+
+
+def _service(environment: Mapping[str, str]) -> Service | None:
+    # Elsewhere nothing is loaded to find that out.
+    if not {"GITHUB_ACTIONS", "GITLAB_CI"} & set(environment):
+        return None
+    from pytest_zlayer.report.ci import service_of
+
+    return service_of(environment)
 
 
 class CiJob:
@@ -26,10 +37,8 @@ class CiJob:
     """
 
     def __init__(self, settings: Settings) -> None:
-        from pytest_zlayer.report.ci import service_of
-
         self._environment = settings.environment
-        self.service = service_of(settings.environment)
+        self.service = _service(settings.environment)
         self._mistakes: list[str] = []
 
     @property

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_zlayer.builder.image.built_image import Image
     from pytest_zlayer.events import Event, LayerInfo
     from pytest_zlayer.report.model import Run
+    from pytest_zlayer.report.recorder import Recorder
 
 # So many events of a process that cannot be reached are sent on at its end.
 _MOST_UNSENT = 20_000
@@ -34,14 +35,27 @@ class RunRecord:
     """
 
     def __init__(self, settings: Settings, worker: str | None, *, logs: bool) -> None:
-        from pytest_zlayer.report.recorder import Recorder
-
         self._settings = settings
         self._worker = worker
         self.wants_logs = logs or self.wants_report
-        self._recorder = Recorder(logs=self.wants_logs)
+        self._started = time.time()
+        self._recorder: Recorder | None = None
         self.engines: dict[str, str] = {}
         self.unsent: list[str] = []
+
+    @property
+    def recorder(self) -> Recorder:
+        """What takes the events in. It is loaded when there are any: most runs need no image."""
+        if self._recorder is None:
+            from pytest_zlayer.report.recorder import Recorder
+
+            self._recorder = Recorder(started=self._started, logs=self.wants_logs)
+        return self._recorder
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was built, and nobody wants to read so."""
+        return self._recorder is None and not self.wants_logs
 
     def anew(self, worker: str) -> RunRecord:
         """An empty one, for a forked child."""
@@ -55,7 +69,7 @@ class RunRecord:
     def take(self, event: Event, worker: str = "", at: float | None = None) -> None:
         """Take in an event, of this process or of a worker."""
         if self._worker is None:
-            self._recorder.take(event, worker=worker, at=at)
+            self.recorder.take(event, worker=worker, at=at)
             return
         from pytest_zlayer.report.wire import encode
 
@@ -69,16 +83,21 @@ class RunRecord:
         found = []
         for line in lines:
             event, more = decode(line)
-            self._recorder.take(event, worker=worker, at=more.get("at"))
+            self.recorder.take(event, worker=worker, at=more.get("at"))
             found.append(event)
         return found
 
-    def test(self, report: pytest.TestReport) -> None:
-        """Note what became of a phase of a test."""
+    def test(self, report: pytest.TestReport, *, events_follow: bool) -> None:
+        """Note what became of a phase of a test.
+
+        ``events_follow``: those of its images may not have arrived yet.
+        """
+        if self._recorder is None and not events_follow:
+            return
         if report.when == "call" or report.outcome != "passed":
             failed = report.outcome == "failed"
             outcome = "error" if failed and report.when != "call" else report.outcome
-            self._recorder.test(report.nodeid, outcome, report.duration)
+            self.recorder.test(report.nodeid, outcome, report.duration)
 
     def run(self, config: pytest.Config, kept: list[Any], left: list[str], status: int) -> Run:
         """The run as it is now."""
@@ -89,7 +108,7 @@ class RunRecord:
             **self._engines(),
             **{f"--zlayer-{name}": text for name, text in shown_settings(self._settings)},
         }
-        return self._recorder.run(
+        return self.recorder.run(
             exit_status=status,
             environment=environment,
             kept=tuple(Kept(**{name: one[name] for name in _KEPT}) for one in kept),

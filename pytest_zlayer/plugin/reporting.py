@@ -23,6 +23,7 @@ from pytest_zlayer.plugin.record import shown_settings
 if TYPE_CHECKING:
     from pytest_zlayer.events import Event, StepRetry
     from pytest_zlayer.report.model import Run
+    from pytest_zlayer.report.running import Running
     from pytest_zlayer.report.text import Detail, ProgressLines
 
 PREFIX = "zlayer: "
@@ -53,18 +54,17 @@ class Reporter:
         self, config: pytest.Config, settings: Settings, clean: Callable[[str], str]
     ) -> None:
         from pytest_zlayer.report.places import PlacesUsed
-        from pytest_zlayer.report.running import Running
 
         self._config = config
         self._clean = clean
         self._lock = threading.RLock()
         self._detail = _detail(config, settings)
         self._progress: dict[str, ProgressLines] = {}
-        self.running = Running()
+        self._running: Running | None = None
         live = self._detail == "live"
         self.screen = Screen(
             config,
-            LiveBlock(self.running, colours=_coloured(settings)) if live else None,
+            LiveBlock(lambda: self.running, colours=_coloured(settings)) if live else None,
             always=_distributes(config),
         )
         self._unannounced: deque[StepRetry] = deque()
@@ -81,6 +81,15 @@ class Reporter:
         self._lock = threading.RLock()
         self._unannounced.clear()
         self.screen.begin_anew()
+
+    @property
+    def running(self) -> Running:
+        """What is being built."""
+        if self._running is None:
+            from pytest_zlayer.report.running import Running
+
+            self._running = Running()
+        return self._running
 
     @property
     def shows_output(self) -> bool:

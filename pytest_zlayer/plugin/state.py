@@ -212,7 +212,8 @@ class State:
     def expect(self, specs: list[ImageSpec]) -> None:
         """Note which images the selected tests need."""
         self.wanted = specs
-        self.reporter.running.expected = len({spec.key() for spec in specs})
+        if specs:
+            self.reporter.running.expected = len({spec.key() for spec in specs})
         for spec in specs:
             self.masker.hide(hidden_values(self.settings, spec))
 
@@ -272,7 +273,7 @@ class State:
     def conclude(self, status: int) -> None:
         """The tests have ended: write the reports. The processes of workers write none."""
         self.reporter.screen.end()
-        if self.worker is None:
+        if self.worker is None and not self.record.is_empty:
             reporter = self.reporter
             self.run = self.record.run(self.config, reporter.kept, reporter.problems, status)
             self.written = self.record.write(self.run, self.config.rootpath)

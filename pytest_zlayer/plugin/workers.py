@@ -34,7 +34,7 @@ class Relay:
         if state.worker is not None:
             return (yield)
         state.once.take(report)
-        state.record.test(report)
+        state.record.test(report, events_follow=state.receiver is not None)
         lines = getattr(report, _LINES, None)
         if lines:
             state.reporter.show(list(lines))

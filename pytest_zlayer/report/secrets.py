@@ -6,9 +6,10 @@ import dataclasses
 import re
 import threading
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_zlayer.events import Event
+if TYPE_CHECKING:
+    from pytest_zlayer.events import Event
 
 HIDDEN = "***"
 _SHORTEST = 4  # what is shorter stands in every text by chance

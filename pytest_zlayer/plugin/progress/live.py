@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ class LiveBlock:
     """Draws what is going on.
 
     Args:
-        running: what is going on.
+        running: gives what is going on.
         colours: whether to use any.
     """
 
-    def __init__(self, running: Running, *, colours: bool) -> None:
+    def __init__(self, running: Callable[[], Running], *, colours: bool) -> None:
         self._running = running
         self._colours = colours
         self._began: float | None = None
@@ -65,14 +65,14 @@ class LiveBlock:
         return ERASE_BELOW + "".join(f"\r\n{line}" for line in lines) + back
 
     def _lines(self, columns: int, most: int) -> list[str]:
-        found = self._running.activities()
+        found = self._running().activities()
         if not found:
             return []
         from rich.text import Text
 
         now = time.time()
         self._began = self._began or found[0].since
-        head = f"zlayer: {self._running.headline()}, {now - self._began:.0f} s"
+        head = f"zlayer: {self._running().headline()}, {now - self._began:.0f} s"
         lines = [Text(head, style="bold")]
         lines += [_line(one, now) for one in found[:most]]
         if len(found) > most:
