@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -40,17 +41,19 @@ class RunRecord:
         self.wants_logs = logs or self.wants_report
         self._started = time.time()
         self._recorder: Recorder | None = None
+        self._making = threading.Lock()
         self.engines: dict[str, str] = {}
         self.unsent: list[str] = []
 
     @property
     def recorder(self) -> Recorder:
         """What takes the events in. It is loaded when there are any: most runs need no image."""
-        if self._recorder is None:
-            from pytest_zlayer.report.recorder import Recorder
+        with self._making:
+            if self._recorder is None:
+                from pytest_zlayer.report.recorder import Recorder
 
-            self._recorder = Recorder(started=self._started, logs=self.wants_logs)
-        return self._recorder
+                self._recorder = Recorder(started=self._started, logs=self.wants_logs)
+            return self._recorder
 
     @property
     def is_empty(self) -> bool:

@@ -61,6 +61,7 @@ class Reporter:
         self._detail = _detail(config, settings)
         self._progress: dict[str, ProgressLines] = {}
         self._running: Running | None = None
+        self._making = threading.Lock()
         live = self._detail == "live"
         self.screen = Screen(
             config,
@@ -85,11 +86,12 @@ class Reporter:
     @property
     def running(self) -> Running:
         """What is being built."""
-        if self._running is None:
-            from pytest_zlayer.report.running import Running
+        with self._making:
+            if self._running is None:
+                from pytest_zlayer.report.running import Running
 
-            self._running = Running()
-        return self._running
+                self._running = Running()
+            return self._running
 
     @property
     def shows_output(self) -> bool:
