@@ -28,15 +28,20 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of the slow suites below tests/engine, keep one test in N when told to.
+    """Keep one engine test in N when told to: one suite runs on many versions of Python.
 
-    ``ZLAYER_TEST_PART=11/8`` keeps every eighth test, another one than ``12/8`` does: the suite
-    runs on several versions of Python, which do not all have to run everything.
+    ``ZLAYER_TEST_PART=11/8`` keeps every eighth test of the slow suites, which have folders of
+    their own below tests/engine, and every second one of the others there; ``12/8`` other ones.
     """
     number, _, of = os.environ.get("ZLAYER_TEST_PART", "").partition("/")
     if of:
         slow = [item for item in items if ENGINE in item.path.parent.parents]
-        kept = set(slow[int(number) % int(of) :: int(of)])
-        left_out = set(slow) - kept
-        config.hook.pytest_deselected(items=[item for item in slow if item in left_out])
+        core = [item for item in items if item.path.parent == ENGINE]
+        kept = {*_every(int(of), slow, int(number)), *_every(int(of) // 4, core, int(number))}
+        left_out = {*slow, *core} - kept
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
         items[:] = [item for item in items if item not in left_out]
+
+
+def _every(step: int, items: list[pytest.Item], number: int) -> list[pytest.Item]:
+    return items[number % max(step, 1) :: max(step, 1)]

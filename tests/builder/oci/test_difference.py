@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -145,3 +146,12 @@ def test_directory_in_which_only_mount_points_were_is_left_out() -> None:
         ("file", "/run/pid"),
     ]
     assert layer([], [replace(run, uid=5)], {"/run": was}) == [("directory", "/run")]
+
+
+def test_a_device_node_keeps_its_numbers_and_a_file_has_none() -> None:
+    node = change("/n", stat.S_IFCHR, 0o600, rdev=os.makedev(1, 7))
+    plain, device = sorted(entries([], [node, change("/a")]), key=lambda one: one.path)
+    assert (plain.device, device.device) == (None, (1, 7))
+    assert plain.content is not None
+    assert plain.size == 3
+    assert device.content is None

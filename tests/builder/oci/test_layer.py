@@ -290,3 +290,22 @@ def test_random_trees_come_out_of_tar_as_they_went_in(tmp_path: Path, seed: int)
     flags = ["--same-owner", "-p"] if am_root else ["-p"]
     subprocess.run(["tar", *flags, "-xf", blob.path, "-C", out], check=True)
     assert _snapshot(out / "deep/er") == _snapshot(context)
+
+
+def test_what_is_gone_is_a_whiteout(tmp_path: Path) -> None:
+    (member,) = members([LayerEntry("/d/gone", "whiteout", 0)], tmp_path)
+    assert (member.name, member.isreg(), member.mode, member.size) == ("d/.wh.gone", True, 0, 0)
+
+
+def test_an_opaque_directory_is_followed_by_its_mark(tmp_path: Path) -> None:
+    made = LayerEntry("/d", "directory", 0o755, mtime_ns=7 * 10**9, opaque=True)
+    folder, mark = members([made], tmp_path)
+    assert (folder.name, folder.isdir()) == ("d", True)
+    assert (mark.name, mark.isreg(), mark.mode) == ("d/.wh..wh..opq", True, 0o600)
+    assert (mark.mtime, mark.size) == (7, 0)
+
+
+def test_names_that_are_no_text_are_kept(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"/\xff")
+    (member,) = members([LayerEntry(odd, "file", 0o644)], tmp_path)
+    assert member.name == odd[1:]

@@ -36,6 +36,8 @@ def test_a_symbolic_value_has_no_absolute_mode() -> None:
         ("u+s", 0o755, 0o4755),
         ("+t", 0o755, 0o1755),
         ("o+s", 0o755, 0o755),
+        ("o+t", 0o755, 0o755),
+        ("u+t", 0o755, 0o1755),
         ("u+r-w", 0o200, 0o400),
         ("=", 0o777, 0o000),
         ("ug+rw,o-rwx", 0o007, 0o660),

@@ -6,6 +6,7 @@ import pytest
 
 from pytest_zlayer.dockerfile.values.remote_sources import (
     GitSource,
+    check_digest,
     is_git,
     is_url,
     parse_git_source,
@@ -75,3 +76,34 @@ def test_a_url_is_downloaded_unless_it_is_a_repository():
 
 def test_a_repository_with_wrong_options_is_no_git_reference():
     assert not is_git(f"{URL}?foo=1")
+
+
+@pytest.mark.parametrize("text", ["sha256:" + "0a" * 32, "sha512:" + "0a" * 64])
+def test_a_digest_is_an_algorithm_and_as_many_digits_as_it_gives(text: str) -> None:
+    check_digest(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "invalid checksum digest format"),
+        ("sha256", "invalid checksum digest format"),
+        ("sha256:", "invalid checksum digest format"),
+        (":" + "0a" * 32, "invalid checksum digest format"),
+        ("sha256:x:" + "0a" * 31, "invalid checksum digest format"),
+        ("sha256:" + "0g" * 32, "invalid checksum digest format"),
+        ("sha256:" + "0a" * 31, "invalid checksum digest length"),
+        ("sha256:" + "0a" * 33, "invalid checksum digest length"),
+        ("md5:" + "0a" * 16, "unsupported digest algorithm"),
+    ],
+)
+def test_what_is_no_digest_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 (the whole text is compared)
+        check_digest(text)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("protocol", ["http", "https", "ssh", "git"])
+def test_git_is_spoken_over_these_protocols(protocol: str) -> None:
+    remote = f"{protocol}://example.com/org/repo.git"
+    assert parse_git_source(remote) == GitSource(remote)
