@@ -137,7 +137,13 @@ def test_no_archive(tmp_path: Path) -> None:
     make_tree(tmp_path, ["text"])
     with pytest.raises(UsageError) as caught:
         TarContext(tmp_path / "text")
-    assert str(caught.value) == f"not a tar archive: {tmp_path}/text"
+    assert str(caught.value).splitlines() == [
+        f"not a tar archive: {tmp_path}/text",
+        (
+            "hint: a build context is a directory; the Dockerfile is named apart from it "
+            "(dockerfile=, --file)"
+        ),
+    ]
 
 
 def test_damaged_archive(tmp_path: Path) -> None:
