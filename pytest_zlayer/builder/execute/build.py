@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -15,11 +15,12 @@ from pytest_zlayer.builder.cache.layer_cache import CachedLayers, LayerCache, ca
 from pytest_zlayer.builder.copy.digests import Digests
 from pytest_zlayer.builder.execute.slots import Slots
 from pytest_zlayer.builder.model.options import BuildOptions
-from pytest_zlayer.builder.oci.chain import Chain
+from pytest_zlayer.builder.oci.chain import Chain, read_chain
 from pytest_zlayer.builder.plan.build_plan import BuildPlan
 from pytest_zlayer.builder.remote.entry import Entry
 from pytest_zlayer.builder.remote.lookup import Asked
 from pytest_zlayer.builder.remote.remote_cache import RemoteCache
+from pytest_zlayer.builder.remote.sender import Batch
 from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.builder.store.base_images import BaseImages
 from pytest_zlayer.builder.store.mounted_images import MountedImages
@@ -210,6 +211,41 @@ class Build:
         found = self.remote.find(key, asked)
         return self.remote.look_again(key, asked) if found is None and again else found
 
+    def offer(self, cached: CachedLayers, base: Chain) -> None:
+        """Have cached layers sent to another machine, unless it has them."""
+        record = self.engine.inspect_image(cached.image)
+        chain = read_chain(record.manifest, record.config)
+        if cached.count is not None:
+            chain = chain.lowest(cached.count)
+        self.remote.offer(
+            self.batch(cached.image, chain, base, {cached.key: len(chain.layers)}, [])
+        )
+
+    def batch(
+        self,
+        stored: str,
+        chain: Chain,
+        base: Chain,
+        counts: Mapping[str, int],
+        tags: Sequence[str],
+    ) -> Batch:
+        """Layers of this build for other machines; ``counts``: how many of all are each key's."""
+        below = len(base.layers)
+        return Batch(
+            build_id=self.build_id,
+            image=self.plan.label,
+            stored=stored,
+            chain=chain,
+            base=tuple(one.diff_id for one in base.layers),
+            keys={key: count - below for key, count in counts.items()},
+            tags=tags,
+            platform=self._platform,
+        )
+
+    @property
+    def _platform(self) -> tuple[str, str, str]:
+        return self.platform.architecture, self.platform.os, self.platform.variant
+
     def _asked(self, base: Chain) -> Asked:
         def arrived(place: str, key: str, entry: Entry, seconds: float) -> None:
             self.emit(
@@ -221,8 +257,7 @@ class Build:
                 seconds=seconds,
             )
 
-        platform = (self.platform.architecture, self.platform.os, self.platform.variant)
-        return Asked(base=base, platform=platform, check=self.check, arrived=arrived)
+        return Asked(base=base, platform=self._platform, check=self.check, arrived=arrived)
 
     def layer_name(self, key: str) -> str:
         """The name a finished layer gets.

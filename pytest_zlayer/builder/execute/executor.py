@@ -116,6 +116,16 @@ class Executor:
             with contextlib.suppress(EngineError, Interrupted, OSError):
                 future.result().files.layers.renew()
 
+    def offer_cached(self) -> None:
+        """Have sent to other machines what was cached here before, where that is wanted."""
+        build = self._build
+        if not (build.options.send_cached and build.remote.sends) or build.plan.spec.no_cache:
+            return
+        for plan in self._plans.values():
+            found = deepest_cached(build, plan)
+            if found is not None:
+                build.offer(found[1], plan.base_chain)
+
     def result(self) -> BuildResult:
         """Steps, time and log of the build."""
         steps: list[StepResult] = []

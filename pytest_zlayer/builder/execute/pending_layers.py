@@ -16,7 +16,6 @@ from pytest_zlayer.builder.oci.config import config_json
 from pytest_zlayer.builder.oci.layer import LayerEntry, write_layer
 from pytest_zlayer.builder.oci.layout import write_layout
 from pytest_zlayer.builder.plan.steps import Step
-from pytest_zlayer.builder.remote.sender import Batch
 from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
@@ -381,24 +380,13 @@ class PendingLayers:
 
     def _offer(self, image: str, chain: Chain) -> None:
         """Have new layers, which are in ``image`` of the store now, sent to other machines."""
-        build, below = self._build, len(self._base.layers)
+        build = self._build
         if build.plan.spec.no_cache or not build.remote.sends:
             return
         first = len(chain.layers) - len(self._keys) + 1
-        build.remote.offer(
-            Batch(
-                build_id=build.build_id,
-                image=build.plan.label,
-                stored=image,
-                chain=chain,
-                base=tuple(one.diff_id for one in self._base.layers),
-                keys={key: count - below for count, key in enumerate(self._keys, first)},
-                tags=[key for key in self._keys if key in self._sought],
-                platform=(
-                    build.platform.architecture, build.platform.os, build.platform.variant
-                ),
-            )
-        )  # fmt: skip
+        counts = {key: count for count, key in enumerate(self._keys, first)}
+        tags = [key for key in self._keys if key in self._sought]
+        build.remote.offer(build.batch(image, chain, self._base, counts, tags))
 
     def _settle(self, image: str, chain: Chain, part: CachedLayers | None = None) -> None:
         """Go on from ``image``, which has all layers of ``chain``."""

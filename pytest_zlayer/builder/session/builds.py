@@ -176,6 +176,7 @@ class Builds:
         succeeded = False
         try:
             executor.execute()
+            executor.offer_cached()
             image = self._finish(build, executor, stays=stays)
             succeeded = True
             return image
@@ -191,6 +192,7 @@ class Builds:
         executor = self._executor(build, graph)
         try:
             executor.execute()
+            executor.offer_cached()
             executor.store_layers()
             return executor.result().cached
         finally:

@@ -57,3 +57,19 @@ def test_only_the_steps_from_the_change_on_are_run(
             "COPY --from=builder /artefact /",
         ]
         assert again.path("/work/copy").read_text() == "changed\n"
+
+
+def test_what_was_cached_before_is_sent_where_that_is_wanted(
+    machine: Machines, place: DirectoryPlace, tmp_path: Path
+) -> None:
+    context = write_files(tmp_path / "context", {"data": "hello\n"})
+    one = machine()
+    with one.session() as first:
+        first.build(STEPS, context)
+    with one.session(cache_to=place, send_cached=True) as again:
+        again.build(STEPS, context)
+        assert again.executed() == []
+    assert sent(again)
+    with machine().session(cache_from=(place,)) as second:
+        second.build(STEPS, context)
+        assert second.executed() == []
