@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import platform as host
-import tempfile
+import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -236,8 +237,13 @@ class BaseImages:
         path = path.absolute()
         if kind in ("oci", "dir"):
             return self._load(f"{kind}:{path}{f':{tag}' if tag else ''}", name, wanted)
-        with tempfile.TemporaryDirectory(dir=self._engine.tmpdir, prefix="archive-") as folder:
-            return self._load(unpack_archive(kind, path, tag, Path(folder)), name, wanted)
+        # buildah 1.28 names it after its place: the underscores of random names are none there.
+        folder = self._engine.tmpdir / f"archive-{secrets.token_hex(6)}"
+        folder.mkdir()
+        try:
+            return self._load(unpack_archive(kind, path, tag, folder), name, wanted)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _load_layout(self, path: str, wanted: _Wanted) -> BaseImage:
         place = str(Path(path).absolute())

@@ -85,10 +85,11 @@ def unused_reasons(reasons: Iterable[str], differences: list[Difference]) -> lis
 
 
 def reason(error: ZlayerError) -> str:
-    """The message itself, without where it happened."""
+    """The message itself, without where it happened and which context was looked in."""
     match error:
         case DockerfileError():
-            return "\n".join(one.message for one in error.diagnostics)
+            messages = [one.message for one in error.diagnostics]
+            return "\n".join(one.partition(" in the build context ")[0] for one in messages)
         case BuildError():
             return error.reason
     return error.message
