@@ -119,13 +119,19 @@ def test_metadata_reaches_only_the_commands_that_see_it(cached: Storage, context
         assert builds.executed() == ["RUN wc -l /all > /count"]
 
 
+def keys(storage: Storage) -> set[str]:
+    """The names in a storage, of cached layers only what they were made from."""
+    names = {name.partition("/cache:")[2] or name for name in storage.image_names()}
+    return {name.removeprefix("part-").partition(".")[0] for name in names}
+
+
 def test_no_cache_runs_everything(cached: Storage, context: Path) -> None:
-    before = cached.image_names()
+    before = keys(cached)
     with building(cached, no_cache=True) as builds:
         builds.build(TEXT, context)
 
         assert len(builds.executed()) == 5
-    assert cached.image_names() == before
+    assert keys(cached) == before
 
 
 def test_sessions_side_by_side_leave_no_nameless_layers(

@@ -12,6 +12,8 @@ from pytest_zlayer.inputs.options import OPTIONS, Option
 # A text for each option and what it means.
 VALUES = {
     "keep": ("failed", "failed"),
+    "report": ("/run.html", (Path("/run.html"),)),
+    "durations": ("3", 3),
     "retries": ("2", 2),
     "retry-delay": ("0.5", 0.5),
     "retry-backoff": ("2", 2.0),

@@ -68,7 +68,7 @@ def test_nothing_is_built_ahead_when_no_test_will_need_it(several, flag):
 
 @pytest.fixture
 def two(project):
-    project.dockerfile("FROM scratch\nCOPY a /\n", "good")
+    project.dockerfile("FROM scratch\nLABEL a=b\n", "good")
     project.dockerfile("FROM scratch\nRUN false\n", "bad")
     project.pytester.makepyfile(
         """

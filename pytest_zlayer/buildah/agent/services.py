@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -70,6 +72,21 @@ def leads(link: str, target: str) -> bool:
         return False
 
 
+def link_to(target: str, link: str) -> bool:
+    """Make the link, unless it is there; whether it leads there.
+
+    What podman does when a container ends may come after the link was removed, and then makes a
+    directory of this name: it goes.
+    """
+    with contextlib.suppress(OSError):
+        found = os.lstat(link)
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():
+            shutil.rmtree(link, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        os.symlink(target, link)
+    return leads(link, target)
+
+
 @contextlib.contextmanager
 def _named(runroot: str) -> Iterator[str]:
     """A name that podman takes, for as long as it is needed."""
@@ -81,11 +98,13 @@ def _named(runroot: str) -> Iterator[str]:
     if found is not None:
         yield found
         return
-    os.symlink(runroot, links[0])
+    made = next((link for link in links if link_to(runroot, link)), None)
+    if made is None:
+        raise FileExistsError(f"{links[0]} is in the way")
     try:
-        yield links[0]
+        yield made
     finally:
-        os.unlink(links[0])
+        os.unlink(made)
 
 
 def remove_services(left: Services | None) -> list[str]:

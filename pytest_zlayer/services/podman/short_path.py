@@ -7,7 +7,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from pytest_zlayer.buildah.agent.services import LONGEST_PATH, leads, short_links
+from pytest_zlayer.buildah.agent.services import LONGEST_PATH, link_to, short_links
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.services.errors import ServiceRefused
 
@@ -32,9 +32,7 @@ class ShortPath:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         for link in short_links(str(runroot)):
-            with contextlib.suppress(OSError):
-                os.symlink(runroot, link)
-            if leads(link, str(runroot)):
+            if link_to(str(runroot), link):
                 return cls(link, descriptor)
         os.close(descriptor)
         raise ServiceRefused(

@@ -64,7 +64,8 @@ class ServiceStorage:
         own = self.storage.root / "zlayer" / "containers.conf"
         file = own if own.exists() else self.configuration
         env = {**self.environment, "CONTAINERS_CONF": str(file)}
-        done = subprocess.run([*argv, *words], check=True, capture_output=True, text=True, env=env)
+        done = subprocess.run([*argv, *words], check=False, capture_output=True, text=True, env=env)
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
     def containers(self) -> list[str]:

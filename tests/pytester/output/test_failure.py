@@ -38,7 +38,7 @@ def test_the_report_holds_the_step_and_no_traceback(failing):
     result = failing.run("--zlayer-progress=quiet")
     result.assert_outcomes(errors=1)
     report = result.stdout.str().partition("ERROR at setup of test_it ")[2]
-    body = report.partition("\n")[2].partition("\n=====")[0]
+    body = report.partition("\n")[2].partition("\nzlayer: ")[0]
     assert body == BODY
 
 
