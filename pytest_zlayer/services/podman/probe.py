@@ -49,6 +49,8 @@ def find_podman(engine: Engine) -> Podman | None:
     binary = shutil.which("podman", path=environment["PATH"])
     if binary is None:
         return None
+    # Networks and addresses of dead sessions are only free once they have been removed.
+    engine.swept()
     storage = engine.storage
     storage.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     (storage.state / "networks").mkdir(mode=0o700, exist_ok=True)
