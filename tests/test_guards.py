@@ -428,7 +428,9 @@ def collected_files() -> set[str]:
 
 
 def plain_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    """Without what pytest hands on to its children, and what makes a run a part of one."""
+    ours = ("PYTEST_", "ZLAYER_TEST_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
 def test_every_test_file_is_collected() -> None:

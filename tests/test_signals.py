@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -25,12 +26,13 @@ def lose_ctrl_c() -> None:
     assert reference() is None
 
 
-@pytest.fixture
-def lost(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException]]:
-    """What Python has only printed."""
+@contextmanager
+def only_printed() -> Iterator[list[type[BaseException]]]:
+    """What Python has only printed meanwhile; pytest 8.0 has a hook of its own for each call."""
     found: list[type[BaseException]] = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda one: found.append(one.exc_type))
-    return found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "unraisablehook", lambda one: found.append(one.exc_type))
+        yield found
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +41,9 @@ def default_handler() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def test_python_loses_ctrl_c(lost: list[type[BaseException]]) -> None:
-    lose_ctrl_c()
+def test_python_loses_ctrl_c() -> None:
+    with only_printed() as lost:
+        lose_ctrl_c()
     assert lost == [KeyboardInterrupt]
 
 
@@ -59,19 +62,21 @@ def interrupted(block: Callable[[CtrlC], object]) -> list[str]:
     return called
 
 
-def test_lost_ctrl_c_comes_at_the_end(lost: list[type[BaseException]]) -> None:
-    assert interrupted(lambda _: lose_ctrl_c()) == ["interrupted", "went on"]
+def test_lost_ctrl_c_comes_at_the_end() -> None:
+    with only_printed() as lost:
+        assert interrupted(lambda _: lose_ctrl_c()) == ["interrupted", "went on"]
     assert lost == [KeyboardInterrupt]
 
 
-def test_what_is_to_be_interrupted_may_be_known_later(lost: list[type[BaseException]]) -> None:
+def test_what_is_to_be_interrupted_may_be_known_later() -> None:
     later: list[str] = []
 
     def block(ctrl_c: CtrlC) -> None:
         lose_ctrl_c()
         ctrl_c.interrupts(lambda: later.append("interrupted"))
 
-    interrupted(block)
+    with only_printed() as lost:
+        interrupted(block)
     assert later == ["interrupted"]
     assert lost == [KeyboardInterrupt]
 
@@ -80,12 +85,13 @@ def test_ctrl_c_is_raised_at_once() -> None:
     assert interrupted(lambda _: signal.raise_signal(signal.SIGINT)) == ["interrupted"]
 
 
-def test_another_error_does_not_hide_it(lost: list[type[BaseException]]) -> None:
+def test_another_error_does_not_hide_it() -> None:
     def block(_: CtrlC) -> None:
         lose_ctrl_c()
         raise ValueError
 
-    assert interrupted(block) == ["interrupted"]
+    with only_printed() as lost:
+        assert interrupted(block) == ["interrupted"]
     assert lost == [KeyboardInterrupt]
 
 
