@@ -270,6 +270,17 @@ def test_the_environment_is_read_in_one_place() -> None:
     assert readers == {"inputs/settings"}
 
 
+def test_directories_are_read_by_what_an_interruption_cannot_leave_open() -> None:
+    # A signal between a call of os.scandir and the with that closes it leaves it to the collector
+    # of garbage, which complains of it somewhere else.
+    using = [
+        name_of(module)
+        for module in MODULES
+        if any(isinstance(one, ast.Attribute) and one.attr == "scandir" for one in nodes_of(module))
+    ]
+    assert using == []
+
+
 def test_the_agent_needs_only_the_standard_library() -> None:
     known = (*sys.stdlib_module_names, "pytest_zlayer")
     imported = {name for module in AGENT.glob("*.py") for name in imports_of(module)}

@@ -66,12 +66,14 @@ def _privately(directory: str, environment: dict[str, str]) -> None:
     _mount(libc, "none", "/", _MS_REC | _MS_PRIVATE)
     files: dict[str, bytes] = {}
     folders: dict[str, int] = {}
-    for entry in os.scandir(directory):
-        if entry.is_dir(follow_symlinks=False):
-            folders[entry.name] = os.open(entry.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        elif stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode):
-            with open(entry.path, "rb") as file:
-                files[entry.name] = file.read()
+    for name in os.listdir(directory):
+        path = os.path.join(directory, name)
+        mode = os.lstat(path).st_mode
+        if stat.S_ISDIR(mode):
+            folders[name] = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        elif stat.S_ISREG(mode):
+            with open(path, "rb") as file:
+                files[name] = file.read()
     _mount(libc, "tmpfs", directory, 0, kind="tmpfs", data="mode=0700")
     files["buildah.json"] = _with_environment(files["buildah.json"], environment)
     for name, content in files.items():

@@ -20,21 +20,22 @@ def remove_tree(path: str, last: str = "") -> None:
 
 def _remove_below(path: str, device: int, last: str = "") -> None:
     try:
-        with os.scandir(path) as found:
-            entries = list(found)
+        names = os.listdir(path)
     except PermissionError:
         os.chmod(path, stat.S_IRWXU)
-        entries = list(os.scandir(path))
+        names = os.listdir(path)
     except OSError:
         return
-    for entry in sorted(entries, key=lambda one: one.name == last):
+    for name in sorted(names, key=lambda one: one == last):
+        below = os.path.join(path, name)
         try:
-            if entry.stat(follow_symlinks=False).st_dev != device:
+            found = os.lstat(below)
+            if found.st_dev != device:
                 continue
-            if entry.is_dir(follow_symlinks=False):
-                _remove_below(entry.path, device)
+            if stat.S_ISDIR(found.st_mode):
+                _remove_below(below, device)
             else:
-                os.unlink(entry.path)
+                os.unlink(below)
         except OSError:
             continue
     try:

@@ -44,20 +44,19 @@ def scan(directory: str) -> list[list[Any]]:
     Each is ``[path, mode, uid, gid, size, mtime_ns, ctime_ns, rdev, inode, link target, opaque,
     extended attributes]``, the last ones as pairs of text (bytes as Latin-1).
     """
-    return list(_scan(directory, "/"))
+    return list(_scan(directory, "/", os.lstat(f"{directory}/")))
 
 
-def _scan(directory: str, path: str) -> Iterator[list[Any]]:
+def _scan(directory: str, path: str, status: os.stat_result) -> Iterator[list[Any]]:
     here = directory + path
-    yield _facts(here, path, os.lstat(here))
-    with os.scandir(here) as found:
-        entries = sorted(found, key=lambda one: os.fsencode(one.name))
-    for entry in entries:
-        below = f"{path.rstrip('/')}/{entry.name}"
-        if entry.is_dir(follow_symlinks=False):
-            yield from _scan(directory, below)
+    yield _facts(here, path, status)
+    for name in sorted(os.listdir(here), key=os.fsencode):
+        below = f"{path.rstrip('/')}/{name}"
+        found = os.lstat(directory + below)
+        if stat.S_ISDIR(found.st_mode):
+            yield from _scan(directory, below, found)
         else:
-            yield _facts(directory + below, below, entry.stat(follow_symlinks=False))
+            yield _facts(directory + below, below, found)
 
 
 def _facts(here: str, path: str, found: os.stat_result) -> list[Any]:

@@ -55,13 +55,9 @@ def _files(env: Mapping[str, str]) -> Iterator[str]:
             path = os.path.join(place, name)
             yield path
             if name.endswith(".d") and os.path.isdir(path):
-                yield from (entry.path for entry in sorted(os.scandir(path), key=_path))
+                yield from (os.path.join(path, one) for one in sorted(os.listdir(path)))
     yield from (env[name] for name in env if name.startswith("CONTAINERS_") and env[name])
     yield from _NETWORK
-
-
-def _path(entry: os.DirEntry[str]) -> str:
-    return entry.path
 
 
 def _state(path: str) -> list[int] | None:

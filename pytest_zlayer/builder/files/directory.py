@@ -100,11 +100,13 @@ class DiskTree:
         """
         descriptor = self._open_directory(path)
         try:
-            with os.scandir(descriptor) as entries:
-                found = [
-                    self._found(entry.name, entry.stat(follow_symlinks=False), descriptor)
-                    for entry in entries
-                ]
+            # Not by scandir: an interruption between its call and its use leaves it open.
+            found = [
+                self._found(
+                    name, os.stat(name, dir_fd=descriptor, follow_symlinks=False), descriptor
+                )
+                for name in os.listdir(descriptor)
+            ]
         finally:
             os.close(descriptor)
         return sorted(found, key=lambda one: os.fsencode(one.name))
