@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import field
+from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
+from pytest_zlayer.choices import NetworkMode
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.dockerfile.declared_flags import (
+    switch_flag,
+    text_flag,
+    text_flags,
+    value_flag,
+)
 from pytest_zlayer.dockerfile.source import Word
+from pytest_zlayer.dockerfile.values.chmod import parse_chmod
+from pytest_zlayer.dockerfile.values.flag_values import (
+    SecurityMode,
+    parse_interval,
+    parse_network,
+    parse_retries,
+    parse_security,
+)
 from pytest_zlayer.dockerfile.written import Heredoc, Instruction
 
 
@@ -49,7 +65,7 @@ class From(Instruction):
 
     name: ClassVar[str] = "FROM"
     image: Word
-    platform: Word | None = None
+    platform: Word | None = text_flag()
     stage_name: str | None = None
     stage_word: Word | None = None
 
@@ -100,10 +116,10 @@ class Run(Instruction):
     name: ClassVar[str] = "RUN"
     command: Command
     script: Heredoc | None = None
-    mounts: tuple[Word, ...] = ()
-    network: str | None = None
-    security: str | None = None
-    devices: tuple[Word, ...] = ()
+    mounts: tuple[Word, ...] = text_flags("mount")
+    network: NetworkMode | None = value_flag(parse_network)
+    security: SecurityMode | None = value_flag(parse_security)
+    devices: tuple[Word, ...] = text_flags("device")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,12 +154,12 @@ class Copy(Instruction):
     sources: tuple[Word, ...]
     destination: Word
     files: tuple[Heredoc, ...] = ()
-    from_: Word | None = None
-    chown: Word | None = None
-    chmod: Word | None = None
-    link: bool = False
-    parents: bool = False
-    exclude: tuple[Word, ...] = ()
+    from_: Word | None = text_flag()
+    chown: Word | None = text_flag(expand=True)
+    chmod: Word | None = text_flag(expand=True, check=parse_chmod)
+    link: bool = switch_flag()
+    parents: bool = switch_flag()
+    exclude: tuple[Word, ...] = text_flags()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,13 +170,13 @@ class Add(Instruction):
     sources: tuple[Word, ...]
     destination: Word
     files: tuple[Heredoc, ...] = ()
-    chown: Word | None = None
-    chmod: Word | None = None
-    link: bool = False
-    keep_git_dir: bool | None = None
-    checksum: Word | None = None
-    unpack: bool | None = None
-    exclude: tuple[Word, ...] = ()
+    chown: Word | None = text_flag(expand=True)
+    chmod: Word | None = text_flag(expand=True, check=parse_chmod)
+    link: bool = switch_flag()
+    keep_git_dir: bool | None = switch_flag(default=None)
+    checksum: Word | None = text_flag(expand=True)
+    unpack: bool | None = switch_flag(default=None)
+    exclude: tuple[Word, ...] = text_flags()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,11 +227,11 @@ class HealthProbe:
     """
 
     test: tuple[str, ...]
-    interval: int = 0
-    timeout: int = 0
-    start_period: int = 0
-    start_interval: int = 0
-    retries: int = 0
+    interval: int = value_flag(partial(parse_interval, flag="interval"), 0)
+    timeout: int = value_flag(partial(parse_interval, flag="timeout"), 0)
+    start_period: int = value_flag(partial(parse_interval, flag="start-period"), 0)
+    start_interval: int = value_flag(partial(parse_interval, flag="start-interval"), 0)
+    retries: int = value_flag(parse_retries, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

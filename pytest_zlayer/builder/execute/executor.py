@@ -34,8 +34,6 @@ from pytest_zlayer.builder.plan.steps import StagePlan, Step
 from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.operations.kinds import (
-    BindMount,
-    CacheMount,
     CopyOperation,
     RunOperation,
     SourceRef,
@@ -367,11 +365,7 @@ def _sources_of(steps: tuple[Step, ...]) -> list[int]:
         if isinstance(operation, CopyOperation):
             references.append(operation.from_)
         elif isinstance(operation, RunOperation):
-            references += [
-                mount.from_
-                for mount in operation.mounts
-                if isinstance(mount, (BindMount, CacheMount))
-            ]
+            references += [getattr(mount, "from_", None) for mount in operation.mounts]
         for reference in references:
             if reference is not None and reference.kind == "stage":
                 found[reference.index] = None

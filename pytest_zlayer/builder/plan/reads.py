@@ -11,29 +11,15 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any
 
 from pytest_zlayer.dockerfile.operations.kinds import (
-    BindMount,
-    CacheMount,
     CopyOperation,
-    InlineFile,
     RunOperation,
-    SecretMount,
     SourceRef,
-    SshMount,
-    TmpfsMount,
 )
 from pytest_zlayer.dockerfile.written import Heredoc
 
 SourceKey = Callable[[SourceRef, str], str]
 """Gives the key of what a COPY or mount takes its files from: ``(source, path) -> key``."""
 
-_TAGS: Mapping[type, str] = {
-    BindMount: "bind",
-    CacheMount: "cache",
-    TmpfsMount: "tmpfs",
-    SecretMount: "secret",  # its declaration; its value is in no key
-    SshMount: "ssh",
-    InlineFile: "file",
-}
 # Where it stands in the Dockerfile; what is in another field already.
 _NOT_READ_BY_RUN = {"instruction", "span", "args"}
 _NOT_READ_BY_COPY = {"instruction", "span", "workdir", "from_", "sources", "git"}
@@ -79,7 +65,7 @@ def _plain(value: Any, owner: Any, source_key: SourceKey) -> Any:
             return [[key, _plain(one, value, source_key)] for key, one in sorted(value.items())]
         case tuple() | list():
             return [_plain(one, value, source_key) for one in value]
-    if is_dataclass(value) and (tag := _TAGS.get(type(value))) is not None:
+    if is_dataclass(value) and (tag := vars(type(value)).get("tag")) is not None:
         return [tag, *_fields(value, set(), source_key)]
     raise TypeError(f"{type(value).__name__} has no tag for cache keys")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_zlayer.dockerfile.declared_flags import flags_of, given_flags
 from pytest_zlayer.dockerfile.dispatch.state import StageState, clean
 from pytest_zlayer.dockerfile.dispatch.words import WordReader
 from pytest_zlayer.dockerfile.instructions import Add, Copy
@@ -13,7 +14,6 @@ from pytest_zlayer.dockerfile.operations.kinds import (
 )
 from pytest_zlayer.dockerfile.source import Word
 from pytest_zlayer.dockerfile.stages.graph import StageGraph
-from pytest_zlayer.dockerfile.values.chmod import parse_chmod
 from pytest_zlayer.dockerfile.values.quoting import go_quote
 from pytest_zlayer.dockerfile.values.remote_sources import (
     GitSource,
@@ -48,25 +48,17 @@ def add_operation(state: StageState, instruction: Add, reader: WordReader) -> Co
 def _operation(
     state: StageState, instruction: Copy | Add, reader: WordReader, source: SourceRef
 ) -> CopyOperation:
-    _check_chmod(instruction.chmod, reader)
-    add = instruction if isinstance(instruction, Add) else None
+    _check_flags(instruction, reader)
     return CopyOperation(
         instruction=instruction,
-        kind="COPY" if add is None else "ADD",
+        kind="ADD" if isinstance(instruction, Add) else "COPY",
         sources=tuple(word.value for word in instruction.sources),
         files=tuple(_inline(one.name, one.text) for one in instruction.files),
         destination=destination(state.workdir, instruction.destination.value),
         from_=source,
-        chown=instruction.chown.value if instruction.chown else None,
-        chmod=instruction.chmod.value if instruction.chmod else None,
-        link=instruction.link,
-        parents=isinstance(instruction, Copy) and instruction.parents,
-        exclude=tuple(word.value for word in instruction.exclude),
-        checksum=add.checksum.value if add and add.checksum else None,
-        keep_git_dir=add.keep_git_dir if add else None,
-        unpack=add.unpack if add else None,
         workdir=state.workdir,
         span=instruction.span,
+        **given_flags(instruction, without={"from_"}),
     )
 
 
@@ -82,13 +74,15 @@ def destination(workdir: str, path: str) -> str:
     return clean(path if path.startswith("/") else f"{workdir}/{path}")
 
 
-def _check_chmod(chmod: Word | None, reader: WordReader) -> None:
-    if chmod is None:
-        return
-    try:
-        parse_chmod(chmod.value)
-    except ValueError as problem:
-        reader.refuse(str(problem), chmod.span)
+def _check_flags(instruction: Copy | Add, reader: WordReader) -> None:
+    for name, declaration in flags_of(type(instruction)).items():
+        word: Word | None = getattr(instruction, name)
+        if declaration.check is None or word is None:
+            continue
+        try:
+            declaration.check(word.value)
+        except ValueError as problem:
+            reader.refuse(str(problem), word.span)
 
 
 def _check_local(source: Word, reader: WordReader) -> None:

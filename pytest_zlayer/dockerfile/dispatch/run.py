@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_zlayer.choices import NetworkMode
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.dockerfile.declared_flags import given_flags
 from pytest_zlayer.dockerfile.dispatch.state import StageState
 from pytest_zlayer.dockerfile.dispatch.words import WordReader
 from pytest_zlayer.dockerfile.instructions import Command, Run, ShellForm
@@ -40,10 +40,9 @@ def run_operation(
         user=state.config.user,
         workdir=state.workdir,
         mounts=mounts,
-        network=_network(instruction.network),
-        security="insecure" if instruction.security == "insecure" else "sandbox",
         script=script,
         span=instruction.span,
+        **given_flags(instruction, without={"mounts", "devices"}),
     )
 
 
@@ -55,12 +54,6 @@ def _script(instruction: Run, state: StageState) -> tuple[tuple[str, ...], Hered
     if script.text.startswith("#!") and state.config.os != "windows":
         return (*state.shell, f"{_PIPES}/{script.name}"), script
     return (*state.shell, script.text), None
-
-
-def _network(value: str | None) -> NetworkMode:
-    if value == "none":
-        return "none"
-    return "host" if value == "host" else "default"
 
 
 def _mounts(

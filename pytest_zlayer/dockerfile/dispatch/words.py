@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
+from typing import Any
 
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.dockerfile.declared_flags import flags_of
 from pytest_zlayer.dockerfile.errors import Diagnostic
 from pytest_zlayer.dockerfile.instructions import (
     Add,
@@ -139,14 +141,14 @@ def expand_instruction(instruction: AnyInstruction, reader: WordReader) -> AnyIn
 
 
 def _expand_copy(instruction: Copy | Add, reader: WordReader) -> Copy | Add:
-    chown = reader.optional(instruction.chown)
-    chmod = reader.optional(instruction.chmod)
-    if isinstance(instruction, Add):
-        instruction = replace(instruction, checksum=reader.optional(instruction.checksum))
+    flags: dict[str, Any] = {
+        name: reader.optional(getattr(instruction, name))
+        for name, declaration in flags_of(type(instruction)).items()
+        if declaration.expand
+    }
     return replace(
         instruction,
-        chown=chown,
-        chmod=chmod,
+        **flags,
         sources=reader.words(instruction.sources),
         destination=reader.word(instruction.destination),
         files=reader.heredocs(instruction.files),

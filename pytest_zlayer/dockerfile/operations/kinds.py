@@ -1,14 +1,18 @@
-"""The operations instructions become after expansion (phase D), which the builder executes."""
+"""The operations instructions become after expansion (phase D), which the builder executes.
+
+Cache keys know the classes of fields by their ``tag``, and not by names, which may change.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from pytest_zlayer.choices import NetworkMode
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.instructions import AnyInstruction
 from pytest_zlayer.dockerfile.source import Span
+from pytest_zlayer.dockerfile.values.flag_values import SecurityMode
 from pytest_zlayer.dockerfile.written import Heredoc
 
 
@@ -32,6 +36,7 @@ MAIN_CONTEXT = SourceRef("context")
 class BindMount:
     """``--mount=type=bind``: ``source`` is below ``/`` of ``from_``; writes are discarded."""
 
+    tag: ClassVar[str] = "bind"
     target: str
     source: str = "/"
     from_: SourceRef = MAIN_CONTEXT
@@ -42,6 +47,7 @@ class BindMount:
 class CacheMount:
     """``--mount=type=cache``; ``mode`` is a number (0o755), ``from_`` seeds an empty cache."""
 
+    tag: ClassVar[str] = "cache"
     target: str
     id: str
     source: str = "/"
@@ -57,6 +63,7 @@ class CacheMount:
 class TmpfsMount:
     """``--mount=type=tmpfs``; ``size`` in bytes, 0 for the default."""
 
+    tag: ClassVar[str] = "tmpfs"
     target: str
     size: int = 0
     readonly: bool = False
@@ -66,6 +73,7 @@ class TmpfsMount:
 class SecretMount:
     """``--mount=type=secret``: a file at ``target`` (``None``: no file) and/or variable ``env``."""
 
+    tag: ClassVar[str] = "secret"
     id: str
     target: str | None
     env: str | None = None
@@ -79,6 +87,7 @@ class SecretMount:
 class SshMount:
     """``--mount=type=ssh``: the agent socket ``id`` at ``target``; sets SSH_AUTH_SOCK."""
 
+    tag: ClassVar[str] = "ssh"
     id: str
     target: str
     required: bool = False
@@ -94,6 +103,7 @@ Mount: TypeAlias = BindMount | CacheMount | TmpfsMount | SecretMount | SshMount
 class InlineFile:
     """A here-document of COPY or ADD, expanded: a regular file ``name`` with ``content``."""
 
+    tag: ClassVar[str] = "file"
     name: str
     content: bytes
 
@@ -117,7 +127,7 @@ class RunOperation:
     workdir: str
     mounts: tuple[Mount, ...] = ()
     network: NetworkMode = "default"
-    security: Literal["sandbox", "insecure"] = "sandbox"
+    security: SecurityMode = "sandbox"
     script: Heredoc | None = None
     span: Span | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Final, Literal, cast
+from typing import Final, Literal, cast, get_args
 
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.kinds import (
@@ -26,8 +26,8 @@ from pytest_zlayer.dockerfile.values.suggest import suggest
 MountType = Literal["bind", "cache", "tmpfs", "secret", "ssh"]
 Sharing = Literal["shared", "private", "locked"]
 
-MOUNT_TYPES: Final[tuple[MountType, ...]] = ("bind", "cache", "tmpfs", "secret", "ssh")
-SHARING_MODES: Final[tuple[Sharing, ...]] = ("shared", "private", "locked")
+MOUNT_TYPES: Final[tuple[MountType, ...]] = get_args(MountType)
+SHARING_MODES: Final[tuple[Sharing, ...]] = get_args(Sharing)
 MOUNT_KEYS: Final = (
     "type", "from", "source", "target", "readonly", "id", "sharing", "required", "size", "mode",
     "uid", "gid", "src", "dst", "destination", "ro", "rw", "readwrite", "env",

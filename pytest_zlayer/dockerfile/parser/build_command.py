@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
-from pytest_zlayer.choices import NETWORK_MODES
 from pytest_zlayer.dockerfile.instructions import (
     Command,
     ExecForm,
@@ -15,18 +12,11 @@ from pytest_zlayer.dockerfile.instructions import (
     Run,
     ShellForm,
 )
-from pytest_zlayer.dockerfile.parser.flags import FlagValues, InstructionError, read_flags
+from pytest_zlayer.dockerfile.parser.flags import FlagValues, converted, read_flags
 from pytest_zlayer.dockerfile.parser.heredocs import parse_heredoc_word
 from pytest_zlayer.dockerfile.parser.parts import Parts
 from pytest_zlayer.dockerfile.source import Word
-from pytest_zlayer.dockerfile.values.quoting import go_quote
 from pytest_zlayer.dockerfile.written import Heredoc
-
-_Value = TypeVar("_Value")
-_SECURITY = ("sandbox", "insecure")
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-_INT32 = 1 << 31
-_SHORTEST_INTERVAL = 1_000_000
 
 
 def command_of(words: Sequence[Word], json: bool) -> Command:
@@ -42,45 +32,19 @@ def build_run(parts: Parts) -> Run:
     command, script = command_of(parts.words, parts.json), None
     if parts.heredocs:
         command, script = _with_heredocs(parts.words, parts.heredocs)
-    return Run(
-        **parts.common(),
-        command=command,
-        script=script,
-        **({"mounts": (), "devices": ()} if not parts.flags else _run_flags(flags)),
-    )
+    if parts.flags:
+        _check_devices_and_mounts(flags)
+    return Run(**parts.common(), command=command, script=script, **flags.fields_of(Run))
 
 
-def _run_flags(flags: FlagValues) -> dict[str, object]:
+def _check_devices_and_mounts(flags: FlagValues) -> None:
     from pytest_zlayer.dockerfile.operations.mounts import check_mount_from
     from pytest_zlayer.dockerfile.values.devices import check_device
 
-    network, security = flags.given("network"), flags.given("security")
-    devices, mounts = flags.texts("device"), flags.texts("mount")
-    _check_all(devices, check_device)
-    _check_all(mounts, check_mount_from)
-    if network is not None and network.value not in NETWORK_MODES:
-        raise InstructionError(f"invalid network mode {go_quote(network.value)}", network.span)
-    if security is not None and security.value not in _SECURITY:
-        raise InstructionError(f"security {go_quote(security.value)} is not valid", security.span)
-    return {
-        "devices": devices,
-        "mounts": mounts,
-        "network": network and network.value,
-        "security": security and security.value,
-    }
-
-
-def _check_all(words: Sequence[Word], check: Callable[[str], None]) -> None:
-    for word in words:
-        _checked(word, check)
-
-
-def _checked(word: Word, check: Callable[[str], _Value]) -> _Value:
-    """What ``check`` makes of a word; its complaint is put under the word."""
-    try:
-        return check(word.value)
-    except ValueError as error:
-        raise InstructionError(str(error), word.span) from error
+    for word in flags.texts("device"):
+        converted(word, check_device)
+    for word in flags.texts("mount"):
+        converted(word, check_mount_from)
 
 
 def _with_heredocs(
@@ -103,40 +67,5 @@ def build_healthcheck(parts: Parts) -> Healthcheck:
     flags = read_flags("HEALTHCHECK", parts.flags)
     form = "CMD" if parts.json else "CMD-SHELL"
     command = tuple(word.value for word in parts.words[1:])
-    probe = HealthProbe(
-        (form, *command),
-        interval=_interval(flags, "interval"),
-        timeout=_interval(flags, "timeout"),
-        start_period=_interval(flags, "start-period"),
-        start_interval=_interval(flags, "start-interval"),
-        retries=_retries(flags),
-    )
+    probe = HealthProbe((form, *command), **flags.fields_of(HealthProbe))
     return Healthcheck(**parts.common(), probe=probe)
-
-
-def _interval(flags: FlagValues, name: str) -> int:
-    from pytest_zlayer.dockerfile.values.durations import parse_duration
-
-    word = flags.text(name)
-    if word is None:
-        return 0
-    duration = _checked(word, parse_duration)
-    if duration != 0 and duration < _SHORTEST_INTERVAL:
-        raise InstructionError(f'Interval "{name}" cannot be less than 1ms', word.span)
-    return duration
-
-
-def _retries(flags: FlagValues) -> int:
-    word = flags.text("retries")
-    if word is None:
-        return 0
-    problem = f"strconv.ParseInt: parsing {go_quote(word.value)}"
-    if not _INTEGER.fullmatch(word.value):
-        raise InstructionError(f"{problem}: invalid syntax", word.span)
-    # A number with more digits than this is out of range, whatever they are.
-    retries = int(word.value) if len(word.value.lstrip("+-0")) < 20 else _INT32
-    if not -_INT32 <= retries < _INT32:
-        raise InstructionError(f"{problem}: value out of range", word.span)
-    if retries < 0:
-        raise InstructionError(f"--retries cannot be negative ({retries})", word.span)
-    return retries

@@ -16,32 +16,13 @@ from pytest_zlayer.dockerfile.written import Heredoc
 def build_copy(parts: Parts) -> Copy:
     """COPY with its flags."""
     flags = read_flags("COPY", parts.flags)
-    return Copy(
-        **parts.common(),
-        **_paths(parts, "COPY"),
-        from_=flags.text("from"),
-        chown=flags.text("chown"),
-        chmod=flags.text("chmod"),
-        link=flags.switch("link") or False,
-        parents=flags.switch("parents") or False,
-        exclude=flags.texts("exclude"),
-    )
+    return Copy(**parts.common(), **_paths(parts, "COPY"), **flags.fields_of(Copy))
 
 
 def build_add(parts: Parts) -> Add:
     """ADD with its flags."""
     flags = read_flags("ADD", parts.flags)
-    return Add(
-        **parts.common(),
-        **_paths(parts, "ADD"),
-        chown=flags.text("chown"),
-        chmod=flags.text("chmod"),
-        link=flags.switch("link") or False,
-        keep_git_dir=flags.switch("keep-git-dir"),
-        checksum=flags.text("checksum"),
-        unpack=flags.switch("unpack"),
-        exclude=flags.texts("exclude"),
-    )
+    return Add(**parts.common(), **_paths(parts, "ADD"), **flags.fields_of(Add))
 
 
 def _paths(parts: Parts, keyword: str) -> dict[str, Any]:

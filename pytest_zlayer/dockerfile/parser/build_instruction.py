@@ -62,9 +62,9 @@ def _from(parts: Parts) -> From:
     return From(
         **parts.common(),
         image=words[0],
-        platform=flags.text("platform"),
         stage_name=name,
         stage_word=stage_word,
+        **flags.fields_of(From),
     )
 
 

@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
+from pytest_zlayer.dockerfile.declared_flags import FlagDeclaration, flags_of, written_name
+from pytest_zlayer.dockerfile.instructions import Add, Copy, From, HealthProbe, Run
 from pytest_zlayer.dockerfile.source import Span, Word
 from pytest_zlayer.dockerfile.values.suggest import suggest
 from pytest_zlayer.dockerfile.written import Flag
 
-Kind = Literal["text", "texts", "bool"]
-
-FLAGS: Mapping[str, Mapping[str, Kind]] = {
-    "FROM": {"platform": "text"},
-    "ADD": {
-        "chown": "text",
-        "chmod": "text",
-        "link": "bool",
-        "keep-git-dir": "bool",
-        "checksum": "text",
-        "unpack": "bool",
-        "exclude": "texts",
-    },
-    "COPY": {
-        "from": "text",
-        "chown": "text",
-        "chmod": "text",
-        "link": "bool",
-        "parents": "bool",
-        "exclude": "texts",
-    },
-    "RUN": {"mount": "texts", "network": "text", "security": "text", "device": "texts"},
-    "HEALTHCHECK": {
-        "interval": "text",
-        "timeout": "text",
-        "start-period": "text",
-        "start-interval": "text",
-        "retries": "text",
-    },
+_Value = TypeVar("_Value")
+_DECLARED: Mapping[str, type] = {
+    "FROM": From,
+    "ADD": Add,
+    "COPY": Copy,
+    "RUN": Run,
+    "HEALTHCHECK": HealthProbe,
+}
+FLAGS: Mapping[str, Mapping[str, FlagDeclaration]] = {
+    keyword: {written_name(field, one): one for field, one in flags_of(holder).items()}
+    for keyword, holder in _DECLARED.items()
 }
 """Flags that may be given by instruction; an instruction that is not listed takes none."""
 
@@ -62,27 +46,48 @@ class FlagValues:
     def __init__(self, given: Mapping[str, list[Flag]]) -> None:
         self._given = given
 
-    def text(self, name: str) -> Word | None:
-        """A flag's value where it stands; ``None`` when it is missing or empty."""
-        word = self.given(name)
-        return word if word is not None and word.value else None
-
-    def given(self, name: str) -> Word | None:
-        """A flag's value, even an empty one; ``None`` when it is missing."""
-        flags = self._given.get(name)
-        return _value(flags[0]) if flags else None
-
     def texts(self, name: str) -> tuple[Word, ...]:
-        """All values of a flag that may be repeated."""
+        """All values of a flag where they stand."""
         return tuple(_value(flag) for flag in self._given.get(name, ()))
 
-    def switch(self, name: str) -> bool | None:
-        """A boolean; ``None`` when it is missing."""
-        flags = self._given.get(name)
-        return _BOOLEANS[(flags[0].value or "").lower()] if flags else None
+    def fields_of(self, holder: type) -> dict[str, Any]:
+        """The fields of ``holder`` that flags declare, as far as their flags are given.
+
+        Raises:
+            InstructionError: a value cannot be converted.
+        """
+        found: dict[str, Any] = {}
+        for field, declaration in flags_of(holder).items() if self._given else ():
+            flags = self._given.get(written_name(field, declaration))
+            if flags:
+                found[field] = _field_value(declaration, flags)
+        return found
 
 
-_NO_FLAGS: Mapping[str, Kind] = {}
+def _field_value(declaration: FlagDeclaration, flags: list[Flag]) -> Any:
+    if declaration.kind == "bool":
+        return _BOOLEANS[(flags[0].value or "").lower()]
+    words = tuple(_value(flag) for flag in flags)
+    if declaration.kind == "texts":
+        return words
+    if declaration.convert is not None:
+        return converted(words[0], declaration.convert)
+    return words[0] if words[0].value else None
+
+
+def converted(word: Word, convert: Callable[[str], _Value]) -> _Value:
+    """What ``convert`` makes of a word.
+
+    Raises:
+        InstructionError: the text of its ``ValueError``, with the word to blame.
+    """
+    try:
+        return convert(word.value)
+    except ValueError as error:
+        raise InstructionError(str(error), word.span) from error
+
+
+_NO_FLAGS: Mapping[str, FlagDeclaration] = {}
 _NONE_GIVEN = FlagValues({})
 
 
@@ -103,11 +108,12 @@ def read_flags(name: str, flags: Iterable[Flag]) -> FlagValues:
 
 
 def _check(
-    name: str, flag: Flag, known: Mapping[str, Kind], given: Mapping[str, list[Flag]]
+    name: str, flag: Flag, known: Mapping[str, FlagDeclaration], given: Mapping[str, list[Flag]]
 ) -> None:
-    kind = known.get(flag.name)
-    if kind is None:
+    declaration = known.get(flag.name)
+    if declaration is None:
         raise _unknown(name, flag, known)
+    kind = declaration.kind
     if flag.name in given and kind != "texts":
         raise InstructionError(f"duplicate flag specified: --{flag.name}", flag.span)
     if (flag.value is None and kind != "bool") or (flag.value == "" and kind == "bool"):
@@ -118,7 +124,7 @@ def _check(
         )
 
 
-def _unknown(name: str, flag: Flag, known: Mapping[str, Kind]) -> InstructionError:
+def _unknown(name: str, flag: Flag, known: Mapping[str, FlagDeclaration]) -> InstructionError:
     near = suggest(flag.name, known)
     message = f"unknown flag: --{flag.name}" + (f" (did you mean {near}?)" if near else "")
     takes = ", ".join(f"--{one}" for one in known) or "no flags"
