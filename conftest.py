@@ -10,7 +10,15 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
-ENGINE = Path(__file__).parent / "tests" / "engine"
+TESTS = Path(__file__).parent / "tests"
+ENGINE = TESTS / "engine"
+# What starts a browser, draws on a terminal or runs an example's whole suite.
+SLOW_FILES = {
+    TESTS / "pytester" / "output" / "test_live.py",
+    TESTS / "report" / "html" / "test_page.py",
+    TESTS / "test_example.py",
+    TESTS / "test_example_distribution.py",
+}
 
 
 def pytest_configure() -> None:
@@ -28,19 +36,24 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep one engine test in N when told to: one suite runs on many versions of Python.
+    """Keep one slow test in N, so that the suite can run on many versions of Python.
 
     ``ZLAYER_TEST_PART=11/8`` keeps every eighth test of the slow suites, which have folders of
-    their own below tests/engine, and every second one of the others there; ``12/8`` other ones.
+    their own below tests/engine, and of the slow files, and every second one of the other tests
+    in tests/engine; ``12/8`` keeps others.
     """
     number, _, of = os.environ.get("ZLAYER_TEST_PART", "").partition("/")
     if of:
-        slow = [item for item in items if ENGINE in item.path.parent.parents]
+        slow = [item for item in items if _is_slow(item.path)]
         core = [item for item in items if item.path.parent == ENGINE]
         kept = {*_every(int(of), slow, int(number)), *_every(int(of) // 4, core, int(number))}
         left_out = {*slow, *core} - kept
         config.hook.pytest_deselected(items=[item for item in items if item in left_out])
         items[:] = [item for item in items if item not in left_out]
+
+
+def _is_slow(path: Path) -> bool:
+    return ENGINE in path.parent.parents or path in SLOW_FILES
 
 
 def _every(step: int, items: list[pytest.Item], number: int) -> list[pytest.Item]:
