@@ -327,7 +327,7 @@ class Engine:
         ``None`` where the storage keeps that in a way that only buildah understands.
         """
         root = tree.root
-        if self.storage.driver != "overlay":
+        if not self.storage.has_upper:
             return None
         if not self.rootless:
             found = upper_of(str(root))
@@ -616,7 +616,7 @@ class Engine:
 
 def _is_mounted(root: Path, storage: StorageInfo) -> bool:
     """Whether what is mounted there is still there: anybody may unmount it."""
-    if storage.driver != "overlay":
+    if not storage.has_upper:
         return True
     try:
         return root.stat().st_dev != root.parent.stat().st_dev

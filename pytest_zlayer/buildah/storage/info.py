@@ -24,6 +24,11 @@ class StorageInfo:
     driver: str
 
     @property
+    def has_upper(self) -> bool:
+        """Whether containers are mounts, with their changes in a directory (agent/upper.py)."""
+        return self.driver == "overlay"
+
+    @property
     def state(self) -> Path:
         """The directory of this project in it, for all who share the storage."""
         return self.root / "zlayer"

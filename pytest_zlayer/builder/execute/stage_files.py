@@ -57,7 +57,7 @@ class StageFiles:
             keys=below.layers.keys() if below else (),
         )
         self._container: WorkingContainer | None = None
-        self._tells_changes = build.engine.storage.driver == "overlay"  # until a container shows it
+        self._tells_changes = build.engine.storage.has_upper  # until a container shows it
 
     @property
     def head(self) -> Head:

@@ -15,13 +15,8 @@ from pytest_zlayer.builder.oci.layer import LayerEntry
 
 
 def _limits(spec: ImageSpec) -> Limits | None:
-    found = Limits(
-        shm_size=spec.shm_size,
-        ulimits=spec.ulimits,
-        add_hosts=spec.add_hosts,
-        memory=spec.memory,
-    )
-    return found if found.words() else None
+    given = spec.run_limits()
+    return Limits(**given) if given else None
 
 
 class WorkingContainer:

@@ -18,6 +18,7 @@ ImageFormat = Literal["oci", "docker"]
 _SIZE = re.compile(r"[0-9]+[bkmg]?b?", re.IGNORECASE)
 _ULIMIT = re.compile(r"[a-z]+=(?:-1|[0-9]+)(?::(?:-1|[0-9]+))?")
 _HOST = re.compile(r"[A-Za-z0-9_.-]+[:=](?:[0-9.]+|\[?[0-9A-Fa-f:]+\]?)")
+_RUN_LIMITS = ("shm_size", "memory", "ulimits", "add_hosts")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -130,6 +131,11 @@ class ImageSpec:
                 value = tuple((name, _plain(value[name])) for name in sorted(value))
             values.append(_plain(value))
         return tuple(values)
+
+    def run_limits(self) -> dict[str, Any]:
+        """What the containers of RUN steps may take and know, as far as it is declared."""
+        given = {name: getattr(self, name) for name in _RUN_LIMITS}
+        return {name: value for name, value in given.items() if value}
 
     @property
     def needs(self) -> tuple[ImageSpec, ...]:

@@ -150,7 +150,7 @@ class PlanSettings:
     platform: str = ""
     scope: str = ""
     source_date_epoch: int | None = None
-    limits: tuple[str, ...] = ()
+    limits: tuple[tuple[str, Any], ...] = ()
 
     def root_key(self, kind: str, name: str) -> str:
         """The key that all keys of stages beginning here depend on."""

@@ -230,7 +230,7 @@ class Builds:
             platform=str(build.platform),
             scope=build.options.cache_scope,
             source_date_epoch=build.source_date_epoch,
-            limits=(*spec.ulimits, *spec.add_hosts, *filter(None, (spec.shm_size, spec.memory))),
+            limits=tuple(spec.run_limits().items()),
         )
         planner = StagePlanner(graph, FoundInputs(found, sources, graph), settings)
         plans = planner.plan()

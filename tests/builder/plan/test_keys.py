@@ -130,6 +130,14 @@ def test_scope_and_date_are_in_every_key(settings: PlanSettings) -> None:
     assert set(keys_of(settings=settings)).isdisjoint(keys_of())
 
 
+def test_limits_of_runs_are_in_their_keys_by_name() -> None:
+    limits = [{"memory": "64m"}, {"shm_size": "64m"}, {"ulimits": ("nofile=1",)}, {}]
+    specs = [ImageSpec(text="", **one) for one in limits]
+    settings = [PlanSettings(limits=tuple(spec.run_limits().items())) for spec in specs]
+    keys = {keys_of("FROM scratch\nRUN a\n", one)[0] for one in settings}
+    assert len(keys) == len(limits)
+
+
 def test_what_a_mount_reads_is_in_the_key_of_its_run() -> None:
     text = "FROM scratch\nRUN --mount=target=/src true\n"
     assert keys_of(text) != keys_of(text, inputs=Inputs("other content"))
