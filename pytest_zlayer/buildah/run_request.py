@@ -75,6 +75,10 @@ class RunRequest:
         volumes: host paths it sees.
         tmpfs: file systems in memory it sees.
         network: ``none`` cuts it off, anything else is the network of the host.
+        hostname: what a step of a build sees as the name of the machine. As in BuildKit,
+            ``/etc/hostname`` is the container's own file then, and ``/etc/hosts`` and
+            ``/etc/resolv.conf`` cannot be written to where the OCI runtime is started directly.
+            Empty: the container's id, which the engine's ``/etc/hostname`` says too.
         stdin: what it reads: bytes or a file; nothing by default.
         timeout: seconds it may take, ``None`` for ever.
         on_line: called with ``stdout`` or ``stderr`` and each line as it comes.
@@ -94,6 +98,7 @@ class RunRequest:
     volumes: Sequence[Volume] = ()
     tmpfs: Sequence[Tmpfs] = ()
     network: NetworkMode = "default"
+    hostname: str = ""
     stdin: bytes | Path | None = None
     timeout: float | None = None
     on_line: LineSink | None = None

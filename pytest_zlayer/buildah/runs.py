@@ -20,8 +20,9 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import failed_start
 from pytest_zlayer.buildah.files.rootfs import AgentRootfs, LocalRootfs
 from pytest_zlayer.buildah.process.command import Completed, Process
-from pytest_zlayer.buildah.run_request import RunRequest
+from pytest_zlayer.buildah.run_request import RunRequest, Volume
 from pytest_zlayer.buildah.runtime.capture import stand_in, taken
+from pytest_zlayer.buildah.runtime.change import HOST_NAME_FILE
 from pytest_zlayer.buildah.runtime.container_record import read_record
 from pytest_zlayer.buildah.runtime.direct import DirectRuntime, Place, Prepared
 from pytest_zlayer.buildah.runtime.specification import NotUnderstood
@@ -193,7 +194,31 @@ class Runs:
             done = self._run_directly(direct, request)
             if done is not None:
                 return done
-        return containers.run(self._commander, request, isolation, self._storage, self._tmpdir)
+        file = self._own_hostname(request)
+        if file is not None:  # buildah would mount a file of its own there
+            volumes = [*request.volumes, Volume(file, HOST_NAME_FILE)]
+            request = replace(request, volumes=volumes)
+        return containers.run(
+            self._commander, request, isolation, self._storage, self._tmpdir, own_file=file
+        )
+
+    def _own_hostname(self, request: RunRequest) -> Path | None:
+        """The container's own ``/etc/hostname``, if the command is to see it and safely can."""
+        if not request.hostname or any(one.target == HOST_NAME_FILE for one in request.volumes):
+            return None
+        files = self._mount(request.container)
+        file = files.root / HOST_NAME_FILE.lstrip("/")
+        try:
+            directory = os.path.dirname(HOST_NAME_FILE)
+            if files.resolve(directory) != directory or ":" in str(file):
+                return None
+            if files.lstat(HOST_NAME_FILE).kind != "file":
+                return None
+        except FileNotFoundError:
+            return file
+        except OSError:
+            return None
+        return file
 
     def _run_directly(self, direct: DirectRuntime, request: RunRequest) -> Completed | None:
         """The result, or ``None`` where buildah has to do it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -33,6 +34,7 @@ def prepare(argv: Sequence[str]) -> int:
     ``loopback``: bring up the loopback interface of the network namespace we are in.
     ``environment`` and ``directory``: let buildah find these variables in the configuration of
     the container, for this process only.
+    ``file``: make this file if it is not there, with the directory it lies in.
     """
     wanted = json.loads(os.environ.pop(PREPARATION))
     try:
@@ -40,10 +42,19 @@ def prepare(argv: Sequence[str]) -> int:
             _raise_loopback()
         if wanted.get("environment"):
             _privately(wanted["directory"], wanted["environment"])
+        if wanted.get("file"):
+            _make_file(wanted["file"])
         os.execvp(argv[0], list(argv))  # noqa: S606 (the point)
     except OSError as error:
         sys.stderr.write(f"Error: preparing the namespaces of a RUN: {error}\n")
     return 125
+
+
+def _make_file(path: str) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(os.path.dirname(path), 0o755)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
 
 
 def _raise_loopback() -> None:

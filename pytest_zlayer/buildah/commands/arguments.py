@@ -122,6 +122,7 @@ class RunOptions:
         workdir: directory; empty: the image's.
         volumes: host paths it sees.
         tmpfs: file systems in memory it sees.
+        hostname: what it sees as the name of the machine; empty: the container's id.
         network: ``default`` and ``host`` are the host's, ``none`` is none.
         isolation: ``oci``, ``rootless`` or ``chroot``.
         runtime: OCI runtime for the first two.
@@ -138,6 +139,7 @@ class RunOptions:
     runtime: str | None
     runtime_root: Path | None
     tmpfs: Sequence[Tmpfs] = ()
+    hostname: str = ""
 
 
 def run(name: str, argv: Sequence[str], options: RunOptions) -> list[str]:
@@ -161,6 +163,8 @@ def run(name: str, argv: Sequence[str], options: RunOptions) -> list[str]:
         line += ["--user", options.user]
     if options.workdir:
         line += ["--workingdir", options.workdir]
+    if options.hostname:
+        line += ["--hostname", options.hostname]
     for volume in options.volumes:
         line += ["--volume", volume.argument()]
     for memory in options.tmpfs:

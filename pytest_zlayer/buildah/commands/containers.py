@@ -62,9 +62,14 @@ def run(
     isolation: Isolation,
     storage: StorageInfo,
     tmpdir: Path,
+    *,
+    own_file: Path | None,
 ) -> Completed:
-    """``buildah run``, contained as well as this machine allows."""
-    wanted = run_request(commander, request, isolation, storage, tmpdir)
+    """``buildah run``, contained as well as this machine allows.
+
+    ``own_file``: a file of the container that is made if it is not there.
+    """
+    wanted = run_request(commander, request, isolation, storage, tmpdir, own_file=own_file)
     return result(commander, commander.runner.run(wanted), request)
 
 
@@ -74,12 +79,15 @@ def run_request(
     isolation: Isolation,
     storage: StorageInfo,
     tmpdir: Path,
+    *,
+    own_file: Path | None = None,
 ) -> Request:
     """How ``buildah run`` is started for a command."""
     options = arguments.RunOptions(
         env=request.env, user=request.user, workdir=request.workdir, volumes=request.volumes,
         network=request.network, isolation=isolation.kind, runtime=isolation.runtime,
         runtime_root=runtime_root(tmpdir, isolation), tmpfs=request.tmpfs,
+        hostname=request.hostname,
     )  # fmt: skip
     line = commander.argv(arguments.run(request.container, request.argv, options))
     cut_off = request.network == "none" and isolation.kind == "chroot"
@@ -88,7 +96,7 @@ def run_request(
             Failure("environment", "isolation chroot cannot cut a RUN off the network here")
         )
     wrapper = contain(network=not cut_off) if isolation.contained else []
-    preparation = _preparation(commander, request, storage, loopback=cut_off)
+    preparation = _preparation(commander, request, storage, loopback=cut_off, file=own_file)
     return Request(
         argv=[*wrapper, *(agent_argv("prepare") if preparation else []), *line],
         env={**commander.env, **preparation},
@@ -117,11 +125,18 @@ def overrun(done: Completed, request: RunRequest) -> Completed:
 
 
 def _preparation(
-    commander: Commander, request: RunRequest, storage: StorageInfo, *, loopback: bool
+    commander: Commander,
+    request: RunRequest,
+    storage: StorageInfo,
+    *,
+    loopback: bool,
+    file: Path | None,
 ) -> dict[str, str]:
     wanted: dict[str, object] = {}
     if loopback:
         wanted["loopback"] = True
+    if file is not None:
+        wanted["file"] = str(file)
     if request.hidden_env:
         identifier = container_id(commander, request.container)
         wanted["directory"] = str(storage.container_file(identifier))

@@ -21,6 +21,7 @@ from pytest_zlayer.buildah.runtime.users import User
 from pytest_zlayer.dataclass import dataclass
 
 _HOST_NAME = "HOSTNAME"
+HOST_NAME_FILE = "/etc/hostname"
 _CONTAINER_ENV = "/run/.containerenv"
 
 
@@ -42,6 +43,11 @@ class Change:
     root: Path
     bundle: Path
 
+    @property
+    def host_name(self) -> str:
+        """What the command sees as the name of the machine."""
+        return self.request.hostname or host_name(self.record.id)
+
     def config(self, known: Specification) -> dict[str, Any]:
         """``config.json``.
 
@@ -51,7 +57,7 @@ class Change:
         config: dict[str, Any] = dict(known.config)
         config["process"] = self.process(known)
         config["root"] = {**config["root"], "path": str(self.root)}
-        config["hostname"] = host_name(self.record.id)
+        config["hostname"] = self.host_name
         config["mounts"] = self._mounts(known)
         return config
 
@@ -75,7 +81,7 @@ class Change:
         env |= _variables(self.record.env)
         env |= self.request.hidden_env
         env |= self.request.env
-        env.setdefault(_HOST_NAME, host_name(self.record.id))
+        env.setdefault(_HOST_NAME, self.host_name)
         return env
 
     def _mounts(self, known: Specification) -> list[dict[str, Any]]:
@@ -83,8 +89,10 @@ class Change:
         own = [_tmpfs(one) for one in self.request.tmpfs]
         own += [_bind(one) for one in self.request.volumes]
         taken = {one["destination"] for one in own}
-        if not taken.isdisjoint(known.files):
+        if not taken.isdisjoint(self.files(known)):
             raise NotUnderstood("buildah's own files stay where they are")
+        if self.request.hostname:
+            taken.add(HOST_NAME_FILE)
         common = [
             self._from_bundle(one) if one["destination"] in known.files else one
             for one in known.config["mounts"]
@@ -93,13 +101,19 @@ class Change:
         return sorted([*own, *common], key=lambda one: mount_depth(one["destination"]))
 
     def _from_bundle(self, mount: Mapping[str, Any]) -> dict[str, Any]:
-        return {**mount, "source": str(self.bundle / file_name(mount["destination"]))}
+        found = {**mount, "source": str(self.bundle / file_name(mount["destination"]))}
+        if self.request.hostname:
+            # Whoever writes there would lose it silently.
+            options = [one for one in mount.get("options") or () if one != "rw"]
+            found["options"] = [*options, "ro"]
+        return found
 
     def files(self, known: Specification) -> dict[str, HostFile]:
         """The files that are mounted, by their path in the container."""
         return {
             path: HostFile(self._text(path, file.text, known), file.mode)
             for path, file in known.files.items()
+            if path != HOST_NAME_FILE or not self.request.hostname
         }
 
     def _text(self, path: str, text: str, known: Specification) -> str:
@@ -107,7 +121,7 @@ class Change:
             return self._container_env(text, known)
         name, identifier = known.container
         text = text.replace(name, self.record.name).replace(identifier, self.record.id)
-        return text.replace(host_name(identifier), host_name(self.record.id))
+        return text.replace(host_name(identifier), self.host_name)
 
     def _container_env(self, text: str, known: Specification) -> str:
         values = {

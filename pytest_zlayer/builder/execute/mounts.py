@@ -17,6 +17,7 @@ from pytest_zlayer.buildah.files.rootfs import LocalRootfs, Rootfs
 from pytest_zlayer.buildah.process.command import Completed
 from pytest_zlayer.buildah.run_request import Tmpfs, Volume
 from pytest_zlayer.builder.cache.cache_mounts import note_use
+from pytest_zlayer.builder.model.builder_args import cache_mount_id
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.kinds import (
     BindMount,
@@ -67,6 +68,7 @@ class MountPreparer:
         scratch: private directory of this build for files that live as long as one RUN.
         caches: directory that holds cache mounts between builds.
         source_path: host directory or file of a mount source: ``(source, path) -> Path``.
+        build_args: the namespace of cache mounts is among them.
         secrets: secret id to file path or ``env:NAME``.
         ssh: ssh id to socket path.
         environment: the process environment.
@@ -81,6 +83,7 @@ class MountPreparer:
         scratch: Path,
         caches: Path,
         source_path: Callable[[SourceRef, str], Path],
+        build_args: Mapping[str, str],
         secrets: Mapping[str, str],
         ssh: Mapping[str, str],
         environment: Mapping[str, str],
@@ -92,6 +95,7 @@ class MountPreparer:
         self._scratch = scratch
         self._caches = caches
         self._source_path = source_path
+        self._build_args = build_args
         self._secrets = secrets
         self._ssh = ssh
         self._environment = environment
@@ -143,7 +147,8 @@ class MountPreparer:
         prepared.volumes.append(Volume(copy, mount.target))
 
     def _add_cache(self, prepared: PreparedMounts, mount: CacheMount) -> None:
-        name = hashlib.sha256(mount.id.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        identifier = cache_mount_id(mount.id, self._build_args)
+        name = hashlib.sha256(identifier.encode("utf-8", "surrogateescape")).hexdigest()[:32]
         directory = self._caches / name
         if mount.sharing != "shared":
             directory = self._lock_cache(prepared, directory, mount.sharing == "private")

@@ -19,6 +19,7 @@ from pytest_zlayer.builder.execute.mounts import MountPreparer, PreparedMounts
 from pytest_zlayer.builder.execute.output import StepOutput
 from pytest_zlayer.builder.execute.stage_files import SCRATCH, StageFiles
 from pytest_zlayer.builder.image.keep import shell_line
+from pytest_zlayer.builder.model.builder_args import sandbox_hostname
 from pytest_zlayer.builder.model.errors import TAIL_LINES, BuildError
 from pytest_zlayer.builder.model.retry_policy import RetryPolicy
 from pytest_zlayer.builder.plan.steps import Step
@@ -210,6 +211,7 @@ class RunStep:
             volumes=mounts.volumes,
             tmpfs=mounts.tmpfs,
             network=operation.network,
+            hostname=sandbox_hostname(self._build.plan.spec.build_args),
             on_line=output.line,
             stdout=output.stdout,
             stderr=output.stderr,

@@ -96,6 +96,7 @@ class StageExecutor:
             scratch=build.scratch,
             caches=build.cache.mounts_directory,
             source_path=self._mounted_path,
+            build_args=build.plan.spec.build_args,
             secrets=build.plan.spec.secrets,
             ssh=build.plan.spec.ssh,
             environment=build.options.environment,

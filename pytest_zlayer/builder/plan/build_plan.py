@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_zlayer.builder.context.build_context import read_dockerfile, read_ignore
+from pytest_zlayer.builder.model.builder_args import sandbox_hostname
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.platform import wanted_platform
 from pytest_zlayer.builder.model.spec import ImageSpec
@@ -167,6 +168,7 @@ def make_plan(spec: ImageSpec, options: BuildOptions) -> BuildPlan:
         build_platform=native,
         contexts=tuple(spec.build_contexts),
     )
+    sandbox_hostname(spec.build_args)  # refuses what is no name
     check_base(graph, spec)
     check_context_sources(graph, spec)
     _check_findings(graph, spec)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.cache.layer_cache import key_of
 from pytest_zlayer.builder.copy import CopyError, Selection
+from pytest_zlayer.builder.model.builder_args import DEFAULT_HOSTNAME
 from pytest_zlayer.builder.oci.chain import Chain
 from pytest_zlayer.builder.plan.reads import copy_reads, run_reads
 from pytest_zlayer.builder.store.base_images import BaseImage, BaseImageError
@@ -37,7 +38,7 @@ from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, stage_label
 
 # Bump when a layer built from the same input would come out differently.
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ class PlanSettings:
         scope: keeps cached layers apart from those of other scopes.
         source_date_epoch: the latest time that files in new layers have.
         limits: what RUN steps may take, and the hosts they know by name.
+        hostname: what RUN steps see as the name of the machine.
     """
 
     cache_mounts: tuple[str, ...] = ()
@@ -151,6 +153,13 @@ class PlanSettings:
     scope: str = ""
     source_date_epoch: int | None = None
     limits: tuple[tuple[str, Any], ...] = ()
+    hostname: str = DEFAULT_HOSTNAME
+
+    @property
+    def run_reads(self) -> list[Any]:
+        """What every RUN reads besides what its instruction says."""
+        named = [] if self.hostname == DEFAULT_HOSTNAME else [("hostname", self.hostname)]
+        return [*self.limits, *named]
 
     def root_key(self, kind: str, name: str) -> str:
         """The key that all keys of stages beginning here depend on."""
@@ -214,7 +223,7 @@ class StagePlanner:
                     operation = self._with_defaults(operation)
                     with self._at(instruction.span):
                         reads = run_reads(operation, self._source_key)
-                        key = key_of(key, *reads, *self._settings.limits)
+                        key = key_of(key, *reads, *self._settings.run_reads)
                 case CopyOperation():
                     with self._at(instruction.span):
                         selection, reads = self._copy_reads(operation)

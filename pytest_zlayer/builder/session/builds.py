@@ -22,6 +22,7 @@ from pytest_zlayer.builder.execute.slots import Slots
 from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.builder.image.keep import own_name
 from pytest_zlayer.builder.image.results import BuildResult
+from pytest_zlayer.builder.model.builder_args import sandbox_hostname
 from pytest_zlayer.builder.model.errors import BuildError
 from pytest_zlayer.builder.plan.base_finder import BaseFinder, FoundInputs
 from pytest_zlayer.builder.plan.build_plan import BuildPlan, plan_of_stage
@@ -231,6 +232,7 @@ class Builds:
             scope=build.options.cache_scope,
             source_date_epoch=build.source_date_epoch,
             limits=tuple(spec.run_limits().items()),
+            hostname=sandbox_hostname(spec.build_args),
         )
         planner = StagePlanner(graph, FoundInputs(found, sources, graph), settings)
         plans = planner.plan()

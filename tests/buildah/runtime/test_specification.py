@@ -78,6 +78,22 @@ def test_command_is_what_changes() -> None:
     assert config["linux"] == TAKEN["config"]["linux"]
 
 
+def test_step_of_a_build_has_its_own_host_name_and_reads_the_files_of_the_engine() -> None:
+    taken = copy.deepcopy(TAKEN)
+    mount = {"destination": "/etc/hostname", "type": "bind", "source": "/tmp/b/hostname"}
+    taken["config"]["mounts"].append(mount)
+    taken["files"]["/tmp/b/hostname"] = {"mode": 0o644, "text": "0123456789ab\n"}
+    known, step = understand(taken, PROBE), change(hostname="box")
+    config = step.config(known)
+    hosts = next(one for one in config["mounts"] if one["destination"] == "/etc/hosts")
+    assert (config["hostname"], config["process"]["env"][-1]) == ("box", "HOSTNAME=box")
+    assert hosts["options"] == ["ro"]
+    assert "/etc/hostname" not in [one["destination"] for one in config["mounts"]]
+    assert step.files(known)["/etc/hosts"].text == "127.0.0.1 box c\n"
+    assert "/etc/hostname" not in step.files(known)
+    assert "/etc/hostname" in change().files(known)
+
+
 def test_specification_is_not_changed_itself() -> None:
     taken = copy.deepcopy(TAKEN)
     change(env={"A": "own"}).config(understand(taken, PROBE))

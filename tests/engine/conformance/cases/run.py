@@ -80,6 +80,33 @@ CASES = (
             "/run* kind": "BuildKit leaves no mount points of its own behind",
         },
     ),
+    # --- the name of the machine
+    Case(
+        "writes /etc/hostname",
+        "FROM bb\nRUN echo mine > /etc/hostname\nRUN cat /etc/hostname > /f",
+        tree={"/etc/hostname": "mine\n", "/f": "mine\n"},
+        since=None,
+    ),
+    Case(
+        "writes an /etc/hostname that was not there",
+        "FROM bare\nRUN echo mine > /etc/hostname",
+        base="bare",
+        tree={"/etc/hostname": "mine\n", "/dev/": "", "/proc/": "", "/sys/": ""},
+        since=None,
+    ),
+    Case(
+        "the name of the machine is always the same",
+        "FROM bb\nRUN cat /proc/sys/kernel/hostname > /f && echo $HOSTNAME >> /f",
+        tree={"/f": "buildkitsandbox\nbuildkitsandbox\n"},
+        since=None,
+    ),
+    Case(
+        "BUILDKIT_SANDBOX_HOSTNAME",
+        "FROM bb\nRUN cat /proc/sys/kernel/hostname > /f",
+        args={"BUILDKIT_SANDBOX_HOSTNAME": "box.example"},
+        tree={"/f": "box.example\n"},
+        since=None,
+    ),
     # --- SHELL
     Case(
         "SHELL is used",

@@ -1,0 +1,29 @@
+"""What build arguments for the builder do, and what RUN may write of what the engine mounts."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_zlayer.builder.model.errors import BuildError
+
+from .building import building
+from .conftest import Storage
+
+
+def test_cache_mounts_of_a_namespace_are_other_ones(storage: Storage, busybox: str) -> None:
+    text = f"FROM {busybox}\nRUN --mount=type=cache,target=/c echo $1 >> /c/f; cp /c/f /f; : %s"
+    with building(storage) as builds:
+        images = [
+            builds.build(text % number, build_args={"BUILDKIT_CACHE_MOUNT_NS": name})
+            for number, name in enumerate(["one", "", "one"])
+        ]
+        assert [one.path("/f").read_text() for one in images] == ["\n", "\n", "\n\n"]
+
+
+def test_files_of_the_engine_are_read_only_to_a_step(storage: Storage, busybox: str) -> None:
+    with building(storage) as builds:
+        if builds.session.engine.isolation == "chroot":
+            pytest.skip("no OCI runtime works here")
+        with pytest.raises(BuildError) as caught:
+            builds.build(f"FROM {busybox}\nRUN echo 127.0.0.1 x >> /etc/hosts")
+    assert any("Read-only file system" in line for line in caught.value.tail)
