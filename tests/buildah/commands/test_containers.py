@@ -21,5 +21,5 @@ def test_network_is_not_left_open_where_it_cannot_be_cut() -> None:
     commander = Commander(cast("Runner", None), Path("/buildah"), {})
     storage = StorageInfo(Path("/r"), Path("/rr"), "overlay")
     with pytest.raises(EngineError) as caught:
-        run(commander, request, Isolation("chroot"), storage, Path("/t"))
+        run(commander, request, Isolation("chroot"), storage, Path("/t"), own_file=None)
     assert str(caught.value) == "isolation chroot cannot cut a RUN off the network here"
