@@ -20,6 +20,7 @@ class Server:
     def __init__(self, repositories: Path) -> None:
         self.requests: list[str] = []
         self.authorizations: list[str | None] = []
+        self.bodies: dict[str, bytes] = {}
         self.repositories = repositories
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
@@ -53,7 +54,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             elif path == "/dated":
                 self._answer(BODY, date="Thu, 01 Jan 2015 00:00:07 GMT")
             else:
-                self._answer(BODY)
+                self._answer(server.bodies.get(path, BODY))
 
         do_POST = do_GET  # noqa: N815 - the name that http.server calls
 

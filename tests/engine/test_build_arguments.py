@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pytest_zlayer.builder.model.errors import BuildError
+from tests.builder.servers import Server
 
 from .building import building
 from .conftest import Storage
@@ -18,6 +21,25 @@ def test_cache_mounts_of_a_namespace_are_other_ones(storage: Storage, busybox: s
             for number, name in enumerate(["one", "", "one"])
         ]
         assert [one.path("/f").read_text() for one in images] == ["\n", "\n", "\n\n"]
+
+
+def test_date_of_a_remote_source_is_that_of_the_image(
+    storage: Storage, busybox: str, tmp_path: Path
+) -> None:
+    server = Server(tmp_path)
+    text = (
+        "ARG SOURCE_DATE_EPOCH=dates\n"
+        f"FROM scratch AS dates\nADD {server.url('/dated')} /\n"
+        f"FROM {busybox}\nARG SOURCE_DATE_EPOCH\nRUN echo $SOURCE_DATE_EPOCH > /f"
+    )
+    try:
+        with building(storage) as builds:
+            image = builds.build(text)
+            assert image.path("/f").read_text() == "1420070407\n"
+            assert image.path("/f").stat().mtime == 1420070407
+            assert image.created.timestamp() == 1420070407
+    finally:
+        server.close()
 
 
 def test_files_of_the_engine_are_read_only_to_a_step(storage: Storage, busybox: str) -> None:

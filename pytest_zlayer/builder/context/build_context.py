@@ -19,6 +19,7 @@ from pytest_zlayer.errors import UsageError
 
 DOCKERFILE_NAMES = ("Dockerfile", "Containerfile")
 IGNORE_FILE = ".dockerignore"
+LATEST = 253_402_300_799  # the last second of the year 9999, which layers and images can hold
 
 
 class Context(Protocol):
@@ -135,8 +136,27 @@ class TarContext:
     def rootfs(self) -> Rootfs:
         return self._rootfs
 
+    def newest(self) -> int | None:
+        """The time of its newest file, seconds since the epoch; ``None`` without any file."""
+        times = [one.mtime for one in self._archive.members() if one.isreg()]
+        # Neither infinite nor beyond what images can hold.
+        return max((int(one) for one in times if 0 <= one <= LATEST), default=None)
+
     def close(self) -> None:
         self._archive.close()
+
+
+def newest_entry(path: Path) -> int | None:
+    """The time of the newest file in a tar archive, seconds since the epoch.
+
+    Raises:
+        UsageError: it is not a tar archive.
+    """
+    context = TarContext(path)
+    try:
+        return context.newest()
+    finally:
+        context.close()
 
 
 class EmptyContext:

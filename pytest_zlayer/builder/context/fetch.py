@@ -27,11 +27,12 @@ from urllib.request import (
 )
 
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs
-from pytest_zlayer.builder.context.git import Process, basic, check_out, parse_git_source
+from pytest_zlayer.builder.context.git import Process, basic, check_out
 from pytest_zlayer.builder.copy.remote import Fetched, remote_kind
-from pytest_zlayer.builder.model.errors import RemoteError
+from pytest_zlayer.builder.model.errors import CopyError, RemoteError
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
 from pytest_zlayer.dockerfile.values.credentials import redacted, split_credentials
+from pytest_zlayer.dockerfile.values.remote_sources import parse_git_source
 
 UNNAMED = "__unnamed__"
 _CHUNK = 1 << 20
@@ -103,22 +104,28 @@ class Fetcher:
                 timeout=self._timeout,
                 authorization=http_authorization(source, self._secret),
             )
-        git = parse_git_source(
-            source, checksum=operation.checksum, keep_git_dir=operation.keep_git_dir
-        )
+        try:
+            git = parse_git_source(source)
+            if git is None:
+                raise CopyError(f"invalid git reference: {source}")
+            git = git.with_flags(operation.checksum, operation.keep_git_dir)
+        except ValueError as problem:
+            raise CopyError(str(problem)) from problem
         directory = Path(tempfile.mkdtemp(dir=self._directory, prefix="git-"))
         return check_out(git, directory, self._process, self._secret)
 
 
 def http_authorization(url: str, secret: Secret) -> str | None:
-    """The header for an address: from its secrets, else from what stands in it."""
+    """The header for an address: from the secrets of its host, else from what stands in it."""
     address = split_credentials(url)
-    header = secret(f"HTTP_AUTH_HEADER_{address.host}")
-    if header is not None:
-        return header.strip()
-    token = secret(f"HTTP_AUTH_TOKEN_{address.host}")
-    if token is not None:
-        return f"Bearer {token.strip()}"
+    # BuildKit knows the host without its port only, and a token before a header.
+    for host in dict.fromkeys((address.host, urlsplit(address.url).hostname)):
+        token = secret(f"HTTP_AUTH_TOKEN_{host}")
+        if token is not None:
+            return f"Bearer {token.strip()}"
+        header = secret(f"HTTP_AUTH_HEADER_{host}")
+        if header is not None:
+            return header.strip()
     return basic(address.credentials) if address.credentials is not None else None
 
 
@@ -171,8 +178,14 @@ def download(
         raise FetchError(f"{shown}: {_reason(error)}", transient=_may_pass(error)) from error
     if expected and found != expected:
         raise FetchError(f"digest mismatch for {shown}: {algorithm}:{found} (expected: {checksum})")
+    time = _seconds(modified)
     return Fetched(
-        LocalRootfs(directory), f"/{place.name}", False, file_name(url), _nanoseconds(modified)
+        LocalRootfs(directory),
+        f"/{place.name}",
+        False,
+        file_name(url),
+        mtime_ns=(time or 0) * 10**9,
+        time=time,
     )
 
 
@@ -243,9 +256,9 @@ def _may_pass(error: Exception) -> bool:
     return not isinstance(error, ValueError)
 
 
-def _nanoseconds(modified: str | None) -> int:
+def _seconds(modified: str | None) -> int | None:
     try:
         moment = parsedate_to_datetime(modified or "")
     except (TypeError, ValueError):
-        return 0
-    return int(moment.timestamp()) * 10**9
+        return None
+    return int(moment.timestamp())

@@ -1,4 +1,4 @@
-"""Git repositories as sources of ADD: reading the reference, checking it out."""
+"""Git repositories as sources of ADD and as build contexts: checking them out."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs
 from pytest_zlayer.builder.copy.remote import Fetched
 from pytest_zlayer.builder.files.paths import follow, look
-from pytest_zlayer.builder.model.errors import CopyError, RemoteError
-from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.builder.model.errors import RemoteError
 from pytest_zlayer.dockerfile.values.credentials import Address, redacted, split_credentials
-from pytest_zlayer.dockerfile.values.remote_sources import parse_git_source as parse_reference
+from pytest_zlayer.dockerfile.values.remote_sources import GitSource
 
-_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _HEX = re.compile(r"[0-9a-f]+")
 # Nothing may ask a question, and no hook or configuration of the user's template may run.
 _GIT_ENVIRONMENT = {
@@ -60,67 +58,6 @@ class GitError(RemoteError):
     """A git source could not be had."""
 
 
-@dataclass(frozen=True, slots=True)
-class GitSource:
-    """A git reference, taken apart.
-
-    Attributes:
-        remote: what git calls the repository.
-        ref: branch, tag, full reference or commit; empty: the default branch.
-        subdir: the directory of the repository that counts; empty: all of it.
-        checksum: how the commit's hash must begin, or ``None``.
-        keep_git_dir: whether ``.git`` stays.
-        submodules: whether submodules are checked out too.
-        mtime: files have the time of the checkout or of the commit.
-    """
-
-    remote: str
-    ref: str = ""
-    subdir: str = ""
-    checksum: str | None = None
-    keep_git_dir: bool = False
-    submodules: bool = True
-    mtime: Literal["checkout", "commit"] = "checkout"
-
-
-def parse_git_source(
-    source: str, *, checksum: str | None = None, keep_git_dir: bool | None = None
-) -> GitSource:
-    """Read ``REMOTE[?key=value&…][#ref[:subdir]]``; the flags of ADD must not contradict it.
-
-    Raises:
-        CopyError: BuildKit's text.
-    """
-    try:
-        found = parse_reference(source)
-    except ValueError as problem:
-        raise CopyError(str(problem)) from problem
-    if found is None:
-        raise CopyError(f"invalid git reference: {source}")
-    if checksum and found.checksum and checksum != found.checksum:
-        raise CopyError(f'checksum mismatch "{checksum}" != "{found.checksum}"')
-    keep = found.keep_git_dir
-    if keep is not None and keep_git_dir is not None and keep != keep_git_dir:
-        raise CopyError("inconsistent keep-git-dir configuration")
-    wanted = found.checksum or checksum
-    if wanted and not _HEX.fullmatch(wanted):
-        raise CopyError(f"invalid checksum {wanted} for Git URL, expected hex commit hash")
-    # A commit that is asked for need not be the last one of its branch.
-    by_commit = found.fetch_by_commit or not found.ref
-    return GitSource(
-        remote=found.remote,
-        ref=found.checksum if found.checksum and by_commit else found.ref,
-        subdir=found.subdir,
-        checksum=wanted,
-        keep_git_dir=bool(keep_git_dir if keep is None else keep),
-        submodules=found.submodules is not False,
-        mtime="commit" if found.mtime == "commit" else "checkout",
-    )
-
-
-# --- checking out -------------------------------------------------------------------------------
-
-
 def basic(credentials: str) -> str:
     """The header ``Authorization`` for ``name:password``."""
     return f"Basic {base64.b64encode(credentials.encode()).decode()}"
@@ -157,9 +94,9 @@ def check_out(
     checkout = _Checkout(plain, directory / "tree", process, authorization)
     checkout.fetch()
     commit = checkout.verified_commit()
-    if source.submodules:
+    if source.submodules is not False:
         checkout.submodules()
-    time = int(checkout.git("log", "-1", "--format=%ct")[0]) if source.mtime == "commit" else 0
+    time = int(checkout.git("log", "-1", "--format=%ct")[0])
     if not source.keep_git_dir:
         for path in list(_git_directories(checkout.tree)):
             _remove(path)
@@ -170,7 +107,8 @@ def check_out(
         raise GitError(
             f"{source.subdir}: no such directory in {redacted(source.remote)} at {commit}"
         )
-    return Fetched(rootfs, place, True, mtime_ns=time * 10**9)
+    mtime = time if source.mtime == "commit" else 0
+    return Fetched(rootfs, place, True, mtime_ns=mtime * 10**9, time=time)
 
 
 class _Checkout:
@@ -225,7 +163,7 @@ class _Checkout:
     def _fetch_all(self, ref: str) -> str:
         """For servers that give neither parts of a history nor commits that have no name."""
         refs = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
-        if _SHA.fullmatch(ref) or _HEX.fullmatch(ref):
+        if _HEX.fullmatch(ref):
             self.git("fetch", "--quiet", "--", "origin", *refs)
             return ref
         self.git("fetch", "--quiet", "--no-tags", "--", "origin", ref)
@@ -237,11 +175,15 @@ class _Checkout:
         Raises:
             GitError: it is not the one asked for.
         """
-        commit = self.git("rev-parse", "HEAD")[-1].strip()
+        commit = self._object("HEAD")
         wanted = self._source.checksum
-        if wanted and not commit.startswith(wanted):
+        if not commit.startswith(wanted) and not self._object("FETCH_HEAD").startswith(wanted):
             raise GitError(f"expected checksum to match {wanted}, got {commit}")
         return commit
+
+    def _object(self, name: str) -> str:
+        """What a name stands for; of what was fetched that may be a tag with a message."""
+        return self.git("rev-parse", name)[-1].strip()
 
     def submodules(self) -> None:
         if (self.tree / ".gitmodules").is_file():

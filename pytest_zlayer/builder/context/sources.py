@@ -104,7 +104,7 @@ class Sources:
     def digest(self, source: SourceRef, path: str) -> str:
         """A digest of a directory or file of a context, for the key of a mount."""
         # A mount's source is no pattern.
-        operation = _whole(source, re.sub(r"([*?\[\\])", r"\\\1", path))
+        operation = whole(source, re.sub(r"([*?\[\\])", r"\\\1", path))
         return self.select(operation)[1]
 
     def path(self, source: SourceRef, path: str) -> Path:
@@ -146,7 +146,7 @@ class Sources:
 
     def _remote(self, url: str) -> Context:
         """A git repository, checked out, or an archive, downloaded."""
-        fetched = self._fetch(url, _whole(SourceRef("context"), url))
+        fetched = self._fetch(url, whole(SourceRef("context"), url))
         if fetched.is_directory:
             return DirectoryContext(host_path(fetched.rootfs, fetched.place))
         try:
@@ -161,7 +161,7 @@ class Sources:
         return path
 
 
-def _whole(source: SourceRef, path: str) -> CopyOperation:
+def whole(source: SourceRef, path: str) -> CopyOperation:
     """All that is at a path of a source, as if it were copied."""
     return CopyOperation(
         instruction=None,  # type: ignore[arg-type]  # only read for messages of COPY

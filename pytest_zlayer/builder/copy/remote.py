@@ -27,7 +27,8 @@ class Fetched:
         place: absolute path in that tree.
         is_directory: a git checkout, else a single file.
         name: what the file is called inside a destination directory.
-        mtime_ns: the file's time, nanoseconds since the epoch.
+        mtime_ns: the time that its files get, nanoseconds since the epoch.
+        time: when its server says that it was made, seconds since the epoch, or ``None``.
     """
 
     rootfs: Rootfs
@@ -35,3 +36,4 @@ class Fetched:
     is_directory: bool
     name: str = ""
     mtime_ns: int = 0
+    time: int | None = None

@@ -15,7 +15,8 @@ from pytest_zlayer.builder.model.platform import wanted_platform
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.plan.bases import check_base, with_base
 from pytest_zlayer.builder.plan.context_sources import check_context_sources
-from pytest_zlayer.builder.plan.epoch import source_date_epoch
+from pytest_zlayer.builder.plan.epoch import NAME as DATE
+from pytest_zlayer.builder.plan.epoch import RemoteDate, source_date_epoch, with_date
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile import Diagnostic, parse
 from pytest_zlayer.dockerfile.check_directive import options_of
@@ -44,6 +45,7 @@ class BuildPlan:
         dockerfile: the parsed Dockerfile; ``None`` for a ready image.
         graph: its stages resolved for this target and platform; ``None`` for a ready image.
         source_date_epoch: seconds since the epoch that every time in the image is set to.
+        remote_date: where that is found out when the image is built.
         platforms: one plan for each platform when there are several (a manifest list).
     """
 
@@ -52,6 +54,7 @@ class BuildPlan:
     dockerfile: Dockerfile | None
     graph: StageGraph | None
     source_date_epoch: int | None = None
+    remote_date: RemoteDate | None = None
     platforms: tuple[BuildPlan, ...] = ()
 
     @lazy
@@ -172,8 +175,10 @@ def make_plan(spec: ImageSpec, options: BuildOptions) -> BuildPlan:
     check_base(graph, spec)
     check_context_sources(graph, spec)
     _check_findings(graph, spec)
-    epoch = source_date_epoch(spec, graph, options.environment)
-    return BuildPlan(spec, shown, dockerfile, graph, epoch)
+    date = source_date_epoch(spec, graph)
+    if isinstance(date, RemoteDate):
+        return BuildPlan(spec, shown, dockerfile, graph, remote_date=date)
+    return BuildPlan(spec, shown, dockerfile, with_date(graph, date), date)
 
 
 def plan_of_stage(plan: BuildPlan, stage: str) -> BuildPlan:
@@ -195,6 +200,8 @@ def plan_of_stage(plan: BuildPlan, stage: str) -> BuildPlan:
         contexts=tuple(spec.build_contexts),
     )
     check_context_sources(graph, spec)
+    if plan.remote_date is None:
+        graph = with_date(graph, plan.source_date_epoch)
     return replace(plan, spec=spec, graph=graph)
 
 
@@ -203,7 +210,7 @@ def _with_defaults(spec: ImageSpec, options: BuildOptions) -> ImageSpec:
         spec = ImageSpec(name=spec.name, ref=options.images[spec.name], platform=spec.platform)
     return replace(
         spec,
-        build_args=_merge(options.build_args, spec.build_args),
+        build_args=_merge(_date_of(options), _merge(options.build_args, spec.build_args)),
         build_contexts=_merge(options.build_contexts, spec.build_contexts),
         platform=spec.platform or options.platform,
         pull=spec.pull or options.pull,
@@ -240,6 +247,12 @@ def _ignore_rules(spec: ImageSpec) -> IgnoreRules | None:
     if spec.context is None or not spec.context.is_dir():
         return None
     return read_ignore(spec.context, spec.dockerfile)
+
+
+def _date_of(options: BuildOptions) -> Mapping[str, str]:
+    """The date in the environment: it is a build argument, as docker's client makes it one."""
+    date = options.environment.get(DATE)
+    return {DATE: date} if date else {}
 
 
 def _merge(defaults: Mapping[str, Value], own: Mapping[str, Value]) -> Mapping[str, Value]:

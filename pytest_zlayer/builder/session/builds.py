@@ -26,8 +26,10 @@ from pytest_zlayer.builder.model.builder_args import sandbox_hostname
 from pytest_zlayer.builder.model.errors import BuildError
 from pytest_zlayer.builder.plan.base_finder import BaseFinder, FoundInputs
 from pytest_zlayer.builder.plan.build_plan import BuildPlan, plan_of_stage
+from pytest_zlayer.builder.plan.epoch import with_date
 from pytest_zlayer.builder.plan.steps import PlanSettings, StagePlanner
 from pytest_zlayer.builder.session.directories import cache_directory
+from pytest_zlayer.builder.session.remote_date import fetch_date
 from pytest_zlayer.builder.session.resources import SessionResources
 from pytest_zlayer.builder.stopping import Interrupted, StopEvent
 from pytest_zlayer.builder.store.base_images import BaseImages
@@ -214,7 +216,10 @@ class Builds:
             sources.close()
 
     def _executor(self, build: Build, graph: StageGraph) -> Executor:
-        spec = build.plan.spec
+        spec, fetch = build.plan.spec, self._fetcher(build)
+        if build.plan.remote_date is not None:
+            build.source_date_epoch = fetch_date(build.plan.remote_date, fetch)
+            graph = with_date(graph, build.source_date_epoch)
         found = BaseFinder(build.bases, spec.pull or "missing", spec.platform)
         sources = Sources(
             spec,
@@ -222,7 +227,7 @@ class Builds:
             mounted=build.views,
             digests=build.digests,
             scratch=build.fresh_path,
-            fetch=self._fetcher(build),
+            fetch=fetch,
             check=build.check,
         )
         settings = PlanSettings(

@@ -14,7 +14,6 @@ from pytest_zlayer.dockerfile.operations.kinds import (
 )
 from pytest_zlayer.dockerfile.source import Word
 from pytest_zlayer.dockerfile.stages.graph import StageGraph
-from pytest_zlayer.dockerfile.values.quoting import go_quote
 from pytest_zlayer.dockerfile.values.remote_sources import (
     GitSource,
     check_digest,
@@ -123,12 +122,8 @@ def _check_remote(instruction: Add, source: Word, reader: WordReader) -> None:
 
 
 def _check_git(instruction: Add, git: GitSource, source: Word, reader: WordReader) -> None:
-    keep = instruction.keep_git_dir
-    if keep is not None and git.keep_git_dir is not None and keep != git.keep_git_dir:
-        reader.refuse("inconsistent keep-git-dir configuration", source.span)
     checksum = instruction.checksum
-    if checksum is not None and git.checksum and checksum.value != git.checksum:
-        reader.refuse(
-            f"checksum mismatch {go_quote(checksum.value)} != {go_quote(git.checksum)}",
-            checksum.span,
-        )
+    try:
+        git.with_flags(checksum.value if checksum else None, instruction.keep_git_dir)
+    except ValueError as problem:
+        reader.refuse(str(problem), (checksum or source).span)

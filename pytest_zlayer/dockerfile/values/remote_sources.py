@@ -18,20 +18,22 @@ _SWITCHES = frozenset({"submodules", "keep-git-dir", "fetch-by-commit"})
 _DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
 _HEX = re.compile(r"[a-f0-9]+")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class GitSource:
-    """A git reference as ADD takes it.
+    """A git reference: ``REMOTE[?key=value&…][#ref[:subdir]]``, and what flags of ADD add to it.
 
     Attributes:
         remote: what ``git fetch`` is given.
         ref: branch, tag or commit; ``""``: the default branch.
         subdir: directory inside the repository; ``""``: all of it.
-        checksum: commit that must be found, or ``""``.
-        keep_git_dir, submodules: ``None`` when the reference does not say.
-        mtime: ``checkout``, ``commit`` or ``""``.
-        fetch_by_commit: whether the commit is to be fetched directly.
+        checksum: how the commit that must be found begins, or ``""``.
+        keep_git_dir: whether ``.git`` stays; ``None`` when that is not said.
+        submodules: whether submodules are checked out too; ``None`` when that is not said.
+        mtime: files have the time of the ``checkout`` or of the ``commit``; ``""``: not said.
+        fetch_by_commit: whether the commit is fetched whatever the ref says.
     """
 
     remote: str
@@ -42,6 +44,38 @@ class GitSource:
     submodules: bool | None = None
     mtime: str = ""
     fetch_by_commit: bool = False
+
+    def with_flags(self, checksum: str | None, keep_git_dir: bool | None) -> GitSource:
+        """With ``--checksum`` and ``--keep-git-dir`` of ADD, which must not contradict it.
+
+        A commit that the reference names is its ``ref`` then, unless it has another one that the
+        commit has to be the last of.
+
+        Raises:
+            ValueError: BuildKit's message.
+        """
+        kept = (self.keep_git_dir, keep_git_dir)
+        if None not in kept and kept[0] != kept[1]:
+            raise ValueError("inconsistent keep-git-dir configuration")
+        if checksum and self.checksum and checksum != self.checksum:
+            raise ValueError(f"checksum mismatch {go_quote(checksum)} != {go_quote(self.checksum)}")
+        wanted = self.checksum or checksum or ""
+        if wanted and not _HEX.fullmatch(wanted):
+            raise ValueError(f"invalid checksum {wanted} for Git URL, expected hex commit hash")
+        if self.fetch_by_commit and not _COMMIT.fullmatch(self.ref):
+            _check_fetch_by_commit(wanted)
+        keep = keep_git_dir if self.keep_git_dir is None else self.keep_git_dir
+        ref = wanted if self.fetch_by_commit else self.ref or self.checksum
+        return replace(self, ref=ref or self.ref, checksum=wanted, keep_git_dir=keep)
+
+
+def _check_fetch_by_commit(checksum: str) -> None:
+    if not checksum:
+        raise ValueError("fetch-by-commit requires a checksum or a commit SHA ref")
+    if not _COMMIT.fullmatch(checksum):
+        raise ValueError(
+            f"fetch-by-commit requires a full commit SHA checksum, got {go_quote(checksum)}"
+        )
 
 
 def is_url(text: str) -> bool:

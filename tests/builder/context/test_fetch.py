@@ -69,6 +69,8 @@ def test_credentials_of_an_address_are_sent_as_a_header(server: Server, director
 @pytest.mark.parametrize(
     ("name", "value", "header"),
     [
+        ("HTTP_AUTH_TOKEN_127.0.0.1", "abc\n", "Bearer abc"),
+        ("HTTP_AUTH_HEADER_127.0.0.1", "Basic xyz", "Basic xyz"),
         ("HTTP_AUTH_TOKEN_{host}", "abc\n", "Bearer abc"),
         ("HTTP_AUTH_HEADER_{host}", "Basic xyz", "Basic xyz"),
         ("HTTP_AUTH_TOKEN_other", "abc", None),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_zlayer.builder.context.fetch import Fetcher
-from pytest_zlayer.builder.context.git import GitError, GitSource, parse_git_source
+from pytest_zlayer.builder.context.git import GitError
 from pytest_zlayer.builder.copy import CopyError
 from pytest_zlayer.builder.files.paths import EmptyRootfs
 from tests.builder.servers import Server, process
@@ -37,64 +37,6 @@ def directory(tmp_path: Path) -> Path:
 @pytest.fixture
 def fetcher(directory: Path) -> Fetcher:
     return Fetcher(directory, process=process, environment={}, timeout=20)
-
-
-# --- git references
-
-
-@pytest.mark.parametrize(
-    ("text", "source"),
-    [
-        ("https://x/y.git", GitSource("https://x/y.git")),
-        ("https://x/y.git#v1:a/b", GitSource("https://x/y.git", "v1", "a/b")),
-        ("https://x/y.git#:../a", GitSource("https://x/y.git", "", "a")),
-        ("git@x:y/z.git#main", GitSource("git@x:y/z.git", "main")),
-        ("git@x:y/z.git?branch=b", GitSource("git@x:y/z.git", "refs/heads/b")),
-        ("https://x/y.git?tag=1&subdir=s", GitSource("https://x/y.git", "refs/tags/1", "s")),
-        ("https://x/y.git?keep-git-dir", GitSource("https://x/y.git", keep_git_dir=True)),
-        ("https://x/y.git?submodules=0", GitSource("https://x/y.git", submodules=False)),
-        ("https://x/y.git?commit=abc", GitSource("https://x/y.git", "abc", checksum="abc")),
-        ("https://x/y.git?mtime=commit", GitSource("https://x/y.git", mtime="commit")),
-    ],
-)
-def test_git_reference(text: str, source: GitSource) -> None:
-    assert parse_git_source(text) == source
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("https://x/y.git?foo=1", 'unexpected query "foo"'),
-        ("https://x/y.git?ref=", 'query "ref" has no value'),
-        ("https://x/y.git?ref=a&ref=b", 'query "ref" has multiple values'),
-        ("https://x/y.git?ref=a#b", 'ref conflicts: "b" vs "a"'),
-        ("https://x/y.git?subdir=a#b:c", 'subdir conflicts: "c" vs "a"'),
-        ("https://x/y.git?tag=a&branch=b", "branch conflicts with tag"),
-        ("https://x/y.git?tag=a#b", 'ref conflicts: "b" vs "refs/tags/a"'),
-        ("https://x/y.git?keep-git-dir=x", 'invalid keep-git-dir value: "x"'),
-        (
-            "https://x/y.git?mtime=x",
-            'invalid mtime value: "x" (must be "checkout" or "commit")',
-        ),
-        (
-            "https://x/y.git?commit=main",
-            "invalid checksum main for Git URL, expected hex commit hash",
-        ),
-    ],
-)
-def test_malformed_git_reference(text: str, message: str) -> None:
-    with pytest.raises(CopyError) as caught:
-        parse_git_source(text)
-    assert str(caught.value) == message
-
-
-def test_flags_must_not_contradict_the_reference() -> None:
-    with pytest.raises(CopyError) as caught:
-        parse_git_source("https://x/y.git?keep-git-dir=1", keep_git_dir=False)
-    assert str(caught.value) == "inconsistent keep-git-dir configuration"
-    with pytest.raises(CopyError) as caught:
-        parse_git_source("https://x/y.git?commit=aa", checksum="bb")
-    assert str(caught.value) == 'checksum mismatch "bb" != "aa"'
 
 
 # --- git checkouts
@@ -238,6 +180,20 @@ def test_a_commit_outside_the_branch_that_is_named(
     first = repository.git("rev-parse", "v1")
     found = clone(server, fetcher, f"?commit={first}&fetch-by-commit=1#main")
     assert found["/x/f"] == "first"
+
+
+def test_a_tag_with_a_message_may_be_the_checksum(
+    server: Server, repository: Repository, fetcher: Fetcher
+) -> None:
+    repository.git("tag", "--annotate", "--message=x", "v2", "v1")
+    tag = repository.git("rev-parse", "v2")
+    assert clone(server, fetcher, f"?tag=v2&checksum={tag}")["/x/f"] == "first"
+
+
+def test_reference_that_flags_contradict(fetcher: Fetcher) -> None:
+    with pytest.raises(CopyError) as caught:
+        fetcher("https://x/y.git?keep-git-dir=1", add("y", "/x", keep_git_dir=False))
+    assert caught.value.message == "inconsistent keep-git-dir configuration"
 
 
 def test_no_command_line_holds_the_credentials(

@@ -16,7 +16,7 @@ from pytest_zlayer.builder.plan.build_plan import BuildPlan, make_plan
 from pytest_zlayer.builder.plan.reads import copy_reads, run_reads
 from pytest_zlayer.builder.plan.steps import PlanSettings, StagePlanner
 from pytest_zlayer.builder.store.base_images import BaseImage
-from pytest_zlayer.dockerfile import DockerfileError, parse
+from pytest_zlayer.dockerfile import parse
 from pytest_zlayer.dockerfile.operations import kinds
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.operations.kinds import (
@@ -27,7 +27,6 @@ from pytest_zlayer.dockerfile.operations.kinds import (
 )
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, resolve_stages
 from pytest_zlayer.dockerfile.values.platforms import Platform, parse_platform
-from pytest_zlayer.errors import UsageError
 
 TEXT = """\
 FROM base AS files
@@ -243,57 +242,3 @@ def test_every_mount_has_a_tag() -> None:
         made = mount(*["x"] * len(needed))
         tags.append(str(reads_of(dataclasses.replace(run, mounts=(made,)))))
     assert len(set(tags)) == len(mounts)
-
-
-# -- SOURCE_DATE_EPOCH -------------------------------------------------------------------------
-
-ARG = "ARG SOURCE_DATE_EPOCH=7\nFROM scratch\n"
-
-
-def epoch_of(text: str, *, given: str | None = None, environment: str | None = None) -> int | None:
-    name = "SOURCE_DATE_EPOCH"
-    plan = plan_of(
-        text,
-        build_args={} if given is None else {name: given},
-        environment={} if environment is None else {name: environment},
-    )
-    return plan.source_date_epoch
-
-
-@pytest.mark.parametrize(
-    ("text", "given", "environment", "expected"),
-    [
-        ("FROM scratch\n", None, None, None),
-        ("FROM scratch\n", "5", None, 5),
-        ("FROM scratch\n", "0", None, 0),
-        ("FROM scratch\n", None, "6", 6),
-        ("FROM scratch\n", "5", "6", 5),
-        (ARG, None, None, 7),
-        (ARG, "5", None, 5),
-        (ARG, "", None, None),
-    ],
-)
-def test_the_date_is_the_one_given(
-    text: str, given: str | None, environment: str | None, expected: int | None
-) -> None:
-    assert epoch_of(text, given=given, environment=environment) == expected
-
-
-@pytest.mark.parametrize("value", ["x", "-1", "1.5", " 1", "²", "9" * 5000, "999999999999"])
-def test_what_is_no_date_is_refused(value: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        epoch_of("FROM scratch\n", given=value)
-    shown = value if len(value) <= 40 else value[:40] + "…"
-    assert caught.value.message == (
-        f"SOURCE_DATE_EPOCH must be seconds since the epoch, not {shown!r}"
-    )
-
-
-def test_a_wrong_default_is_shown_where_it_stands() -> None:
-    with pytest.raises(DockerfileError) as caught:
-        epoch_of("# a comment\nARG SOURCE_DATE_EPOCH=tomorrow\nFROM scratch\n")
-    (diagnostic,) = caught.value.diagnostics
-    assert (diagnostic.span.line, diagnostic.message) == (
-        2,
-        "SOURCE_DATE_EPOCH must be seconds since the epoch, not 'tomorrow'",
-    )

@@ -67,6 +67,66 @@ def test_wrong_options_are_refused(query: str, message: str):
     assert str(raised.value) == message
 
 
+SHA = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.mark.parametrize(
+    ("source", "checksum", "ref"),
+    [
+        (GitSource(URL), None, ""),
+        (GitSource(URL, "v1"), None, "v1"),
+        (GitSource(URL), "abc", ""),
+        (GitSource(URL, checksum="abc"), None, "abc"),
+        (GitSource(URL, "v1", checksum="abc"), None, "v1"),
+        (GitSource(URL, "v1", checksum=SHA, fetch_by_commit=True), None, SHA),
+        (GitSource(URL, "v1", fetch_by_commit=True), SHA, SHA),
+        (GitSource(URL, SHA, fetch_by_commit=True), None, SHA),
+    ],
+)
+def test_what_is_asked_of_the_server(source: GitSource, checksum: str | None, ref: str) -> None:
+    assert source.with_flags(checksum, None).ref == ref
+
+
+def test_flags_say_what_a_reference_does_not() -> None:
+    found = GitSource(URL).with_flags("abc", True)
+    assert found == GitSource(URL, checksum="abc", keep_git_dir=True)
+    said = GitSource(URL, "v1", checksum="ab", keep_git_dir=False)
+    assert said.with_flags(None, None) == said
+
+
+@pytest.mark.parametrize(
+    ("source", "checksum", "keep", "message"),
+    [
+        (GitSource(URL, keep_git_dir=True), None, False, "inconsistent keep-git-dir configuration"),
+        (GitSource(URL, checksum="aa"), "bb", None, 'checksum mismatch "bb" != "aa"'),
+        (
+            GitSource(URL, checksum="main"),
+            None,
+            None,
+            "invalid checksum main for Git URL, expected hex commit hash",
+        ),
+        (
+            GitSource(URL, "v1", fetch_by_commit=True),
+            None,
+            None,
+            "fetch-by-commit requires a checksum or a commit SHA ref",
+        ),
+        (
+            GitSource(URL, fetch_by_commit=True),
+            "abc",
+            None,
+            'fetch-by-commit requires a full commit SHA checksum, got "abc"',
+        ),
+    ],
+)
+def test_flags_must_not_contradict_the_reference(
+    source: GitSource, checksum: str | None, keep: bool | None, message: str
+) -> None:
+    with pytest.raises(ValueError, match=r".") as raised:
+        source.with_flags(checksum, keep)
+    assert str(raised.value) == message
+
+
 def test_a_url_is_downloaded_unless_it_is_a_repository():
     assert is_url("https://example.com/x.tar.gz")
     assert not is_url(URL)
