@@ -82,7 +82,9 @@ def test_command_starts_with_nothing_of_ours(runner: Runner) -> None:
     *descriptors, mask, ignored = done.stdout_tail
     # The fourth is the directory being listed.
     assert descriptors == ["0", "1", "2", "3"]
-    assert (mask, ignored.split()[1]) == ("0022", "0" * 16)
+    # The C library has 32 and 33 for itself, and may leave them ignored in what it spawns.
+    of_the_c_library = 1 << 31 | 1 << 32
+    assert (mask, int(ignored.split()[1], 16) & ~of_the_c_library) == ("0022", 0)
 
 
 def test_status_of_a_command_killed_by_a_signal(runner: Runner) -> None:
