@@ -110,7 +110,7 @@ ROOMS: dict[str, str] = {
     ),
     "buildah/runs": (
         "buildah/commands buildah/runtime buildah/run_request buildah/files buildah/process "
-        "buildah/storage buildah/failures buildah/errors"
+        "buildah/storage buildah/agent buildah/failures buildah/errors"
     ),
     "buildah/opening": (
         "buildah/commands buildah/process buildah/storage buildah/agent buildah/failures "

@@ -224,11 +224,11 @@ class Engine:
     def keep_open(self, container: str, network: NetworkMode) -> RunningContainer | None:
         """Starts a process in a working container that does nothing and does not end.
 
-        Beside it commands can be run whose own processes stay. ``None`` where that needs more than
-        buildah: without an OCI runtime, or on a machine for which there is no such program.
+        Beside it commands can be run whose own processes stay. ``None`` on a machine for which
+        there is no such program.
         """
         program = waiting_program(platform.machine())
-        if program is None or not self._runs.is_direct:
+        if program is None:
             return None
         file = self.tmpdir / "wait"
         if not file.exists():
@@ -236,14 +236,7 @@ class Engine:
             unfinished.write_bytes(program)
             unfinished.chmod(0o755)
             unfinished.replace(file)
-        # Below /dev nothing stays of the place where it is mounted.
-        where = "/dev/zlayer-wait"
-        return self.start(
-            RunRequest(
-                container, [where], user="0:0", workdir="/", network=network,
-                volumes=[Volume(file, where, readonly=True)],
-            )
-        )  # fmt: skip
+        return self._runs.keep_open(container, network, file)
 
     def start(self, request: RunRequest) -> RunningContainer:
         """Starts a command in a working container, in the background.

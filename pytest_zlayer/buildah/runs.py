@@ -6,10 +6,15 @@ import os
 import secrets
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
+from pytest_zlayer.buildah.agent.launch.init import PROGRAM
 from pytest_zlayer.buildah.commands import containers
 from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.commands.isolation import choose
@@ -19,12 +24,13 @@ from pytest_zlayer.buildah.commands.probe_container import Probe
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import failed_start
 from pytest_zlayer.buildah.files.rootfs import AgentRootfs, LocalRootfs
-from pytest_zlayer.buildah.process.command import Completed, Process
+from pytest_zlayer.buildah.process.command import Completed, Process, Request
 from pytest_zlayer.buildah.run_request import RunRequest, Volume
 from pytest_zlayer.buildah.runtime.capture import stand_in, taken
 from pytest_zlayer.buildah.runtime.change import HOST_NAME_FILE
 from pytest_zlayer.buildah.runtime.container_record import read_record
 from pytest_zlayer.buildah.runtime.direct import DirectRuntime, Place, Prepared
+from pytest_zlayer.buildah.runtime.entrance import Entrance
 from pytest_zlayer.buildah.runtime.specification import NotUnderstood
 from pytest_zlayer.buildah.runtime.specifications import Known, Specifications
 from pytest_zlayer.buildah.runtime.validity import fingerprint
@@ -34,6 +40,8 @@ from pytest_zlayer.choices import NetworkMode
 # Seconds between two looks whether a command has ended instead of having begun.
 _LOOK = 0.1
 Mounted = LocalRootfs | AgentRootfs
+# How another command is started in a container in which one runs.
+Inside: TypeAlias = "Callable[[RunRequest, Place], Request]"
 
 
 class Runs:
@@ -243,27 +251,52 @@ class Runs:
         isolation, direct = self._choice()
         if direct is not None:
             with suppress(NotUnderstood, OSError):
-                prepared = self._prepare(direct, request)
-                begun = threading.Event()
-                wanted = replace(prepared.request, on_start=lambda _: begun.set())
-                process = self._commander.runner.start(wanted)
-                return RunningContainer(self, request, process, prepared, begun)
-        wanted = containers.run_request(
-            self._commander, request, isolation, self._storage, self._tmpdir
-        )
-        return RunningContainer(self, request, self._commander.runner.start(wanted))
+                return self._start_directly(direct, request)
+        return self._start_by_buildah(isolation, request)
 
-    def run_beside(self, started: Prepared | None, request: RunRequest) -> Completed:
+    def _start_directly(self, direct: DirectRuntime, request: RunRequest) -> RunningContainer:
+        prepared = self._prepare(direct, request)
+        begun: Future[Inside] = Future()
+        more: Inside = partial(direct.prepare_more, prepared)
+        wanted = replace(prepared.request, on_start=lambda _: begun.set_result(more))
+        return RunningContainer(self, request, self._commander.runner.start(wanted), begun, True)
+
+    def _start_by_buildah(
+        self, isolation: Isolation, request: RunRequest, program: str = ""
+    ) -> RunningContainer:
+        begun: Future[Inside] = Future()
+
+        def on_start(pid: int) -> None:
+            begun.set_result(Entrance(pid, self._tmpdir, self._commander.env).prepare_more)
+
+        wanted = containers.run_request(
+            self._commander, request, isolation, self._storage, self._tmpdir,
+            lasting=containers.Lasting(on_start, program),
+        )  # fmt: skip
+        return RunningContainer(self, request, self._commander.runner.start(wanted), begun)
+
+    def keep_open(self, container: str, network: NetworkMode, program: Path) -> RunningContainer:
+        """Starts a program that waits in a container; see ``Engine.keep_open``."""
+        isolation = self.isolation
+        # Below /dev of a container nothing stays of the place where it is mounted; with chroot
+        # isolation that is the /dev of this machine.
+        where = PROGRAM if isolation.kind == "chroot" else "/dev/zlayer-wait"
+        request = RunRequest(container, [where], user="0:0", workdir="/", network=network)
+        if isolation.kind == "chroot":
+            return self._start_by_buildah(isolation, request, str(program))
+        return self.start(replace(request, volumes=[Volume(program, where, readonly=True)]))
+
+    def run_beside(self, inside: Inside | None, request: RunRequest) -> Completed:
         """Runs another command in a container in which one runs already.
 
-        Without an OCI runtime it sees the same files, and not the other's processes.
+        What cannot be started there runs by itself: it sees the same files, and not the other's
+        processes.
         """
-        direct = self._choice()[1]
-        if direct is None or started is None:
+        if inside is None:
             return self.run(request)
         try:
-            wanted = direct.prepare_more(started, request, self._place(request.container))
-        except NotUnderstood:
+            wanted = inside(request, self._place(request.container))
+        except (NotUnderstood, OSError):
             return self.run(request)
         done = self._commander.runner.run(wanted)
         if done.timed_out:
@@ -288,14 +321,14 @@ class RunningContainer:
         runs: Runs,
         request: RunRequest,
         process: Process,
-        prepared: Prepared | None = None,
-        begun: threading.Event | None = None,
+        begun: Future[Inside],
+        is_direct: bool = False,
     ) -> None:
         self.request = request
         self._runs = runs
         self._process = process
-        self._prepared = prepared
         self._begun = begun
+        self._is_direct = is_direct
 
     @property
     def running(self) -> bool:
@@ -310,7 +343,7 @@ class RunningContainer:
             EngineError: it could not be started, or :meth:`Engine.interrupt` ended it.
         """
         done = self._process.wait(timeout)
-        if self._prepared is None:
+        if not self._is_direct:
             return self._runs.result(done, self.request)
         if not done.started and (failure := failed_start(done.stderr_tail)) is not None:
             done = replace(done, exit_code=failure.exit_code or done.exit_code)
@@ -327,14 +360,12 @@ class RunningContainer:
             self._process.wait()
 
     def run(self, request: RunRequest) -> Completed:
-        """Runs another command in the same container, beside this one.
+        """Runs another command in the same container, beside this one."""
+        return self._runs.run_beside(self._inside(), request)
 
-        With an OCI runtime it shares processes and namespaces (``exec``), else only files.
-        """
-        self._wait_for_begin()
-        return self._runs.run_beside(self._prepared if self.running else None, request)
-
-    def _wait_for_begin(self) -> None:
-        """Nothing can be run in a container that the runtime is just making."""
-        while self._begun is not None and self.running and not self._begun.wait(_LOOK):
-            pass
+    def _inside(self) -> Inside | None:
+        """How others are started in it, once it has begun; ``None`` when it has ended."""
+        while self.running:
+            with suppress(FutureTimeout):
+                return self._begun.result(_LOOK)
+        return None

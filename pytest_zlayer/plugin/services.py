@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -94,6 +95,22 @@ def zlayer_network(request: pytest.FixtureRequest) -> Iterator[Network]:
         yield network
 
 
+class _ServiceFixture(ImageFixture):
+    """The arguments of one ``service_fixture``, read when tests are collected."""
+
+    def __init__(
+        self, folder: Path, args: tuple[Any, ...], building: Any, serving: Mapping[str, Any]
+    ) -> None:
+        super().__init__(folder, args, building)
+        self._serving = serving
+
+    def spec(self, rootdir: Path, cell: object = None) -> ImageSpec:
+        from pytest_zlayer.services.request import check_values
+
+        check_values(self._serving)
+        return super().spec(rootdir, cell)
+
+
 def service_fixture(
     context: Context = UNSET, *, scope: Scope = "session", **arguments: Any
 ) -> Callable[..., Service]:
@@ -107,7 +124,7 @@ def service_fixture(
     module = module_of_caller()
     serving = {name: one for name, one in arguments.items() if name in ARGUMENTS}
     building = {name: one for name, one in arguments.items() if name not in ARGUMENTS}
-    declaration = ImageFixture(folder_of(module), positional(context), building)
+    declaration = _ServiceFixture(folder_of(module), positional(context), building, serving)
 
     # In a class pytest binds it to the instance, which comes as a positional argument then.
     def service(
@@ -139,8 +156,10 @@ def mistakes(item: pytest.Item) -> Iterator[Callable[[], ImageSpec]]:
     if names.isdisjoint({"zlayer_service", "zlayer_services"}):
         return
     try:
+        from pytest_zlayer.services.request import check_values
+
         for mark in _marks(item):
-            _arguments(mark)
+            check_values(_arguments(mark))
         if "zlayer_services" in names:
             known = {one.name for one in declared_images(item)}
             _refuse_unknown({name for name, _ in _by_name(item)} - known, known)

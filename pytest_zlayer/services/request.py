@@ -110,6 +110,46 @@ def make_request(image: ImageLike, cmd: Any, given: Mapping[str, Any]) -> ServeR
     return request
 
 
+def check_values(given: Mapping[str, Any]) -> None:
+    """Look at arguments of ``Image.serve`` before there is an image, or a file of a test's own.
+
+    Raises:
+        UsageError: values that cannot mean anything.
+    """
+    for name, value in given.items():
+        if value is not None and name in _CONVERT and name not in _PATHS:
+            _CONVERT[name](name, value)
+    if given.get("port") is not None:
+        _port(given["port"])
+    _many_ports(given.get("ports") or ())
+    check_engine(given.get("engine", "auto"))
+    check_waiting(given.get("ready"), given.get("timeout", 0))
+
+
+def check_engine(choice: Any) -> None:
+    """Raises ``UsageError`` when there is no such engine."""
+    if choice not in ENGINE_CHOICES:
+        raise UsageError(
+            f"there is no service engine {choice!r}",
+            hint=f"there are {', '.join(ENGINE_CHOICES)}",
+        )
+
+
+def check_waiting(ready: Any, timeout: Any) -> None:
+    """Look at what is to be waited for, and for how long.
+
+    Raises:
+        UsageError: that cannot be.
+    """
+    if ready is not None and not callable(ready):
+        raise UsageError(
+            f"ready must be a condition, not {ready!r}",
+            hint="such as ready.port(), ready.log(…), or a function of the service",
+        )
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout < 0:
+        raise UsageError(f"timeout must be a number of seconds, not {timeout!r}")
+
+
 def argv_of(image: ImageLike, cmd: Any) -> tuple[str, ...]:
     """A command as words: a string goes to the image's shell."""
     if isinstance(cmd, str):
@@ -127,13 +167,17 @@ def _argv(image: ImageLike, cmd: Any) -> tuple[str, ...]:
 
 
 def _ports(image: ImageLike, port: Any, more: Any) -> tuple[Port, ...]:
-    named = [] if port is None else [port]
-    if isinstance(more, (str, int)):
-        raise UsageError(f"ports must be a list of ports, not {more!r}")
-    named += more
+    named = [] if port is None else [_port(port)]
+    named += _many_ports(more)
     if port is None:
-        named += image.config.exposed_ports
-    return tuple(dict.fromkeys(_port(one) for one in named))
+        named += _many_ports(image.config.exposed_ports)
+    return tuple(dict.fromkeys(named))
+
+
+def _many_ports(value: Any) -> list[Port]:
+    if isinstance(value, (str, int)):
+        raise UsageError(f"ports must be a list of ports, not {value!r}")
+    return [_port(one) for one in value]
 
 
 def _port(value: Any) -> Port:
@@ -265,6 +309,8 @@ def _ulimits(argument: str, value: Any) -> Mapping[str, str]:
     return found
 
 
+# What may be made by the test that names it.
+_PATHS = ("mounts", "copy_in")
 _CONVERT: Mapping[str, Callable[[str, Any], Any]] = {
     "name": _name,
     "env": _values,

@@ -20,7 +20,7 @@ from pytest_zlayer.services.log import LogLine, Stream, as_text
 from pytest_zlayer.services.ports import LOOPBACK
 from pytest_zlayer.services.processes import listening
 from pytest_zlayer.services.readiness import wait_until
-from pytest_zlayer.services.request import Port, ServeRequest, argv_of
+from pytest_zlayer.services.request import Port, ServeRequest, argv_of, check_waiting
 
 if TYPE_CHECKING:
     from pytest_zlayer.checks.packages.record import Package
@@ -141,7 +141,7 @@ class Service(Assertions):
 
     @property
     def _listens_on_host(self) -> bool:
-        return self.engine == "buildah"
+        return self.engine == "buildah" or self._request.network == "host"
 
     def wait_ended(self, seconds: float) -> bool:
         """Wait until it has ended, but no longer than this; whether it has."""
@@ -163,7 +163,10 @@ class Service(Assertions):
 
     def lines_since_start(self) -> list[LogLine]:
         """What it has written since it was last started."""
-        return list(self.log_lines()[self._lines_before :])
+        lines = self.log_lines()
+        # A log that has become too long begins anew.
+        before = self._lines_before if self._lines_before <= len(lines) else 0
+        return list(lines[before:])
 
     # What happens inside
 
@@ -232,7 +235,9 @@ class Service(Assertions):
         Raises:
             ServiceEnded: it ended before.
             ServiceNotReady: it did not within ``timeout`` seconds.
+            UsageError: that is no condition, or no number of seconds.
         """
+        check_waiting(ready, timeout)
         wait_until(self, ready, timeout)
 
     def stop(self, timeout: float = 10.0) -> None:

@@ -41,7 +41,7 @@ _LOG_SIZE = 10 * 1024**2
 _PATIENCE = 30.0
 _ONLY_PODMAN = (
     "hostname", "read_only", "shm_size", "ulimits", "memory", "privileged", "cap_add", "cap_drop",
-    "devices",
+    "devices", "labels",
 )  # fmt: skip
 _ADVICE = "install podman, or leave it out"
 
@@ -192,7 +192,7 @@ class RuntimeContainer:
         return RunRequest(
             self.name,
             [request.told(word, port) for word in request.argv],
-            env=dict(config.env),
+            env=_without(config.env, env),
             hidden_env=env,
             user=config.user if request.user is None else request.user,
             workdir=request.workdir or config.workdir or "/",
@@ -292,14 +292,15 @@ class RuntimeContainer:
         if self._running is None or not self._running.running:
             raise ServiceError(f"no command runs in {self._request.name}: it has ended")
         config = self._image.config
+        env = {**self._run_request().hidden_env, **request.env}
         stdout: list[str] = []
         stderr: list[str] = []
         done = self._running.run(
             RunRequest(
                 self.name,
                 request.argv,
-                env=dict(config.env),
-                hidden_env={**self._run_request().hidden_env, **request.env},
+                env=_without(config.env, env),
+                hidden_env=env,
                 user=config.user if request.user is None else request.user,
                 workdir=request.workdir or config.workdir or "/",
                 stdin=request.stdin,
@@ -326,6 +327,11 @@ class RuntimeContainer:
     def copy_in(self, source: Path, target: str) -> None:
         """Copy a file or directory of the host into it."""
         self._engine.copy_in(self.name, source, target)
+
+
+def _without(env: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
+    """Variables of the image that nothing else takes the place of."""
+    return {name: value for name, value in env.items() if name not in others}
 
 
 def _joined(lines: list[str]) -> str:

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.builder.image.kept import Kept
-from pytest_zlayer.errors import UsageError, ZlayerError
+from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.services.engine import ServiceEngine
 from pytest_zlayer.services.errors import ServiceError, ServiceRefused
 from pytest_zlayer.services.networks import Network
 from pytest_zlayer.services.readiness import default_condition
-from pytest_zlayer.services.request import ENGINE_CHOICES, EngineChoice, make_request
+from pytest_zlayer.services.request import EngineChoice, check_engine, check_waiting, make_request
 from pytest_zlayer.services.running import Service
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Services:
         **given: Any,
     ) -> Iterator[Service]:
         """A service of ``image``, ready, removed at the end of the ``with`` block."""
+        check_waiting(ready, timeout)
         request = make_request(image, cmd, given)
         chosen = self.engine(engine)
         container = chosen.serve(image, request)
@@ -113,11 +114,7 @@ class Services:
             UsageError: there is no such engine.
             ServiceRefused: it does not work here; the message says why.
         """
-        if choice not in ENGINE_CHOICES:
-            raise UsageError(
-                f"there is no service engine {choice!r}",
-                hint=f"there are {', '.join(ENGINE_CHOICES)}",
-            )
+        check_engine(choice)
         wanted = self._store.service_engine if choice == "auto" else choice
         with self._guard:
             if wanted not in self._engines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_zlayer.services import runtime
 from pytest_zlayer.services.log import LogLine, as_text, parse_log
 
 TIME = "2026-11-26T21:43:57.856509892+00:00"
@@ -24,6 +25,18 @@ def test_a_last_line_without_an_end_is_there():
 
 def test_an_empty_line_counts_and_rubbish_does_not():
     assert [one.text for one in parse_log([f"{TIME} stdout F", "rubbish", ""])] == [""]
+
+
+def test_a_file_begins_anew_before_it_is_too_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime, "_LOG_SIZE", 1000)
+    file = runtime.LogFile(tmp_path / "log")
+    for number in range(100):
+        file.add("stdout", f"line {number}")
+        assert (tmp_path / "log").stat().st_size <= 1000
+    texts = [one.text for one in file.lines()]
+    assert texts[-1] == "line 99"
+    assert texts == [f"line {number}" for number in range(100 - len(texts), 100)]
+    file.close_file()
 
 
 def test_one_stream_and_the_last_lines():

@@ -11,7 +11,7 @@ from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.plugin.services import ARGUMENTS
-from pytest_zlayer.services.request import Port, make_request
+from pytest_zlayer.services.request import Port, check_values, make_request
 
 
 def image(**config):
@@ -76,6 +76,28 @@ def test_what_cannot_be_is_refused(given, message):
     with pytest.raises(UsageError) as caught:
         make_request(image(), None, given)
     assert caught.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"ready": "port"}, "ready must be a condition, not 'port'"),
+        ({"timeout": "60"}, "timeout must be a number of seconds, not '60'"),
+        ({"timeout": -1}, "timeout must be a number of seconds, not -1"),
+        ({"engine": "docker"}, "there is no service engine 'docker'"),
+        ({"port": "http"}, "'http' is no port"),
+        ({"ports": 80}, "ports must be a list of ports, not 80"),
+        ({"memory": "lots"}, "memory: invalid size: 'lots'"),
+    ],
+)
+def test_values_are_checked_before_there_is_an_image(given, message):
+    with pytest.raises(UsageError) as caught:
+        check_values(given)
+    assert caught.value.message == message
+
+
+def test_files_that_a_test_makes_are_not_looked_for_before():
+    check_values({"mounts": {"/nowhere": "/x"}, "copy_in": {"/nowhere": "/x"}, "env": None})
 
 
 def test_an_image_without_a_command_has_to_be_told_one():

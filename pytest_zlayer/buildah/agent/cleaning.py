@@ -12,7 +12,7 @@ from .journal_check import MARK
 from .layers import Traces, give_up_one, has_unfinished
 from .leftovers import Leftovers
 from .ownlocks import names_locked, nobody_pulls
-from .processes import end_contained
+from .processes import end_contained, output_of
 from .records import Records, Unreadable
 from .removal import remove_tree
 from .services import remove_services
@@ -235,20 +235,4 @@ def _remove(left: Leftovers, verb: str, target: str) -> list[str]:
 
 
 def _call(left: Leftovers, argv: Sequence[str]) -> tuple[int, str, str]:
-    # Imported here: the agent starts in half the time without it, and most need it only once.
-    import subprocess
-
-    try:
-        done = subprocess.run(
-            argv,
-            env=left.env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_PATIENCE,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return 125, "", str(error)
-    return done.returncode, done.stdout, done.stderr
+    return output_of(argv, left.env, _PATIENCE)

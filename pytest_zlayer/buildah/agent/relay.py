@@ -19,7 +19,8 @@ import termios
 import time
 from dataclasses import dataclass
 
-_LAUNCHER = b"buildah-chroot-exec"
+from .descendants import find_launcher, read_quietly, tasks_of
+
 _OUTPUTS = (1, 2)
 # From linux/ptrace.h.
 _CONT = 7
@@ -96,7 +97,7 @@ class RelayGuard:
             self._traced = None
 
     def _seize(self) -> None:
-        found = _find(self._main)
+        found = find_launcher(self._main)
         if found is None:
             return
         launcher, relay = found
@@ -176,51 +177,14 @@ def _asleep(pid: int) -> bool:
 
 
 def _threads(pid: int) -> dict[str, tuple[bytes, ...]]:
-    return {thread: _activity(f"/proc/{pid}/task/{thread}/status") for thread in _tasks(pid)}
-
-
-def _tasks(pid: int) -> list[str]:
-    try:
-        return os.listdir(f"/proc/{pid}/task")
-    except OSError:
-        return []
+    return {thread: _activity(f"/proc/{pid}/task/{thread}/status") for thread in tasks_of(pid)}
 
 
 def _activity(path: str) -> tuple[bytes, ...]:
     """State and number of context switches of a thread."""
     wanted = (b"State", b"voluntary_ctxt_switches", b"nonvoluntary_ctxt_switches")
-    lines = (line.partition(b":") for line in _read(path).splitlines())
+    lines = (line.partition(b":") for line in read_quietly(path).splitlines())
     return tuple(value.split()[0] for name, _, value in lines if name in wanted)
-
-
-def find_launcher(main: int) -> int | None:
-    """Buildah's process, below this one, that has started the command."""
-    found = _find(main)
-    return found[0] if found else None
-
-
-def _find(main: int) -> tuple[int, int] | None:
-    """The launcher below a process, and its parent, the relay."""
-    parents = [main]
-    for parent in parents:
-        for child in _children(parent):
-            if _read(f"/proc/{child}/cmdline").startswith(_LAUNCHER + b"\0"):
-                return child, parent
-            parents.append(child)
-    return None
-
-
-def _children(pid: int) -> list[int]:
-    files = (f"/proc/{pid}/task/{thread}/children" for thread in _tasks(pid))
-    return [int(child) for file in files for child in _read(file).split()]
-
-
-def _read(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
 
 
 def _ptrace(request: int, pid: int, data: int) -> bool:

@@ -153,7 +153,7 @@ class Server:
         command = Command(
             message["argv"], env, message["cwd"], descriptors[:3],
             wrapped=message["wrapped"], relayed=message["relayed"], lasting=message["lasting"],
-            detached=Detached.of(message.get("detached")),
+            announced=message["announced"], detached=Detached.of(message.get("detached")),
         )  # fmt: skip
         pid = os.fork()
         if pid == 0:
@@ -259,11 +259,19 @@ def _close(descriptors: Sequence[int]) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs what the arguments name: the agent on its standard input, or a preparation."""
+    """Runs what the arguments name, by default the agent on its standard input."""
     if arguments[:1] == ["prepare"]:
-        from .prepare import prepare
+        from .launch.prepare import prepare
 
         return prepare(arguments[1:])
+    if arguments[:1] == ["init"]:
+        from .launch.init import init
+
+        return init(arguments[1], arguments[2:])
+    if arguments[:1] == ["enter"]:
+        from .launch.enter import enter
+
+        return enter(arguments[1])
     if arguments[:1] == ["unpack"]:
         from .unpack import unpack
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from .processes import all_processes, kill
+from .processes import all_processes, kill, output_of
 from .records import StorageOptions
 
 _PATIENCE = 60.0
@@ -180,19 +180,4 @@ def _kill_monitors(prefix: str) -> None:
 
 
 def _podman(left: _Podman, words: Sequence[str]) -> tuple[int, str, str]:
-    import subprocess
-
-    try:
-        done = subprocess.run(
-            [*left.argv, *words],
-            env=left.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_PATIENCE,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return 125, "", str(error)
-    return done.returncode, done.stdout, done.stderr
+    return output_of([*left.argv, *words], left.environment(), _PATIENCE)

@@ -17,23 +17,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .descendants import find_contained, find_launcher
 from .processes import (
     adopt_orphans,
     children_of,
+    end_namespace,
     end_with_parent,
     kill,
     kill_children,
+    mount_namespace,
+    output_of,
     take_signals,
     wait_readable,
     wake_on,
 )
-from .relay import RelayGuard, find_launcher
+from .relay import RelayGuard
 from .removal import remove_tree
 
 # How long a command may take to clean up after SIGTERM, in seconds.
 GRACE = 2.0
 # How long killed processes may take to go away, in seconds.
 _REAPING = 5.0
+# Seconds between two looks whether the process in a container has begun.
+_BEGINNING = 0.005
 # Seconds an OCI runtime may take to remove a container.
 _REMOVING = 30.0
 # What we or Python treat specially; a command starts with none of that.
@@ -80,7 +86,8 @@ class Detached:
     def forget(self, env: Mapping[str, str]) -> None:
         """Removes what is left of it, once all its processes have ended."""
         if self.state and os.path.exists(self.state) and not _without_runtime(self.state):
-            _remove(self.remove, env)
+            # What cannot be removed now is tried again at the end of the session.
+            output_of(self.remove, env, _REMOVING)
         remove_tree(self.bundle)
 
 
@@ -96,6 +103,8 @@ class Command:
         wrapped: whether ``argv`` is a wrapper that ignores SIGTERM, whose child has to be told.
         relayed: whether its output passes through buildah's chroot isolation.
         lasting: whether what it leaves running goes on until the agent ends.
+        announced: whether to tell when its process in a container has begun; whatever runs in that
+            container then ends with it.
         detached: says how to find the process that ``argv``, which ends at once, has started: that
             one is the command then.
     """
@@ -107,20 +116,26 @@ class Command:
     wrapped: bool
     relayed: bool
     lasting: bool = False
+    announced: bool = False
     detached: Detached | None = None
 
 
 @dataclass(slots=True)
 class _Watch:
-    """``starting``: that ``main`` only starts what is to be watched; ``signals`` wait for that."""
+    """``starting``: that ``main`` only starts what is to be watched; ``signals`` wait for that.
 
-    lifeline: int
+    ``to_announce``: that the process in a container is to be told of when it has begun.
+    """
+
+    lifeline: socket.socket
     wakeup: int
     main: int
     wrapped: bool
     guard: RelayGuard | None
     starting: bool = False
     contained: bool = False
+    to_announce: bool = False
+    namespace: int | None = None
     kill_at: float | None = None
     lifelines: list[int] = field(default_factory=list)
     signals: list[int] = field(default_factory=list)
@@ -135,22 +150,24 @@ class _Watch:
         """Seconds until something is to be done, whatever happens."""
         until_kill = None if self.kill_at is None else max(0.0, self.kill_at - time.monotonic())
         until_look = None if self.guard is None else self.guard.pause()
-        return min((one for one in (until_kill, until_look) if one is not None), default=None)
+        until_begun = _BEGINNING if self.to_announce else None
+        pauses = (until_kill, until_look, until_begun)
+        return min((one for one in pauses if one is not None), default=None)
 
 
 def supervise(command: Command, lifeline: socket.socket, agent: int) -> int:
     """Runs a command to its end, kills what it left behind, and tells how it ended.
 
-    Lines of JSON are written to the lifeline. For a detached command the first is ``started``: the
-    number of its process. The last has ``status`` as of ``waitpid``, or ``errno`` when the program
-    could not be started; ``strays``: how many processes were left; ``orphaned``: whether the agent
-    was gone by then. Lines that are read from it are objects with a ``signal`` for the command.
+    Lines of JSON are written to the lifeline. For a detached or announced command the first is
+    ``started``: the number of its process. The last has ``status`` as of ``waitpid``, or ``errno``
+    when the program could not be started; ``strays``: how many processes were left; ``orphaned``:
+    whether the agent was gone by then. Lines that are read from it are objects with a ``signal``
+    for the command.
     """
     os.setsid()
     wakeup = wake_on(signal.SIGCHLD, signal.SIGTERM)
     end_with_parent(signal.SIGTERM, agent)
-    if not command.lasting:  # else its orphans become the agent's children
-        adopt_orphans()
+    adopt_orphans()
     main, number = _start(command)
     for descriptor in command.descriptors:
         os.close(descriptor)
@@ -158,14 +175,17 @@ def supervise(command: Command, lifeline: socket.socket, agent: int) -> int:
         _tell(lifeline, {"errno": number})
         return 0
     guard = RelayGuard(main) if command.relayed else None
-    watch = _Watch(lifeline.fileno(), wakeup, main, command.wrapped, guard)
-    watch.lifelines = [watch.lifeline]
+    watch = _Watch(lifeline, wakeup, main, command.wrapped, guard)
+    watch.lifelines = [lifeline.fileno()]
     watch.starting = command.detached is not None
+    watch.to_announce = command.announced
     _wait(watch)
     if command.detached is not None and watch.status == 0:
-        _go_on(watch, command.detached, lifeline)
+        _go_on(watch, command.detached)
     orphaned = os.getppid() != agent
-    strays = kill_children(_REAPING)
+    if watch.namespace is not None:
+        end_namespace(watch.namespace)
+    strays = 0 if command.lasting else kill_children(_REAPING)
     _tell(lifeline, {"status": watch.status or 0, "strays": strays, "orphaned": orphaned})
     if command.detached is not None:
         command.detached.forget(command.env)
@@ -177,11 +197,11 @@ def _wait(watch: _Watch) -> None:
         _step(watch)
 
 
-def _go_on(watch: _Watch, detached: Detached, lifeline: socket.socket) -> None:
+def _go_on(watch: _Watch, detached: Detached) -> None:
     """Watches what has been started from now on."""
     watch.main = detached.pid()
     watch.starting, watch.contained = False, True
-    _tell(lifeline, {"started": watch.main})
+    _tell(watch.lifeline, {"started": watch.main})
     if watch.kill_at is not None:
         kill(watch.main, signal.SIGKILL)
     _pass_signals(watch)
@@ -193,7 +213,7 @@ def _step(watch: _Watch) -> None:
     told_to_end = False
     if watch.wakeup in ready:
         told_to_end = signal.SIGTERM in take_signals(watch.wakeup)
-    if watch.lifeline in ready and not _listen(watch):
+    if watch.lifeline.fileno() in ready and not _listen(watch):
         watch.lifelines.clear()
         told_to_end = True
     _collect(watch)
@@ -201,6 +221,8 @@ def _step(watch: _Watch) -> None:
         return
     if watch.guard is not None:
         watch.guard.look()
+    if watch.to_announce:
+        _announce(watch)
     if told_to_end and watch.kill_at is None:
         watch.kill_at = time.monotonic() + GRACE
         if watch.guard is not None:
@@ -210,10 +232,18 @@ def _step(watch: _Watch) -> None:
         kill(watch.main, signal.SIGKILL)
 
 
+def _announce(watch: _Watch) -> None:
+    """Tells of the process in the container, if it is there by now."""
+    pid = find_contained(watch.main)
+    if pid is not None and (namespace := mount_namespace(pid)) is not None:
+        watch.to_announce, watch.namespace = False, namespace
+        _tell(watch.lifeline, {"started": pid})
+
+
 def _listen(watch: _Watch) -> bool:
     """Takes what the parent says; whether it still wants the command to run."""
     try:
-        said = os.read(watch.lifeline, 4096)
+        said = os.read(watch.lifeline.fileno(), 4096)
     except OSError:
         return False
     watch.signals += [json.loads(line)["signal"] for line in said.splitlines()]
@@ -232,8 +262,8 @@ def _pass_signals(watch: _Watch) -> None:
 
 def _targets(watch: _Watch) -> list[int]:
     """The command itself: below buildah it is what its launcher has started."""
-    launcher = None if watch.contained else find_launcher(watch.main)
-    return [watch.main] if launcher is None else children_of(launcher)
+    found = None if watch.contained else find_launcher(watch.main)
+    return [watch.main] if found is None else children_of(found[0])
 
 
 def _terminate(watch: _Watch) -> None:
@@ -305,22 +335,6 @@ def _tell(lifeline: socket.socket, news: dict[str, int]) -> None:
     except OSError:
         # Nobody is left to hear it.
         return
-
-
-def _remove(argv: Sequence[str], env: Mapping[str, str]) -> None:
-    # Imported here: the agent starts in half the time without it.
-    import subprocess
-
-    # What cannot be removed now is tried again at the end of the session.
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        subprocess.run(
-            argv,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_REMOVING,
-            check=False,
-        )
 
 
 def _without_runtime(state: str) -> bool:

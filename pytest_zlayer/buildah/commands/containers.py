@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_zlayer.buildah.agent.prepare import PREPARATION
+from pytest_zlayer.buildah.agent.launch.prepare import PREPARATION
 from pytest_zlayer.buildah.agent.records import Unreadable
 from pytest_zlayer.buildah.commands import arguments, traces
 from pytest_zlayer.buildah.commands.commander import Commander
@@ -20,6 +20,20 @@ from pytest_zlayer.buildah.process.command import Completed, Request
 from pytest_zlayer.buildah.run_request import RunRequest
 from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.buildah.storage.records import parse_containers
+from pytest_zlayer.dataclass import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """What more is to be done for a command beside which others will run.
+
+    Attributes:
+        on_start: called with its process.
+        program: the file of this machine that takes the place of ``PROGRAM`` in the command.
+    """
+
+    on_start: Callable[[int], None]
+    program: str = ""
 
 
 def from_image(
@@ -81,6 +95,7 @@ def run_request(
     tmpdir: Path,
     *,
     own_file: Path | None = None,
+    lasting: Lasting | None = None,
 ) -> Request:
     """How ``buildah run`` is started for a command."""
     options = arguments.RunOptions(
@@ -97,8 +112,10 @@ def run_request(
         )
     wrapper = contain(network=not cut_off) if isolation.contained else []
     preparation = _preparation(commander, request, storage, loopback=cut_off, file=own_file)
+    prepare = agent_argv("prepare") if preparation else []
+    init = agent_argv("init", lasting.program) if lasting is not None else []
     return Request(
-        argv=[*wrapper, *(agent_argv("prepare") if preparation else []), *line],
+        argv=[*wrapper, *init, *prepare, *line],
         env={**commander.env, **preparation},
         timeout=request.timeout,
         stdin=request.stdin,
@@ -109,6 +126,8 @@ def run_request(
         wrapped=bool(wrapper),
         relayed=isolation.kind == "chroot",
         hide_own_lines=True,
+        announced=lasting is not None,
+        on_start=None if lasting is None else lasting.on_start,
     )
 
 

@@ -109,9 +109,12 @@ class Request:
         hide_own_lines: leave out what buildah itself adds to the end of a failed RUN.
         brief: it works on this machine's storage only: an interruption lets it come to its end.
         lasting: what it leaves running goes on until the session ends.
+        announced: what it runs in a container is waited for, and whatever else runs there ends with
+            it.
         afterwards: called with stream and line for what processes that it has left write later.
         detached: ``argv`` ends at once, and what it has started is the command.
-        on_start: called with the number of the process as soon as that is known.
+        on_start: called with the number of the process of a detached or announced command as soon
+            as that is known.
     """
 
     argv: Sequence[str]
@@ -128,6 +131,7 @@ class Request:
     hide_own_lines: bool = False
     brief: bool = False
     lasting: bool = False
+    announced: bool = False
     afterwards: LineSink | None = None
     detached: Detached | None = None
     on_start: Callable[[int], None] | None = None
@@ -372,6 +376,7 @@ class _Running:
             wrapped=self.request.wrapped,
             relayed=self.request.relayed,
             lasting=self.request.lasting,
+            announced=self.request.announced,
             detached=asdict(self.request.detached) if self.request.detached else None,
         )
 

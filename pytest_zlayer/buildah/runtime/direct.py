@@ -78,7 +78,7 @@ class DirectRuntime:
             OSError: the bundle cannot be written.
         """
         record = read_record(place.directory)
-        user = find_user(run.user or record.user, lambda path: _read(place.files, path))
+        user = find_user(run.user or record.user, lambda path: read_text(place.files, path))
         network = "none" if run.network == "none" else "host"
         known, way = self.specification(network, user.uid == 0)
         _check(run, record, place, way)
@@ -86,7 +86,7 @@ class DirectRuntime:
         bundle = self.tmpdir / name
         change = Change(run, record, user, place.root, bundle)
         identifier = f"{name}-{record.id[:12]}"
-        _write(bundle, json.dumps(change.config(known)), change.files(known))
+        write_bundle(bundle, json.dumps(change.config(known)), change.files(known))
         request = self._request(run, identifier, bundle, self._words(known, "run", known.options))
         return Prepared(identifier, request, known, change)
 
@@ -96,16 +96,16 @@ class DirectRuntime:
         Raises:
             NotUnderstood: it would need another container.
         """
-        if run.volumes or run.tmpfs:
-            raise NotUnderstood("more mounts")
+        refuse_mounts(run)
         record = started.change.record
-        user = find_user(run.user or record.user, lambda path: _read(place.files, path))
+        check_workdir(run.workdir or record.workdir or "/", place)
+        user = find_user(run.user or record.user, lambda path: read_text(place.files, path))
         known = started.known
         if (user.uid == 0) is not (started.change.user.uid == 0):
             known = self.specification("host", user.uid == 0)[0]
         bundle = self.tmpdir / f"buildah-{os.getpid()}-{next(self._numbers)}"
         process = Change(run, record, user, place.root, bundle).process(known)
-        _write(bundle, json.dumps(process), {})
+        write_bundle(bundle, json.dumps(process), {})
         words = self._words(known, "exec", ["--process", str(bundle / "config.json")])
         return self._request(run, started.id, bundle, words, keeps_state=False)
 
@@ -146,7 +146,17 @@ class DirectRuntime:
 def _check(run: RunRequest, record: ContainerRecord, place: Place, way: str) -> None:
     if record.way != way:
         raise NotUnderstood("the container is set up in another way than others")
-    workdir = run.workdir or record.workdir or "/"
+    check_workdir(run.workdir or record.workdir or "/", place)
+
+
+def refuse_mounts(run: RunRequest) -> None:
+    """A container that runs gets no more mounts. Raises ``NotUnderstood``."""
+    if run.volumes or run.tmpfs:
+        raise NotUnderstood("more mounts")
+
+
+def check_workdir(workdir: str, place: Place) -> None:
+    """A directory that is not there has to be made first. Raises ``NotUnderstood``."""
     try:
         # buildah makes one that is not there, and gives it to the user.
         found = place.files.lstat(place.files.resolve(workdir))
@@ -156,7 +166,8 @@ def _check(run: RunRequest, record: ContainerRecord, place: Place, way: str) -> 
         raise NotUnderstood(f"{workdir} is no directory")
 
 
-def _read(files: Rootfs, path: str) -> str:
+def read_text(files: Rootfs, path: str) -> str:
+    """A file of the container; empty where there is none."""
     try:
         with files.open(files.resolve(path)) as file:
             return file.read().decode("utf-8", "surrogateescape")
@@ -164,7 +175,8 @@ def _read(files: Rootfs, path: str) -> str:
         return ""
 
 
-def _write(bundle: Path, config: str, files: dict[str, HostFile]) -> None:
+def write_bundle(bundle: Path, config: str, files: dict[str, HostFile]) -> None:
+    """Make a directory with ``config.json`` and with files to be mounted. Raises ``OSError``."""
     bundle.mkdir(0o711)
     _write_file(bundle / "config.json", config, 0o600)
     for path, file in files.items():

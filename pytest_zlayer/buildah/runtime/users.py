@@ -40,6 +40,12 @@ def find_user(spec: str, read: Callable[[str], str]) -> User:
     return User(uid, gid, tuple(dict.fromkeys(groups)))
 
 
+def find_home(uid: int, read: Callable[[str], str]) -> str:
+    """The home directory of a user, ``/`` for one that is not listed."""
+    users = _lines(read("/etc/passwd"), 7)
+    return next((line[5] for line in users if int(line[2]) == uid), "") or "/"
+
+
 def _find(name: str, users: list[list[str]]) -> tuple[int, int, str | None]:
     """Number, group and, if it is known, name of a user."""
     number = _number(name)

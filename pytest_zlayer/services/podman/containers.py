@@ -146,13 +146,13 @@ class PodmanContainer:
 
     def _options(self, image: ImageLike) -> tuple[list[str], dict[str, str]]:
         request = self._request
-        port = request.port.number if request.port else None
         words = [
             "--name", self.name, "--pull", "never", "--no-healthcheck", "--http-proxy=false",
             "--log-driver", "k8s-file", "--log-opt", f"max-size={_LOG_SIZE}",
             "--label", f"pytest-zlayer.service={request.name}",
             *self._network_options(), *self._port_options(), *_option_words(request),
         ]  # fmt: skip
+        port = self._port_inside()
         env: dict[str, str] = {}
         for name, value in request.env.items():
             words += self._variable(name, request.told(value, port), env)
@@ -192,12 +192,28 @@ class PodmanContainer:
         if request.network == "none":
             return []
         if request.network == "host":
-            self.ports = MappingProxyType({one: one.number for one in request.ports})
+            self.ports = MappingProxyType(dict(self._ports_of_the_host()))
             return []
         self._claims = [claim_free_port(one.kind) for one in request.ports]
         numbers = [int(one.value) for one in self._claims]
         self.ports = MappingProxyType(dict(zip(request.ports, numbers, strict=True)))
         return [f"--publish={LOOPBACK}:{host}:{port}" for port, host in self.ports.items()]
+
+    def _ports_of_the_host(self) -> Iterator[tuple[Port, int]]:
+        """Where it listens itself: the main port is a free one if it is told."""
+        for one in self._request.ports:
+            if one == self._request.port and self._request.mentions_port():
+                self._claims.append(claim_free_port(one.kind))
+                yield one, int(self._claims[-1].value)
+            else:
+                yield one, one.number
+
+    def _port_inside(self) -> int | None:
+        """What ``{port}`` stands for."""
+        main = self._request.port
+        if main is not None and self._request.network == "host":
+            return self.ports[main]
+        return main.number if main is not None else None
 
     def _look(self) -> None:
         """Find its process, its log and its list of names."""

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import shutil
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from pytest_zlayer.buildah.errors import EngineTimeout
-from tests.engine.services.conftest import WEB
+from tests.engine.building import building
+from tests.engine.services.conftest import WEB, session_environment
+
+
+@pytest.fixture(scope="module", params=["auto", "buildah", "chroot", "chroot without unshare"])
+def web(request, shared_storage, tmp_path_factory):
+    environment = session_environment(shared_storage)
+    if "without" in request.param:
+        programs = tmp_path_factory.mktemp("programs")
+        (programs / "buildah").symlink_to(str(shutil.which("buildah")))
+        environment["PATH"] = str(programs)
+    isolation = request.param.partition(" ")[0]
+    with building(shared_storage.storage, isolation=isolation, environment=environment) as builds:
+        yield builds.build(WEB)
 
 
 @pytest.fixture
-def container(builds):
-    with builds.build(WEB).container() as made:
-        if "directly" not in builds.session.engine.describe():
-            pytest.skip("needs an OCI runtime")
+def container(web):
+    with web.container() as made:
         yield made
 
 
@@ -63,7 +77,44 @@ def test_nothing_of_it_stays_in_the_files(container):
     assert not container.path("/dev/zlayer-wait").exists()
 
 
-def test_networks_are_as_asked_for(container):
+def test_what_is_left_running_ends_with_the_container(web):
+    with web.container() as container:
+        container.run("sleep 4242 >/dev/null 2>&1 &")
+        assert running("sleep 4242")
+    assert not running("sleep 4242")
+
+
+def running(words):
+    wanted = f"{words.replace(' ', chr(0))}\0".encode()
+    return [one for one in Path("/proc").glob("[0-9]*/cmdline") if read(one) == wanted]
+
+
+def read(file):
+    with suppress(OSError):
+        return file.read_bytes()
+
+
+def test_it_runs_as_buildah_would_have_it(web):
+    """Whoever it runs as; with an OCI runtime that is compared elsewhere."""
+    script = "grep -E 'Cap|Groups' /proc/self/status; id; umask; pwd; ulimit -n; echo $HOME $PATH"
+    for options in ({}, {"user": "app"}, {"user": "1234:5", "workdir": "/tmp"}):
+        with web.container() as container:
+            assert container.run(script, **options).stdout == web.run(script, **options).stdout
+
+
+def test_a_command_that_cannot_be_started_has_the_status_of_a_shell(container):
+    assert container.run(["no-such-program"], check=False).exit_code == 127
+    assert container.run(["/www/index.html"], check=False).exit_code == 126
+    assert container.run(["pwd"], workdir="/made/for/it").stdout == "/made/for/it\n"
+
+
+def test_a_signal_that_ends_a_command_is_known(container):
+    assert container.run("kill -9 $$", check=False).exit_code == 137
+
+
+def test_networks_are_as_asked_for(container, request):
+    if "without" in request.node.name:
+        pytest.skip("without unshare nothing is cut off the network")
     container.run("httpd -p 127.0.0.1:18182 -h /www", network="none")
     ask = "wget -qO- http://127.0.0.1:18182/"
     assert container.run(ask, network="none").stdout == "hello\n"

@@ -107,6 +107,9 @@ def test_sleeps(zlayer_services):
 )
 
 
+BY_BUILDAH = SLEEPING.replace('"8080", "-h"', '"{port}", "-h"')
+
+
 class Runs:
     """Runs of pytest in a folder, on a storage."""
 
@@ -172,6 +175,36 @@ def test_logs_are_sections_of_the_reports_of_failed_tests(runs, service_storage)
     assert_nothing_left(service_storage)
 
 
+PORTS = (
+    TESTS
+    + """
+@pytest.mark.image(text="FROM localhost/test/busybox:1", name="many")
+@pytest.mark.parametrize("number", range(16))
+def test_ports(zlayer_image, number, tmp_path_factory, worker_id):
+    command = ["httpd", "-f", "-p", "{port}"]
+    with zlayer_image.serve(command, ports=[81, 82, 83]) as service:
+        assert len(set(service.ports.values())) == len(service.ports)
+        service.wait(ready.http(status=404))
+"""
+)
+
+
+@pytest.mark.parametrize("engine", ["podman", "buildah"])
+def test_eight_workers_never_meet_at_a_port(runs, service_storage, engine):
+    text = PORTS if engine == "podman" else PORTS.replace(", ports=[81, 82, 83]", "")
+    said = runs.run(text, "-n", "8", f"--zlayer-service-engine={engine}")
+    assert "16 passed" in said, said
+    assert_nothing_left(service_storage)
+
+
+def test_logs_are_sections_of_pytest_html(runs):
+    pytest.importorskip("pytest_html")
+    runs.run(FAILING, "--html=report.html", "--self-contained-html")
+    page = (runs.folder / "report.html").read_text()
+    for text in ("response:200", "last words", "dying words"):
+        assert text in page
+
+
 def test_services_of_failed_tests_are_kept_on_demand(runs, service_storage):
     said = runs.run(FAILING, "--zlayer-keep=failed")
     names = sorted(name.rpartition("-")[0] for name in service_storage.containers())
@@ -188,6 +221,27 @@ def test_services_of_failed_tests_are_kept_on_demand(runs, service_storage):
     service_storage.podman("rm", "--all", "--force", "--time", "0")
 
 
+WAITING = (
+    TESTS
+    + """
+import pathlib
+
+
+@pytest.mark.image(text=WEB)
+@pytest.mark.zlayer_service(ready=lambda service: pathlib.Path("running").touch(), timeout=600)
+def test_waits(zlayer_service): ...
+"""
+)
+
+
+def test_waiting_for_a_service_can_be_interrupted(runs, service_storage):
+    running = runs.begin(WAITING)
+    runs.wait_for("running")
+    running.send_signal(signal.SIGINT)
+    assert "KeyboardInterrupt" in running.communicate(timeout=60)[0]
+    assert_nothing_left(service_storage)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_services_too(runs, service_storage, number):
     running = runs.begin(SLEEPING)
@@ -197,15 +251,31 @@ def test_a_signal_ends_services_too(runs, service_storage, number):
     assert_nothing_left(service_storage)
 
 
+def kill_all(running):
+    """Kill pytest and its agents: nobody is left to clean up."""
+    agents = _children(running.pid)
+    os.killpg(running.pid, signal.SIGKILL)
+    for one in agents:
+        os.kill(one, signal.SIGKILL)
+    running.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("isolation", ["auto", "chroot"])
+def test_killed_pytest_leaves_no_services_of_buildah(runs, service_storage, isolation):
+    options = ["--zlayer-service-engine=buildah", f"--zlayer-isolation={isolation}"]
+    running = runs.begin(BY_BUILDAH, *options)
+    runs.wait_for("running")
+    kill_all(running)
+    said = runs.run("def test_next(zlayer_build):\n    zlayer_build(text='FROM scratch')\n")
+    assert "1 passed" in said, said
+    assert_nothing_left(service_storage)
+
+
 def test_killed_pytest_leaves_nothing_after_the_next_session(runs, service_storage):
     running = runs.begin(SLEEPING)
     runs.wait_for("running")
     assert len(service_storage.containers()) == 3
-    agents = _children(running.pid)
-    os.killpg(running.pid, signal.SIGKILL)
-    for one in agents:  # nobody is left to clean up
-        os.kill(one, signal.SIGKILL)
-    running.communicate(timeout=60)
+    kill_all(running)
     assert len(service_storage.containers()) == 3
     said = runs.run(PASSING, "-k", "test_own")
     assert "4 passed" in said, said
@@ -232,6 +302,7 @@ def _children(parent: int) -> list[int]:
     ("marks", "message"),
     [
         ("@pytest.mark.zlayer_service(prot=80)", "unknown argument 'prot' of the zlayer_service"),
+        ("@pytest.mark.zlayer_service(ready='port')", "ready must be a condition, not 'port'"),
         (
             "@pytest.mark.zlayer_service(name='db')",
             "the test does not declare: db",

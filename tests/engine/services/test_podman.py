@@ -204,6 +204,11 @@ def test_capabilities_and_privileges(busybox):
     assert found["all"] & (1 << 21)
 
 
+def test_devices_are_there(busybox):
+    with busybox.serve("sleep 1000", devices=["/dev/loop-control:/dev/extra:r"]) as service:
+        assert service.run("ls -l /dev/extra").stdout.startswith("c")
+
+
 def test_anonymous_volumes_go_with_the_container(builds, shared_storage):
     image = builds.build(BUSYBOX + "RUN mkdir /data && echo a > /data/a\nVOLUME /data\n")
     with image.serve("sleep 1000") as service:
@@ -245,6 +250,14 @@ def test_no_network_and_the_network_of_the_host(busybox):
         assert service.run("readlink /proc/self/ns/net").stdout.strip() == os.readlink(
             "/proc/self/ns/net"
         )
+
+
+def test_on_the_network_of_the_host_it_listens_where_it_is_told(builds):
+    image = builds.build(TOLD)
+    wanted = {"network": "host", "port": 1234, "ready": ready.http(status=404)}
+    with image.serve(**wanted) as one, image.serve(**wanted) as other:
+        assert one.port != other.port
+        assert f"-p {one.port}" in one.run("ps").stdout
 
 
 def test_two_of_the_same_run_side_by_side(web):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import urllib.request
 from contextlib import closing
@@ -18,16 +19,22 @@ WEB = """\
 FROM localhost/test/busybox:1
 RUN mkdir /www && echo hello > /www/index.html
 EXPOSE 8080
+ENV GREETING=hello
 CMD ["httpd", "-f", "-v", "-p", "{port}", "-h", "/www"]
 """
 
 
 @pytest.fixture(scope="module", params=["auto", "chroot"])
-def web(request, shared_storage):
+def isolated(request, shared_storage):
     environment = session_environment(shared_storage)
     options = {"isolation": request.param, "service_engine": "buildah", "environment": environment}
     with building(shared_storage.storage, **options) as builds:
-        yield builds.build(WEB)
+        yield builds
+
+
+@pytest.fixture(scope="module")
+def web(isolated):
+    return isolated.build(WEB)
 
 
 def get(service, path="/"):
@@ -62,6 +69,21 @@ def test_commands_run_beside_it(web):
     with web.serve(env={"TOKEN": "s3cr3t"}) as service:
         assert service.run("echo $TOKEN; id -un", user="app").stdout == "s3cr3t\napp\n"
         assert service.run("exit 3", check=False).exit_code == 3
+
+
+def test_commands_beside_it_see_its_processes(web):
+    with web.serve() as service:
+        assert "httpd" in service.run("ps", user="app").stdout
+        service.run("sleep 1000 >/dev/null 2>&1 &")
+        assert "sleep 1000" in service.run("ps").stdout
+
+
+def test_variables_take_the_place_of_those_of_the_image(web):
+    wanted = {"GREETING": "good night", "OTHER": "x"}
+    command = "echo $GREETING; exec httpd -f -p {port}"
+    with web.serve(command, env=wanted, ready=ready.log("good night")) as service:
+        assert service.run("echo $GREETING $OTHER").stdout == "good night x\n"
+        assert service.run("echo $GREETING", env={"GREETING": "hi"}).stdout == "hi\n"
 
 
 def test_it_is_stopped_and_killed_and_its_end_is_known(web):
@@ -111,7 +133,21 @@ def test_a_fixed_port_that_is_taken_gets_advice(web):
     assert "{port}" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("option", [{"memory": "10m"}, {"privileged": True}, {"read_only": True}])
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"memory": "10m"},
+        {"privileged": True},
+        {"read_only": True},
+        {"labels": {"a": "b"}},
+        {"hostname": "x"},
+        {"shm_size": "1m"},
+        {"ulimits": {"nofile": "9"}},
+        {"cap_add": ["CHOWN"]},
+        {"cap_drop": ["CHOWN"]},
+        {"devices": ["/dev/null"]},
+    ],
+)
 def test_what_needs_podman_is_refused(web, option):
     with pytest.raises(ServiceRefused, match="= needs podman"), web.serve(**option):
         pass
@@ -121,3 +157,35 @@ def test_there_are_no_networks(web):
     services = web._store.user(Services)
     with pytest.raises(ServiceRefused, match="no private networks"), services.network():
         pass
+
+
+def test_an_image_with_volumes_is_no_exception(isolated):
+    text = "FROM localhost/test/busybox:1\nRUN mkdir /data && echo a > /data/a\nVOLUME /data\n"
+    with isolated.build(text).serve("sleep 1000; true") as service:
+        assert service.run("cat /data/a").stdout == "a\n"
+        assert "sleep 1000" in service.run("ps").stdout
+
+
+def test_auto_takes_the_strongest_that_works_and_says_why_it_is_no_other(shared_storage):
+    environment = session_environment(shared_storage)
+    with building(shared_storage.storage, environment=environment) as builds:
+        image = builds.build(WEB)
+        with image.serve() as service:
+            assert get(service) == "hello\n"
+        advice = builds.session.user(Services).advice
+    if service.engine == "podman":
+        assert advice is None
+    else:
+        assert advice.startswith("podman ")
+        assert advice.endswith(": services run with buildah on the network of this machine")
+
+
+@pytest.mark.skipif(shutil.which("podman") is None, reason="needs podman")
+def test_podman_serves_on_the_network_of_the_host_where_it_cannot_publish_ports(shared_storage):
+    environment = session_environment(shared_storage)
+    with building(shared_storage.storage, environment=environment) as builds:
+        command = ["httpd", "-f", "-p", "{port}", "-h", "/www"]
+        wanted = {"engine": "podman", "network": "host"}
+        with builds.build(WEB).serve(command, **wanted) as service:
+            assert get(service) == "hello\n"
+            assert "httpd" in service.run("ps").stdout
