@@ -185,11 +185,19 @@ def supervise(command: Command, lifeline: socket.socket, agent: int) -> int:
     orphaned = os.getppid() != agent
     if watch.namespace is not None:
         end_namespace(watch.namespace)
-    strays = 0 if command.lasting else kill_children(_REAPING)
+    strays = 0 if _goes_on(command, watch) else kill_children(_REAPING)
     _tell(lifeline, {"status": watch.status or 0, "strays": strays, "orphaned": orphaned})
     if command.detached is not None:
         command.detached.forget(command.env)
     return 0
+
+
+def _goes_on(command: Command, watch: _Watch) -> bool:
+    """Whether what the command has left running stays: not of one that was told to end.
+
+    What starts a detached command may have been ended before anybody knew the process.
+    """
+    return command.lasting and (watch.kill_at is None or command.detached is None)
 
 
 def _wait(watch: _Watch) -> None:
