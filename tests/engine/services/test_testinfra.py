@@ -29,11 +29,11 @@ ENGINES = ["buildah", *(["podman"] if podman_works() else [])]
 @pytest.fixture(scope="module")
 def context(tmp_path_factory):
     folder = tmp_path_factory.mktemp("debian")
-    ready_made = os.environ.get("ZLAYER_TEST_REDIS_ROOTFS")
+    ready_made = os.environ.get("ZLAYER_TEST_DEBIAN_ROOTFS")
     if ready_made:
         shutil.copyfile(ready_made, folder / "debian.tar")
     else:
-        words = ["--quiet", "--variant=essential", "--include=redis-server"]
+        words = ["--quiet", "--variant=essential", "--include=redis-server,procps,iproute2"]
         subprocess.run(["mmdebstrap", *words, "bookworm", str(folder / "debian.tar")], check=True)
     return folder
 
