@@ -96,8 +96,13 @@ class KeyLocks:
     def others_wait(self) -> bool:
         """Whether another process waits for a key that this one holds."""
         with self._guard:
-            held = [key for key in self._held if not self._waiting[key]]
-        return any(self._is_waited_for(key) for key in held)
+            held = list(self._held)
+        return any(self._is_waited_for(key) and not self._waits_here(key) for key in held)
+
+    def _waits_here(self, key: str) -> bool:
+        """Whether a thread of this process waits; asked last, as it counts itself first."""
+        with self._guard:
+            return self._waiting[key] > 0
 
     def _file(self, key: str) -> Path:
         return self._directory / f"{key}.lock"
