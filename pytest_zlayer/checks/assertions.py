@@ -68,7 +68,8 @@ class FileAssertions:
         Args:
             path: absolute path inside.
             mode: permission bits as a number (``0o644``) or as octal digits (``"0644"``).
-            owner, group: name or number; ``owner="app:web"`` gives both.
+            owner: name or number; ``"app:web"`` names the group too.
+            group: name or number.
             size: bytes, or a text such as ``"12kB"``.
             contains: a text or bytes that stand in it, or a compiled pattern that is found in it.
             matches: a regular expression that is found in it (``^`` and ``$``: of a line).
@@ -132,7 +133,8 @@ class CommandAssertions:
         Args:
             cmd: as for ``run``.
             exit_code: its status; ``None``: any.
-            stdout, stderr: the whole text, or a compiled pattern that is found in it.
+            stdout: the whole text, or a compiled pattern that is found in it.
+            stderr: as ``stdout``.
             run: the other arguments of ``run``.
         """
         __tracebackhide__ = True
