@@ -15,7 +15,6 @@ from pathlib import Path
 
 from pytest_zlayer import hookspecs
 from pytest_zlayer.builder.model.spec import ImageSpec
-from pytest_zlayer.dockerfile import parse
 from pytest_zlayer.inputs.options import OPTIONS
 from tests.rooms import EXCEPTIONS, ROOMS, SHARED, TO_COME, UPWARD
 
@@ -377,24 +376,6 @@ def test_files_that_the_architecture_names_are_there() -> None:
     named = re.findall(r"`([a-z0-9_/]+/[a-z0-9_]+\.py)`", documentation("architecture.md"))
     there = {name for name in named if any((one / name).is_file() for one in (PACKAGE, REPOSITORY))}
     assert sorted(set(named) - there) == []
-
-
-def blocks_of_readme(language: str) -> list[str]:
-    parts = (REPOSITORY / "README.md").read_text(encoding="utf-8").split("```")[1::2]
-    return [part.partition("\n")[2] for part in parts if part.startswith(f"{language}\n")]
-
-
-def test_the_dockerfile_of_the_readme_is_one() -> None:
-    (text,) = blocks_of_readme("dockerfile")
-    assert [stage.name for stage in parse(text).stages] == ["builder", "runtime"]
-
-
-def test_the_test_of_the_readme_uses_arguments_that_exist() -> None:
-    (text,) = blocks_of_readme("python")
-    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
-    (mark,) = [call for call in calls if ast.unparse(call.func) == "pytest.mark.image"]
-    known = {field.name for field in dataclasses.fields(ImageSpec)}
-    assert {keyword.arg for keyword in mark.keywords} - known == set()
 
 
 def files_that_test(room: str) -> list[Path]:

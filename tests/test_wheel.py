@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
 import subprocess
 import sys
+import tarfile
 import zipfile
+from email.message import Message
+from email.parser import HeaderParser
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import PrivateStorage
 
@@ -60,6 +67,27 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+def test_two_builds_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    first, second, copy = tmp_path / "first", tmp_path / "second", tmp_path / "copy"
+    build = (sys.executable, "-m", "build", "--no-isolation", "--outdir")
+    run(*build, first, REPOSITORY, cwd=tmp_path)
+    (sources,) = first.glob("*.tar.gz")
+    with tarfile.open(sources) as archive:
+        archive.extractall(copy, filter="data")
+    (unpacked,) = copy.iterdir()
+    for path in unpacked.rglob("*"):  # another time, and other permissions
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        os.utime(path, (1, 1))
+    run(*build, second, unpacked, cwd=tmp_path)
+    assert contents(first) == contents(second)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """The digest of each file."""
+    return {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in folder.iterdir()}
+
+
 @pytest.fixture(scope="module")
 def names(wheel: Path) -> list[str]:
     with zipfile.ZipFile(wheel) as archive:
@@ -95,6 +123,51 @@ def test_the_wheel_declares_plugin_and_command(wheel: Path, names: list[str]) ->
         declared = archive.read(entry_points).decode()
     assert "[pytest11]\nzlayer = pytest_zlayer.plugin" in declared
     assert "[console_scripts]\npytest-zlayer = pytest_zlayer.cli:run_program" in declared
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    """What the wheel says of itself."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [one for one in archive.namelist() if one.endswith(".dist-info/METADATA")]
+        return HeaderParser().parsestr(archive.read(name).decode())
+
+
+def test_the_classifiers_name_the_versions_of_python_that_are_tested(metadata: Message) -> None:
+    named = re.findall(r":: (3\.\d+)$", "\n".join(metadata.get_all("Classifier", [])), re.MULTILINE)
+    script = (REPOSITORY / "scripts" / "test-pythons").read_text("utf-8")
+    (tested,) = re.findall(r"^MINORS=\((.*)\)$", script, re.MULTILINE)
+    assert named == [f"3.{minor}" for minor in tested.split()]
+    assert metadata["Requires-Python"] == f">={named[0]}"
+
+
+def test_the_citation_names_the_version_of_the_wheel(metadata: Message) -> None:
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == metadata["Version"]
+
+
+def test_the_notice_names_what_is_installed_beside_the_wheel(metadata: Message) -> None:
+    needed = {
+        re.split(r"[^A-Za-z0-9-]", one)[0]
+        for one in metadata.get_all("Requires-Dist", [])
+        if "extra ==" not in one or re.search(r"'(progress|structure|testinfra)'", one)
+    }
+    notice = (REPOSITORY / "NOTICE").read_text("utf-8")
+    assert {line.split()[0] for line in notice.splitlines() if line.startswith("  ")} == needed
+
+
+def test_the_wheel_carries_licence_and_notice(names: list[str]) -> None:
+    licences = {name.rpartition("/")[2] for name in names if "/licenses/" in name}
+    assert licences == {"LICENSE", "NOTICE"}
+
+
+def test_the_changelog_is_in_the_form_of_keep_a_changelog() -> None:
+    text = (REPOSITORY / "CHANGELOG.md").read_text("utf-8")
+    assert re.search(r"^## \[Unreleased\]$", text, re.MULTILINE)
+    headings = re.findall(r"^##+ .*$", text, re.MULTILINE)
+    known = r"## \[(Unreleased|\d+\.\d+\.\d+)\]( - \d{4}-\d\d-\d\d)?"
+    kinds = r"### (Added|Changed|Deprecated|Removed|Fixed|Security)"
+    assert [one for one in headings if not re.fullmatch(f"{known}|{kinds}", one)] == []
 
 
 @pytest.fixture(scope="module")

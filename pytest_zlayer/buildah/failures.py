@@ -264,8 +264,8 @@ _SIGNATURES = (
     _signature(
         "transient",
         r"layer not known",
-        "a layer vanished while it was in use",
-        "if it stays so the storage is damaged: remove the image, or the whole storage",
+        "a layer disappeared while it was in use",
+        "if this persists, the storage is damaged: remove the image, or the whole storage",
     ),
     _signature(
         "transient",

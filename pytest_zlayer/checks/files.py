@@ -104,7 +104,7 @@ def _is_not(subject: HasFiles, found: FilePath, wanted: str, *, follow: bool = T
         return [f"there is no {wanted} {found}", *_near_paths(subject, found)]
     if kind == "symlink" and follow:
         if not found.exists():
-            return [f"{found} is a link to {found.readlink()!r}, which leads nowhere"]
+            return [f"{found} is a link to {found.readlink()!r}, which does not exist"]
         return [f"{found} leads to a {_word(found.stat().kind)}, expected a {wanted}"]
     return [f"{found} is a {_word(kind)}, expected a {wanted}"]
 

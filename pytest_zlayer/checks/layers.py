@@ -49,7 +49,7 @@ def waste_problems(subject: HasLayers, limit: int | str) -> list[str]:
     ]
     if len(wasted) > _MOST:
         lines.append(f"  … and {len(wasted) - _MOST} more files")
-    head = f"later layers hide or write again {words.size_text(total)}"
+    head = f"later layers hide or overwrite {words.size_text(total)}"
     return [f"{head}, expected at most {words.size_text(most)}:", *lines]
 
 

@@ -1,4 +1,4 @@
-"""What later layers hide or write again: bytes an image carries and nobody can read."""
+"""What later layers hide or overwrite: bytes an image carries and nobody can read."""
 
 from __future__ import annotations
 

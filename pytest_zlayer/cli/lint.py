@@ -32,7 +32,7 @@ def add_verbs(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "lint",
         help="run the build checks on Dockerfiles (needs no buildah)",
-        description="A Dockerfile that cannot be built is checked up to what is wrong with it. "
+        description="A Dockerfile that cannot be built is checked up to its first error. "
         "Exit codes: 0 nothing that is an error, 1 a finding is an error "
         "(# check=error=true), 2 a Dockerfile cannot be built.",
     )

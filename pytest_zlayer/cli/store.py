@@ -1,4 +1,4 @@
-"""``ps`` and ``prune``: what pytest-zlayer has in the store, and its removal."""
+"""``ps`` and ``prune``: what pytest-zlayer has in the storage, and its removal."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from pytest_zlayer.cli.options import Verbs
 
 T = TypeVar("T")
-_REMOTE = "instead of the store: a cache place, dir:PATH or REGISTRY/REPOSITORY"
+_REMOTE = "instead of the storage: a cache place, dir:PATH or REGISTRY/REPOSITORY"
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _AGES = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (0.0, "s"))
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add the verbs to the parser."""
-    listing = verbs.add_parser("ps", help="list what pytest-zlayer has in the store")
+    listing = verbs.add_parser("ps", help="list what pytest-zlayer has in the storage")
     listing.add_argument("--remote", metavar="PLACE", help=_REMOTE)
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.set_defaults(run=run_ps)
     pruning = verbs.add_parser(
         "prune",
-        help="remove what pytest-zlayer has in the store",
+        help="remove what pytest-zlayer has in the storage",
         description="Remove what dead sessions left and cached layers beyond the limits; "
         "nobody else's images and nothing a running session uses.",
     )
@@ -64,7 +64,7 @@ def run_ps(arguments: argparse.Namespace) -> int:
         _show(list_place(options, place), arguments.json, f"there are no layers in {place}")
         return 0
     items = list_store(options)
-    _show(items, arguments.json, "pytest-zlayer has nothing in the store")
+    _show(items, arguments.json, "pytest-zlayer has nothing in the storage")
     return 0
 
 

@@ -80,7 +80,7 @@ class Option:
 
 
 _KEEP_HELP = "keep images, stage images and failed containers: all, failed or none (bare: all)"
-_BASE = "tried first for base images whose name says no registry"
+_BASE = "tried first for base images whose name has no registry"
 
 OPTIONS: tuple[Option, ...] = (
     Option(
@@ -110,7 +110,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="retry-backoff",
-        help="factor by which the wait grows with each retry",
+        help="factor by which the wait increases after each retry",
         convert=to_factor,
         default=1.0,
         metavar="FACTOR",
@@ -118,7 +118,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="retry-max-delay",
-        help="seconds that no wait before a retry exceeds",
+        help="upper limit in seconds for the wait before a retry",
         convert=to_seconds,
         default=60.0,
         metavar="S",
@@ -126,7 +126,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="retry-max-total",
-        help="seconds that all waits of one build may sum up to; then it fails",
+        help="limit in seconds for the sum of all waits of one build; beyond it the build fails",
         convert=to_seconds,
         default=600.0,
         metavar="S",
@@ -227,7 +227,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="cache",
-        help="what becomes of cached layers: keep (they serve later runs) or session (those of "
+        help="what happens to cached layers: keep (they serve later runs) or session (those of "
         "this run are removed with it)",
         convert=one_of(("keep", "session")),
         default="keep",
@@ -286,7 +286,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="jobs",
-        help="stages and images built side by side (0: one for each core)",
+        help="stages and images built in parallel (0: one for each core)",
         convert=to_count,
         default=0,
         metavar="N",
@@ -303,7 +303,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="missing",
-        help="what becomes of tests that need an image when no usable buildah is found: "
+        help="what happens to tests that need an image when no usable buildah is found: "
         "fail or skip",
         convert=one_of(("fail", "skip")),
         default="fail",
@@ -318,7 +318,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="isolation",
-        help="how RUN steps are kept apart from the host: auto, oci, rootless or chroot; "
+        help="how RUN steps are isolated from the host: auto, oci, rootless or chroot; "
         "buildah: as auto, with every command started by buildah run",
         convert=one_of(ISOLATION_CHOICES),
         default="auto",
@@ -371,7 +371,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="lint",
         help="run the build checks on Dockerfiles; the ini option names them (patterns, from the "
-        "rootdir), else those that are met count",
+        "rootdir), otherwise all that pytest finds are checked",
         convert=to_patterns,
         default=(),
         metavar="",

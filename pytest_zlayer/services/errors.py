@@ -21,7 +21,7 @@ class ServiceRefused(ServiceError):
 
 
 class ServiceEnded(ServiceError):
-    """A service ended while it was waited for.
+    """A service ended before it was ready.
 
     Attributes:
         exit_code: its status; 128 + n when signal n ended it.
@@ -29,7 +29,7 @@ class ServiceEnded(ServiceError):
 
     def __init__(self, name: str, exit_code: int, wanted: str, log: Sequence[str]) -> None:
         self.exit_code = exit_code
-        head = f"service {name} ended while it was waited for: {ending(exit_code)}"
+        head = f"service {name} ended before it was ready: {ending(exit_code)}"
         super().__init__("\n".join([head, f"  waited for: {wanted}", *log_section(log)]))
 
 
@@ -40,7 +40,7 @@ class ServiceNotReady(ServiceError):
         self, name: str, wanted: str, seconds: float, reason: str, log: Sequence[str]
     ) -> None:
         head = f"service {name} was not ready after {seconds:.1f} s"
-        lines = [head, f"  waited for: {wanted}", *([f"  at last: {reason}"] if reason else [])]
+        lines = [head, f"  waited for: {wanted}", *([f"  last check: {reason}"] if reason else [])]
         super().__init__("\n".join([*lines, *log_section(log)]))
 
 

@@ -32,7 +32,7 @@ def http(
 def log(pattern: str | re.Pattern[str], *, stream: Stream | None = None) -> conditions.Condition:
     """A line since its start holds this text, or matches this regular expression somewhere."""
     if stream not in (None, "stdout", "stderr"):
-        raise UsageError(f"there are the streams stdout and stderr, not {stream!r}")
+        raise UsageError(f"stream must be stdout or stderr, not {stream!r}")
     if isinstance(pattern, str):
         try:
             re.compile(pattern)

@@ -162,7 +162,7 @@ def _argv(image: ImageLike, cmd: Any) -> tuple[str, ...]:
         return argv_of(image, cmd)
     argv = (*(image.config.entrypoint or ()), *(image.config.cmd or ()))
     if not argv:
-        raise UsageError(f"{image.label} has neither ENTRYPOINT nor CMD: say what to serve")
+        raise UsageError(f"{image.label} has neither ENTRYPOINT nor CMD: pass a command")
     return argv
 
 
@@ -186,7 +186,7 @@ def _port(value: Any) -> Port:
     if isinstance(value, bool) or not number.isdigit() or not 0 < int(number) < 65536:
         raise UsageError(f"{value!r} is no port", hint='write 8080 or "53/udp"')
     if kind not in ("", "tcp", "udp"):
-        raise UsageError(f"port {text}: there are tcp and udp, not {kind!r}")
+        raise UsageError(f"port {text}: expected tcp or udp, not {kind!r}")
     return Port(int(number), kind or "tcp")
 
 

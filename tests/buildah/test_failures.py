@@ -258,7 +258,7 @@ SIGNATURES = [
         "invalid character '<' looking for beginning of value",
     ),
     ("permanent", "the image name has no registry", 'short-name "x" did not resolve to an alias'),
-    ("transient", "a layer vanished while it was in use", "creating image: layer not known"),
+    ("transient", "a layer disappeared while it was in use", "creating image: layer not known"),
     ("permanent", "no such image", "localhost/x: image not known"),
     ("permanent", "the image is in use by a container", "image is in use by a container: 1"),
     (

@@ -78,7 +78,7 @@ def test_owners_go_by_name_and_number(subject: Subject) -> None:
         ("/opt/main.py", OPT),
         ("/srv", "api: /srv is a directory, expected a file"),
         ("/etc/sub", "api: /etc/sub leads to a directory, expected a file"),
-        ("/etc/nowhere", "api: /etc/nowhere is a link to '/none', which leads nowhere"),
+        ("/etc/nowhere", "api: /etc/nowhere is a link to '/none', which does not exist"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_not_there_is_told_with_what_is_near(

@@ -41,7 +41,7 @@ def test_what_is_too_large_is_told_with_what_makes_it_so(subject: Subject) -> No
         "api: it has 2 layers, expected at most 1:"
     )
     assert failure(subject.assert_max_wasted, 0) == (
-        "api: later layers hide or write again 3 MB, expected at most 0 B:\n"
+        "api: later layers hide or overwrite 3 MB, expected at most 0 B:\n"
         "        3 MB  /big (layer 1)\n"
         "       100 B  /a (layer 1)"
     )

@@ -231,7 +231,7 @@ def test_the_command_line_builds_an_image_that_stays(project: Project) -> None:
     image_id = output.splitlines()[-1]
     assert (project.folder / "iid").read_text() == f"sha256:{image_id}"
     assert project.storage.image_names() == [built, BUSYBOX]
-    assert project.run("pytest_zlayer", "ps") == "pytest-zlayer has nothing in the store\n"
+    assert project.run("pytest_zlayer", "ps") == "pytest-zlayer has nothing in the storage\n"
 
 
 def test_an_image_built_without_a_name_is_listed_and_pruned(project: Project) -> None:
@@ -241,7 +241,7 @@ def test_an_image_built_without_a_name_is_listed_and_pruned(project: Project) ->
     assert "\nkept image  localhost/zlayer/kept:built-" in listed
     assert "\ncache " in listed
     project.run("pytest_zlayer", "prune", "--all")
-    assert project.run("pytest_zlayer", "ps") == "pytest-zlayer has nothing in the store\n"
+    assert project.run("pytest_zlayer", "ps") == "pytest-zlayer has nothing in the storage\n"
     assert project.storage.image_names() == [BUSYBOX]
 
 

@@ -1,4 +1,4 @@
-"""``--zlayer-missing``: what becomes of tests that need an image where there is no buildah."""
+"""``--zlayer-missing``: what happens to tests that need an image where there is no buildah."""
 
 from __future__ import annotations
 

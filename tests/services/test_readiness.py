@@ -72,7 +72,7 @@ def test_one_that_ends_fails_at_once_with_its_code_and_log():
     with pytest.raises(ServiceEnded) as caught:
         wait_until(service, ready.log("ready"), 60)
     assert str(caught.value) == (
-        "service db ended while it was waited for: exit code 3\n"
+        "service db ended before it was ready: exit code 3\n"
         "  waited for: 'ready' in its log\n  the log:\n    starting\n    no disk"
     )
     assert caught.value.exit_code == 3
@@ -102,7 +102,7 @@ def test_one_that_is_too_slow_says_what_was_there_instead():
     with pytest.raises(ServiceNotReady) as caught:
         wait_until(service, ready.command(["pg_isready"]), 0)
     assert "  waited for: 'pg_isready' with exit code 0\n" in str(caught.value)
-    assert "  at last: exit code 2: no route\n  its log is empty" in str(caught.value)
+    assert "  last check: exit code 2: no route\n  its log is empty" in str(caught.value)
 
 
 def test_looks_get_slower():

@@ -55,7 +55,7 @@ def test_a_service_that_is_told_a_port_has_one():
         ({"port": "http"}, "'http' is no port"),
         ({"port": 0}, "0 is no port"),
         ({"port": True}, "True is no port"),
-        ({"port": "80/sctp"}, "port 80/sctp: there are tcp and udp, not 'sctp'"),
+        ({"port": "80/sctp"}, "port 80/sctp: expected tcp or udp, not 'sctp'"),
         ({"ports": 80}, "ports must be a list of ports, not 80"),
         ({"name": "Not This"}, "name of a service cannot be 'Not This'"),
         ({"mounts": {"/nowhere/at/all": "/x"}}, "mounts: /nowhere/at/all is not there"),

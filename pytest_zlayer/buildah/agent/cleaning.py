@@ -120,7 +120,7 @@ def _wait_for_pulls(left: Leftovers, held: contextlib.ExitStack) -> list[str]:
     except OSError as error:
         for key in pulls:
             del left.traces[key]
-        return [f"what was pulled in vain could not be removed: {error}"]
+        return [f"a base image that was pulled but not used could not be removed: {error}"]
     return []
 
 

@@ -46,7 +46,7 @@ def _removed(journal: Journal, order: dict[str, Any]) -> list[str]:
     try:
         session, additions = read_checked(journal, os.path.dirname(env["TMPDIR"]))
     except (BadJournal, OSError) as error:
-        return [f"it is not believed: {error}"]
+        return [f"it is not trusted: {error}"]
     storage = StorageOptions(**order["storage"])
     left = Leftovers(order["binary"], storage, env, session["prefix"], session["tmpdir"])
     left.record = journal.add

@@ -114,7 +114,7 @@ def commit(
     printed = done.stdout_tail[-1].strip() if done.stdout_tail else ""
     if torn or not arguments.is_image_id(printed):
         raise EngineError(
-            Failure("transient", f"the commit is not whole: {torn[0] if torn else printed!r}"),
+            Failure("transient", f"the commit is incomplete: {torn[0] if torn else printed!r}"),
             command=arguments.masked(done.argv),
             exit_code=done.exit_code,
             stderr=done.stderr_tail,

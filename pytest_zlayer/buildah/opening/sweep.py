@@ -23,7 +23,7 @@ from pytest_zlayer.dataclass import dataclass
 
 _PATIENCE = 300.0
 _ENDING = 0.1
-_FOREIGN = ("it is not believed: it is no file of this user",)
+_FOREIGN = ("it is not trusted: it is no file of this user",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from pytest_zlayer.builder.execute.build import Build
 from pytest_zlayer.events import Waiting, WaitOver, WaitReason
 
-_SLOT = "a free place among the steps that run side by side (--zlayer-jobs)"
+_SLOT = "a free slot to run a step (--zlayer-jobs)"
 
 
 class Waits:

@@ -133,14 +133,14 @@ class Image(ImageAssertions):
 
     @lazy
     def wasted(self) -> tuple[WastedFile, ...]:
-        """The files that later layers hide or write again, from the lowest layer up."""
+        """The files that later layers hide or overwrite, from the lowest layer up."""
         from pytest_zlayer.checks.waste import wasted_files
 
         return wasted_files(self._store.layer_files(self.native_id))
 
     @property
     def wasted_size(self) -> int:
-        """Bytes that later layers hide or write again."""
+        """Bytes that later layers hide or overwrite."""
         return sum(one.size for one in self.wasted)
 
     def diff(self, other: Image) -> ImageDiff:
@@ -272,7 +272,7 @@ class Image(ImageAssertions):
             engine: ``podman``, ``buildah`` or ``auto``, the strongest that works.
 
         Raises:
-            ServiceEnded: it ended while it was waited for.
+            ServiceEnded: it ended before it was ready.
             ServiceNotReady: it was not ready in time.
             ServiceError: it could not be started.
             UsageError: arguments that cannot mean anything.

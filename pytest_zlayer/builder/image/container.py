@@ -164,7 +164,7 @@ class Container(Assertions):
             argv = (*(config.entrypoint or ()), *(config.cmd or ()))
             if not argv:
                 raise UsageError(
-                    f"{self.image.label} has neither ENTRYPOINT nor CMD: say what to run"
+                    f"{self.image.label} has neither ENTRYPOINT nor CMD: pass a command"
                 )
             return argv
         if isinstance(cmd, str):

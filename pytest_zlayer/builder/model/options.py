@@ -39,9 +39,9 @@ class BuildOptions:
         isolation: ``auto``, ``buildah``, ``oci``, ``rootless`` or ``chroot``.
         buildah: path of the binary, or ``None`` (found on PATH).
         root, runroot: container storage, or ``None`` (the user's).
-        jobs: stages and images built side by side.
+        jobs: stages and images built in parallel.
         log_dir: directory for build logs; ``None``: a temporary one.
-        cache: what becomes of cached layers: ``keep`` (they serve later sessions), ``session``
+        cache: what happens to cached layers: ``keep`` (they serve later sessions), ``session``
             (those this session made are removed with it).
         cache_scope: keeps cached layers apart from those of other scopes (CPU types, mirrors).
         cache_mounts: targets mounted as caches in every RUN.

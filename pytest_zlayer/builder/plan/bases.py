@@ -27,7 +27,7 @@ def with_base(spec: ImageSpec) -> ImageSpec:
         raise UsageError("base= makes no sense beside ref=: nothing is built")
     if isinstance(spec.base, str):
         raise UsageError(
-            f"base={spec.base!r} names an image, and here is none of that name",
+            f"base={spec.base!r} names an image that is not declared here",
             hint="name an image that the same test declares, or give an ImageSpec",
         )
     if BASE in spec.build_contexts:

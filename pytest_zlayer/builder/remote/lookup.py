@@ -126,7 +126,7 @@ class RemoteLayers:
         if key not in entry.keys:
             raise EntryError("it does not have the key that it is found by")
         if entry.base != tuple(one.diff_id for one in asked.base.layers):
-            raise EntryError("it stands on another base image")
+            raise EntryError("it is built on another base image")
         if entry.platform != asked.platform:
             raise EntryError(f"it is for {'/'.join(filter(None, entry.platform))}")
         if is_older(entry.created, self._max_age):

@@ -85,17 +85,17 @@ class PlaceUse(Generic[P]):
                 except EntryError:
                     raise
                 except ReadOnlyPlace as error:
-                    self._give_up(self._note, f"it may only be read: {error}")
+                    self._give_up(self._note, f"it is read-only: {error}")
                 except PlaceError as error:
-                    self._give_up(self._warn, f"it is not used any more: {error}")
+                    self._give_up(self._warn, f"it is no longer used in this run: {error}")
                 except EngineError as error:
                     if error.failure.kind == "interrupted":
                         raise
-                    self._give_up(self._warn, f"it is not used any more: {error.message}")
+                    self._give_up(self._warn, f"it is no longer used in this run: {error.message}")
                 except Interrupted:
                     raise
                 except (OSError, ValueError, KeyError, ZlayerError) as error:
-                    self._give_up(self._warn, f"it is not used any more: {error}")
+                    self._give_up(self._warn, f"it is no longer used in this run: {error}")
             return None
 
     def spoil(self, key: str, why: str) -> None:
@@ -109,14 +109,14 @@ class PlaceUse(Generic[P]):
         """Use it no more."""
         with self._guard:
             if not self.off:
-                self._give_up(self._warn, f"it is not used any more: {why}")
+                self._give_up(self._warn, f"it is no longer used in this run: {why}")
 
     def _wait(self, busy: BusyPlace) -> None:
         seconds = _FIRST * 2**self._times if busy.wait is None else max(busy.wait, 0.1)
         self._times += 1
         self._waited += seconds
         if self._times > _TIMES or self._waited > _SECONDS:
-            self._give_up(self._warn, f"it is not used any more: {busy}")
+            self._give_up(self._warn, f"it is no longer used in this run: {busy}")
         elif self._stop.wait(seconds):
             raise Interrupted
 

@@ -106,6 +106,6 @@ def _ndb(database: FilePath) -> Iterator[bytes]:
 
 def _bdb(database: FilePath) -> Iterator[bytes]:
     raise PackagesUnreadable(
-        f"the rpm database {database} is a Berkeley DB, which is not read from outside",
+        f"the rpm database {database} is a Berkeley DB, which cannot be read without rpm",
         hint='ask rpm itself: image.run(["rpm", "-qa"])',
     )

@@ -51,7 +51,7 @@ def test_what_is_no_journal_is_told(storage: StorageInfo) -> None:
     found = {one.journal.name: one.problems for one in sweep(commander, storage)}
     assert found == dict.fromkeys(
         ["aaa-main-00000000.json", "bbb-main-00000000.json", "ccc"],
-        ("it is not believed: it is no file of this user",),
+        ("it is not trusted: it is no file of this user",),
     )
 
 
@@ -102,10 +102,8 @@ def test_bad_journals_are_left_and_told_and_the_others_are_swept(
         path.write_text(json.dumps(line) + "\n", encoding="ascii")
         path.chmod(0o600)
     assert swept(storage, base) == {
-        "bbb-main-00000000.json": ["it is not believed: its first line is no object"],
-        "ccc-main-00000000.json": [
-            "it is not believed: it is not the journal of 'zlayer-precious'"
-        ],
+        "bbb-main-00000000.json": ["it is not trusted: its first line is no object"],
+        "ccc-main-00000000.json": ["it is not trusted: it is not the journal of 'zlayer-precious'"],
         "zzz-main-00000000.json": [],
     }
     assert precious.is_dir()

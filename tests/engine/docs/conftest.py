@@ -92,7 +92,7 @@ def open_page(docs_storage: Storage, wheels: Path, tmp_path: Path) -> Callable[[
     }
 
     def opened(name: str) -> Page:
-        if name.startswith("start/"):  # it begins with nothing
+        if name.startswith(("start/", "../")):  # they begin with nothing
             project.mkdir()
         else:
             shutil.copytree(PROJECT, project)

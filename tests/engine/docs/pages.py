@@ -6,7 +6,7 @@ stands below them (a line ``...`` stands for any lines, ``…`` for any text of 
 do not count). A command has to succeed unless the block says otherwise: ``<!-- exit: 1 -->``.
 Python blocks without a title are test files of their own; all of a page run together. Dockerfiles
 and configuration files without a title have to be valid. A block that is not run is marked:
-``<!-- skip: next "reason" -->``. ``<!-- run: command -->`` prepares what a page takes for granted, and
+``<!-- skip: next "reason" -->``. ``<!-- run: command -->`` prepares what a page assumes, and
 ``<!-- prints: command -->`` stands before a block that shows what this command prints.
 """
 

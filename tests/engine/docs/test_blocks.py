@@ -9,11 +9,8 @@ import pytest
 from tests.engine.docs.conftest import DOCS
 from tests.engine.docs.pages import Page
 
-PAGES = sorted(
-    path.relative_to(DOCS).as_posix()
-    for path in DOCS.rglob("*.md")
-    if "```" in path.read_text("utf-8")
-)
+WITH_BLOCKS = (path for path in DOCS.rglob("*.md") if "```" in path.read_text("utf-8"))
+PAGES = ["../README.md", *sorted(path.relative_to(DOCS).as_posix() for path in WITH_BLOCKS)]
 pytestmark = pytest.mark.xdist_group("docs")
 
 

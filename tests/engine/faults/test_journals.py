@@ -42,7 +42,7 @@ def test_planted_journals_are_told_by_ps_and_keep_nobody(ground: Ground) -> None
     for name, reason in reasons.items():
         path = sessions / f"{name}-main-00000000.json"
         assert f"dead session  {path}\n" in output
-        assert f"{path}: it is not believed: {reason}\n" in output
+        assert f"{path}: it is not trusted: {reason}\n" in output
     assert precious.is_dir()
     assert ground.storage.container_names() == []
     assert sorted(os.listdir(sessions)) == ["aaa-main-00000000.json", *planted]

@@ -61,6 +61,6 @@ def test_database(tmp_path, service_storage):
     assert "6 passed" in said, said
     (tmp_path / "database" / "tests" / "test_crash.py").write_text(CRASH)
     said = run("database", tmp_path, service_storage, "tests/test_crash.py")
-    assert "service redis ended while it was waited for: exit code 137 (killed by SIGKILL)" in said
+    assert "service redis ended before it was ready: exit code 137 (killed by SIGKILL)" in said
     assert "Ready to accept connections" in said
     assert {name: one for name, one in service_storage.leftovers().items() if one} == {}

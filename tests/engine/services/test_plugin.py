@@ -167,7 +167,7 @@ def test_logs_are_sections_of_the_reports_of_failed_tests(runs, service_storage)
     assert "1 passed" in said, said
     for heading in ("service shared", "service by-hand", "service inline"):
         assert said.count(f" {heading} -") == 1, said
-    assert "service inline ended while it was waited for: exit code 7" in said
+    assert "service inline ended before it was ready: exit code 7" in said
     assert "response:200" in said
     junit = (runs.folder / "junit.xml").read_text()
     for text in ("response:200", "last words", "dying words"):

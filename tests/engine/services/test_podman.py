@@ -122,7 +122,7 @@ def test_one_that_dies_at_once_is_told_at_once(busybox):
     ):
         pass
     assert str(caught.value).startswith(
-        "service db ended while it was waited for: exit code 3\n  waited for: its port\n"
+        "service db ended before it was ready: exit code 3\n  waited for: its port\n"
     )
     assert str(caught.value).endswith("stderr no disk")
 
