@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from pytest_zlayer import hookspecs, plugin
 from pytest_zlayer.inputs.declarations import argument_names
 from pytest_zlayer.inputs.options import OPTIONS
 from pytest_zlayer.plugin.markers import marker_lines
+from pytest_zlayer.plugin.services import ARGUMENTS as SERVICE_ARGUMENTS
+from pytest_zlayer.services import ready
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOOKS = [name for name in vars(hookspecs) if name.startswith("pytest_zlayer_")]
@@ -52,6 +55,18 @@ def test_pytest_lists_every_argument_of_the_marker():
 def test_every_fixture_has_a_row():
     fixtures = {name for name in plugin.__all__ if name.startswith("zlayer_")}
     assert {row.split("`")[1] for row in _rows("fixtures.md")} == fixtures
+
+
+def test_every_argument_of_a_service_has_a_row():
+    page = (DOCS / "services.md").read_text()
+    rows = page.partition("| argument | meaning |")[2].partition("\n\n")[0].splitlines()
+    named = {name for row in rows[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named == set(SERVICE_ARGUMENTS)
+
+
+def test_every_condition_has_a_row():
+    page = (DOCS / "services.md").read_text()
+    assert set(re.findall(r"^\| `ready\.(\w+)\(", page, re.MULTILINE)) == set(ready.__all__)
 
 
 @pytest.mark.parametrize("name", HOOKS)

@@ -55,7 +55,7 @@ class Page:
 
     def __init__(self, path: Path, project: Path, environment: Mapping[str, str]) -> None:
         self.project = project
-        self._environment = environment
+        self.environment = environment
         self._shell: subprocess.Popen[str] | None = None
         self._exit_code = 0
         self._printed: tuple[str, str] | None = None
@@ -156,7 +156,7 @@ class Page:
         shell = self._shell = self._shell or subprocess.Popen(
             ["bash", "--norc", "--noprofile"],
             cwd=self.project,
-            env=self._environment,
+            env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -193,7 +193,7 @@ class Page:
         done = subprocess.run(
             [*argv, "--continue-on-collection-errors", *modules],
             cwd=self.project,
-            env=self._environment,
+            env=self.environment,
             check=False,
             text=True,
             stdout=subprocess.PIPE,
