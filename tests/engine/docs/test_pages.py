@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.docs.conftest import DOCS
-from tests.engine.docs.pages import shown
+from tests.engine.docs.pages import Page, shown
 
 TEXTS = {
     path.relative_to(DOCS.parent).as_posix(): path.read_text("utf-8")
@@ -29,7 +30,7 @@ def test_few_blocks_are_not_run_and_each_says_why() -> None:
 def commands_in_blocks_without_a_language() -> Iterator[str]:
     for name, text in TEXTS.items():
         for block in re.findall(r"^```(?:text)?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-            if re.match(r"\$ |pytest |pytest-zlayer |python ", block):
+            if re.match(r"\$ |(pytest|pytest-zlayer|python) [a-z.-]", block):
                 yield f"{name}: {block.splitlines()[0]}"
 
 
@@ -79,3 +80,69 @@ def test_a_page_shows_what_is_printed(expected: str, printed: str) -> None:
 )
 def test_a_page_does_not_show_something_else(expected: str, printed: str) -> None:
     assert not shown(expected, printed)
+
+
+RIGHT = """\
+<!-- skip: next "it would fail, and is not run" -->
+```console
+$ false
+```
+
+<!-- run: echo prepared > file -->
+```console
+$ cat file; export NAME=kept
+prepared
+$ echo $NAME; echo left out; echo 1.25 s
+kept
+...
+3.50 s
+```
+
+<!-- exit: 3 -->
+```console
+$ (exit 3)
+```
+
+<!-- prints: echo wrong; false -->
+```text
+wrong
+```
+
+```text title="folder/name"
+content
+```
+
+```console
+$ cat folder/name | cat
+content
+```
+"""
+
+
+def run_page(folder: Path, text: str) -> None:
+    page = folder / "page.md"
+    page.write_text(text)
+    Page(page, folder, dict(os.environ)).run()
+
+
+def test_what_a_page_says_is_done(tmp_path: Path) -> None:
+    run_page(tmp_path, RIGHT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```console\n$ echo a\nb\n```\n",
+        "```console\n$ false\n```\n",
+        "<!-- exit: 1 -->\n```console\n$ true\n```\n",
+        "<!-- prints: echo a -->\n```\nb\n```\n",
+        "<!-- run: false -->\n",
+        "```dockerfile\nFROMM x\n```\n",
+        "```yaml\n{\n```\n",
+        "```rust\nx\n```\n",
+        "```console\n$ exit 0\n```\n",
+    ],
+)
+def test_what_a_page_says_wrongly_is_found(text: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=r"^page\.md:\d+: "):
+        run_page(tmp_path, text)

@@ -14,6 +14,8 @@ folder=$(mktemp -d)
         -extfile names -out server.crt
 ) > "$folder/log" 2>&1
 cp "$folder/ca.crt" company-ca.crt
+mkdir "$folder/trusted"
+cp "$folder/ca.crt" "$folder/trusted"
 # What htpasswd -nbB makes of that password.
 echo 'tester:$2b$04$92//RM84K4/fgk5lWC6uLO9DfCK/BokXmZeTytXiy083suagYMLZS' > "$folder/htpasswd"
 cat > "$folder/config.yml" << YAML
@@ -27,7 +29,7 @@ docker-registry serve "$folder/config.yml" > "$folder/registry.log" 2>&1 &
 registry=$!
 trap 'kill $registry; rm -rf "$folder"' EXIT
 for _ in $(seq 100); do
-    skopeo copy --quiet --dest-creds "tester:$PASSWORD" --dest-cert-dir "$folder" \
+    skopeo copy --quiet --dest-creds "tester:$PASSWORD" --dest-cert-dir "$folder/trusted" \
         "oci:$LAYOUTS/alpine-3" "docker://$REGISTRY/team/base:1" 2> "$folder/copied" && break
     sleep 0.1
 done
