@@ -123,7 +123,7 @@ def test_one_that_is_to_end_is_ready_then():
 def test_all_conditions_are_met_one_after_the_other():
     service = Pretended(lines=["a"], answers=[done(1), done(0)])
     wait_until(service, ready.all(ready.log("a"), ready.command("x")), 60)
-    with pytest.raises(ServiceNotReady, match="at last: 'b' in its log: not in its log yet"):
+    with pytest.raises(ServiceNotReady, match="last check: 'b' in its log: not in its log yet"):
         wait_until(Pretended(), ready.all(ready.log("b")), 0)
 
 
@@ -157,7 +157,7 @@ def test_one_that_is_unhealthy_fails_before_its_time():
     with pytest.raises(ServiceNotReady) as caught:
         wait_until(Pretended(probe=probe, answers=[done(1, "no disk\n")]), ready.healthcheck(), 60)
     reason = "HEALTHCHECK failed 3 times: HEALTHCHECK ended with exit code 1: no disk"
-    assert f"at last: unhealthy: {reason}" in str(caught.value)
+    assert f"last check: unhealthy: {reason}" in str(caught.value)
 
 
 def test_a_check_that_hangs_is_a_failed_one():
