@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
+from pytest_zlayer.builder.cache.lock_file import LockFile, remove_if_free
 
+# Of its lock, of the lock while it is made, of its last use, and what is not made yet.
 _NOTES = (".lock", ".making", ".used", ".new")
 
 
@@ -75,6 +76,7 @@ def shrink_mounts(
         max_size: bytes that may stay.
         others_began: when other living sessions began: what was used since then stays.
     """
+    _remove_left(mounts, remove)
     entries, now = mount_entries(mounts), time.time()
     free = min(others_began, default=now + 1)
     total, removed = sum(entry.size for entry in entries), []
@@ -88,18 +90,32 @@ def shrink_mounts(
 
 def _remove(path: Path, remove: Callable[[Sequence[str]], Any]) -> bool:
     """Remove one unless a RUN holds it; whether it is gone."""
-    lock = filelock.FileLock(f"{path}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
+    lock = LockFile(Path(f"{path}.lock"))
+    if not lock.acquire():
         return False
     try:
-        shutil.rmtree(path, ignore_errors=True)
-        if path.exists():  # files of other users
-            remove(("rm", "-rf", str(path)))
+        _remove_tree(path, remove)
+        Path(f"{path}.used").unlink(missing_ok=True)
         return not path.exists()
     finally:
-        for note in _NOTES[1:3]:
-            Path(f"{path}{note}").unlink(missing_ok=True)
         lock.release()
-        Path(f"{path}.lock").unlink(missing_ok=True)
+
+
+def _remove_tree(path: Path, remove: Callable[[Sequence[str]], Any]) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    if path.exists():  # files of other users
+        remove(("rm", "-rf", str(path)))
+
+
+def _remove_left(mounts: Path, remove: Callable[[Sequence[str]], Any]) -> None:
+    """Remove what killed processes have left: locks, caches half made, notes of none."""
+    for one in sorted(mounts.iterdir()):
+        if one.suffix in (".lock", ".making"):
+            remove_if_free(one)
+        elif one.suffix == ".used" and not one.with_suffix("").exists():
+            one.unlink(missing_ok=True)
+        elif one.suffix == ".new":
+            lock = LockFile(one.with_suffix(".making"))
+            if lock.acquire():
+                _remove_tree(one, remove)
+            lock.release()

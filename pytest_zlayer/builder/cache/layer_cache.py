@@ -22,6 +22,9 @@ from pytest_zlayer.dataclass import dataclass
 
 REPOSITORY = "localhost/zlayer/cache"
 _PREFIX = f"{REPOSITORY}:"
+_ADDED = "added-"
+# Seconds after which a layer that was noted is in the store, if it ever comes there.
+_SETTLED = 3600.0
 _PART = re.compile("part-([0-9a-f]{64})\\.([0-9]+)")
 
 
@@ -29,6 +32,13 @@ def key_of(*parts: Any) -> str:
     """A key (64 hex digits), equal for equal parts: strings, numbers, ``None``, lists of them."""
     text = json.dumps(parts, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, ValueError):  # gone meanwhile, or written half
+        return ""
 
 
 def cache_name(key: str) -> str:
@@ -110,15 +120,19 @@ class LayerCache:
         engine: the engine.
         directory: our own directory beside the store: locks, times of use, cache mounts.
         session: the session that uses it.
+        temporary: whether what it adds goes with the session.
     """
 
-    def __init__(self, engine: Engine, directory: Path, session: str) -> None:
+    def __init__(
+        self, engine: Engine, directory: Path, session: str, *, temporary: bool = False
+    ) -> None:
         self._engine = engine
         self._directory = directory
         self._known: dict[str, CachedLayers] = {}
         self._announced: dict[str, Callable[[], None]] = {}
         self._seen: object | None = None
-        self._additions = directory / f"added-{session}"
+        self._session = session
+        self._temporary = temporary
         self._guard = threading.Lock()
         self.mounts_directory = directory / "mounts"
         self.locks = KeyLocks(directory / "locks")
@@ -159,8 +173,10 @@ class LayerCache:
 
     def add(self, key: str) -> None:
         """Note that this session has put the layer of ``key`` into the store."""
-        with self._guard, self._additions.open("a", encoding="ascii") as additions:
-            additions.write(f"{key}\n")
+        if self._temporary:
+            additions = self._directory / f"{_ADDED}{self._session}"
+            with self._guard, additions.open("a", encoding="ascii") as file:
+                file.write(f"{key}\n")
         self.touch(key)
 
     def renew(self, image: str, counts: Mapping[str, int], check: Callable[[], None]) -> None:
@@ -254,18 +270,34 @@ class LayerCache:
         return self._lease.others_began()
 
     def remove_added(self) -> None:
-        """Remove what this session has added, once its last process is over.
+        """Remove what was to go with sessions whose last process is over; this one is the last.
 
         Layers that another living session may have begun to use stay, as part of the cache.
         """
-        if self._lease.shared() or not self._additions.exists():
-            return
-        added = set(self._additions.read_text(encoding="ascii").split())
-        if self._lease.alone():
-            for entry in self.entries():
-                if added.intersection(entry.keys):
-                    self.remove(entry)
-        self._additions.unlink(missing_ok=True)
+        for additions in self._directory.glob(f"{_ADDED}*"):
+            session = additions.name.removeprefix(_ADDED)
+            mine = session == self._session
+            if self._lease.shared() if mine else self._lease.lives(session):
+                continue
+            added = set(_read(additions).split())
+            if self._lease.alone():
+                for entry in self.entries():
+                    if added.intersection(entry.keys):
+                        self.remove(entry)
+            additions.unlink(missing_ok=True)
+
+    def tidy(self, entries: Iterable[CacheEntry]) -> None:
+        """Remove what is left of killed processes, and of layers that others have removed.
+
+        Args:
+            entries: what is in the store.
+        """
+        self.locks.tidy()
+        known = {key for entry in entries for key in entry.keys}
+        for stamp in (self._directory / "used").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if stamp.name not in known and time.time() - stamp.stat().st_mtime > _SETTLED:
+                    stamp.unlink()
 
     def close(self) -> None:
         """This process counts on no layer any more."""

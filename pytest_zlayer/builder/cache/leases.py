@@ -34,6 +34,10 @@ class Lease:
         """Whether another process of this session lives."""
         return any(path.name.startswith(f"{self._session}-") for path in self._others())
 
+    def lives(self, session: str) -> bool:
+        """Whether a process of another session lives."""
+        return any(path.name.startswith(f"{session}-") for path in self._others())
+
     def alone(self) -> bool:
         """Whether no other process lives."""
         return next(self._others(), None) is None

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import filelock
+from pytest_zlayer.builder.cache.lock_file import LockFile, remove_if_free
 
 # Seconds of waiting that are not worth a message: another build is just putting it into the store.
 _SHORT = 0.3
@@ -41,17 +38,13 @@ class KeyLocks:
         ``waiting`` is called once if it is taken, ``check`` again and again meanwhile: it raises to
         give up.
         """
-        lock = filelock.FileLock(self._file(key), thread_local=False, is_singleton=False)
-        try:
-            lock.acquire(timeout=_SHORT, poll_interval=0.01)
-        except filelock.Timeout:
+        lock = LockFile(self._file(key))
+        if not lock.acquire(_SHORT, pause=0.01):
             waiting()
             with self._telling(key):
-                while not lock.is_locked:
+                check()
+                while not lock.acquire(0.2, pause=_POLLING):
                     check()
-                    with contextlib.suppress(filelock.Timeout):
-                        lock.acquire(timeout=0.2, poll_interval=_POLLING)
-        os.utime(self._file(key))
         with self._guard:
             self._held.add(key)
         try:
@@ -64,34 +57,18 @@ class KeyLocks:
     @contextlib.contextmanager
     def hold_if_free(self, key: str) -> Iterator[bool]:
         """Hold ``key`` unless somebody else does; whether it is held."""
-        lock = filelock.FileLock(self._file(key))
+        lock = LockFile(self._file(key))
+        free = lock.acquire()
         try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            yield False
-            return
-        try:
-            yield True
+            yield free
         finally:
             lock.release()
 
-    def forget(self, max_age: float) -> None:
-        """Remove the files of keys that nobody has held for this many seconds.
-
-        Whoever has just opened such a file and not locked it yet may then hold the key together
-        with another one: they both build the same layer, and the storage keeps one.
-        """
-        oldest = time.time() - max_age
-        for file in self._directory.glob("*.lock"):
-            with contextlib.suppress(FileNotFoundError):
-                if file.stat().st_mtime < oldest:
-                    self._forget(file)
-
-    def _forget(self, file: Path) -> None:
-        with self.hold_if_free(file.stem) as free:
-            if free:
-                self._queue(file.stem).unlink(missing_ok=True)
-                file.unlink()
+    def tidy(self) -> None:
+        """Remove files that killed processes have left."""
+        for file in self._directory.iterdir():
+            with contextlib.suppress(OSError):
+                remove_if_free(file)
 
     def others_wait(self) -> bool:
         """Whether another process waits for a key that this one holds."""
@@ -108,14 +85,20 @@ class KeyLocks:
         return self._directory / f"{key}.lock"
 
     def _queue(self, key: str) -> Path:
-        """A file that everybody who waits for ``key`` holds together."""
+        """The file of a lock that everybody who waits for ``key`` holds together."""
         return self._directory / f"{key}.queue"
 
     @contextlib.contextmanager
     def _telling(self, key: str) -> Iterator[None]:
-        with self._queue(key).open("ab") as queue, self._here(key):
-            fcntl.flock(queue, fcntl.LOCK_SH)
-            yield
+        queue = LockFile(self._queue(key), shared=True)
+        # Whoever looks whether anybody waits holds it for a moment.
+        while not queue.acquire(1.0, pause=0.01):
+            pass
+        try:
+            with self._here(key):
+                yield
+        finally:
+            queue.release()
 
     @contextlib.contextmanager
     def _here(self, key: str) -> Iterator[None]:
@@ -128,11 +111,5 @@ class KeyLocks:
                 self._waiting[key] -= 1
 
     def _is_waited_for(self, key: str) -> bool:
-        try:
-            with self._queue(key).open("rb") as queue:
-                fcntl.flock(queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        queue = self._queue(key)
+        return queue.exists() and not remove_if_free(queue)

@@ -17,8 +17,8 @@ def shrink(cache: LayerCache, max_age: float, max_size: int) -> list[CacheEntry]
         max_size: bytes that may stay; the least recently used go first. What was used since the
             oldest other living session began stays in any case: it may count on it.
     """
-    cache.locks.forget(max_age)
     entries, now = cache.entries(), time.time()
+    cache.tidy(entries)
     free = min(cache.others_began(), default=now + 1)
     total = _bytes(cache, entries, max_size)
     removed: list[CacheEntry] = []

@@ -436,8 +436,7 @@ class BuildSession:
 
     def _tidy_cache(self) -> None:
         cache = self._resources.cache
-        if self.options.cache == "session":
-            cache.remove_added()
+        cache.remove_added()
         shrink(cache, self.options.cache_max_age, self.options.cache_max_size)
         shrink_mounts(
             cache.mounts_directory,

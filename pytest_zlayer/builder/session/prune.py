@@ -84,11 +84,11 @@ def prune(
         before = list(_items(resources))
         if kept or everything:
             _remove_kept(resources, before)
+        resources.cache.remove_added()
         if cache or everything:
             for entry in resources.cache.entries():
                 resources.cache.remove(entry)
-        else:
-            shrink(resources.cache, options.cache_max_age, options.cache_max_size)
+        shrink(resources.cache, options.cache_max_age, options.cache_max_size)
         every = cache_mounts or everything
         shrink_mounts(
             resources.cache.mounts_directory,

@@ -123,7 +123,12 @@ class SessionResources:
     @lazy
     def cache(self) -> LayerCache:
         """The layer cache of the store."""
-        return LayerCache(self.engine, self.engine.storage.state / "cache", self.session_id)
+        return LayerCache(
+            self.engine,
+            self.engine.storage.state / "cache",
+            self.session_id,
+            temporary=self.options.cache == "session",
+        )
 
     @lazy
     def remote(self) -> RemoteCache:

@@ -8,10 +8,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import filelock
 import pytest
 
 from pytest_zlayer.builder.cache.cache_mounts import mount_entries, note_use, shrink_mounts
+from pytest_zlayer.builder.cache.lock_file import LockFile
 
 
 @pytest.fixture
@@ -55,10 +55,26 @@ def test_nothing_of_a_removed_one_is_left(mounts: Path) -> None:
     assert list(mounts.iterdir()) == []
 
 
+def test_what_killed_processes_left_goes(mounts: Path) -> None:
+    (mounts / "gone.used").touch()
+    (mounts / "gone.lock").touch()
+    (mounts / "half.making").touch()
+    (mounts / "half.new").mkdir()
+    making = LockFile(mounts / "made.making")
+    assert making.acquire()
+    (mounts / "made.new").mkdir()
+    shrink_mounts(mounts, run, max_age=1e9, max_size=10**9)
+    left = {one.name for one in mounts.iterdir() if not one.name.startswith("mount")}
+    assert left == {"made.making", "made.new"}
+    making.release()
+
+
 def test_what_a_run_holds_stays(mounts: Path) -> None:
-    with filelock.FileLock(mounts / "mount1.lock", is_singleton=False):
-        shrink_mounts(mounts, run, max_age=0.0, max_size=0)
-        assert names(mounts) == ["mount1"]
+    lock = LockFile(mounts / "mount1.lock")
+    assert lock.acquire()
+    shrink_mounts(mounts, run, max_age=0.0, max_size=0)
+    assert names(mounts) == ["mount1"]
+    lock.release()
 
 
 def test_what_another_living_session_may_use_stays(mounts: Path) -> None:

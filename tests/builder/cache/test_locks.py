@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -19,7 +18,8 @@ import sys
 from pathlib import Path
 from pytest_zlayer.builder.cache.locks import KeyLocks
 
-with KeyLocks(Path(sys.argv[1])).hold("key", lambda: print("waiting", flush=True), lambda: None):
+locks, key = KeyLocks(Path(sys.argv[1])), sys.argv[2]
+with locks.hold(key, lambda: print("waiting", flush=True), lambda: None):
     print("held", flush=True)
 """
 
@@ -29,9 +29,9 @@ def nothing() -> None:
 
 
 @contextmanager
-def another_process(directory: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that wants ``key`` and cannot have it yet."""
-    argv = [sys.executable, "-c", WAIT, str(directory)]
+def another_process(directory: Path, key: str = "key") -> Iterator[subprocess.Popen[str]]:
+    """A process that wants a key and cannot have it yet."""
+    argv = [sys.executable, "-c", WAIT, str(directory), key]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "waiting\n"
@@ -100,14 +100,22 @@ def test_free_key_is_held_only_by_one(tmp_path: Path) -> None:
         assert held
 
 
-def test_files_of_keys_long_unused_go(tmp_path: Path) -> None:
+def test_no_file_of_a_key_is_left(tmp_path: Path) -> None:
     locks = KeyLocks(tmp_path)
-    for key in ("old", "held", "new"):
-        with locks.hold(key, nothing, nothing):
-            pass
-    (tmp_path / "old.queue").touch()
-    with locks.hold("held", nothing, nothing):
-        for key in ("old", "held"):
-            os.utime(tmp_path / f"{key}.lock", (0, 0))
-        locks.forget(60.0)
-        assert sorted(file.name for file in tmp_path.iterdir()) == ["held.lock", "new.lock"]
+    with locks.hold("key", nothing, nothing):
+        assert [file.name for file in tmp_path.iterdir()] == ["key.lock"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_killed_processes_go_and_held_ones_stay(tmp_path: Path) -> None:
+    locks = KeyLocks(tmp_path)
+    with locks.hold("held", nothing, nothing), another_process(tmp_path, "held") as process:
+        wait_for(locks)
+        for name in ("old.lock", "old.queue"):
+            (tmp_path / name).touch()
+        locks.tidy()
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["held.lock", "held.queue"]
+        process.kill()
+        process.wait()
+        locks.tidy()
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["held.lock"]

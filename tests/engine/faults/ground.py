@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_zlayer.builder.cache.layer_cache import REPOSITORY
-from tests.engine.building import write_files
+from pytest_zlayer.builder.session.prune import prune
+from tests.engine.building import make_options, write_files
 from tests.engine.conftest import BUSYBOX, Storage
 
 Count = dict[str, list[str]]
@@ -63,11 +64,23 @@ def stray_directories(storage: Storage) -> list[str]:
 
 
 def our_files(storage: Storage) -> list[str]:
-    """What lies beside the store besides the cache, its records, and remembered answers."""
+    """All that lies beside the store; what a cached layer or a cache mount is counts with it."""
     top = storage.root / "zlayer"
-    found = [str(path.relative_to(top)) for path in top.rglob("*") if not path.is_dir()]
-    known = {"answers.json", "manifests.lock", "names.lock", "pulls.lock"}
-    return sorted(name for name in found if name not in known and not name.startswith("cache/"))
+    found = [path.relative_to(top) for path in top.rglob("*") if not path.is_dir()]
+    tags = [name.rpartition(":")[2] for name in storage.image_names() if REPOSITORY in name]
+    keys = {tag.removeprefix("part-").partition(".")[0] for tag in tags}
+    return sorted(str(path) for path in found if not _is_cached(top, path.parts, keys))
+
+
+def _is_cached(top: Path, parts: tuple[str, ...], keys: set[str]) -> bool:
+    match parts:
+        case ("cache", "used", key):
+            return key in keys
+        case ("cache", "mounts", name, *inside):
+            directory = Path(name.removesuffix(".used"))
+            is_one = not directory.suffix and (top / "cache" / "mounts" / directory).is_dir()
+            return is_one and (bool(inside) or name.endswith(".used"))
+    return False
 
 
 def _recorded(storage: Storage, kind: str) -> list[dict[str, object]]:
@@ -286,8 +299,8 @@ class Ground:
         return run
 
     def sweep(self) -> None:
-        """What the next session does first."""
-        self.storage.sweep()
+        """What the next session does before and after its builds."""
+        prune(make_options(self.storage))
 
     def difference(self) -> Count:
         """What is there now and was not before, or the other way round; waits for it to go."""
