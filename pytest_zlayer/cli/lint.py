@@ -43,7 +43,7 @@ def add_verbs(verbs: Verbs) -> None:
         help="Dockerfiles, or directories with Dockerfiles at any depth (-: stdin)",
     )
     parser.add_argument("--target", metavar="STAGE", help="check only what this stage needs")
-    add_settings(parser, ("build-arg", "platform"))
+    add_settings(parser, ("build-arg", "platform", "root", "registry"))
     parser.add_argument(
         "--format",
         choices=FORMATS,
@@ -114,8 +114,15 @@ def _written(reports: list[FileReport], form: str) -> Iterable[str]:
 
 def _check(file: str, target: str | None, settings: Settings) -> FileReport:
     from pytest_zlayer.builder.context.examined_file import examine_file, examine_source
+    from pytest_zlayer.builder.store.stored_bases import StoredBases
 
-    arguments = {"build_args": settings["build-arg"], "target": target, **_platform(settings)}
+    bases = StoredBases(settings["root"], settings["registry"], settings.environment)
+    arguments = {
+        "build_args": settings["build-arg"],
+        "target": target,
+        "bases": bases,
+        **_platform(settings),
+    }
     if file == STDIN:
         source, shown = read_source(file)
         return examine_source(source, shown=shown, **arguments)

@@ -14,6 +14,7 @@ from pytest_zlayer.buildah.errors import EngineError, ImageNotKnown
 from pytest_zlayer.builder.model.platform import wanted_platform
 from pytest_zlayer.builder.oci.chain import Chain, read_chain
 from pytest_zlayer.builder.oci.config import read_config
+from pytest_zlayer.builder.stopping import go_on
 from pytest_zlayer.builder.store.archives import (
     is_archive_reference,
     split_reference,
@@ -76,6 +77,12 @@ def candidates(reference: Reference, registry: str | None) -> Iterator[str]:
     yield f"{reference.name}{_version(reference)}"
 
 
+def local_names(reference: Reference) -> list[str]:
+    """Further references that only an image of the store can have."""
+    # Images built here carry localhost/.
+    return [] if reference.explicit_domain else [f"{LOCAL_DOMAIN}/{_short(reference)}"]
+
+
 def _short(reference: Reference) -> str:
     """Path and version as people write them: official images without ``library/``."""
     path = reference.path
@@ -129,12 +136,14 @@ class BaseImages:
         resolve: Callable[[str], str | None],
         pulling: Callable[[str], None],
         pull: Callable[[str, PullMode, str | None], str],
+        check: Callable[[], None] = go_on,
     ) -> None:
         self._engine = engine
         self._registry = registry
         self._resolve = resolve
         self._pulling = pulling
         self._pull = pull
+        self._check = check
 
     def get(self, name: str, mode: PullMode, platform: str | None) -> BaseImage:
         """The base image ``name`` stands for, pulled as ``mode`` says.
@@ -184,10 +193,7 @@ class BaseImages:
         )
 
     def _local(self, tried: list[str], reference: Reference, wanted: _Wanted) -> BaseImage | None:
-        names = list(tried)
-        if not reference.explicit_domain:  # images built here carry localhost/
-            names.append(f"{LOCAL_DOMAIN}/{_short(reference)}")
-        for name in names:
+        for name in [*tried, *local_names(reference)]:
             with contextlib.suppress(ImageNotKnown):
                 found = base_from_record(self._engine.inspect_image(name))
                 return found if wanted.fits(found) else self._of_list(name, wanted) or found
@@ -241,7 +247,7 @@ class BaseImages:
         folder = self._engine.tmpdir / f"archive-{secrets.token_hex(6)}"
         folder.mkdir()
         try:
-            return self._load(unpack_archive(kind, path, tag, folder), name, wanted)
+            return self._load(unpack_archive(kind, path, tag, folder, self._check), name, wanted)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

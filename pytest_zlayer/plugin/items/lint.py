@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_zlayer.builder.context.examined_file import examine_file, read_by
+from pytest_zlayer.builder.store.stored_bases import StoredBases
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.plugin.items.check_item import CheckItem
 from pytest_zlayer.plugin.state import state_of
@@ -50,10 +51,15 @@ class LintItem(CheckItem):
                 shown=self.nodeid.split("::")[0],
                 build_args=settings["build-arg"],
                 contexts=tuple(settings["build-context"]),
+                bases=self._bases(),
             )
         except ZlayerError as error:
             return str(error).splitlines()
         return [line for one in report.lines() for line in one.splitlines()]
+
+    def _bases(self) -> StoredBases:
+        settings = state_of(self.config).settings
+        return StoredBases(settings["root"], settings["registry"], settings.environment)
 
     def _key(self) -> str:
         """A digest of all that the outcome depends on."""
@@ -62,6 +68,7 @@ class LintItem(CheckItem):
             version("pytest-zlayer"),
             dict(settings["build-arg"]),
             dict(settings["build-context"]),
+            self._bases().version(),
         )
         summary = hashlib.sha256(repr(given).encode())
         for path in read_by(self.path):
