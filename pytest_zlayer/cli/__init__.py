@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import re
 from collections.abc import Sequence
 
 from pytest_zlayer.cli import build, lint, parse, plan, report, store
 from pytest_zlayer.cli.output import OutputError, forget_output, tell
 from pytest_zlayer.cli.version import ShowVersion
 from pytest_zlayer.errors import UsageError, ZlayerError
+from pytest_zlayer.inputs.options import OPTIONS
 from pytest_zlayer.signals import CtrlC
 
 DONE = 0
@@ -44,6 +46,7 @@ def main(argv: Sequence[str] | None = None, *, ctrl_c: CtrlC | None = None) -> i
     Returns:
         0 done, 1 the build failed, 2 usage or Dockerfile error, 3 no usable buildah.
     """
+    arguments = argparse.Namespace()
     try:
         arguments = make_parser().parse_args(argv, argparse.Namespace(ctrl_c=ctrl_c or CtrlC()))
         _check_working_directory()
@@ -51,7 +54,7 @@ def main(argv: Sequence[str] | None = None, *, ctrl_c: CtrlC | None = None) -> i
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else USAGE
     except ZlayerError as error:
-        tell(_error_text(error))
+        tell(_in_words_of(arguments, _error_text(error)))
         return exit_code(error)
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -90,6 +93,14 @@ def exit_code(error: ZlayerError) -> int:
     if isinstance(error, (EngineMissing, EngineUnusable)):
         return NO_ENGINE
     return FAILED if isinstance(error, (BuildError, EngineError, OutputError)) else USAGE
+
+
+def _in_words_of(arguments: argparse.Namespace, text: str) -> str:
+    """A text with the options of pytest called as this verb calls them, where it has them."""
+    names = [option.name for option in OPTIONS if option.ini in arguments]
+    for name in names:
+        text = re.sub(rf"--zlayer-{name}(?![a-z-])", f"--{name}", text)
+    return text
 
 
 def _error_text(error: ZlayerError) -> str:

@@ -6,7 +6,6 @@ import argparse
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -176,10 +175,11 @@ def _output(text: str) -> Path:
 
 
 def _session(settings: Settings, *, stay: bool) -> BuildSession:
+    from pytest_zlayer.builder.model.wording import COMMAND_LINE
     from pytest_zlayer.builder.session.open_engine import begin_opening
 
     session_id = secrets.token_hex(6)
-    options = replace(settings.build_options(), stay=stay, session_id=session_id)
+    options = settings.build_options(stay=stay, session_id=session_id, wording=COMMAND_LINE)
     # The engine takes its time to open, and what comes now to be loaded.
     engine = begin_opening(options, session_id)
     from pytest_zlayer.builder.session.build_session import BuildSession

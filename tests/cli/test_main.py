@@ -117,3 +117,9 @@ def test_a_working_directory_that_is_gone_is_said_in_one_line(tmp_path):
     done = by_shell("rmdir ../gone; $P plan .", folder)
     assert done.returncode == 2
     assert done.stderr == "pytest-zlayer: the working directory has been removed\n"
+
+
+def test_options_are_called_as_the_verb_calls_them(run):
+    done = run("ps", "--buildah", "/nowhere/buildah")
+    assert done.code == 3
+    assert "hint: check --buildah (ZLAYER_BUILDAH, zlayer_buildah)\n" in done.err

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer.builder.model.errors import BuildError
+from pytest_zlayer.dockerfile import DockerfileError
 from tests.builder.servers import Server
 
 from .building import building
@@ -49,3 +50,25 @@ def test_files_of_the_engine_are_read_only_to_a_step(storage: Storage, busybox: 
         with pytest.raises(BuildError) as caught:
             builds.build(f"FROM {busybox}\nRUN echo 127.0.0.1 x >> /etc/hosts")
     assert any("Read-only file system" in line for line in caught.value.tail)
+
+
+def test_missing_secret_is_shown_where_it_is_asked_for(storage: Storage, busybox: str) -> None:
+    text = f"FROM {busybox}\nRUN --mount=type=secret,id=token,required true\n"
+    with building(storage) as builds, pytest.raises(DockerfileError) as caught:
+        builds.build(text)
+    assert str(caught.value) == (
+        "<inline Dockerfile>:2:13: secret token: not found\n"
+        "    2 | RUN --mount=type=secret,id=token,required true\n"
+        "      |             ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~\n"
+        "hint: declare it: secrets={'token': 'path/or/env:NAME'}"
+    )
+
+
+def test_mount_from_a_misspelled_stage_names_the_one_that_is_meant(
+    storage: Storage, busybox: str
+) -> None:
+    text = f"FROM {busybox} AS tools\nFROM {busybox}\nRUN --mount=from=tool,target=/t true\n"
+    with building(storage, pull="never") as builds, pytest.raises(DockerfileError) as caught:
+        builds.build(text)
+    (found,) = caught.value.diagnostics
+    assert (found.span.line, found.hint) == (3, "did you mean tools?")

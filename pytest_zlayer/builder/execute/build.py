@@ -175,7 +175,7 @@ class Build:
         """The error that says that the build took too long."""
         return BuildTimeout(
             f"building {self.plan.label} took longer than {self.plan.spec.timeout:g} s",
-            hint="raise timeout= on the declaration or --zlayer-timeout",
+            hint=self.options.wording.timeout,
         )
 
     def now(self) -> float:

@@ -7,9 +7,8 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
+from itertools import zip_longest
 from pathlib import Path
-
-import filelock
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure
@@ -17,7 +16,9 @@ from pytest_zlayer.buildah.files.rootfs import LocalRootfs, Rootfs
 from pytest_zlayer.buildah.process.command import Completed
 from pytest_zlayer.buildah.run_request import Tmpfs, Volume
 from pytest_zlayer.builder.cache.cache_mounts import note_use
+from pytest_zlayer.builder.cache.lock_file import LockFile
 from pytest_zlayer.builder.model.builder_args import cache_mount_id
+from pytest_zlayer.builder.model.wording import Wording
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.kinds import (
     BindMount,
@@ -29,10 +30,19 @@ from pytest_zlayer.dockerfile.operations.kinds import (
     SshMount,
     TmpfsMount,
 )
+from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.written import Heredoc
 from pytest_zlayer.errors import UsageError
 
 SSH_VARIABLE = "SSH_AUTH_SOCK"
+
+
+class MountRefused(UsageError):
+    """A mount that cannot be had; ``span`` is where it stands in the Dockerfile."""
+
+    def __init__(self, message: str, span: Span, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.span = span
 
 
 @dataclass(slots=True)
@@ -69,6 +79,7 @@ class MountPreparer:
         caches: directory that holds cache mounts between builds.
         source_path: host directory or file of a mount source: ``(source, path) -> Path``.
         build_args: the namespace of cache mounts is among them.
+        wording: how hints call what can be given.
         secrets: secret id to file path or ``env:NAME``.
         ssh: ssh id to socket path.
         environment: the process environment.
@@ -84,6 +95,7 @@ class MountPreparer:
         caches: Path,
         source_path: Callable[[SourceRef, str], Path],
         build_args: Mapping[str, str],
+        wording: Wording,
         secrets: Mapping[str, str],
         ssh: Mapping[str, str],
         environment: Mapping[str, str],
@@ -96,6 +108,7 @@ class MountPreparer:
         self._caches = caches
         self._source_path = source_path
         self._build_args = build_args
+        self._wording = wording
         self._secrets = secrets
         self._ssh = ssh
         self._environment = environment
@@ -109,18 +122,25 @@ class MountPreparer:
             isolation: how it will be isolated.
 
         Raises:
-            UsageError: a required secret or agent was not given.
+            MountRefused: a required secret or agent was not given, or cannot be read.
         """
         prepared = PreparedMounts()
+        written = getattr(operation.instruction, "mounts", ())
         try:
-            for mount in operation.mounts:
-                self._add(prepared, mount)
+            for mount, word in zip_longest(operation.mounts, written[: len(operation.mounts)]):
+                self._add_at(prepared, mount, (word or operation.instruction).span)
             if operation.script is not None:
                 self._add_script(prepared, operation, operation.script, isolation)
         except BaseException:
             prepared.undo.close()
             raise
         return prepared
+
+    def _add_at(self, prepared: PreparedMounts, mount: Mount, span: Span) -> None:
+        try:
+            self._add(prepared, mount)
+        except UsageError as error:
+            raise MountRefused(error.message, span, hint=error.hint) from error
 
     def _add(self, prepared: PreparedMounts, mount: Mount) -> None:
         match mount:
@@ -163,26 +183,26 @@ class MountPreparer:
         directory.parent.mkdir(parents=True, exist_ok=True)
         for number in range(1000):
             chosen = directory.with_name(f"{directory.name}-{number}") if number else directory
-            lock = filelock.FileLock(f"{chosen}.lock", thread_local=False)
-            with contextlib.suppress(filelock.Timeout):
-                self._acquire(lock, wait=not private)
+            lock = LockFile(Path(f"{chosen}.lock"))
+            if self._acquire(lock, wait=not private):
                 prepared.undo.callback(lock.release)
                 return chosen
         raise UsageError(f"more than 1000 users of the private cache mount {directory.name}")
 
-    def _acquire(self, lock: filelock.BaseFileLock, *, wait: bool) -> None:
-        if not wait:
-            lock.acquire(timeout=0)
-        while not lock.is_locked:
+    def _acquire(self, lock: LockFile, *, wait: bool) -> bool:
+        while not lock.acquire(0.2 if wait else 0.0):
+            if not wait:
+                return False
             self._check()
-            with contextlib.suppress(filelock.Timeout):
-                lock.acquire(timeout=0.2)
+        return True
 
     def _create_cache(self, directory: Path, mount: CacheMount) -> None:
         """Make a cache that all who want it find whole; one left half-made is done over."""
         directory.parent.mkdir(parents=True, exist_ok=True)
         # Not by renaming alone: that replaces an empty directory, which a RUN may use already.
-        with filelock.FileLock(f"{directory}.making", thread_local=False):
+        lock = LockFile(Path(f"{directory}.making"))
+        self._acquire(lock, wait=True)
+        try:
             if directory.exists():
                 return
             fresh = directory.with_name(f"{directory.name}.new")
@@ -194,6 +214,8 @@ class MountPreparer:
             self._do("chmod", f"{mount.mode:o}", fresh)
             self._own(fresh, mount.uid, mount.gid)
             fresh.rename(directory)
+        finally:
+            lock.release()
 
     def _inside(self, directory: Path, source: str) -> Path:
         """A directory of a cache, made if need be; links a RUN left in it lead nowhere else."""
@@ -226,10 +248,8 @@ class MountPreparer:
         origin = self._secrets.get(mount.id)
         if origin is None:
             if mount.required:
-                raise UsageError(
-                    f"secret {mount.id}: not found",
-                    hint=f"declare it: secrets={{{mount.id!r}: 'path/or/env:NAME'}}",
-                )
+                hint = self._wording.secret.format(mount.id)
+                raise UsageError(f"secret {mount.id}: not found", hint=hint)
             return None
         return read_secret(mount.id, origin, self._environment)
 
@@ -239,10 +259,8 @@ class MountPreparer:
             socket = self._environment.get(SSH_VARIABLE) if mount.id in self._ssh else None
         if socket is None:
             if mount.required:
-                raise UsageError(
-                    f"ssh agent {mount.id}: not given",
-                    hint=f"declare it: ssh={{{mount.id!r}: '/path/of/the/agent.sock'}}",
-                )
+                hint = self._wording.ssh.format(mount.id)
+                raise UsageError(f"ssh agent {mount.id}: not given", hint=hint)
             return
         prepared.volumes.append(Volume(Path(socket), mount.target))
         prepared.env.setdefault(SSH_VARIABLE, mount.target)

@@ -23,7 +23,7 @@ from pytest_zlayer.builder.copy import (
 )
 from pytest_zlayer.builder.execute.build import Build
 from pytest_zlayer.builder.execute.emulation import can_execute
-from pytest_zlayer.builder.execute.mounts import MountPreparer
+from pytest_zlayer.builder.execute.mounts import MountPreparer, MountRefused
 from pytest_zlayer.builder.execute.run_step import RunStep
 from pytest_zlayer.builder.execute.stage_files import SCRATCH, StageFiles
 from pytest_zlayer.builder.execute.waits import Waits
@@ -31,6 +31,7 @@ from pytest_zlayer.builder.image.results import StepResult
 from pytest_zlayer.builder.model.errors import TAIL_LINES, BuildError, FailedStep, machine_trouble
 from pytest_zlayer.builder.oci.layer import LayerEntry
 from pytest_zlayer.builder.plan.steps import StagePlan, Step
+from pytest_zlayer.dockerfile import Diagnostic, DockerfileError
 from pytest_zlayer.dockerfile.operations.kinds import (
     CopyOperation,
     MetadataOperation,
@@ -97,6 +98,7 @@ class StageExecutor:
             caches=build.cache.mounts_directory,
             source_path=self._mounted_path,
             build_args=build.plan.spec.build_args,
+            wording=build.options.wording,
             secrets=build.plan.spec.secrets,
             ssh=build.plan.spec.ssh,
             environment=build.options.environment,
@@ -179,6 +181,8 @@ class StageExecutor:
             self._compose(step, operation)
         except CopyError as error:
             raise self._failure(step, error.message, hint=error.hint) from error
+        except MountRefused as error:
+            raise self._refusal(error) from error
         except OSError as error:
             trouble = machine_trouble(error, str(self._build.scratch))
             raise self._failure(step, trouble.message, hint=trouble.hint) from error
@@ -383,6 +387,16 @@ class StageExecutor:
             repeat_command=repeat,
         )
         return BuildError(reason, failed, hint=hint)
+
+    def _refusal(self, error: MountRefused) -> DockerfileError:
+        """The error that shows where in the Dockerfile something is asked for in vain."""
+        plan = self._build.plan
+        return DockerfileError(
+            [Diagnostic(error.message, error.span, error.hint)],
+            phase="dispatch",
+            text=plan.dockerfile.text if plan.dockerfile else "",
+            filename=plan.dockerfile_path,
+        )
 
 
 def cached_result(plan: StagePlan, step: Step) -> StepResult:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pytest_zlayer.builder.model.cache_place import CachePlace
 from pytest_zlayer.builder.model.retry_policy import TRANSFERS, RetryPolicy
+from pytest_zlayer.builder.model.wording import Wording
 from pytest_zlayer.choices import PullMode
 from pytest_zlayer.dataclass import dataclass
 
@@ -61,6 +62,7 @@ class BuildOptions:
         service_engine: what runs services; ``auto``: the strongest that works.
         session_id: set to share one session between processes (xdist workers); ``None``: new.
         worker: short name of this process within the session (``main``, ``gw0``).
+        wording: how hints call what can be given.
     """
 
     keep: Keep = "none"
@@ -101,3 +103,4 @@ class BuildOptions:
     service_engine: Literal["auto", "podman", "buildah"] = "auto"
     session_id: str | None = None
     worker: str = "main"
+    wording: Wording = Wording()
