@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from typing import IO
 
 
 class Interrupted(Exception):
@@ -12,6 +14,19 @@ class Interrupted(Exception):
 
 def go_on() -> None:
     """The check of what nobody stops."""
+
+
+class StoppableFile:
+    """A file that is read until ``check`` raises."""
+
+    def __init__(self, file: IO[bytes], check: Callable[[], None]) -> None:
+        self._file = file
+        self._check = check
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes."""
+        self._check()
+        return self._file.read(size)
 
 
 class StopEvent(threading.Event):

@@ -275,7 +275,8 @@ def main(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["unpack"]:
         from .unpack import unpack
 
-        unpack(*arguments[1:])
+        root, layer = arguments[1:]
+        unpack(root, layer)
         return 0
     if arguments[:1] == ["sweep"]:
         from .sweep import sweep

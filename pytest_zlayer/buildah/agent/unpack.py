@@ -6,19 +6,21 @@ import os
 import shutil
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
 
 _OPAQUE = ".wh..wh..opq"
 _XATTR = "SCHILY.xattr."
 _CHUNK = 1 << 20
 
 
-def unpack(root: str, layer: str) -> None:
+def unpack(root: str, layer: str, *, check: Callable[[], None] = lambda: None) -> None:
     """Extracts an uncompressed layer over the tree at ``root``.
 
     Only for layers we have composed: parents come first, nothing is deleted but by an opaque
-    directory, and a path never leads over a link.
+    directory, and a path never leads over a link. ``check`` raises when this is to stop.
 
     Raises:
         OSError: it cannot be written.
@@ -26,8 +28,9 @@ def unpack(root: str, layer: str) -> None:
     moments: list[tuple[str, float]] = []
     with tarfile.open(layer, encoding="utf-8", errors="surrogateescape") as tar:
         for member in tar:
+            check()
             with _directory(root, os.path.dirname(member.name)) as parent:
-                _put(tar, member, parent, root)
+                _put(_Source(tar, check), member, parent, root)
             if member.isdir():
                 moments.append((member.name, member.mtime))
     # Filling a directory changes its time, so the innermost get theirs first.
@@ -51,7 +54,22 @@ def _directory(root: str, path: str) -> Iterator[int]:
         os.close(here)
 
 
-def _put(tar: tarfile.TarFile, member: tarfile.TarInfo, parent: int, root: str) -> None:
+@dataclass(frozen=True)
+class _Source:
+    """Where the content of members is; ``check`` raises when reading it is to stop."""
+
+    tar: tarfile.TarFile
+    check: Callable[[], None]
+
+    def copy(self, member: tarfile.TarInfo, file: BinaryIO) -> None:
+        """Writes the content of a member."""
+        content = self.tar.extractfile(member)
+        while content is not None and (chunk := content.read(_CHUNK)):
+            self.check()
+            file.write(chunk)
+
+
+def _put(source: _Source, member: tarfile.TarInfo, parent: int, root: str) -> None:
     name = os.path.basename(member.name)
     if name == _OPAQUE:
         for one in os.listdir(parent):
@@ -59,7 +77,7 @@ def _put(tar: tarfile.TarFile, member: tarfile.TarInfo, parent: int, root: str) 
         return
     if not (member.isdir() and _is_directory(name, parent)):
         _remove(name, parent)
-        _make(tar, member, parent, root)
+        _make(source, member, parent, root)
     if not member.islnk():
         _dress(member, name, parent)
 
@@ -82,7 +100,7 @@ def _remove(name: str, parent: int) -> None:
         return
 
 
-def _make(tar: tarfile.TarFile, member: tarfile.TarInfo, parent: int, root: str) -> None:
+def _make(source: _Source, member: tarfile.TarInfo, parent: int, root: str) -> None:
     name = os.path.basename(member.name)
     if member.isdir():
         os.mkdir(name, 0o700, dir_fd=parent)
@@ -101,15 +119,13 @@ def _make(tar: tarfile.TarFile, member: tarfile.TarInfo, parent: int, root: str)
         device = os.makedev(member.devmajor, member.devminor)
         os.mknod(name, 0o600 | kind, device, dir_fd=parent)
     else:
-        _write(tar, member, name, parent)
+        _write(source, member, name, parent)
 
 
-def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, name: str, parent: int) -> None:
+def _write(source: _Source, member: tarfile.TarInfo, name: str, parent: int) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(name, flags, 0o600, dir_fd=parent), "wb") as file:
-        source = tar.extractfile(member)
-        if source is not None:
-            shutil.copyfileobj(source, file, _CHUNK)
+        source.copy(member, file)
 
 
 def _dress(member: tarfile.TarInfo, name: str, parent: int) -> None:

@@ -64,9 +64,12 @@ class LocalChanges:
         """Everything that was changed, by path, parents first."""
         return _changes(upper.scan(str(self._upper)))
 
-    def apply(self, layer: Path) -> None:
-        """Puts an uncompressed layer, as this project writes them, on the container's files."""
-        unpack(str(self._root), str(layer))
+    def apply(self, layer: Path, check: Callable[[], None]) -> None:
+        """Puts an uncompressed layer, as this project writes them, on the container's files.
+
+        ``check`` raises when this is to stop.
+        """
+        unpack(str(self._root), str(layer), check=check)
 
 
 class AgentChanges:
@@ -89,8 +92,9 @@ class AgentChanges:
         """Everything that was changed, by path, parents first."""
         return _changes(self._ask("scan", root=str(self._upper))[0])
 
-    def apply(self, layer: Path) -> None:
+    def apply(self, layer: Path, check: Callable[[], None]) -> None:
         """Puts an uncompressed layer, as this project writes them, on the container's files."""
+        check()
         done = self._process(agent_argv("unpack", str(self._root), str(layer)))
         if done.exit_code != 0:
             said = "\n".join(done.stderr_tail[-1:]) or f"exit status {done.exit_code}"

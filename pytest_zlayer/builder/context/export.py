@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pytest_zlayer.buildah.files.rootfs import Entry, Rootfs
 from pytest_zlayer.builder.copy.walk import Filters, Presence, walk
+from pytest_zlayer.builder.files.room import lacks_room
+from pytest_zlayer.builder.model.errors import CopyError
 from pytest_zlayer.builder.stopping import go_on
 from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
 
@@ -46,6 +48,9 @@ def _write(
 ) -> None:
     match entry.kind:
         case "file":
+            problem = lacks_room(path, entry.size, target.parent)
+            if problem is not None:
+                raise CopyError(problem, hint="let TMPDIR name a larger disk")
             with rootfs.open(path) as reader, target.open("wb") as writer:
                 while chunk := reader.read(_CHUNK):
                     check()

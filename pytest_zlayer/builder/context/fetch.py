@@ -29,13 +29,17 @@ from urllib.request import (
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs
 from pytest_zlayer.builder.context.git import Process, basic, check_out
 from pytest_zlayer.builder.copy.remote import Fetched, remote_kind
+from pytest_zlayer.builder.files.room import lacks_room
 from pytest_zlayer.builder.model.errors import CopyError, RemoteError
+from pytest_zlayer.builder.stopping import go_on
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
 from pytest_zlayer.dockerfile.values.credentials import redacted, split_credentials
 from pytest_zlayer.dockerfile.values.remote_sources import parse_git_source
 
 UNNAMED = "__unnamed__"
 _CHUNK = 1 << 20
+# Of a size in bytes that is worth reading.
+_MOST_DIGITS = 20
 _RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -59,6 +63,7 @@ class Fetcher:
         environment: for proxies.
         timeout: seconds without an answer after which a download is given up.
         secret: the secret of an id, ``None`` without one (``HTTP_AUTH_TOKEN_<host>``…).
+        check: called again and again; raises when this is to stop.
     """
 
     def __init__(
@@ -69,7 +74,9 @@ class Fetcher:
         environment: Mapping[str, str],
         timeout: float = 60.0,
         secret: Secret = _no_secret,
+        check: Callable[[], None] = go_on,
     ) -> None:
+        self._check = check
         self._secret = secret
         self._directory = directory
         self._process = process
@@ -103,6 +110,7 @@ class Fetcher:
                 environment=self._environment,
                 timeout=self._timeout,
                 authorization=http_authorization(source, self._secret),
+                check=self._check,
             )
         try:
             git = parse_git_source(source)
@@ -147,6 +155,7 @@ def download(
     environment: Mapping[str, str],
     timeout: float = 60.0,
     authorization: str | None = None,
+    check: Callable[[], None] = go_on,
 ) -> Fetched:
     """Download a file into ``directory``; its time is the server's ``Last-Modified``, else 1970.
 
@@ -155,9 +164,11 @@ def download(
         environment: for ``http_proxy``, ``https_proxy``.
         timeout: seconds without an answer.
         authorization: the header of this name; no other host gets it after a redirection.
+        check: called again and again; raises when this is to stop.
 
     Raises:
-        FetchError: no such file, no answer, cut off, or not what ``checksum`` says.
+        FetchError: no such file, no answer, cut off, larger than the disk, or not what
+            ``checksum`` says.
     """
     algorithm, _, expected = (checksum or "sha256:").partition(":")
     shown = redacted(url)
@@ -166,7 +177,8 @@ def download(
         request.add_unredirected_header("Authorization", authorization)
     try:
         with _opener(environment).open(request, timeout=timeout) as response:
-            place, found = _store(response, directory, algorithm)
+            _refuse_too_big(response, directory, shown)
+            place, found = _store(response, directory, algorithm, check)
             modified = response.headers.get("Last-Modified")
     except HTTPError as error:
         error.close()
@@ -215,21 +227,33 @@ def _upper(scheme: str) -> str:
     return f"{scheme}_proxy".upper()
 
 
-def _store(response: Any, directory: Path, algorithm: str) -> tuple[Path, str]:
+def _refuse_too_big(response: Any, directory: Path, shown: str) -> None:
+    announced = response.headers.get("Content-Length", "")
+    size = int(announced[:_MOST_DIGITS]) if announced.isascii() and announced.isdigit() else 0
+    problem = lacks_room(shown, size, directory)
+    if problem is not None:
+        raise FetchError(problem, hint="let TMPDIR name a larger disk")
+
+
+def _store(
+    response: Any, directory: Path, algorithm: str, check: Callable[[], None]
+) -> tuple[Path, str]:
     descriptor, name = tempfile.mkstemp(dir=directory, prefix="download-")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            return Path(name), _receive(response, file, algorithm)
+            return Path(name), _receive(response, file, algorithm, check)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
 
 
-def _receive(response: Any, file: BinaryIO, algorithm: str) -> str:
+def _receive(response: Any, file: BinaryIO, algorithm: str, check: Callable[[], None]) -> str:
     """Write the body into ``file``; its digest in hexadecimal."""
     summary = hashlib.new(algorithm)
     size = 0
-    while chunk := response.read(_CHUNK):
+    # As soon as anything has come: a slow server must not delay the end of a run.
+    while chunk := response.read1(_CHUNK):
+        check()
         summary.update(chunk)
         size += len(chunk)
         file.write(chunk)

@@ -68,7 +68,7 @@ class WorkingContainer:
     def apply(self, layer: Layer) -> None:
         """Put a layer that we have composed on its files."""
         if self._changes is not None and layer.blob is not None:
-            self._changes.apply(layer.blob)
+            self._changes.apply(layer.blob, self._build.check)
             self._seen = None
             self.size += layer.size
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
-import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +15,7 @@ from typing import BinaryIO, Literal
 
 from pytest_zlayer.builder.files.contents import Content
 from pytest_zlayer.builder.files.paths import join
+from pytest_zlayer.builder.files.room import lacks_room
 from pytest_zlayer.builder.model.errors import CopyError
 from pytest_zlayer.builder.stopping import go_on
 from pytest_zlayer.dataclass import dataclass
@@ -26,7 +26,6 @@ LayerKind = Literal[
 
 _NO_XATTRS: Mapping[str, bytes] = MappingProxyType({})
 _CHUNK = 1 << 20
-_WORTH_ASKING = 1 << 26  # bytes: for smaller files asking the disk each time costs more
 # Names that begin so are instructions to whoever unpacks a layer (OCI image-spec, layer.md).
 WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -138,14 +137,10 @@ def write_layer(
 
 def _refuse_too_big(entry: LayerEntry, directory: Path) -> None:
     """Write nothing of a file that cannot fit: it may say that it is far larger than any disk."""
-    if entry.kind != "file" or entry.size < _WORTH_ASKING:
-        return
-    free = shutil.disk_usage(directory).free
-    if entry.size > free:
-        raise LayerError(
-            f"{entry.path} has {entry.size} bytes, and only {free} are free in {directory}",
-            hint="leave it out (.dockerignore), or let TMPDIR name a larger disk",
-        )
+    problem = lacks_room(entry.path, entry.size, directory) if entry.kind == "file" else None
+    if problem is not None:
+        hint = "leave it out (.dockerignore), or let TMPDIR name a larger disk"
+        raise LayerError(problem, hint=hint)
 
 
 def _write_entry(output: _HashingFile, entry: LayerEntry, timestamp: int | None) -> None:

@@ -8,9 +8,10 @@ import tarfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import IO, cast
 
 from pytest_zlayer.builder.oci.chain import Layer
-from pytest_zlayer.builder.stopping import go_on
+from pytest_zlayer.builder.stopping import StoppableFile, go_on
 from pytest_zlayer.dataclass import dataclass
 
 # OCI image-spec, "layer.md", whiteouts.
@@ -37,12 +38,13 @@ def merge_layers(layers: Sequence[Path], target: Path, check: Callable[[], None]
         for number, tar in enumerate(tars):
             merged.apply(number, tar)
         merged.write(tars, target)
-    return Layer(f"sha256:{_sha256(target)}", target.stat().st_size, target)
+    return Layer(f"sha256:{_sha256(target, check)}", target.stat().st_size, target)
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: Path, check: Callable[[], None]) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with path.open("rb") as plain:
+        file = StoppableFile(plain, check)
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
@@ -101,9 +103,15 @@ class _Merged:
         if member.islnk() and not self._still(member.linkname, survivor.layer):
             # The other name is gone: this one takes over the content.
             original = tar.getmember(member.linkname)
-            out.addfile(original.replace(name=member.name, deep=False), tar.extractfile(original))
+            out.addfile(
+                original.replace(name=member.name, deep=False), self._content(tar, original)
+            )
             return
-        out.addfile(member, tar.extractfile(member) if member.isreg() else None)
+        out.addfile(member, self._content(tar, member) if member.isreg() else None)
+
+    def _content(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes] | None:
+        content = tar.extractfile(member)
+        return None if content is None else cast("IO[bytes]", StoppableFile(content, self._check))
 
     def _still(self, name: str, layer: int) -> bool:
         found = self._found.get(_clean(name))

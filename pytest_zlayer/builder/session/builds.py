@@ -263,7 +263,13 @@ class Builds:
                 origin = origins.get(name)
                 return None if origin is None else read_secret(name, origin, environment).decode()
 
-            return Fetcher(directory, process=process, environment=environment, secret=secret)
+            return Fetcher(
+                directory,
+                process=process,
+                environment=environment,
+                secret=secret,
+                check=build.check,
+            )
 
         def fetch(source: str, operation: CopyOperation) -> Fetched:
             get = fetcher()
@@ -369,6 +375,7 @@ class Builds:
             resolve=self._resolve_base,
             pulling=pulling,
             pull=pull,
+            check=check,
         )
 
     def _log_path(self, plan: BuildPlan, build_id: str) -> Path:

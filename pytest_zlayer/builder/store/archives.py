@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pytest_zlayer.builder.files.paths import clean
+from pytest_zlayer.builder.files.room import lacks_room
+from pytest_zlayer.builder.stopping import StoppableFile, go_on
 from pytest_zlayer.errors import UsageError
 
 TRANSPORTS = ("oci-archive:", "docker-archive:", "oci:", "dir:")
@@ -43,22 +46,28 @@ def split_reference(text: str) -> tuple[str, Path, str]:
     return kind, path, tag
 
 
-def unpack_archive(kind: str, path: Path, name: str, target: Path) -> str:
+def unpack_archive(
+    kind: str, path: Path, name: str, target: Path, check: Callable[[], None] = go_on
+) -> str:
     """Unpack an archive into ``target``, which becomes an OCI layout; what is to be pulled from it.
+
+    ``check`` raises when this is to stop.
 
     Raises:
         UsageError: it is no such archive, or holds several images and ``name`` is none of them.
     """
     with _opened(path) as tar:
         if kind == "docker-archive":
-            return _docker_layout(tar, path, name, target)
-        _extract(tar, target)
-    index = _json(target / "index.json", path)
-    names = [one.get("annotations", {}).get(_NAME, "") for one in index.get("manifests", [])]
-    _chosen(names, name, path)
+            return _docker_layout(tar, path, name, target, check)
+        _extract(tar, target, check)
+        index = _json(target / "index.json", path)
+        names = [one.get("annotations", {}).get(_NAME, "") for one in index.get("manifests", [])]
+        _chosen(names, name, path)
     return f"oci:{target}{f':{name}' if name else ''}"
 
 
+# What reading a document raises that is not as it should be.
+_OF_ANOTHER_SHAPE = (LookupError, TypeError, ValueError, AttributeError)
 _NAME = "org.opencontainers.image.ref.name"
 
 
@@ -67,20 +76,23 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(path) as tar:
             yield tar
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, *_OF_ANOTHER_SHAPE) as error:
         raise UsageError(f"{path} cannot be read as an archive of an image: {error}") from error
 
 
-def _extract(tar: tarfile.TarFile, target: Path) -> None:
+def _extract(tar: tarfile.TarFile, target: Path, check: Callable[[], None]) -> None:
     """Write the plain files of an archive, none of them outside of ``target``."""
     for member in tar:
+        check()
         place = target / clean(member.name)[1:]
         content = tar.extractfile(member) if member.isreg() else None
         if content is not None:
             place.parent.mkdir(parents=True, exist_ok=True)
+            problem = lacks_room(member.name, member.size, target)
+            if problem is not None:
+                raise UsageError(problem, hint="let TMPDIR name a larger disk")
             with place.open("wb") as file:
-                while chunk := content.read(1 << 20):
-                    file.write(chunk)
+                shutil.copyfileobj(StoppableFile(content, check), file, 1 << 20)
 
 
 def _chosen(names: list[str], name: str, path: Path) -> int:
@@ -105,25 +117,28 @@ def _json(path: Path, archive: Path) -> Any:
         raise UsageError(f"{archive} is no archive of an image: it has no {path.name}") from error
 
 
-def _docker_layout(tar: tarfile.TarFile, path: Path, name: str, target: Path) -> str:
-    _extract(tar, target / "docker")
+def _docker_layout(
+    tar: tarfile.TarFile, path: Path, name: str, target: Path, check: Callable[[], None]
+) -> str:
+    (target / "docker").mkdir()
+    _extract(tar, target / "docker", check)
     top = target / "docker"
     images = _json(top / "manifest.json", path)
     names = [tag for one in images for tag in one.get("RepoTags") or [""]]
     owners = [number for number, one in enumerate(images) for _ in one.get("RepoTags") or [""]]
-    chosen = images[owners[_chosen(names, name, path)]] if len(images) > 1 or name else images[0]
+    chosen = images[owners[_chosen(names, name, path)]] if len(images) != 1 or name else images[0]
     return _write_dir(top, chosen, target / "layout")
 
 
 def _write_dir(top: Path, image: dict[str, Any], target: Path) -> str:
     """What ``dir:`` takes: manifest, configuration and layers side by side, named by digests."""
     target.mkdir()
-    config = (top / image["Config"]).read_bytes()
+    config = (top / clean(image["Config"])[1:]).read_bytes()
     (target / hashlib.sha256(config).hexdigest()).write_bytes(config)
     layers = []
     for digest, name in zip(json.loads(config)["rootfs"]["diff_ids"], image["Layers"], strict=True):
         blob = target / digest.partition(":")[2]
-        source = (top / name).resolve()
+        source = top / clean(name)[1:]
         if not blob.exists():
             blob.hardlink_to(source)
         layers.append(

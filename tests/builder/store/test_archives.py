@@ -1,0 +1,62 @@
+"""Archives of images that are not as they should be."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_zlayer.builder.store.archives import unpack_archive
+from pytest_zlayer.errors import UsageError
+
+DIFF_ID = "sha256:" + "0" * 64
+
+
+def archive(path: Path, **files: Any) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for name, value in files.items():
+            content = json.dumps(value).encode()
+            info = tarfile.TarInfo(f"{name}.json")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "files", "message"),
+    [
+        ("docker-archive", {"manifest": []}, "holds no image"),
+        ("docker-archive", {"manifest": {}}, "holds no image"),
+        ("docker-archive", {"manifest": 5}, "cannot be read as an archive of an image"),
+        ("docker-archive", {"manifest": [5]}, "cannot be read as an archive of an image"),
+        ("docker-archive", {"manifest": [{}]}, "cannot be read as an archive of an image"),
+        ("docker-archive", {"manifest": [{"Config": "x"}]}, "cannot be read as an archive"),
+        ("docker-archive", {}, "it has no manifest.json"),
+        ("oci-archive", {}, "it has no index.json"),
+        ("oci-archive", {"index": []}, "cannot be read as an archive of an image"),
+        ("oci-archive", {"index": {"manifests": [1]}}, "cannot be read as an archive of an image"),
+    ],
+)
+def test_malformed_archive_is_told_in_one_sentence(
+    tmp_path: Path, kind: str, files: dict[str, Any], message: str
+) -> None:
+    (tmp_path / "target").mkdir()
+    with pytest.raises(UsageError, match=message):
+        unpack_archive(kind, archive(tmp_path / "a.tar", **files), "", tmp_path / "target")
+
+
+@pytest.mark.parametrize("part", ["config", "layer"])
+def test_names_in_an_archive_lead_nowhere_else(tmp_path: Path, part: str) -> None:
+    outside = tmp_path / "outside.json"
+    outside.write_text(json.dumps({"rootfs": {"diff_ids": [DIFF_ID]}}), encoding="ascii")
+    (tmp_path / "target").mkdir()
+    named = {"Config": "config.json", "Layers": ["config.json"]}
+    named |= {"Config": str(outside)} if part == "config" else {"Layers": [str(outside)]}
+    path = archive(tmp_path / "a.tar", manifest=[named], config={"rootfs": {"diff_ids": [DIFF_ID]}})
+    with pytest.raises(UsageError, match="cannot be read as an archive of an image"):
+        unpack_archive("docker-archive", path, "", tmp_path / "target")
+    assert outside.stat().st_nlink == 1
