@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.engine.conftest import BUSYBOX, Storage
+from tests.engine.faults.conftest import copy_storage
 from tests.engine.faults.ground import BUILT, Ground
 
 MODULE = f"""
@@ -44,3 +54,49 @@ def test_afterwards(zlayer_build):
 def test_removed_image_or_container_is_told_in_one_sentence(ground: Ground) -> None:
     ground.project(test_it=MODULE)
     ground.pytest("--zlayer-prebuild=off")
+
+
+EMPTIED = f"""
+import pytest
+
+@pytest.mark.parametrize("number", range(6))
+def test_build(zlayer_build, number):
+    text = f"FROM {BUSYBOX}\\nRUN echo {{number}} > /n\\nRUN cat /n\\nCOPY <<A /a\\nx\\nA\\n"
+    image = zlayer_build(text=text)
+    assert image.run(["cat", "/n"]).stdout == f"{{number}}\\n"
+    assert image.path("/a").read_text() == "x\\n"
+"""
+EMPTY = {
+    "buildah": "buildah $PLACES rm -a; buildah $PLACES rmi -a -f",
+    "podman": "podman $PLACES system prune -a -f",
+}
+
+
+@pytest.mark.parametrize("program", EMPTY)
+def test_storage_that_others_empty_all_the_time(
+    template: Storage, tmp_path: Path, program: str
+) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"no {program}")
+    storage = copy_storage(template, tmp_path / "storage")
+    ground = Ground(storage, tmp_path)
+    places = f"--root {storage.root} --runroot {storage.runroot} --storage-driver overlay"
+    loop = f"PLACES='{places}'; while :; do {EMPTY[program]}; done"
+    ground.project(test_it=EMPTIED)
+    with subprocess.Popen(
+        ["sh", "-c", loop],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": str(storage.tmpdir)},
+    ) as others:
+        try:
+            run = ground.start("--zlayer-prebuild=off", "-rN")
+            assert run.wait() in (0, 1), run.output()
+        finally:
+            os.killpg(others.pid, signal.SIGKILL)
+    ground.close()
+    storage.remove()
+    output = run.output()
+    for word in ("Traceback", "RecursionError", "KeyError", "AttributeError", "pytest_zlayer/"):
+        assert word not in output, output
