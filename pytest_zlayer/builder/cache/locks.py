@@ -91,14 +91,14 @@ class KeyLocks:
     @contextlib.contextmanager
     def _telling(self, key: str) -> Iterator[None]:
         queue = LockFile(self._queue(key), shared=True)
-        # Whoever looks whether anybody waits holds it for a moment.
-        while not queue.acquire(1.0, pause=0.01):
-            pass
-        try:
-            with self._here(key):
+        with self._here(key):
+            # Whoever looks whether anybody waits holds it for a moment.
+            while not queue.acquire(1.0, pause=0.01):
+                pass
+            try:
                 yield
-        finally:
-            queue.release()
+            finally:
+                queue.release()
 
     @contextlib.contextmanager
     def _here(self, key: str) -> Iterator[None]:
