@@ -19,6 +19,8 @@ from tests.engine.services.conftest import CONFIGURATION
 
 DOCS = Path(__file__).parents[3] / "docs"
 PROJECT = Path(__file__).with_name("project")
+# The project that the pages work in; its tests run where the pages run them.
+collect_ignore = [str(PROJECT)]
 # The pages name images of Docker Hub. Here they are in the storage, and hold a busybox.
 BASES = ("busybox:1", "alpine:3", "debian:12", "debian:13")
 # What the images of Docker Hub have and the busybox of Debian does not.
