@@ -72,6 +72,13 @@ def our_files(storage: Storage) -> list[str]:
     return sorted(str(path) for path in found if not _is_cached(top, path.parts, keys))
 
 
+def only_locks(counted: Count) -> bool:
+    """Whether nothing is counted but files of locks."""
+    files = counted.get("our files", [])
+    locks = [file for file in files if file.startswith(("cache/leases/", "cache/locks/"))]
+    return counted.keys() == {"our files"} and locks == files
+
+
 def _is_cached(top: Path, parts: tuple[str, ...], keys: set[str]) -> bool:
     match parts:
         case ("cache", "used", key):
@@ -303,9 +310,14 @@ class Ground:
         prune(make_options(self.storage))
 
     def difference(self) -> Count:
-        """What is there now and was not before, or the other way round; waits for it to go."""
+        """What is there now and was not before, or the other way round; waits for it to go.
+
+        The files of locks that a killed process held go with the next session.
+        """
         until = time.monotonic() + 20.0
         while (now := self._difference()) and time.monotonic() < until:
+            if only_locks(now):
+                self.sweep()
             time.sleep(0.1)
         return now
 
