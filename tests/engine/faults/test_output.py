@@ -81,7 +81,7 @@ def test_run_of_pytest_does_not_grow_with_the_output(
 ) -> None:
     """The test that is run meanwhile keeps the terminal busy, so that lines have to wait."""
     peaks = []
-    for lines in (1000, LINES):
+    for lines in (1000, 150_000):
         flood = f"RUN seq {lines} | sed 's/.*/& {'x' * 90}/'"
         first = "import time\ndef test_first():\n    time.sleep(3)\n\n"
         ground.project(conftest=PEAK, test_it=first + ground.building(flood))
