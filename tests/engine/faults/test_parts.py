@@ -186,7 +186,7 @@ def test_agent_and_pytest_are_killed(ground: Ground) -> None:
     ground.sweep()
 
 
-@pytest.mark.parametrize("isolation", ["auto", "chroot"])
+@pytest.mark.parametrize("isolation", ["buildah", "chroot"])
 def test_buildah_is_killed_under_a_run_which_is_repeated_once(
     ground: Ground, isolation: str
 ) -> None:
