@@ -219,7 +219,7 @@ def test_container_is_half_removed_under_a_run(ground: Ground) -> None:
     text = f"FROM {BUSYBOX}\nRUN --mount=type=cache,target=/c {once}\n"
     thread = threading.Thread(target=_remove_half_of_the_container, args=(ground,))
     thread.start()
-    with building(ground.storage) as builds:
+    with building(ground.storage, isolation="buildah") as builds:
         assert builds.build(text).path("/done").read_text() == "done\n"
     thread.join()
 
