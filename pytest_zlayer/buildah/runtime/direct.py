@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 
@@ -124,23 +124,38 @@ class DirectRuntime:
         pid_file = str(bundle / "pid")
         place = ["--bundle", str(bundle)] if keeps_state else []
         root = ["--root", str(self.state)]
-        return Request(
-            argv=[*words, *place, "--detach", "--pid-file", pid_file, identifier],
-            env=self.env,
-            timeout=run.timeout,
-            stdin=run.stdin,
-            on_line=run.on_line,
-            log=run.log,
-            stdout=run.stdout,
-            stderr=run.stderr,
-            afterwards=run.afterwards,
-            detached=Detached(
-                pid_file=pid_file,
-                state=str(self.state / identifier) if keeps_state else "",
-                remove=[self.runtime, *root, "delete", "--force", identifier],
-                bundle=str(bundle),
-            ),
+        detached = Detached(
+            pid_file=pid_file,
+            state=str(self.state / identifier) if keeps_state else "",
+            remove=[self.runtime, *root, "delete", "--force", identifier],
+            bundle=str(bundle),
         )
+        argv = [*words, *place, "--detach", "--pid-file", pid_file, identifier]
+        return detached_request(run, argv, self.env, detached)
+
+
+def detached_request(
+    run: RunRequest,
+    argv: list[str],
+    env: Mapping[str, str],
+    detached: Detached,
+    *,
+    lasting: bool = False,
+) -> Request:
+    """What starts a process of a container, with the streams and limits of ``run``."""
+    return Request(
+        argv=argv,
+        env=env,
+        timeout=run.timeout,
+        stdin=run.stdin,
+        on_line=run.on_line,
+        log=run.log,
+        stdout=run.stdout,
+        stderr=run.stderr,
+        afterwards=run.afterwards,
+        lasting=lasting,
+        detached=detached,
+    )
 
 
 def _check(run: RunRequest, record: ContainerRecord, place: Place, way: str) -> None:

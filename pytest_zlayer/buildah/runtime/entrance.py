@@ -15,6 +15,7 @@ from pytest_zlayer.buildah.run_request import RunRequest
 from pytest_zlayer.buildah.runtime.direct import (
     Place,
     check_workdir,
+    detached_request,
     read_text,
     refuse_mounts,
     write_bundle,
@@ -62,18 +63,6 @@ class Entrance:
             "groups": list(user.groups),
         }
         write_bundle(bundle, json.dumps(wanted), {})
-        return Request(
-            argv=agent_argv("enter", str(bundle / "config.json")),
-            env=self.env,
-            timeout=run.timeout,
-            stdin=run.stdin,
-            on_line=run.on_line,
-            log=run.log,
-            stdout=run.stdout,
-            stderr=run.stderr,
-            afterwards=run.afterwards,
-            lasting=True,
-            detached=Detached(
-                pid_file=str(bundle / "pid"), state="", remove=[], bundle=str(bundle)
-            ),
-        )
+        detached = Detached(pid_file=str(bundle / "pid"), state="", remove=[], bundle=str(bundle))
+        argv = agent_argv("enter", str(bundle / "config.json"))
+        return detached_request(run, argv, self.env, detached, lasting=True)
