@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-import filelock
+from pytest_zlayer.builder.cache.lock_file import LockFile, remove_if_free
 
 
 class Lease:
@@ -23,40 +24,33 @@ class Lease:
         self._directory = directory
         self._session = session
         self._path = directory / f"{session}-{secrets.token_hex(4)}"
-        self._lock = filelock.FileLock(self._path, thread_local=False)
-        self._lock.acquire()
+        self._lock = LockFile(self._path)
+        # Whoever looks whether it is held holds it for a moment.
+        self._lock.acquire(timeout=math.inf)
 
     def others_began(self) -> list[float]:
         """When each other living process began (seconds since the epoch)."""
-        return [path.stat().st_mtime for path in self._others()]
+        return [began for _, began in self._others()]
 
     def shared(self) -> bool:
         """Whether another process of this session lives."""
-        return any(path.name.startswith(f"{self._session}-") for path in self._others())
+        return self.lives(self._session)
 
     def lives(self, session: str) -> bool:
-        """Whether a process of another session lives."""
-        return any(path.name.startswith(f"{session}-") for path in self._others())
+        """Whether another process of a session lives."""
+        return any(name.startswith(f"{session}-") for name, _ in self._others())
 
     def alone(self) -> bool:
         """Whether no other process lives."""
         return next(self._others(), None) is None
 
-    def _others(self) -> Iterator[Path]:
-        """Leases of other living processes; those of dead ones are removed."""
+    def _others(self) -> Iterator[tuple[str, float]]:
+        """Leases of other living processes, and when they began; those of dead ones are removed."""
         for path in sorted(self._directory.iterdir()):
-            if path == self._path:
-                continue
-            lock = filelock.FileLock(path)
-            try:
-                with lock.acquire(timeout=0):
-                    path.unlink(missing_ok=True)
-            except filelock.Timeout:
-                with contextlib.suppress(FileNotFoundError):
-                    path.stat()
-                    yield path
+            if path != self._path and not remove_if_free(path):
+                with contextlib.suppress(FileNotFoundError):  # it has ended meanwhile
+                    yield path.name, path.stat().st_mtime
 
     def close(self) -> None:
         """End the claim."""
-        self._path.unlink(missing_ok=True)
         self._lock.release()
