@@ -42,15 +42,9 @@ _REAPING = 5.0
 _BEGINNING = 0.005
 # Seconds an OCI runtime may take to remove a container.
 _REMOVING = 30.0
-# What we or Python treat specially; a command starts with none of that.
-_DEFAULT_SIGNALS = (
-    signal.SIGHUP,
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGCHLD,
-    signal.SIGPIPE,
-    signal.SIGXFSZ,
-)
+# What we, Python, or the shell that started pytest in the background treat specially: a command
+# starts with none of that.
+_DEFAULT_SIGNALS = frozenset(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}
 
 
 @dataclass(slots=True)
@@ -319,6 +313,7 @@ def _become(command: Command, report: int) -> None:
         signal.set_wakeup_fd(-1)
         for number in _DEFAULT_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         # Above all targets first: a target number may be the source of another one.
         copies = [_above(descriptor) for descriptor in command.descriptors]
         for target, copy in enumerate(copies):

@@ -77,14 +77,27 @@ def test_standard_input(runner: Runner, tmp_path: Path) -> None:
     assert runner.run(sh("cat")).stdout_tail == ()
 
 
-def test_command_starts_with_nothing_of_ours(runner: Runner) -> None:
-    done = runner.run(sh("ls /proc/self/fd; umask; grep SigIgn /proc/self/status"))
-    *descriptors, mask, ignored = done.stdout_tail
+@pytest.fixture
+def ignoring() -> Iterator[None]:
+    """As a shell starts what runs in the background of a script, and with a signal blocked."""
+    ignored = (signal.SIGQUIT, signal.SIGINT, signal.SIGUSR1)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_command_inherits_no_descriptor_umask_or_signal(ignoring: None, runner: Runner) -> None:
+    done = runner.run(sh("ls /proc/self/fd; umask; grep -E 'Sig(Blk|Ign)' /proc/self/status"))
+    *descriptors, mask, blocked, ignored = done.stdout_tail
     # The fourth is the directory being listed.
     assert descriptors == ["0", "1", "2", "3"]
     # The C library has 32 and 33 for itself, and may leave them ignored in what it spawns.
     of_the_c_library = 1 << 31 | 1 << 32
-    assert (mask, int(ignored.split()[1], 16) & ~of_the_c_library) == ("0022", 0)
+    assert (mask, int(blocked.split()[1], 16)) == ("0022", 0)
+    assert int(ignored.split()[1], 16) & ~of_the_c_library == 0
 
 
 def test_status_of_a_command_killed_by_a_signal(runner: Runner) -> None:
