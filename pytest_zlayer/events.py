@@ -203,7 +203,7 @@ class StepRetry(BuildEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildFailed(BuildEvent):
-    """The build ended without an image; ``interrupted`` when it was told to stop."""
+    """The build ended without an image; ``interrupted`` when it was stopped."""
 
     message: str
     seconds: float

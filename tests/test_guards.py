@@ -196,7 +196,7 @@ def test_every_folder_says_what_it_is_for() -> None:
 
 
 def only_handed_on(module: Path) -> list[str]:
-    """Names of ours that a module imports and does not use itself."""
+    """Names of this package that a module imports and does not use itself."""
     imported = {
         alias.asname or alias.name
         for node in nodes_of(module)

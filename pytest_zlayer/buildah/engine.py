@@ -387,7 +387,7 @@ class Engine:
         return parse_images(self._commander.repeatable(LIST_IMAGES))
 
     def images_version(self) -> object | None:
-        """Changes whenever the images of the store change; ``None`` when that cannot be told."""
+        """Changes whenever the images of the store change; ``None`` when that is not known."""
         return images_version(self.storage)
 
     def exists(self, reference: str) -> bool:
@@ -559,7 +559,7 @@ class Engine:
         It gets the same few variables as buildah, the proxies, what other engines are found by,
         and ``env`` on top; with ``whole`` nothing but ``env``. What it leaves running is killed,
         or with ``lasting`` goes on until the session ends; with ``brief`` an interruption lets it
-        come to its end.
+        finish.
         """
         variables = dict(env or {}) if whole else {**self.process_environment(), **(env or {})}
         return self._runner.run(

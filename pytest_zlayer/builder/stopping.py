@@ -9,7 +9,7 @@ from typing import IO
 
 
 class Interrupted(Exception):
-    """What was being done was told to stop."""
+    """What was being done is to stop."""
 
 
 def go_on() -> None:

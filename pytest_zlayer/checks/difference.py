@@ -73,10 +73,10 @@ class DiffEntry:
             "size": (words.size_text(old.size), words.size_text(self.size)),
             "target": (str(old.target), str(self.target)),
         }
-        told = [f"{name} {one} -> {two}" for name, (one, two) in shown.items() if one != two]
+        changes = [f"{name} {one} -> {two}" for name, (one, two) in shown.items() if one != two]
         if old.digest != self.digest and old.type == self.type:
-            told.append("content")
-        return told
+            changes.append("content")
+        return changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +148,8 @@ def _row(what: str, one: DiffEntry) -> str:
     owner = f"{one.uid}:{one.gid}"
     size = words.size_text(one.size) if one.type == "file" else ""
     path = one.path if one.target is None else f"{one.path} -> {one.target}"
-    told = f"  ({', '.join(one.changes())})" if one.before else ""
-    return f"{what:<8} {one.permissions} {owner:>7} {size:>8}  {path}{told}"
+    changes = f"  ({', '.join(one.changes())})" if one.before else ""
+    return f"{what:<8} {one.permissions} {owner:>7} {size:>8}  {path}{changes}"
 
 
 def compare(first: Comparable, other: Comparable) -> ImageDiff:

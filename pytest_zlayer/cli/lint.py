@@ -145,8 +145,8 @@ def _total(reports: list[FileReport]) -> str:
     findings = sum(len(one.findings) for one in reports)
     errors = sum(len(one.errors) for one in reports)
     files = len(reports)
-    told = [_count(findings, "finding"), *([_count(errors, "error")] if errors else [])]
-    return f"{' and '.join(told)} in {_count(files, 'file')}"
+    counts = [_count(findings, "finding"), *([_count(errors, "error")] if errors else [])]
+    return f"{' and '.join(counts)} in {_count(files, 'file')}"
 
 
 def _count(number: int, noun: str) -> str:

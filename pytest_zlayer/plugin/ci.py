@@ -69,10 +69,10 @@ class CiJob:
 
         if self.service is None:
             return []
-        told: list[str] = []
+        lines: list[str] = []
         if self.service == "github":
-            told = [*dict.fromkeys(self._mistakes), *notices(run, self._workspace)]
-        return [*told, *logs(run, self.service)]
+            lines = [*dict.fromkeys(self._mistakes), *notices(run, self._workspace)]
+        return [*lines, *logs(run, self.service)]
 
     def summarise(self, run: Run) -> None:
         """Add the table of images to the summary of the job, where there is one."""

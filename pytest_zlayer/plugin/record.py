@@ -233,7 +233,7 @@ def _images_in(item: pytest.Item) -> Iterator[Image]:
 
 
 def _image_of(value: object) -> object:
-    """The image of a container or service of ours; nothing foreign is asked for attributes."""
+    """The image of a ``Container`` or ``Service``; nothing foreign is asked for attributes."""
     ours = type(value).__module__.startswith("pytest_zlayer.")
     return getattr(value, "image", None) if ours else None
 

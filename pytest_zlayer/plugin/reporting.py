@@ -220,8 +220,8 @@ def retry_record(event: StepRetry) -> dict[str, Any]:
 
 
 def explained(operator: str, left: object, right: object) -> list[str] | None:
-    """Why an ``assert`` on something of ours failed, or ``None``."""
-    # Whoever holds nothing of ours needs nothing loaded.
+    """Why an ``assert`` on an object of this package failed, or ``None``."""
+    # Without an object of this package nothing has to be loaded.
     if not any(type(one).__module__.startswith("pytest_zlayer.") for one in (left, right)):
         return None
     from pytest_zlayer.checks.explain import explain

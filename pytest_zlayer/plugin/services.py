@@ -119,7 +119,7 @@ def service_fixture(
     Written at the top of a conftest or test module: ``db = service_fixture("services/db",
     port=5432)``. The arguments are those of ``Image.serve`` and of the ``image`` marker; one that
     both know (``name``, ``network``, ``timeout``, ``labels``, ``memory``…) is the service's, and an
-    ``ImageSpec`` says the image's. Mistakes are told when tests that use the fixture are collected.
+    ``ImageSpec`` says the image's. Mistakes are reported when tests that use it are collected.
     """
     module = module_of_caller()
     serving = {name: one for name, one in arguments.items() if name in ARGUMENTS}
@@ -179,7 +179,7 @@ def _serving(
 
 
 class _Serving:
-    """``Image.serve`` whose errors are failures of a fixture, without a traceback of ours."""
+    """``Image.serve`` whose errors are failures of a fixture, without our own traceback."""
 
     def __init__(self, state: State, image: Image, arguments: Mapping[str, Any]) -> None:
         self._state = state

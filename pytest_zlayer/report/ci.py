@@ -1,4 +1,4 @@
-"""What continuous integration services are told: annotations, folded logs, a table of the run.
+"""What continuous integration services read: annotations, folded logs, a table of the run.
 
 GitHub Actions reads commands from the lines of a job (``::error …::``, and ``##[…]`` anywhere in a
 line); GitLab reads marks of sections. Text from builds must not be taken for any of them.
@@ -43,13 +43,13 @@ def notices(run: Run, workspace: str = "") -> Iterator[str]:
     """Lines for GitHub Actions: an error for each failed step, a warning for each retry.
 
     Args:
-        workspace: the directory of the checkout; places are told from there.
+        workspace: the directory of the checkout; places are relative to it.
     """
-    told: set[str] = set()
+    seen: set[str] = set()
     for build in run.builds:
         for line in _of_build(build, workspace):
-            if line not in told:
-                told.add(line)
+            if line not in seen:
+                seen.add(line)
                 yield line
 
 
@@ -124,12 +124,12 @@ def logs(run: Run, service: Service, now: float | None = None) -> Iterator[str]:
 
 
 def _failed(run: Run) -> Iterator[tuple[Build, Stage, Step]]:
-    told: set[tuple[str, str, int]] = set()
+    seen: set[tuple[str, str, int]] = set()
     for build in run.builds:
         for stage, step in build.steps:
             key = (build.same or build.id, stage.name, step.number)
-            if step.failure is not None and step.log and key not in told:
-                told.add(key)
+            if step.failure is not None and step.log and key not in seen:
+                seen.add(key)
                 yield build, stage, step
 
 

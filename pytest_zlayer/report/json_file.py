@@ -20,8 +20,8 @@ _TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", type(
 
 def to_json(run: Run) -> str:
     """The text of the file; the same run gives the same text."""
-    told = {"format": FORMAT, "version": VERSION, **_plain(run)}
-    return json.dumps(told, ensure_ascii=False, indent=1) + "\n"
+    data = {"format": FORMAT, "version": VERSION, **_plain(run)}
+    return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
 
 
 def read_json(path: Path) -> Run:
@@ -31,21 +31,21 @@ def read_json(path: Path) -> Run:
         UsageError: it cannot be read, is no such file, or one of a newer version.
     """
     try:
-        told = json.loads(path.read_bytes())
+        data = json.loads(path.read_bytes())
     except OSError as problem:
         raise UsageError(f"cannot read {path}: {problem.strerror}") from problem
     except ValueError as problem:
         raise UsageError(f"{path}: not JSON: {problem}", hint=_HINT) from problem
-    if not isinstance(told, dict) or told.pop("format", None) != FORMAT:
+    if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
         raise UsageError(f"{path}: not a report of pytest-zlayer", hint=_HINT)
-    version = told.pop("version", None)
+    version = data.pop("version", None)
     if version != VERSION:
         raise UsageError(
             f"{path}: a report of version {version!r}; this pytest-zlayer reads {VERSION}",
             hint="write and read reports with the same version of pytest-zlayer",
         )
     try:
-        made: Run = _read(Run, told, "")
+        made: Run = _read(Run, data, "")
     except _Wrong as wrong:
         raise UsageError(f"{path}: {wrong}", hint=_HINT) from wrong
     return made

@@ -17,7 +17,7 @@ _PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 class Masker:
-    """Replaces values that were told to it. Safe for several threads."""
+    """Replaces values that it was given. Safe for several threads."""
 
     def __init__(self) -> None:
         self._values: set[str] = set()

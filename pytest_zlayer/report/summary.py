@@ -11,7 +11,7 @@ from pytest_zlayer.report.units import count_text, seconds_text, size_text
 def summary_line(run: Run, *, above: str = " (see above)") -> str | None:
     """One line of what was needed and what it took; ``None`` when no image was.
 
-    ``above``: where what stays is told in full.
+    ``above``: where what stays is listed in full.
     """
     groups = [builds for builds in images(run).values() if not all(b.layers_only for b in builds)]
     if not groups:

@@ -29,12 +29,12 @@ def decode(line: bytes | str) -> tuple[Event, dict[str, Any]]:
         ValueError: it is no such line.
     """
     try:
-        told = json.loads(line)
-        kind = _KINDS[told.pop("event")]
-        event = _made(kind, told.pop("values"))
+        data = json.loads(line)
+        kind = _KINDS[data.pop("event")]
+        event = _made(kind, data.pop("values"))
     except (TypeError, KeyError, AttributeError) as problem:
         raise ValueError(f"no event: {line!r}") from problem
-    return event, told
+    return event, data
 
 
 def _made(kind: type[Any], values: dict[str, Any]) -> Event:

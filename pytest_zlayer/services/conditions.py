@@ -23,7 +23,7 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True)
 class Condition:
-    """Something that a service comes to fulfil; ``str`` says what."""
+    """Something that becomes true of a service; ``str`` says what."""
 
     def __call__(self, service: Waited) -> bool:
         """Whether it is so now."""
@@ -35,7 +35,7 @@ class Condition:
 
     @property
     def may_end(self) -> bool:
-        """Whether a service that has ended can fulfil it."""
+        """Whether it can be true of a service that has ended."""
         return False
 
 
@@ -221,7 +221,7 @@ def shown(condition: Anything) -> str:
 
 
 def begin(condition: Anything, service: Waited) -> Look:
-    """What looks whether a condition is fulfilled, also one that is a function."""
+    """What looks whether a condition holds, also one that is a function."""
     if isinstance(condition, Condition):
         return condition.begin(service)
     return lambda: None if condition(service) else "it returned a false value"

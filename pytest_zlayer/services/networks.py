@@ -61,8 +61,8 @@ class Network:
         with self._guard:
             return dict(self._addresses)
 
-    def join(self, service: str, told: Callable[[], None]) -> None:
-        """A service comes to the network; ``told`` is called when others do.
+    def join(self, service: str, changed: Callable[[], None]) -> None:
+        """A service joins the network; ``changed`` is called when others do.
 
         Raises:
             ServiceError: another service has this name here.
@@ -70,7 +70,7 @@ class Network:
         with self._guard:
             if service in self._joined:
                 raise ServiceError(f"two services on one network are called {service!r}")
-            self._joined[service] = told
+            self._joined[service] = changed
 
     def announce(self, service: str) -> None:
         """Tell the others of a service."""

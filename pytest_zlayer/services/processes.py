@@ -14,7 +14,7 @@ _LISTENING = {"tcp": "0A", "udp": "07"}
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process, told from a later one of the same number by when it began."""
+    """A process, distinguished from a later one of the same number by when it began."""
 
     pid: int
     began: str

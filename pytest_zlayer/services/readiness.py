@@ -21,7 +21,7 @@ def default_condition(service: Waited) -> conditions.Condition:
 
 
 def wait_until(service: Waited, condition: Condition, timeout: float) -> None:
-    """Wait until a service fulfils a condition.
+    """Wait until a condition holds for a service.
 
     Raises:
         ServiceEnded: it ended before.

@@ -25,7 +25,7 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 _NO_SIZES: Mapping[str, int] = MappingProxyType({})
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,40}[a-z0-9])?")
 _DEFAULT_SHELL = ("/bin/sh", "-c")
-# Where a service listens that is told {port} and has no port of its own.
+# Where a service listens whose command has {port} and that has no port of its own.
 _ANY_PORT = 8080
 
 
@@ -84,12 +84,12 @@ class ServeRequest:
         """The port that is meant when none is named."""
         return self.ports[0] if self.ports else None
 
-    def told(self, text: str, port: int | None) -> str:
+    def with_port(self, text: str, port: int | None) -> str:
         """A word or value with ``{port}`` replaced."""
         return text.replace("{port}", str(port)) if port is not None else text
 
     def mentions_port(self) -> bool:
-        """Whether the service is told where to listen."""
+        """Whether command or environment name the port with ``{port}``."""
         return any("{port}" in text for text in (*self.argv, *self.env.values()))
 
 

@@ -230,7 +230,7 @@ class Service(Assertions):
     # Its life
 
     def wait(self, ready: Callable[[Service], bool], timeout: float = 60.0) -> None:
-        """Wait until it fulfils a condition (``ready.…``, or any function of the service).
+        """Wait until a condition holds (``ready.…``, or any function of the service).
 
         Raises:
             ServiceEnded: it ended before.

@@ -176,10 +176,10 @@ class RuntimeContainer:
 
     def _take_ports(self) -> None:
         request = self._request
-        told = request.mentions_port()
+        chosen = request.mentions_port()
         found: dict[Port, int] = {}
         for number, port in enumerate(request.ports):
-            free = told and number == 0
+            free = chosen and number == 0
             claim = claim_free_port(port.kind) if free else _claim_fixed(request.name, port)
             self._claims.append(claim)
             found[port] = int(claim.value)
@@ -188,10 +188,10 @@ class RuntimeContainer:
     def _run_request(self) -> RunRequest:
         request, config = self._request, self._image.config
         port = self.ports[request.port] if request.port else None
-        env = {name: request.told(one, port) for name, one in request.env.items()}
+        env = {name: request.with_port(one, port) for name, one in request.env.items()}
         return RunRequest(
             self.name,
-            [request.told(word, port) for word in request.argv],
+            [request.with_port(word, port) for word in request.argv],
             env=_without(config.env, env),
             hidden_env=env,
             user=config.user if request.user is None else request.user,

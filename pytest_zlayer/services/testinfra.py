@@ -1,4 +1,4 @@
-"""Hosts of pytest-testinfra whose commands run in a container of ours."""
+"""Hosts of pytest-testinfra whose commands run in a container of this package."""
 
 from __future__ import annotations
 

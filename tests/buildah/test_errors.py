@@ -1,4 +1,4 @@
-"""Errors of the door."""
+"""Errors of the engine."""
 
 from __future__ import annotations
 

@@ -302,7 +302,7 @@ def test_anything_else_is_permanent_in_buildahs_own_words() -> None:
     assert classify(PULL, 125, ["Error: something new"]) == Failure("permanent", "something new")
 
 
-def test_silence_is_told() -> None:
+def test_silence_is_reported() -> None:
     failure = classify(PULL, 125, [])
     assert failure == Failure("permanent", "buildah ended with status 125 and said nothing")
 
@@ -374,7 +374,7 @@ WRAPPED = [
 
 
 @pytest.mark.parametrize(("said", "message"), WRAPPED, ids=["pull", "push"])
-def test_only_the_reason_of_a_transfer_is_told(said: str, message: str) -> None:
+def test_only_the_reason_of_a_transfer_is_reported(said: str, message: str) -> None:
     assert classify(PULL, 125, [f"Error: {said}"]).message == message
 
 

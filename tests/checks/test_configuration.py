@@ -56,7 +56,7 @@ def test_what_is_as_expected_passes(subject: Subject) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "args", "kwargs", "told"),
+    ("name", "args", "kwargs", "reported"),
     [
         ("env", (), {"PORT": "81"}, "variable PORT is '80', expected '81'"),
         ("env", (), {"PROT": "80"}, "there is no variable PROT\n  near: PORT=80"),
@@ -75,14 +75,14 @@ def test_what_is_as_expected_passes(subject: Subject) -> None:
         ("healthcheck", (), {"retries": 1}, "its retries are 3, expected 1"),
     ],
 )  # fmt: skip
-def test_what_is_not_as_expected_is_told(
-    subject: Subject, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], told: str
+def test_what_is_not_as_expected_is_reported(
+    subject: Subject, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], reported: str
 ) -> None:
-    assert failure(getattr(subject, f"assert_{name}"), *args, **kwargs) == f"api: {told}"
+    assert failure(getattr(subject, f"assert_{name}"), *args, **kwargs) == f"api: {reported}"
 
 
 @pytest.mark.parametrize(
-    ("name", "args", "told"),
+    ("name", "args", "reported"),
     [
         ("label", ("x",), "there is no label x\n  there are no labels"),
         ("user", ("app",), "the user is '', expected 'app'"),
@@ -93,10 +93,10 @@ def test_what_is_not_as_expected_is_told(
     ],
 )
 def test_an_image_that_says_nothing(
-    tmp_path: Path, name: str, args: tuple[Any, ...], told: str
+    tmp_path: Path, name: str, args: tuple[Any, ...], reported: str
 ) -> None:
     subject = Subject(tmp_path)
-    assert failure(getattr(subject, f"assert_{name}"), *args) == f"api: {told}"
+    assert failure(getattr(subject, f"assert_{name}"), *args) == f"api: {reported}"
 
 
 def test_a_health_check_that_is_switched_off(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_command_in_shell_form_is_recognised(tmp_path: Path) -> None:
     Subject(tmp_path).assert_cmd(None)
 
 
-def test_patterns_are_told_as_such() -> None:
+def test_patterns_are_reported_as_such() -> None:
     assert wanted_text("a") == "'a'"
     assert wanted_text(re.compile("a")) == "a match of 'a'"
 

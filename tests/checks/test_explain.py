@@ -34,20 +34,20 @@ CONFIG = read_config(
         ("!=", Mode(1), 1, None),
     ],
 )  # fmt: skip
-def test_what_differs_is_told(
+def test_what_differs_is_reported(
     operator: str, left: object, right: object, lines: list[str] | None
 ) -> None:
     assert explain(operator, left, right) == lines
 
 
-def test_configurations_are_told_field_by_field() -> None:
+def test_configurations_are_reported_field_by_field() -> None:
     other = read_config({"config": {"Env": ["PORT=80"], "User": "root"}})
     lines = explain("==", CONFIG, other) or []
     assert "config   user: 'app' -> 'root'" in lines
     assert "config   labels a.b: 'c' -> not set" in lines
 
 
-def test_facts_of_files_are_told_in_octal() -> None:
+def test_facts_of_files_are_reported_in_octal() -> None:
     one, two = (FileStat("file", Mode(mode), 0, 0, 1, 2.0) for mode in (0o600, 0o644))
     assert explain("==", one, two) == ["the files differ:", "mode 0o600, expected 0o644"]
 
@@ -57,7 +57,7 @@ def test_a_package_that_is_not_there() -> None:
     assert explain("in", "zlib", packages) == ["there is no package zlib", "near: zlib1g"]
 
 
-def test_a_name_that_is_not_there_is_told_at_once() -> None:
+def test_a_name_that_is_not_there_is_reported_at_once() -> None:
     with pytest.raises(KeyError, match=r"there is no variable PROT \(did you mean PORT\?\)"):
         CONFIG.env["PROT"]
     assert CONFIG.env.get("PROT") is None

@@ -59,20 +59,22 @@ def test_owners_go_by_name_and_number(subject: Subject) -> None:
     subject.assert_file("/etc/app.conf", owner="app", group="web")
     subject.assert_file("/etc/app.conf", owner=1000, group="33")
     subject.assert_file("/etc/app.conf", owner="app:web")
-    told = failure(subject.assert_file, "/etc/app.conf", owner="root", group="webb", mode=0o4755)
-    assert told == (
+    reported = failure(
+        subject.assert_file, "/etc/app.conf", owner="root", group="webb", mode=0o4755
+    )
+    assert reported == (
         "api: /etc/app.conf has mode 0640, expected 04755\n"
         "  /etc/app.conf has owner app (1000), expected root (0)\n"
         "  /etc/app.conf has group web (33), expected webb\n"
         "  /etc/group has no webb\n"
         "  near: web"
     )
-    told = failure(subject.assert_directory, "/srv", owner=1000)
-    assert told == "api: /srv has owner root (0), expected app (1000)"
+    reported = failure(subject.assert_directory, "/srv", owner=1000)
+    assert reported == "api: /srv has owner root (0), expected app (1000)"
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "reported"),
     [
         ("/etc/ap.conf", "api: there is no file /etc/ap.conf\n  near: /etc/app.conf"),
         ("/opt/main.py", OPT),
@@ -81,36 +83,36 @@ def test_owners_go_by_name_and_number(subject: Subject) -> None:
         ("/etc/nowhere", "api: /etc/nowhere is a link to '/none', which does not exist"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_not_there_is_told_with_what_is_near(
-    subject: Subject, path: str, told: str
+def test_a_file_that_is_not_there_is_reported_with_what_is_near(
+    subject: Subject, path: str, reported: str
 ) -> None:
-    assert failure(subject.assert_file, path) == told
+    assert failure(subject.assert_file, path) == reported
 
 
 def test_directories_and_links_that_are_something_else(subject: Subject) -> None:
-    told = failure(subject.assert_directory, "/etc/app.conf")
-    assert told == "api: /etc/app.conf is a file, expected a directory"
-    told = failure(subject.assert_link, "/etc/app.conf")
-    assert told == "api: /etc/app.conf is a file, expected a symbolic link"
-    told = failure(subject.assert_link, "/etc/link", "/etc/app.conf")
-    assert told == "api: /etc/link is a link to 'app.conf', expected '/etc/app.conf'"
-    told = failure(subject.assert_link, "/etc/lnk")
-    assert told == "api: there is no symbolic link /etc/lnk\n  near: /etc/link"
+    reported = failure(subject.assert_directory, "/etc/app.conf")
+    assert reported == "api: /etc/app.conf is a file, expected a directory"
+    reported = failure(subject.assert_link, "/etc/app.conf")
+    assert reported == "api: /etc/app.conf is a file, expected a symbolic link"
+    reported = failure(subject.assert_link, "/etc/link", "/etc/app.conf")
+    assert reported == "api: /etc/link is a link to 'app.conf', expected '/etc/app.conf'"
+    reported = failure(subject.assert_link, "/etc/lnk")
+    assert reported == "api: there is no symbolic link /etc/lnk\n  near: /etc/link"
 
 
 def test_something_where_nothing_is_expected(subject: Subject) -> None:
     os.chown(subject.root / "etc/link", os.getuid(), os.getgid(), follow_symlinks=False)
-    told = failure(subject.assert_no_file, "/etc/link")
-    assert told.startswith(
+    reported = failure(subject.assert_no_file, "/etc/link")
+    assert reported.startswith(
         "api: /etc/link is there, expected nothing\n"
         "  it is a symbolic link to 'app.conf', mode 0777, owner "
     )
     assert failure(subject.assert_no_file, "/srv").startswith("api: /srv is there")
 
 
-def test_texts_are_told_as_a_difference(subject: Subject) -> None:
-    told = failure(subject.assert_file, "/etc/app.conf", equals="port = 81\nhost = here\n")
-    assert told == (
+def test_texts_are_reported_as_a_difference(subject: Subject) -> None:
+    reported = failure(subject.assert_file, "/etc/app.conf", equals="port = 81\nhost = here\n")
+    assert reported == (
         "api: /etc/app.conf is not as expected:\n"
         "  --- expected\n"
         "  +++ found\n"
@@ -119,29 +121,33 @@ def test_texts_are_told_as_a_difference(subject: Subject) -> None:
         "  +port = 80\n"
         "   host = here"
     )
-    told = failure(subject.assert_file, "/etc/app.conf", equals="port = 80\nhost = here")
-    assert "they differ in the ends of lines:" in told
+    reported = failure(subject.assert_file, "/etc/app.conf", equals="port = 80\nhost = here")
+    assert "they differ in the ends of lines:" in reported
 
 
-def test_bytes_are_told_from_where_they_differ(subject: Subject) -> None:
-    told = failure(subject.assert_file, "/data", equals=bytes(range(10)))
-    assert told.startswith("api: /data is not as expected: 20 bytes, expected 10; they differ from")
+def test_bytes_are_reported_from_where_they_differ(subject: Subject) -> None:
+    reported = failure(subject.assert_file, "/data", equals=bytes(range(10)))
+    assert reported.startswith(
+        "api: /data is not as expected: 20 bytes, expected 10; they differ from"
+    )
 
 
-def test_what_a_file_lacks_is_told_with_the_line_near_it(subject: Subject) -> None:
-    told = failure(subject.assert_file, "/etc/app.conf", contains="port = 8080")
-    assert told == ("api: /etc/app.conf does not contain 'port = 8080'\n  line near it: port = 80")
-    told = failure(subject.assert_file, "/etc/app.conf", matches="^tls")
-    assert told == (
+def test_what_a_file_lacks_is_reported_with_the_line_near_it(subject: Subject) -> None:
+    reported = failure(subject.assert_file, "/etc/app.conf", contains="port = 8080")
+    assert reported == (
+        "api: /etc/app.conf does not contain 'port = 8080'\n  line near it: port = 80"
+    )
+    reported = failure(subject.assert_file, "/etc/app.conf", matches="^tls")
+    assert reported == (
         "api: /etc/app.conf does not match '^tls'\n  it begins:\n    port = 80\n    host = here"
     )
     assert failure(subject.assert_file, "/srv/app/main.py", contains="x").endswith("it is empty")
     assert failure(subject.assert_file, "/data", contains=b"xx").endswith("does not contain b'xx'")
 
 
-def test_all_that_is_wrong_is_told_at_once(subject: Subject) -> None:
-    told = failure(subject.assert_file, "/etc/app.conf", mode=0o644, size=1, contains="zzz")
-    assert told.splitlines()[:3] == [
+def test_all_that_is_wrong_is_reported_at_once(subject: Subject) -> None:
+    reported = failure(subject.assert_file, "/etc/app.conf", mode=0o644, size=1, contains="zzz")
+    assert reported.splitlines()[:3] == [
         "api: /etc/app.conf has mode 0640, expected 0644",
         "  /etc/app.conf has 22 bytes, expected 1",
         "  /etc/app.conf does not contain 'zzz'",

@@ -30,7 +30,7 @@ def test_what_is_small_enough_passes(subject: Subject) -> None:
     subject.assert_max_wasted("3 MiB")
 
 
-def test_what_is_too_large_is_told_with_what_makes_it_so(subject: Subject) -> None:
+def test_what_is_too_large_is_reported_with_what_makes_it_so(subject: Subject) -> None:
     assert failure(subject.assert_max_size, "5.5MB") == (
         "api: it has 6 MB, expected at most 5.5 MB (500 kB too much)\n"
         "  the largest layers:\n"

@@ -133,13 +133,13 @@ def test_rpm_in_suses_own_form(tmp_path: Path) -> None:
     assert dict(read_packages(make(tmp_path, {"var/lib/rpm/Packages.db": database}))) == RPM
 
 
-def test_rpm_in_a_berkeley_db_is_told(tmp_path: Path) -> None:
+def test_rpm_in_a_berkeley_db_is_reported(tmp_path: Path) -> None:
     with pytest.raises(PackagesUnreadable, match="is a Berkeley DB") as caught:
         read_packages(make(tmp_path, {"var/lib/rpm/Packages": b"\0"}))
     assert caught.value.hint == 'ask rpm itself: image.run(["rpm", "-qa"])'
 
 
-def test_a_damaged_database_is_told(tmp_path: Path) -> None:
+def test_a_damaged_database_is_reported(tmp_path: Path) -> None:
     with pytest.raises(PackagesUnreadable, match="is damaged"):
         read_packages(make(tmp_path, {"var/lib/rpm/rpmdb.sqlite": b"nonsense" * 100}))
 
@@ -152,9 +152,9 @@ def test_assert_package(tmp_path: Path) -> None:
     subject = make(tmp_path, {"lib/apk/db/installed": APK})
     subject.assert_package("musl")
     subject.assert_package("musl", "1.2.4-r2")
-    told = failure(subject.assert_package, "mus")
-    assert told == "api: package mus is not installed\n  near: musl 1.2.4-r2"
-    told = failure(subject.assert_package, "musl", "1.3")
-    assert told == "api: package musl has version '1.2.4-r2', expected '1.3'"
-    told = failure(make(tmp_path / "x", {"a": ""}).assert_package, "musl")
-    assert told.endswith("there are no packages that could be found")
+    reported = failure(subject.assert_package, "mus")
+    assert reported == "api: package mus is not installed\n  near: musl 1.2.4-r2"
+    reported = failure(subject.assert_package, "musl", "1.3")
+    assert reported == "api: package musl has version '1.2.4-r2', expected '1.3'"
+    reported = failure(make(tmp_path / "x", {"a": ""}).assert_package, "musl")
+    assert reported.endswith("there are no packages that could be found")

@@ -86,7 +86,7 @@ def test_commands_run_with_setup_teardown_and_variables(tmp_path: Path) -> None:
     assert all(one[1]["env"] == env for one in asked)
 
 
-def test_all_that_is_wrong_with_a_command_is_told(tmp_path: Path) -> None:
+def test_all_that_is_wrong_with_a_command_is_reported(tmp_path: Path) -> None:
     problems, _ = run_commands(tmp_path, COMMANDS, RunResult(0, "denied\n", "fatal\n", 0.1))
     assert problems[:5] == [
         "stdout does not match '/env/bin/flask$'",
@@ -104,7 +104,7 @@ def test_all_that_is_wrong_with_a_command_is_told(tmp_path: Path) -> None:
     ]
 
 
-def test_a_setup_that_cannot_be_run_is_told(tmp_path: Path) -> None:
+def test_a_setup_that_cannot_be_run_is_reported(tmp_path: Path) -> None:
     problems, asked = run_commands(tmp_path, COMMANDS, RunResult(127, "", "no such file\n", 0.1))
     assert problems == ["setup 'virtualenv /env' could not be run", "  no such file"]
     assert len(asked) == 1
@@ -331,26 +331,26 @@ def test_what_cannot_mean_anything_is_refused_with_its_place(text: str, message:
 def test_a_refusal_has_a_hint() -> None:
     assert refusal("commandTest: []").endswith("\nhint: did you mean commandTests?")
     assert refusal("zzz: []").endswith("containerRunOptions")
-    told = refusal("commandTests: [{name: x, command: [a]}]")
-    assert told.endswith("hint: since schema version 2.0.0 arguments go into args")
+    reported = refusal("commandTests: [{name: x, command: [a]}]")
+    assert reported.endswith("hint: since schema version 2.0.0 arguments go into args")
 
 
-def test_versions_are_told_apart() -> None:
+def test_versions_are_reported_apart() -> None:
     assert refusal("commandTests: []", head="").startswith("s.yaml:1:1: the file has no schemaV")
-    told = refusal("", head='schemaVersion: "3.0.0"')
-    assert told.startswith("s.yaml:1:16: schemaVersion 3.0.0 is not supported")
+    reported = refusal("", head='schemaVersion: "3.0.0"')
+    assert reported.startswith("s.yaml:1:16: schemaVersion 3.0.0 is not supported")
     old = read("commandTests: [{name: x, command: [a, b]}]", head='schemaVersion: "1.0.0"\n')
     assert old.commands[0].argv == ("a", "b")
-    told = refusal("metadataTest: {}", head='schemaVersion: "1.0.0"\n')
-    assert told.startswith("s.yaml:2:1: unknown key metadataTest")
+    reported = refusal("metadataTest: {}", head='schemaVersion: "1.0.0"\n')
+    assert reported.startswith("s.yaml:2:1: unknown key metadataTest")
     assert refusal("", head="") == "s.yaml:1:1: the file is empty"
 
 
 def test_json_is_read_with_its_places() -> None:
     data = {"SchemaVersion": "2.0.0", "commandTests": [{"name": "x", "command": "y"}]}
     assert read(json.dumps(data, indent="\t"), "s.json", head="").commands[0].name == "x"
-    told = refusal('{"schemaVersion": "2.0.0",\n "x": 1}', "s.json", head="")
-    assert told.startswith("s.json:2:2: unknown key x")
+    reported = refusal('{"schemaVersion": "2.0.0",\n "x": 1}', "s.json", head="")
+    assert reported.startswith("s.json:2:2: unknown key x")
     assert refusal('{"schemaVersion": }', "s.json", head="").startswith("s.json:1:19: Expecting")
 
 

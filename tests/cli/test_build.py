@@ -1,4 +1,4 @@
-"""``build``: what its options come to; tests/engine builds with it."""
+"""``build``: what its options mean; tests/engine builds with it."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def test_shared_options_reach_the_session():
         (["--layers=few"], "layers must be each, not 'few'"),
     ],
 )
-def test_mistakes_are_told(run, argv, message):
+def test_mistakes_are_reported(run, argv, message):
     done = run("build", ".", *argv)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"pytest-zlayer: {message}")
 
 
-def test_a_dockerfile_error_is_told_before_anything_is_built(run):
+def test_a_dockerfile_error_is_reported_before_anything_is_built(run):
     Path("Dockerfile").write_text("FROM scratch\nRUNN x\n")
     done = run("build", ".", "--buildah=/nowhere/buildah")
     assert done.code == 2

@@ -110,7 +110,7 @@ def test_a_platform_can_be_given(run, platform):
     assert run("lint", "--platform", platform, "Dockerfile").code == 0
 
 
-def test_a_platform_that_is_none_is_told(run):
+def test_a_platform_that_is_none_is_reported(run):
     Path("Dockerfile").write_text("FROM scratch\n")
     done = run("lint", "--platform=a/b/c/d/e", "Dockerfile")
     assert done.code == 2

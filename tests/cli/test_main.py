@@ -44,7 +44,7 @@ def test_without_buildah_a_verb_that_needs_it_ends_with_3(run, argv):
     assert "Traceback" not in done.err
 
 
-def test_a_wrong_value_is_told_with_its_option(run):
+def test_a_wrong_value_is_reported_with_its_option(run):
     Path("Dockerfile").write_text("FROM scratch\n")
     done = run("build", ".", "--retries=many")
     expected = "--retries: expected a whole number of 0 or more, not 'many'"

@@ -58,7 +58,7 @@ def test_a_syntax_error_shows_the_line(run):
     )
 
 
-def test_a_file_that_is_not_there_is_told(run):
+def test_a_file_that_is_not_there_is_reported(run):
     done = run("parse", "nowhere")
     assert done.code == 2
     assert done.err == "pytest-zlayer: cannot read nowhere: No such file or directory\n"

@@ -91,7 +91,7 @@ def test_a_dockerfile_can_come_from_standard_input(run, monkeypatch, argv):
         ),
     ],
 )
-def test_mistakes_are_told(run, argv, message):
+def test_mistakes_are_reported(run, argv, message):
     done = run("plan", *argv)
     assert (done.code, done.out) == (2, "")
     assert done.err == f"pytest-zlayer: {message}\n"

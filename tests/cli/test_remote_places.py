@@ -34,7 +34,7 @@ def test_old_entries_are_removed(place: Path, capsys: pytest.CaptureFixture[str]
     assert DirectoryCache(place).keys() == {key(2)}
 
 
-def test_nothing_old_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_old_is_reported(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prune", "--remote", f"dir:{place}", "--max-age", "5000w"]) == 0
     assert capsys.readouterr().out == "there was nothing to remove\n"
 

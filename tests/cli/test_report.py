@@ -33,6 +33,6 @@ def test_what_is_no_report_is_a_usage_error(tmp_path, capsys):
     assert not (tmp_path / "page.html").exists()
 
 
-def test_a_place_that_cannot_be_written_is_told(shards, tmp_path, capsys):
+def test_a_place_that_cannot_be_written_is_reported(shards, tmp_path, capsys):
     assert main(["report", *shards, "-o", str(tmp_path / "nowhere" / "page.html")]) == 2
     assert "cannot write" in capsys.readouterr().err

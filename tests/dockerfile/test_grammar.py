@@ -176,11 +176,11 @@ def test_a_grammar_is_loaded_once() -> None:
     assert load_grammar("dockerfile", **options) is first
 
 
-def test_a_missing_grammar_is_told() -> None:
-    with pytest.raises(ZlayerError) as told:
+def test_a_missing_grammar_is_reported() -> None:
+    with pytest.raises(ZlayerError) as reported:
         grammar_text("nonsense")
-    assert told.value.message.startswith("the grammar nonsense.lark is missing (looked in ")
-    assert told.value.hint == "reinstall pytest-zlayer"
+    assert reported.value.message.startswith("the grammar nonsense.lark is missing (looked in ")
+    assert reported.value.hint == "reinstall pytest-zlayer"
 
 
 def test_importing_the_room_loads_no_lark() -> None:

@@ -44,7 +44,7 @@ class Storage:
         """The process environment with temporary files kept in here too."""
         return {**os.environ, "TMPDIR": str(self.tmpdir)}
 
-    def open(self, **wishes: Any) -> Engine:
+    def open(self, **options: Any) -> Engine:
         """An engine of a new session; the caller closes it."""
         return Engine.open(
             **{
@@ -53,7 +53,7 @@ class Storage:
                 "root": self.root,
                 "runroot": self.runroot,
                 "session": secrets.token_hex(6),
-                **wishes,
+                **options,
             }
         )
 

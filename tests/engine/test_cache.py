@@ -19,7 +19,7 @@ from pytest_zlayer.builder.session.prune import list_store, prune
 from pytest_zlayer.events import Event, StepStarted
 from tests.engine.building import building, make_options, write_files
 from tests.engine.conftest import BUSYBOX, Storage, add_busybox
-from tests.engine.faults.ground import wait_until
+from tests.engine.faults.workspace import wait_until
 
 TEXT = f"""\
 FROM {BUSYBOX} AS base
@@ -353,12 +353,12 @@ def test_history_does_not_tell_what_came_from_the_cache(
         cached = builds.build(text.format(variable, "second"))
         assert builds.executed() == []
         fresh = builds.build(text.format(variable, "second"), no_cache=True, name="fresh")
-        told = []
+        reported = []
         for image in (cached, fresh):
             history = builds.session.engine.inspect_image(image.id).config["history"]
-            told.append([(one["created_by"], "empty_layer" in one) for one in history])
-    assert told[0] == told[1]
-    empty = [made for made, nothing in told[0] if made.startswith("WORKDIR") and nothing]
+            reported.append([(one["created_by"], "empty_layer" in one) for one in history])
+    assert reported[0] == reported[1]
+    empty = [made for made, nothing in reported[0] if made.startswith("WORKDIR") and nothing]
     assert empty == ["WORKDIR /tmp", "WORKDIR /tmp"]
 
 

@@ -115,7 +115,7 @@ def test_build(zlayer_build, zlayer_engine):
     assert project.storage.image_names() == [BUSYBOX]
 
 
-def test_a_failing_step_is_told_in_the_report_of_the_test(project: Project) -> None:
+def test_a_failing_step_is_reported_in_the_report_of_the_test(project: Project) -> None:
     text = f"FROM {BUSYBOX}\nRUN echo out; echo err >&2; \\\n    exit 7\n"
     test = "import pytest\n@pytest.mark.image('bad')\ndef test_it(zlayer_image): pass\n"
     write_files(project.folder, {"bad/Dockerfile": text, "test_it.py": test})
@@ -130,7 +130,7 @@ def test_a_failing_step_is_told_in_the_report_of_the_test(project: Project) -> N
     assert project.storage.image_names() == [BUSYBOX]
 
 
-def test_a_step_that_helps_itself_is_retried_and_told(project: Project) -> None:
+def test_a_step_that_helps_itself_is_retried_and_reported(project: Project) -> None:
     text = f"FROM {BUSYBOX}\nRUN --mount=type=cache,target=/c rm /c/done || {{ >/c/done; exit 5; }}"
     test = f"import pytest\n@pytest.mark.image(text={text!r})\ndef test_it(zlayer_image): pass\n"
     write_files(project.folder, {"test_it.py": test})
@@ -140,7 +140,7 @@ def test_a_step_that_helps_itself_is_retried_and_told(project: Project) -> None:
     assert "1 passed, 1 warning" in output
 
 
-def test_what_is_kept_is_told_with_a_command_that_works(project: Project) -> None:
+def test_what_is_kept_is_reported_with_a_command_that_works(project: Project) -> None:
     test = "import pytest\n@pytest.mark.image('api')\ndef test_it(zlayer_image): pass\n"
     write_files(project.folder, {"test_it.py": test})
     lines = project.pytest("--zlayer-keep").splitlines()

@@ -20,7 +20,7 @@ def received():
 
 @pytest.fixture
 def receiver(received):
-    made = Receiver(lambda *told: received.append(told))
+    made = Receiver(lambda *reported: received.append(reported))
     yield made
     made.close()
 
@@ -76,6 +76,6 @@ def test_a_build_goes_on_when_nobody_listens_any_more(receiver):
     assert sender.send(EVENT) is False
 
 
-def test_nobody_at_the_address_is_told():
+def test_nobody_at_the_address_is_reported():
     with pytest.raises(OSError, match="refused"):
         Sender("zlayer-nobody token", "gw0")

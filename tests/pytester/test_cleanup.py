@@ -1,4 +1,4 @@
-"""The end of a run: what could not be removed is told, without a traceback."""
+"""The end of a run: what could not be removed is reported, without a traceback."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def test_trouble_stands_in_the_summary(project, monkeypatch, args):
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "reported"),
     [
         ("pytest.exit('enough')", "enough"),
         ("raise KeyboardInterrupt", "KeyboardInterrupt"),
         ("raise SystemExit(3)", "SystemExit"),
     ],
 )
-def test_the_session_is_closed_however_the_run_ends(project, body, told):
+def test_the_session_is_closed_however_the_run_ends(project, body, reported):
     project.pytester.makepyfile(TEST.replace("pass", body))
     result = project.run_process()
-    assert told in result.stdout.str()
+    assert reported in result.stdout.str()
     assert project.builds()[-1].startswith("closed")
 
 

@@ -45,7 +45,7 @@ def test_a_missing_buildah_is_looked_for_once(mixed):
     assert mixed.builds() == ["engine asked for", "closed after a failure"]
 
 
-def test_a_mistake_is_told_even_where_tests_would_be_skipped(project):
+def test_a_mistake_is_reported_even_where_tests_would_be_skipped(project):
     project.pytester.makepyfile("""
         import pytest
 

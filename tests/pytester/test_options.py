@@ -192,7 +192,7 @@ def test_native_toml_can_hold_numbers_and_booleans(settings_of, project):
         ),
     ],
 )
-def test_a_wrong_value_is_told_with_the_option(project, flag, message):
+def test_a_wrong_value_is_reported_with_the_option(project, flag, message):
     result = project.run(flag)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert result.errlines[0] == f"ERROR: {flag.partition('=')[0]}: {message}"

@@ -99,7 +99,7 @@ def test_a_run_without_images_leaves_signals_alone(project):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_dies_as_it_is_told(project):
+def test_a_forked_child_dies_as_it_is_reported(project):
     project.pytester.makepyfile("""
         import os
         import signal

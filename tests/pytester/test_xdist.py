@@ -1,4 +1,4 @@
-"""Under pytest-xdist: one session, and everything is told once, by the controller."""
+"""Under pytest-xdist: one session, and everything is reported once, by the controller."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_workers_share_one_session(project):
     assert len({words[-1] for words in built}) == 1
 
 
-def test_mistakes_are_told_once(project):
+def test_mistakes_are_reported_once(project):
     project.pytester.makepyfile(
         test_it="""
         import pytest

@@ -1,4 +1,4 @@
-"""What GitHub Actions and GitLab are told."""
+"""What GitHub Actions and GitLab read."""
 
 from __future__ import annotations
 

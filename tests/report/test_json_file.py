@@ -1,4 +1,4 @@
-"""The JSON file: what is written is read again, the schema describes it, mistakes are told."""
+"""The JSON file: what is written is read again, the schema describes it, mistakes are reported."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def test_the_schema_that_is_shipped_is_that_of_the_model():
 
 
 def test_the_schema_describes_the_file():
-    told = json.loads(to_json(sample().run()))
-    jsonschema.Draft202012Validator(schema()).validate(told)
-    told["builds"][0]["state"] = "nearly"
-    assert not jsonschema.Draft202012Validator(schema()).is_valid(told)
+    reported = json.loads(to_json(sample().run()))
+    jsonschema.Draft202012Validator(schema()).validate(reported)
+    reported["builds"][0]["state"] = "nearly"
+    assert not jsonschema.Draft202012Validator(schema()).is_valid(reported)
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,13 @@ def test_the_schema_describes_the_file():
         ),
     ],
 )
-def test_what_is_no_report_is_told(tmp_path, text, message):
+def test_what_is_no_report_is_reported(tmp_path, text, message):
     file = tmp_path / "report.json"
     file.write_text(text)
     with pytest.raises(UsageError, match=message):
         read_json(file)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path):
+def test_a_file_that_is_not_there_is_reported(tmp_path):
     with pytest.raises(UsageError, match="cannot read"):
         read_json(tmp_path / "nowhere.json")

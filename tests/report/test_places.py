@@ -26,7 +26,7 @@ def test_layers_and_bytes_are_added_up_for_each_place() -> None:
     ]
 
 
-def test_the_same_problem_of_several_processes_is_told_once() -> None:
+def test_the_same_problem_of_several_processes_is_reported_once() -> None:
     used = PlacesUsed()
     problem = CachePlaceProblem(
         build_id="", image="", place="dir:/x", message="it is gone", warning=True

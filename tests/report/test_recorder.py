@@ -9,7 +9,7 @@ from pytest_zlayer.report.recorder import Recorder
 from .runs import GRAPH, START, Script, sample
 
 
-def test_stages_are_told_apart() -> None:
+def test_stages_are_reported_apart() -> None:
     build = sample().run().builds[0]
     states = [(one.name, one.state) for one in build.stages]
     assert states == [
@@ -47,7 +47,7 @@ def test_builds_of_the_same_image_belong_together_the_one_that_worked_first() ->
     }
 
 
-def test_only_tests_that_used_an_image_are_told() -> None:
+def test_only_tests_that_used_an_image_are_reported() -> None:
     recorder = sample()
     recorder.test("test_other.py::test_it", "passed", 1.0)
     assert [one.id for one in recorder.run().tests] == [

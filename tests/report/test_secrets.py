@@ -21,7 +21,7 @@ def test_of_a_file_each_line_is_hidden():
     assert masker.text("}") == "}"
 
 
-def test_events_are_told_without_it():
+def test_events_are_reported_without_it():
     masker = Masker()
     masker.hide(["hunter2"])
     line = events.OutputLine(

@@ -57,12 +57,12 @@ def test_the_header_comes_with_the_first_line(event, line):
     assert lines.lines(event) == [line]
 
 
-def test_waiting_for_the_same_image_is_not_told():
+def test_waiting_for_the_same_image_is_not_shown():
     lines = ProgressLines("short")
     assert lines.lines(events.Waiting(**SHARED, what="api")) == []
 
 
-def test_a_failure_is_told_with_its_header():
+def test_a_failure_is_reported_with_its_header():
     lines = ProgressLines("short", prefix="")
     lines.lines(STARTED)
     failed = events.BuildFailed(**SHARED, message="no", seconds=1.0)

@@ -1,4 +1,4 @@
-"""Waiting, with a service that does as it is told."""
+"""Waiting, with a pretended service."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_a_string_goes_to_the_shell_of_the_image():
     assert make_request(image(**config), "a b", {}).argv == ("/bin/ash", "-c", "a b")
 
 
-def test_a_service_that_is_told_a_port_has_one():
+def test_a_service_that_is_reported_a_port_has_one():
     assert make_request(image(), ["web", "{port}"], {}).port == Port(8080)
     assert make_request(image(), None, {"env": {"PORT": "{port}"}}).port == Port(8080)
     assert make_request(image(), None, {}).port is None
@@ -100,6 +100,6 @@ def test_files_that_a_test_makes_are_not_looked_for_before():
     check_values({"mounts": {"/nowhere": "/x"}, "copy_in": {"/nowhere": "/x"}, "env": None})
 
 
-def test_an_image_without_a_command_has_to_be_told_one():
+def test_an_image_without_a_command_needs_one():
     with pytest.raises(UsageError, match="has neither ENTRYPOINT nor CMD"):
         make_request(image(cmd=None), None, {})

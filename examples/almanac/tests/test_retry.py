@@ -36,7 +36,7 @@ class Answer(BaseHTTPRequestHandler):
             self.wfile.write(PLACES)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: requests are counted, not told."""
+        """Nothing: requests are counted, not shown."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What each flavour of the base image promises."""
+"""What each flavour of the base image has to have."""
 
 from __future__ import annotations
 

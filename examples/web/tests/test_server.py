@@ -21,7 +21,7 @@ def test_the_page_is_served(zlayer_service):
     assert ask(zlayer_service) == "Good morning\n"
 
 
-def test_what_is_missing_is_told_and_logged(zlayer_service):
+def test_what_is_missing_is_reported_and_logged(zlayer_service):
     with pytest.raises(urllib.error.HTTPError) as caught:
         ask(zlayer_service, "/nothing")
     caught.value.close()

@@ -14,7 +14,7 @@ _KINDS = ("user", "mnt")
 
 
 def variables() -> dict[str, str]:
-    """What ``buildah unshare`` told us and every buildah below it has to know."""
+    """What ``buildah unshare`` has passed on and every buildah below it has to know."""
     return {name: value for name, value in os.environ.items() if name.startswith("_CONTAINERS_")}
 
 

@@ -75,7 +75,7 @@ class RelayGuard:
             self.release()
 
     def stopped(self, pid: int, status: int) -> None:
-        """Takes what ``waitpid`` told of a traced process that has stopped."""
+        """Takes what ``waitpid`` reported of a traced process that has stopped."""
         event = status >> 16
         number = os.WSTOPSIG(status)
         if event == _EVENT_EXIT and self._traced is not None and not self._over:

@@ -21,7 +21,7 @@ _PATIENCE = 60.0
 _TRIES = 3
 # podman takes no longer path for the state of a storage.
 LONGEST_PATH = 50
-_LINK_FOLDERS = ("/tmp", "/var/tmp")  # noqa: S108 (links of ours, whose owner is looked at)
+_LINK_FOLDERS = ("/tmp", "/var/tmp")  # noqa: S108 (links that this package makes; their owner is looked at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def _items(output: str) -> list[dict[str, Any]]:
 
 
 def _kill_monitors(prefix: str) -> None:
-    """Kills what watched containers that are gone; each is told the name of its container."""
+    """Kills what watched containers that are gone; the container's name is one of its arguments."""
     mark = os.fsencode(f"\0-n\0{prefix}")
     for pid in all_processes():
         try:

@@ -94,7 +94,7 @@ class Command:
         env: its whole environment.
         cwd: directory to start in, or ``None``.
         descriptors: its standard input, output and error.
-        wrapped: whether ``argv`` is a wrapper that ignores SIGTERM, whose child has to be told.
+        wrapped: whether ``argv`` is a wrapper that ignores SIGTERM; its child gets the signal.
         relayed: whether its output passes through buildah's chroot isolation.
         lasting: whether what it leaves running goes on until the agent ends.
         announced: whether to tell when its process in a container has begun; whatever runs in that
@@ -212,12 +212,12 @@ def _go_on(watch: _Watch, detached: Detached) -> None:
 
 def _step(watch: _Watch) -> None:
     ready = wait_readable([watch.wakeup, *watch.lifelines], watch.pause())
-    told_to_end = False
+    asked_to_end = False
     if watch.wakeup in ready:
-        told_to_end = signal.SIGTERM in take_signals(watch.wakeup)
+        asked_to_end = signal.SIGTERM in take_signals(watch.wakeup)
     if watch.lifeline.fileno() in ready and not _listen(watch):
         watch.lifelines.clear()
-        told_to_end = True
+        asked_to_end = True
     _collect(watch)
     if watch.status is not None:
         return
@@ -225,7 +225,7 @@ def _step(watch: _Watch) -> None:
         watch.guard.look()
     if watch.to_announce:
         _announce(watch)
-    if told_to_end and watch.kill_at is None:
+    if asked_to_end and watch.kill_at is None:
         watch.kill_at = time.monotonic() + GRACE
         if watch.guard is not None:
             watch.guard.release()

@@ -180,7 +180,7 @@ def container_id(commander: Commander, name: str) -> str:
 
 
 def _of_command(commander: Commander, done: Completed, argv: Sequence[str]) -> Completed:
-    """The result of the command itself, told apart from buildah's own failures."""
+    """The result of the command itself, kept apart from buildah's own failures."""
     if done.exit_code == 0:
         return replace(done, argv=tuple(argv))
     code = -done.killed_by_signal if done.killed_by_signal else done.exit_code

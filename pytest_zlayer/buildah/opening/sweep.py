@@ -31,7 +31,7 @@ class Swept:
     """One dead session.
 
     Attributes:
-        journal: the file that told of it.
+        journal: the file that names it.
         problems: what could not be removed, in words; the next sweep tries again.
     """
 

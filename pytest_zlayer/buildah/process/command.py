@@ -107,7 +107,7 @@ class Request:
         wrapped: ``argv`` is ``unshare``, and its child is what can be asked to end.
         relayed: its output passes through buildah's chroot isolation, which needs watching.
         hide_own_lines: leave out what buildah itself adds to the end of a failed RUN.
-        brief: it works on this machine's storage only: an interruption lets it come to its end.
+        brief: it works on this machine's storage only: an interruption lets it finish.
         lasting: what it leaves running goes on until the session ends.
         announced: what it runs in a container is waited for, and whatever else runs there ends with
             it.

@@ -1,4 +1,4 @@
-"""Tar archives that ADD unpacks: told by their content, read member by member."""
+"""Tar archives that ADD unpacks: recognized by their content, read member by member."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources of ADD that lie elsewhere: telling them from paths, what they come down to, why not."""
+"""Sources of ADD that lie elsewhere: telling them from paths, what they give, why they fail."""
 
 from __future__ import annotations
 

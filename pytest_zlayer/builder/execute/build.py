@@ -159,7 +159,7 @@ class Build:
         self.listener(event(build_id=self.build_id, image=self.plan.label, **values))  # type: ignore[arg-type]  # the union is closed by its constructors
 
     def check(self) -> None:
-        """Stop here if the build was told to stop or has taken too long."""
+        """Stop here if the build is to stop or has taken too long."""
         if self.stop.is_set():
             raise Interrupted
         if self.deadline is not None and time.monotonic() > self.deadline:

@@ -276,7 +276,7 @@ class Executor:
     def store_layers(self) -> None:
         """Have the layers of all finished stages in the cache; new ones in the image they are for.
 
-        Whoever wants the image then only names it.
+        A build that needs the image then only names it.
         """
         files = self._stage(self.target).files
         if not self._squashed(self.target):
@@ -351,9 +351,9 @@ class Executor:
         manifest = json.loads((directory / "manifest.json").read_bytes())
         blobs = [directory / one["digest"].partition(":")[2] for one in manifest["layers"]]
         layer = merge_layers(blobs[len(base.layers) :], directory / "merged", self._build.check)
-        told = [replace(entry, empty=True) for entry in chain.history[len(base.history) :]]
-        told[-1] = replace(told[-1], empty=False)
-        return Chain((*base.layers, layer), (*base.history, *told))
+        entries = [replace(entry, empty=True) for entry in chain.history[len(base.history) :]]
+        entries[-1] = replace(entries[-1], empty=False)
+        return Chain((*base.layers, layer), (*base.history, *entries))
 
 
 def _sources_of(steps: tuple[Step, ...]) -> list[int]:

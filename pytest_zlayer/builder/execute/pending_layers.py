@@ -239,7 +239,7 @@ class PendingLayers:
         self._finished = True
 
     def stop_timer(self) -> None:
-        """Leave the pending layers to whoever asks for them."""
+        """Leave the pending layers to the next one that asks for them."""
         with self._guard:
             self._stop_timer()
 
@@ -282,7 +282,7 @@ class PendingLayers:
             if self._finished:
                 self.save(at_once=False)
                 return
-            # What does not succeed now is tried again, and told, when the stage goes on.
+            # What does not succeed now is tried again, and reported, when the stage goes on.
             with contextlib.suppress(EngineError, Interrupted, OSError):
                 self.flush()
 

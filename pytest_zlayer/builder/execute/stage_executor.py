@@ -202,7 +202,7 @@ class StageExecutor:
         )
 
     def _run(self, step: Step, operation: RunOperation) -> tuple[bool, int]:
-        """Run a step, or take it from whoever built it meanwhile: (cached, attempts)."""
+        """Run a step, or take what another process has built meanwhile: (cached, attempts)."""
         build = self._build
         architecture = self.plan.begin.config.architecture or build.platform.architecture
         if not can_execute(architecture):
@@ -338,14 +338,14 @@ class StageExecutor:
         size: int | None = None,
     ) -> None:
         attempts = 0 if cached else attempts
-        told = {**self._fields(step), "cached": cached, "attempts": attempts, "seconds": seconds}
+        fields = {**self._fields(step), "cached": cached, "attempts": attempts, "seconds": seconds}
         self._results.append(
             replace(
                 cached_result(self.plan, step), cached=cached, attempts=attempts, seconds=seconds
             )
         )
         waited = self._waits.seconds if seconds else 0.0
-        self._emit(StepComplete, **told, waited=waited, size=size)
+        self._emit(StepComplete, **fields, waited=waited, size=size)
 
     def _fields(self, step: Step) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""What a step waits for, and for how long: told when it begins and when it is over."""
+"""What a step waits for, and for how long: reported when it begins and when it is over."""
 
 from __future__ import annotations
 

@@ -84,5 +84,5 @@ class WorkingContainer:
         return image
 
     def offer(self, image: str) -> None:
-        """Let whoever reads the files of ``image``, which are these, find them here."""
+        """Let readers of the files of ``image``, which are these, find them here."""
         self._build.views.offer(image, self.name, self.files)

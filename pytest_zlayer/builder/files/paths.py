@@ -53,7 +53,7 @@ def scan(rootfs: Rootfs, path: str) -> list[Found]:
     if isinstance(rootfs, Scannable):
         try:
             return rootfs.scan(path)
-        except OSError as error:  # told with the whole path, which the system call did not see
+        except OSError as error:  # raised with the whole path, which the system call did not see
             raise OSError(error.errno, error.strerror, path) from error
     names = rootfs.listdir(path)
     return [Found(name, rootfs.lstat(join(path, name))) for name in names]

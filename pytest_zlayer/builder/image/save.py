@@ -24,7 +24,7 @@ def save(engine: Engine, image: ImageLike, path: Path, image_format: SaveFormat)
     """Write an image to ``path``, a manifest list with all its images; the path.
 
     A file that is there is replaced. What buildah drops from an image when it changes its format is
-    told in a warning.
+    named in a warning.
 
     Raises:
         UsageError: a manifest list, and a format that holds one image.

@@ -1,4 +1,4 @@
-"""How a failed build is told: the step, its lines, its output, and how to repeat it."""
+"""How a failed build is reported: the step, its lines, its output, and how to repeat it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FailedStep:
         source_lines: these lines.
         stage: label of the stage.
         text: the step on one line.
-        exit_code: status of the command; ``None`` when it did not come to one.
+        exit_code: status of the command; ``None`` when it did not end by itself.
         attempts: how often it was tried.
         tail: last lines of the step's output, at most 40.
         log_path: file with the whole output of the build, or ``None``.
@@ -58,7 +58,7 @@ def machine_trouble(error: OSError, place: str) -> Failure:
 
 
 @contextmanager
-def machine_errors_told(doing: str) -> Iterator[None]:
+def machine_errors_reported(doing: str) -> Iterator[None]:
     """Raise ``MachineError`` for every error of the operating system in a ``with`` block."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""Settings of a building session: what options, environment and ini files come down to."""
+"""Settings of a building session: the values of options, environment and ini files."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class ImageSpec:
 
     Attributes:
         context: directory or tar archive of the build context; ``None``: no context (inline text).
-            Relative paths are resolved by whoever declares (marker: the test file's folder).
+            Relative paths are resolved where it is declared (marker: the test file's folder).
         name: the name that tells several images of one test apart.
         dockerfile: path of the Dockerfile relative to the context (default: ``Dockerfile``, then
             ``Containerfile``).

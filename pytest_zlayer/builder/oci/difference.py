@@ -29,7 +29,7 @@ def difference(
     Args:
         before, after: scans of the upper directory of one container.
         files: the upper directory itself, for the content of changed files.
-        restored: directories in which things of ours were made and removed again, as they were
+        restored: directories in which this package has made and removed files, as they were
             before. One in which nothing else has changed is left out.
     """
     replaced = {
@@ -41,9 +41,9 @@ def difference(
         *_written(before, after, replaced, files),
         *_deleted(before, after, replaced),
     ]
-    told = list(_without_restored(entries, restored))
-    told += _parents(told, after)
-    return tuple(sorted(told, key=lambda one: sort_key(one.path)))
+    changed = list(_without_restored(entries, restored))
+    changed += _parents(changed, after)
+    return tuple(sorted(changed, key=lambda one: sort_key(one.path)))
 
 
 def _parents(entries: Sequence[LayerEntry], after: Mapping[str, Change]) -> Iterator[LayerEntry]:

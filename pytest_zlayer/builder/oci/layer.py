@@ -148,7 +148,7 @@ def _write_entry(output: _HashingFile, entry: LayerEntry, timestamp: int | None)
     if name.startswith(WHITEOUT):
         raise LayerError(
             f"{entry.path}: names that begin with {WHITEOUT!r} cannot be stored in an image layer",
-            hint="such a name tells whoever unpacks the layer to delete a file; rename the file",
+            hint="unpacking the layer deletes the file such a name stands for; rename the file",
         )
     if entry.kind == "whiteout":
         path = join(posixpath.dirname(entry.path), WHITEOUT + name)

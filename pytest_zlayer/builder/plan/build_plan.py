@@ -37,7 +37,7 @@ INLINE_NAME = "<inline Dockerfile>"
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """What building one declaration comes down to.
+    """What is to be done to build one declaration.
 
     Attributes:
         spec: the declaration with the session's defaults filled in.

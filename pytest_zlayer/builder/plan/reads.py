@@ -38,8 +38,8 @@ def copy_reads(operation: CopyOperation, content: str) -> list[Any]:
 def _fields(value: Any, left_out: set[str], source_key: SourceKey) -> list[Any]:
     read = [one for one in fields(value) if one.name not in left_out]
     found = {one.name: getattr(value, one.name) for one in read}
-    told = [one.name for one in read if _says_something(one, found[one.name])]
-    return [[name, _plain(found[name], value, source_key)] for name in sorted(told)]
+    given = [one.name for one in read if _says_something(one, found[one.name])]
+    return [[name, _plain(found[name], value, source_key)] for name in sorted(given)]
 
 
 def _says_something(field: Field[Any], value: Any) -> bool:

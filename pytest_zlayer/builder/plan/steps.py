@@ -48,7 +48,7 @@ class Step:
     Attributes:
         number: position in the stage, from 1 (triggers of the base image come first).
         instruction: what stands in the Dockerfile.
-        operation: what it comes down to.
+        operation: what is to be done for it.
         state: the stage's configuration and variables after it.
         key: key of the layer chain up to and including this step; unchanged by metadata.
         selection: the files a COPY or ADD from a context or URL takes.

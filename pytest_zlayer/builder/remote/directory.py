@@ -73,7 +73,7 @@ class DirectoryCache:
         return sent
 
     def refresh(self, key: str, keys: Sequence[str]) -> None:
-        """Nothing: age is told by when an entry was made."""
+        """Nothing: age counts from when an entry was made."""
 
     def prune(self, max_age: float) -> tuple[int, int]:
         """Remove entries older than this many seconds; how many keys, and how many bytes."""

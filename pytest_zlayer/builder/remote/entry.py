@@ -85,7 +85,7 @@ class Entry:
     def manifest(self) -> bytes:
         """The manifest, as a blob."""
         config = self.config()
-        told = {
+        data = {
             "version": _VERSION,
             "base": list(self.base),
             "keys": dict(self.keys),
@@ -102,7 +102,7 @@ class Entry:
                 ],
                 "annotations": {
                     _CREATED: _timestamp(self.created),
-                    _ANNOTATION: encoded(told).decode(),
+                    _ANNOTATION: encoded(data).decode(),
                 },
             }
         )
@@ -138,12 +138,12 @@ def read_entry(manifest: Mapping[str, Any], config: Mapping[str, Any]) -> Entry:
         EntryError: it is none, or not one that this version understands.
     """
     try:
-        told = json.loads(manifest["annotations"][_ANNOTATION])
-        _check_version(told["version"])
-        layers = _read_layers(manifest["layers"], config["rootfs"]["diff_ids"], told["sizes"])
+        data = json.loads(manifest["annotations"][_ANNOTATION])
+        _check_version(data["version"])
+        layers = _read_layers(manifest["layers"], config["rootfs"]["diff_ids"], data["sizes"])
         entry = Entry(
-            base=tuple(map(str, told["base"])),
-            keys={str(key): int(count) for key, count in told["keys"].items()},
+            base=tuple(map(str, data["base"])),
+            keys={str(key): int(count) for key, count in data["keys"].items()},
             layers=layers,
             history=tuple(_read_history(one) for one in config["history"]),
             created=_seconds(manifest["annotations"][_CREATED]),

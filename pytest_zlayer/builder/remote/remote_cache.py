@@ -105,7 +105,7 @@ class RemoteCache:
             export=self._engine.export,
             scratch=self._scratch / "outgoing",
             all_keys=isinstance(place, DirectoryPlace),
-            told=self._sent,
+            on_sent=self._sent,
         )
 
     def _sent(self, batch: Batch, size: int, seconds: float) -> None:

@@ -69,7 +69,7 @@ class Sender:
             ``buildah push dir:`` does.
         scratch: where layers are compressed, removed at the end.
         all_keys: name each entry by all its keys, where that costs nothing.
-        told: called with each batch that was sent, its bytes and seconds.
+        on_sent: called with each batch that was sent, its bytes and seconds.
     """
 
     def __init__(
@@ -79,13 +79,13 @@ class Sender:
         export: Callable[[str, Path], None],
         scratch: Path,
         all_keys: bool,
-        told: Callable[[Batch, int, float], None],
+        on_sent: Callable[[Batch, int, float], None],
     ) -> None:
         self._use = use
         self._export = export
         self._scratch = scratch
         self._all_keys = all_keys
-        self._told = told
+        self._on_sent = on_sent
         self._layers: dict[str, EntryLayer] = {}
         self._batches: queue.SimpleQueue[tuple[Batch, Path] | None] = queue.SimpleQueue()
         self._numbers = itertools.count(1)
@@ -156,7 +156,7 @@ class Sender:
         self.sent.entries += 1
         self.sent.bytes += sent
         self._use.note_key(batch.top)
-        self._told(batch, sent, time.monotonic() - began)
+        self._on_sent(batch, sent, time.monotonic() - began)
 
     def _send_to(self, place: Place, batch: Batch, tars: Path) -> int:
         blobs = self._scratch / "blobs" / "sha256"

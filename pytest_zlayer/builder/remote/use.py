@@ -27,8 +27,8 @@ class PlaceUse(Generic[P]):
     Args:
         name: as the user wrote it.
         place: the place.
-        warn: told once when it is given up, or an entry is unusable.
-        note: told once when it may only be read.
+        warn: called once when it is given up, or an entry is unusable.
+        note: called once when it may only be read.
         stop: set when the session ends: nothing is waited for any more.
         known: another use of the same place, whose list of keys serves this one too.
     """

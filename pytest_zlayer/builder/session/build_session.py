@@ -20,7 +20,7 @@ from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.builder.image.facts import User
 from pytest_zlayer.builder.image.keep import keep_container, keep_image
 from pytest_zlayer.builder.image.kept import Kept
-from pytest_zlayer.builder.model.errors import BuildError, machine_errors_told
+from pytest_zlayer.builder.model.errors import BuildError, machine_errors_reported
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.plan.build_plan import BuildPlan, make_plan
@@ -82,7 +82,7 @@ def _failed(plan: BuildPlan, build_id: str, error: BaseException, seconds: float
 
 
 def _was_interrupted(error: BaseException) -> bool:
-    """Whether a build ended because it was told to, wherever that met it."""
+    """Whether a build ended because it was to stop, wherever that met it."""
     if isinstance(error, EngineError):
         return error.failure.kind == "interrupted"
     return isinstance(error, Interrupted)
@@ -158,7 +158,7 @@ class BuildSession:
         return ManifestLists(self._resources)
 
     def plan(self, spec: ImageSpec) -> BuildPlan:
-        """What building ``spec`` comes down to; no engine is needed.
+        """What is to be done to build ``spec``; no engine is needed.
 
         Raises:
             UsageError: the declaration cannot mean anything.
@@ -284,7 +284,7 @@ class BuildSession:
             self._stop.set()
             self._resources.close()
             return
-        with machine_errors_told("removing what this run has made"):
+        with machine_errors_reported("removing what this run has made"):
             try:
                 services = self._resources.store.close_users()
                 self._keep(failed)
@@ -373,12 +373,12 @@ class BuildSession:
     def _build(self, plan: BuildPlan) -> Image:
         self._hooks.before_build(plan.spec)
         build_id = self._build_id()
-        with machine_errors_told(f"building {plan.label}"):
+        with machine_errors_reported(f"building {plan.label}"):
             self._resources.scratch.exists()  # opens the engine before anything is announced
         started = time.monotonic()
         self._tell(self._started(plan, build_id))
         try:
-            with machine_errors_told(f"building {plan.label}"):
+            with machine_errors_reported(f"building {plan.label}"):
                 image = self._make(plan, build_id)
         except BaseException as error:
             self._tell(_failed(plan, build_id, error, time.monotonic() - started))

@@ -106,7 +106,7 @@ class Builds:
 
         Args:
             plan, graph: what to build.
-            build_id: told with each event.
+            build_id: in each event.
             stays: it outlives the session.
 
         Raises:
@@ -394,7 +394,7 @@ class Builds:
 
 
 def _shown(tags: Sequence[str], given: Sequence[str]) -> str:
-    """What an image goes by: a tag of the user's, or the first name of ours."""
+    """What an image goes by: a tag of the user's, or the first name that was made for it."""
     return tags[0] if tags else f"{given[0]}:latest" if given else ""
 
 

@@ -29,13 +29,13 @@ def open_engine(options: BuildOptions, session_id: str) -> Engine:
 
 
 def begin_opening(options: BuildOptions, session_id: str) -> Future[Engine]:
-    """Opens the engine in the background; whoever takes the result closes it."""
+    """Opens the engine in the background; the one who takes the result closes it."""
     coming: Future[Engine] = Future()
 
     def work() -> None:
         try:
             coming.set_result(open_engine(options, session_id))
-        except BaseException as error:  # noqa: BLE001 (told to who asks)
+        except BaseException as error:  # noqa: BLE001 (raised where the result is taken)
             coming.set_exception(error)
 
     Thread(target=work, name="zlayer-opening", daemon=True).start()

@@ -14,7 +14,7 @@ _LOOKING = 0.1  # seconds
 
 
 class Prebuild:
-    """Threads that build one declaration after the other until they are told to stop.
+    """Threads that build one declaration after the other until they are to stop.
 
     Args:
         threads: how many build side by side.

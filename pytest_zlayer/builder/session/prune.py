@@ -1,4 +1,4 @@
-"""What of ours is in a store, and removing it: the ``ps`` and ``prune`` verbs."""
+"""What this package has in a store, and removing it: the ``ps`` and ``prune`` verbs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ItemKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class StoreItem:
-    """One thing of ours in the store.
+    """One thing that this package has in the store.
 
     Attributes:
         kind: what it is; session things belong to a session that lives, or died uncleanly. A dead
@@ -55,7 +55,7 @@ class StoreItem:
 
 
 def list_store(options: BuildOptions) -> list[StoreItem]:
-    """Everything of ours in the store, cached layers last."""
+    """Everything that this package has in the store, cached layers last."""
     with _opened(options) as resources:
         return list(_items(resources))
 
@@ -68,7 +68,7 @@ def prune(
     kept: bool = False,
     everything: bool = False,
 ) -> list[StoreItem]:
-    """Remove things of ours; what dead sessions left goes in any case.
+    """Remove what was listed; what dead sessions left goes in any case.
 
     Args:
         options: settings (storage, limits of the cache).

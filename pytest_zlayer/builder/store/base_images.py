@@ -61,8 +61,8 @@ class BaseImage:
 def base_from_record(record: ImageRecord) -> BaseImage:
     """The base image that an image of the store makes."""
     config, chain = read_config(record.config), read_chain(record.manifest, record.config)
-    told = sum(not entry.get("empty_layer") for entry in record.config.get("history") or ())
-    return BaseImage(record.id, config, chain, whole=told == len(chain.layers))
+    recorded = sum(not entry.get("empty_layer") for entry in record.config.get("history") or ())
+    return BaseImage(record.id, config, chain, whole=recorded == len(chain.layers))
 
 
 def candidates(reference: Reference, registry: str | None) -> Iterator[str]:

@@ -93,9 +93,9 @@ def _items(
     seen: Counter[str] = Counter()
     for name, line, check in tests:
         seen[name] += 1
-        told = name if seen[name] == 1 else f"{name}-{seen[name]}"
+        label = name if seen[name] == 1 else f"{name}-{seen[name]}"
         for image in images:
-            shown = f"{told}[{image}]" if len(images) > 1 else told
+            shown = f"{label}[{image}]" if len(images) > 1 else label
             item: Any = StructureTest.from_parent(parent, name=shown)
             item.line, item.image, item.check = line, image, check
             yield item

@@ -25,15 +25,15 @@ def stage_graph(stages: Sequence[Stage], title: str) -> str:
     ]
     width = max(x for x, _ in places.values()) + _WIDTH + _EDGE
     height = max(y for _, y in places.values()) + _HEIGHT + _EDGE
-    told = "; ".join(_told(stage, stages) for stage in stages)
+    summary = "; ".join(_described(stage, stages) for stage in stages)
     return element(
         "svg",
         element("title", escaped(title)),
-        element("desc", escaped(told)),
+        element("desc", escaped(summary)),
         *lines,
         *boxes,
         role="img",
-        aria_label=f"{title}: {told}",
+        aria_label=f"{title}: {summary}",
         class_="graph",
         width=width,
         height=height,
@@ -85,7 +85,7 @@ def _state(stage: Stage) -> str:
     return f"{SIGNS.get(stage.state, '')} {word}{spent}"
 
 
-def _told(stage: Stage, stages: Sequence[Stage]) -> str:
+def _described(stage: Stage, stages: Sequence[Stage]) -> str:
     names = {one.index: one.name for one in stages}
     needs = ", ".join(names[need] for need in stage.needs if need in names)
     return f"{stage.name} {_state(stage)}" + (f", uses {needs}" if needs else "")

@@ -155,8 +155,8 @@ class PodmanContainer:
         port = self._port_inside()
         env: dict[str, str] = {}
         for name, value in request.env.items():
-            words += self._variable(name, request.told(value, port), env)
-        argv = [request.told(word, port) for word in request.argv]
+            words += self._variable(name, request.with_port(value, port), env)
+        argv = [request.with_port(word, port) for word in request.argv]
         words += ["--entrypoint", json.dumps(argv[:1]), image.native_id, *argv[1:]]
         return words, env
 

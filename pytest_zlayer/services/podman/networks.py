@@ -22,7 +22,7 @@ class PodmanNetworks:
     podman itself would give a new network a subnet and an interface that nobody has at that moment;
     podmans on other storages choose the same before either is set up. Names are found by
     ``/etc/hosts`` and fixed addresses: the name server that podman starts is one for the whole
-    machine, and would end with whoever has started it.
+    machine, and would end with the process that has started it.
     """
 
     def __init__(self, podman: Podman) -> None:

@@ -93,7 +93,7 @@ def _find_out(podman: Podman) -> Verdict:
     except (EngineError, ValueError, KeyError, TypeError) as error:
         return Verdict(why_not=str(error))
     program = exit_zero(platform.machine())
-    if program is None:  # nothing of ours runs here, and no image is at hand
+    if program is None:  # this package starts nothing here, and no image is at hand
         return Verdict(version)
     why_not = _try(podman, program, "--network", "none")
     if why_not:

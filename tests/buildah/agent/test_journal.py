@@ -1,4 +1,4 @@
-"""Journals: alive as long as somebody holds the lock, whoever that is."""
+"""Journals: alive as long as somebody holds the lock, whichever process that is."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_no_process_is_started_while_all_sessions_live(
         journal.remove()
 
 
-def test_what_is_no_journal_is_told(storage: StorageInfo) -> None:
+def test_what_is_no_journal_is_reported(storage: StorageInfo) -> None:
     os.mkfifo(storage.sessions / "aaa-main-00000000.json")
     (storage.sessions / "bbb-main-00000000.json").symlink_to("/etc/passwd")
     (storage.sessions / "ccc").mkdir()
@@ -82,7 +82,7 @@ def dead_session(storage: StorageInfo, base: Path, name: str) -> Path:
     return directory
 
 
-def test_bad_journals_are_left_and_told_and_the_others_are_swept(
+def test_bad_journals_are_left_and_reported_and_the_others_are_swept(
     storage: StorageInfo, tmp_path: Path
 ) -> None:
     base = tmp_path / "tmp"

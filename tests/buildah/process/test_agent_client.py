@@ -173,7 +173,7 @@ def test_agent_that_is_killed_again_and_again(adopted: AgentClient, tmp_path: Pa
     assert os.listdir(tmp_path) == ["root"]
 
 
-def test_agent_that_was_told_to_end_is_not_replaced(adopted: AgentClient, tmp_path: Path) -> None:
+def test_agent_that_was_asked_to_end_is_not_replaced(adopted: AgentClient, tmp_path: Path) -> None:
     os.kill(adopted.pid, signal.SIGTERM)
     while (tmp_path / "journal.json").exists():
         time.sleep(0.01)

@@ -64,16 +64,16 @@ def test_another_process_waits_and_gets_its_turn(tmp_path: Path) -> None:
 
 
 def test_threads_of_this_process_are_no_others(tmp_path: Path) -> None:
-    locks, told = KeyLocks(tmp_path), threading.Event()
+    locks, reported = KeyLocks(tmp_path), threading.Event()
 
     def want() -> None:
-        with locks.hold("key", told.set, nothing):
+        with locks.hold("key", reported.set, nothing):
             pass
 
     thread = threading.Thread(target=want)
     with locks.hold("key", nothing, nothing):
         thread.start()
-        told.wait()
+        reported.wait()
         assert not locks.others_wait()
     thread.join()
 

@@ -1,4 +1,4 @@
-"""ADD unpacks local archives: told by content, into the destination and never out of it."""
+"""ADD unpacks local archives: recognized by content, into the destination and never out of it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def put(context: Path, data: bytes, name: str = "a.bin") -> str:
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress])
-def test_archive_is_told_by_its_content(context: Path, compress: Callable[[bytes], bytes]) -> None:
+def test_archive_is_reported_by_its_content(
+    context: Path, compress: Callable[[bytes], bytes]
+) -> None:
     name = put(context, compress(PLAIN), "no-suffix")
     assert paths(lay(add(name, "/x"), context, EMPTY)) == ["/x/", "/x/d/", "/x/d/x"]
 

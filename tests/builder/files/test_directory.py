@@ -76,7 +76,7 @@ def test_context_given_by_a_link(tmp_path: Path) -> None:
     assert files(lay(copy(".", "/"), tmp_path / "way", EMPTY)) == {"/a": "A"}
 
 
-def test_sockets_are_told_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sockets_are_reported_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("door")

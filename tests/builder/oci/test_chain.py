@@ -99,5 +99,5 @@ def test_the_lowest_layers_end_with_the_history_of_the_last(count: int, length: 
     assert Chain((A, B), history).lowest(count) == Chain((A, B)[:count], history[:length])
 
 
-def test_times_are_told_in_utc_to_the_microsecond() -> None:
+def test_times_are_reported_in_utc_to_the_microsecond() -> None:
     assert timestamp_text(1_700_000_000.25) == "2023-11-14T22:13:20.250000Z"

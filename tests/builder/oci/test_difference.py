@@ -1,4 +1,4 @@
-"""What two looks at the upper directory of a container come down to as a layer."""
+"""What two looks at the upper directory of a container give as a layer."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_change_time_alone_tells_a_change() -> None:
     assert layer([change("/f")], [change("/f", ctime_ns=6)]) == [("file", "/f")]
 
 
-def test_directory_is_told_by_its_time_not_by_that_of_its_inode() -> None:
+def test_directory_is_reported_by_its_time_not_by_that_of_its_inode() -> None:
     assert layer([folder("/d")], [folder("/d", ctime_ns=6, size=9)]) == []
     assert layer([folder("/d")], [folder("/d", mtime_ns=6)]) == [("directory", "/d")]
 
@@ -105,7 +105,7 @@ def test_directory_that_hides_what_lies_below_is_written_whole() -> None:
     assert layer(after, after) == []
 
 
-def test_in_a_hiding_directory_of_an_earlier_run_deletions_are_told() -> None:
+def test_in_a_hiding_directory_of_an_earlier_run_deletions_are_reported() -> None:
     before = [folder("/d", opaque=True), change("/d/f")]
     assert layer(before, [folder("/d", opaque=True)]) == [
         ("directory", "/d"),
@@ -130,7 +130,7 @@ def test_parents_come_first_whatever_their_names() -> None:
     assert [path for _, path in found] == ["/a", "/a/x", "/a-b", "/a.b"]
 
 
-def test_directories_on_the_way_are_told_though_they_have_not_changed() -> None:
+def test_directories_on_the_way_are_reported_though_they_have_not_changed() -> None:
     before = [folder("/d"), replace(folder("/d/e"), mode=stat.S_IFDIR | 0o700, uid=7)]
     found = entries(before, [*before, change("/d/e/f")])
     assert [one.path for one in found] == ["/d", "/d/e", "/d/e/f"]

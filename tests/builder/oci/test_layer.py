@@ -58,7 +58,7 @@ def test_timestamp_is_the_latest_time_there_is(tmp_path: Path) -> None:
     assert [found.mtime for found in members(entries, tmp_path, timestamp=5)] == [5, 3]
 
 
-def test_every_kind_is_told(tmp_path: Path) -> None:
+def test_every_kind_is_reported(tmp_path: Path) -> None:
     found = members(
         [
             LayerEntry("/blk", "block", 0o660, device=(8, 1)),
@@ -104,7 +104,7 @@ def test_whiteout_names_are_refused(tmp_path: Path) -> None:
         write_layer([file("/a/.wh.b")], tmp_path)
     assert str(caught.value) == (
         "/a/.wh.b: names that begin with '.wh.' cannot be stored in an image layer\n"
-        "hint: such a name tells whoever unpacks the layer to delete a file; rename the file"
+        "hint: unpacking the layer deletes the file such a name stands for; rename the file"
     )
 
 

@@ -66,7 +66,7 @@ def test_names_of_one_file_share_its_inode() -> None:
     assert tree.inodes() == {"/a": (1, 2), "/b": (1, 2), "/c": (2, 1)}
 
 
-def test_what_is_put_there_is_told_whole() -> None:
+def test_what_is_put_there_is_reported_whole() -> None:
     node = LayerEntry("/n", "character", 0o640, 3, 4, 5 * SECOND, device=(1, 7))
     tree = LayeredRootfs(EmptyRootfs(), [[node, file("/f", "four")]])
     found = tree.lstat("/n")
@@ -82,7 +82,7 @@ def test_a_link_is_as_long_as_what_it_names() -> None:
     assert (tree.lstat("/l").size, tree.lstat("/l").target) == (7, "gr\u00f6\u00dfe")
 
 
-def test_a_name_that_is_not_there_is_told() -> None:
+def test_a_name_that_is_not_there_is_reported() -> None:
     tree = LayeredRootfs(EmptyRootfs(), [[file("/f")]])
     with pytest.raises(FileNotFoundError) as caught:
         tree.lstat("/gone")

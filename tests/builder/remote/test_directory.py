@@ -1,4 +1,4 @@
-"""A directory as a cache place: entries come back, several processes write, damage is told."""
+"""A directory as a cache place: entries come back, several processes write, damage is reported."""
 
 from __future__ import annotations
 
@@ -189,7 +189,9 @@ def test_a_place_below_a_file_cannot_be_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(AS_ROOT, reason="root may write everywhere")
-def test_a_place_that_may_only_be_read_is_told_apart(place: DirectoryCache, tmp_path: Path) -> None:
+def test_a_place_that_may_only_be_read_is_reported_apart(
+    place: DirectoryCache, tmp_path: Path
+) -> None:
     entry, blobs = made(tmp_path, "a")
     place.send(entry, blobs, [key(1)], nothing)
     place.path.chmod(0o555)

@@ -36,8 +36,8 @@ def again(entry: Entry, *, manifest: dict[str, Any] | None = None) -> Entry:
 
 def annotated(**changes: Any) -> dict[str, Any]:
     found = json.loads(ENTRY.manifest())["annotations"]
-    told = {**json.loads(found["io.github.pytest-zlayer.entry"]), **changes}
-    return {"annotations": {**found, "io.github.pytest-zlayer.entry": json.dumps(told)}}
+    reported = {**json.loads(found["io.github.pytest-zlayer.entry"]), **changes}
+    return {"annotations": {**found, "io.github.pytest-zlayer.entry": json.dumps(reported)}}
 
 
 def test_an_entry_comes_back_from_its_blobs() -> None:

@@ -1,4 +1,4 @@
-"""Transfers: what is tried again, how it is told, and how long it may take."""
+"""Transfers: what is tried again, how it is reported, and how long it may take."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DENIED = EngineError(Failure("permanent", "access is denied", "log in"))
 
 
 class Scripted:
-    """An action that fails as told, then answers ``done``; it remembers its time limits."""
+    """An action that fails as given, then answers ``done``; it remembers its time limits."""
 
     def __init__(self, *errors: Exception) -> None:
         self._errors = list(errors)
@@ -61,7 +61,7 @@ def test_what_may_pass_is_tried_again(transfers: Callable[..., Transfers]) -> No
     assert len(action.limits) == 3
 
 
-def test_each_further_attempt_is_told(
+def test_each_further_attempt_is_reported(
     transfers: Callable[..., Transfers], events: list[Event]
 ) -> None:
     pull(transfers(), Scripted(CUT))
@@ -96,7 +96,7 @@ def test_attempts_are_used_up(transfers: Callable[..., Transfers]) -> None:
     assert caught.value.failure.kind == "transient"
 
 
-def test_a_transfer_without_end_is_told_with_its_limit(
+def test_a_transfer_without_end_is_reported_with_its_limit(
     transfers: Callable[..., Transfers],
 ) -> None:
     action = Scripted(EngineTimeout(Failure("timeout", "buildah did not end")))

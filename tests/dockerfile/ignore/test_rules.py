@@ -154,7 +154,7 @@ class TestLines:
         with pytest.raises(ValueError, match=r"^syntax error in pattern$"):
             rules(line)
 
-    def test_exceptions_are_told(self) -> None:
+    def test_exceptions_are_reported(self) -> None:
         assert rules("a", "!b").has_exceptions
         assert not rules("a").has_exceptions
 

@@ -521,7 +521,7 @@ def test_a_file_is_checked_up_to_the_instruction_that_is_wrong():
     assert broken("FROM a as b", "RUNN x", "MAINTAINER me") == ["FromAsCasing 1"]
 
 
-def test_all_errors_are_told_even_if_the_search_ends_at_the_first():
+def test_all_errors_are_reported_even_if_the_search_ends_at_the_first():
     outcome = examine_text("FROM a\nFOO x\nMAINTAINER\nBAR y\n", filename="f")
     assert outcome.findings == ()
     assert outcome.error is not None

@@ -78,7 +78,7 @@ class TestTypes:
     def test_bind_is_the_default_and_read_only(self) -> None:
         assert mount("target=/x") == BindMount("/x", source="/", readonly=True)
 
-    def test_bind_takes_files_from_where_it_is_told(self) -> None:
+    def test_bind_takes_files_from_its_source(self) -> None:
         found = build_mount(
             fields("type=bind,from=s,source=a/../../b,target=/x,rw"),
             workdir="/",
@@ -186,7 +186,7 @@ class TestExpansion:
         ("", "failed to parse csv mounts: EOF"),
     ],
 )
-def test_mistakes_are_told_as_buildkit_tells_them(raw: str, message: str) -> None:
+def test_mistakes_are_reported_as_buildkit_tells_them(raw: str, message: str) -> None:
     assert refusal(raw) == message
 
 

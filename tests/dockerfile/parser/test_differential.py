@@ -8,7 +8,7 @@ form, here-documents and lines, or no answer at all because of a parse error.
 - ``dockerfile``: BuildKit's Go parser of some years ago.
 - ``e2b-dockerfile-utils``: a Python port of BuildKit's parser.
 
-What is excused is named and told why; nothing else is.
+What is excused is named with the reason; nothing else is.
 """
 
 from __future__ import annotations

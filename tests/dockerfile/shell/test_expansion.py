@@ -181,7 +181,7 @@ def test_defaults_and_alternatives(form: str, unset: str, empty: str, given: str
         ("${e:?no}", "e: no"),
     ],
 )
-def test_required_variables_are_told(word: str, reason: str) -> None:
+def test_required_variables_are_reported(word: str, reason: str) -> None:
     assert refusal(word) == reason
 
 
@@ -296,7 +296,7 @@ def test_malformed_substitutions_are_refused(word: str, reason: str) -> None:
     assert refusal(word) == reason
 
 
-def test_the_first_error_from_the_left_is_told() -> None:
+def test_the_first_error_from_the_left_is_reported() -> None:
     assert refusal("${unset:?first}${") == "unset: first"
 
 
@@ -409,7 +409,7 @@ def test_any_text_expands_or_raises_the_error_of_the_room(word: str, escape: str
         expand_heredoc(word, env)
 
 
-# What the other port does otherwise: an end of text is told by other words there.
+# What the other port does otherwise: it reports an end of text in other words.
 OTHER_WORDS = {
     "unsupported modifier (\ufffd) in substitution": "syntax error: missing '}'",
     "invalid escape '\\\ufffd'": "invalid escape '\\'",

@@ -40,6 +40,6 @@ def test_what_names_no_device_is_refused(raw: str, message: str) -> None:
     assert str(caught.value) == message
 
 
-def test_a_broken_list_is_told() -> None:
+def test_a_broken_list_is_reported() -> None:
     with pytest.raises(ValueError, match=r"^failed to parse csv devices: "):
         check_device('a,"b')

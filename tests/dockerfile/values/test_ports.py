@@ -33,7 +33,7 @@ def test_a_word_becomes_one_key_per_port(text: str, keys: tuple[str, ...]) -> No
     assert parse_port_spec(text).keys == keys
 
 
-def test_what_is_discarded_is_told_for_build_checks() -> None:
+def test_what_is_discarded_is_reported_for_build_checks() -> None:
     assert parse_port_spec("127.0.0.1:81:80/TCP") == PortSpec(
         keys=("80/tcp",), protocol="TCP", ip="127.0.0.1", host="81"
     )

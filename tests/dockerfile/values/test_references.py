@@ -34,7 +34,7 @@ def test_missing_parts_are_filled_in(text: str, full: str, familiar: str) -> Non
     assert (str(reference), reference.familiar) == (full, familiar)
 
 
-def test_parts_are_told_apart() -> None:
+def test_parts_are_reported_apart() -> None:
     reference = parse_reference(f"quay.io:443/a/b:1.0@{SHA}")
     assert reference.domain == "quay.io:443"
     assert reference.path == "a/b"

@@ -1,4 +1,4 @@
-"""Names that promise a secret."""
+"""Names that look like those of secrets."""
 
 from __future__ import annotations
 

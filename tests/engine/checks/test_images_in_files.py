@@ -67,12 +67,12 @@ def test_what_is_no_image_is_refused(storage: Storage, busybox: str, tmp_path: P
     with tarfile.open(tmp_path / "other.tar", "w") as tar:
         tar.add(tmp_path / "text", "text")
     with building(storage) as builds:
-        for reference, told in (
+        for reference, reported in (
             ("text", "cannot be read as an archive of an image"),
             ("other.tar", "is no archive of an image"),
             ("none", "there is no "),
         ):
-            with pytest.raises(UsageError, match=told):
+            with pytest.raises(UsageError, match=reported):
                 builds.session.build(ImageSpec(ref=f"oci-archive:{tmp_path}/{reference}"))
         with pytest.raises((UsageError, DockerfileError), match="there is no "):
             builds.build("FROM base", build_contexts={"base": f"oci:{tmp_path}/none"})

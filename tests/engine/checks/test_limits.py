@@ -25,7 +25,7 @@ def test_limits_reach_run_steps(storage: Storage, busybox: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argument", "value", "told"),
+    ("argument", "value", "reported"),
     [
         ("shm_size", "much", "shm_size must be a size such as 64m or 1g, not 'much'"),
         ("memory", "-1", "memory must be a size"),
@@ -33,7 +33,7 @@ def test_limits_reach_run_steps(storage: Storage, busybox: str) -> None:
         ("add_hosts", ("db",), "add_hosts: expected NAME:ADDRESS, not 'db'"),
     ],
 )
-def test_what_cannot_be_a_limit_is_refused(argument: str, value: object, told: str) -> None:
+def test_what_cannot_be_a_limit_is_refused(argument: str, value: object, reported: str) -> None:
     with pytest.raises(UsageError) as caught:
         ImageSpec(text="FROM scratch", **{argument: value})
-    assert told in str(caught.value)
+    assert reported in str(caught.value)

@@ -172,5 +172,5 @@ def test_the_command_line_writes_files_instead_of_an_image(
     project.run("pytest_zlayer", "build", ".", "-o", "type=tar,dest=out.tar", "--progress=quiet")
     assert tarfile.is_tarfile(project.folder / "out.tar")
     assert own_storage.image_names() == [BUSYBOX]
-    told = project.run("pytest_zlayer", "build", ".", "-o", "type=oci,dest=x", code=2)
-    assert "--output: expected DIR, FILE.tar or type=local|tar,dest=PATH" in told
+    reported = project.run("pytest_zlayer", "build", ".", "-o", "type=oci,dest=x", code=2)
+    assert "--output: expected DIR, FILE.tar or type=local|tar,dest=PATH" in reported

@@ -11,7 +11,7 @@ from filelock import FileLock
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from .case import Case
-from .workbench import Workbench, wishes
+from .workbench import Workbench, build_options
 
 # Seconds; a daemon that panicked is started again at once.
 _PATIENCE = 30
@@ -49,7 +49,7 @@ class BuildKit:
         file = context / case.place if case.place else place / "Dockerfile"
         words = ["--network=host", "--progress=plain", "--provenance=false", f"--file={file}"]
         words += [f"--output=type=docker,dest={archive}"]
-        words += wishes(case, place)
+        words += build_options(case, place)
         self._docker("buildx", "build", *words, str(context))
         identifier = self._storage.buildah("pull", "--quiet", f"docker-archive:{archive}")
         archive.unlink()

@@ -160,7 +160,7 @@ class Workbench:
             "build", "--layers", "--format", "docker", "--isolation", ISOLATION, "--pull-never",
             "--quiet", "--iidfile", str(place / "id"), "--file", str(file),
         ]  # fmt: skip
-        words += wishes(case, place)
+        words += build_options(case, place)
         try:
             self.storage.buildah(*words, str(place / "context"))
         except subprocess.CalledProcessError as error:
@@ -207,7 +207,7 @@ class Workbench:
         return self.engine.import_layout(directory, f"localhost/files:{self._count}")
 
 
-def wishes(case: Case, place: Path) -> list[str]:
+def build_options(case: Case, place: Path) -> list[str]:
     """What a case asks for, in the words of the command lines of both references."""
     words = [f"--build-arg={name}={value}" for name, value in case.args.items()]
     words += [f"--secret=id={name},src={place}/secret-{name}" for name in case.secrets]

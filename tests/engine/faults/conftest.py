@@ -11,7 +11,7 @@ import pytest
 
 from tests.engine.building import building
 from tests.engine.conftest import Storage, add_busybox, make_storage
-from tests.engine.faults.ground import BUILT, Ground
+from tests.engine.faults.workspace import BUILT, Workspace
 
 
 @pytest.fixture(scope="session")
@@ -42,10 +42,10 @@ def copy_storage(template: Storage, directory: Path) -> Storage:
 
 
 @pytest.fixture
-def ground(template: Storage, tmp_path: Path) -> Iterator[Ground]:
+def workspace(template: Storage, tmp_path: Path) -> Iterator[Workspace]:
     """A storage to break things in; afterwards everything must be as it was before."""
     storage = copy_storage(template, tmp_path / "storage")
-    made = Ground(storage, tmp_path)
+    made = Workspace(storage, tmp_path)
     try:
         yield made
         assert made.difference() == {}

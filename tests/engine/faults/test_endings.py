@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.engine.faults.ground import BUILT, Ground, cgroups_of
+from tests.engine.faults.workspace import BUILT, Workspace, cgroups_of
 
 USING = f"""
 import os, sys
@@ -55,10 +55,10 @@ def using(fixture: str = "pass", test: str = "pass", teardown: str = "pass") -> 
     ],
 )
 def test_end_of_a_run_that_uses_a_container(
-    ground: Ground, module: str, args: tuple[str, ...], code: int
+    workspace: Workspace, module: str, args: tuple[str, ...], code: int
 ) -> None:
-    ground.project(test_it=module)
-    output = ground.pytest(*args, code=code)
+    workspace.project(test_it=module)
+    output = workspace.pytest(*args, code=code)
     assert "pytest_zlayer/" not in output.partition("short test summary")[0] or code < 0
 
 
@@ -76,49 +76,49 @@ def test_end_of_a_run_that_uses_a_container(
     ids=["ctrl-c", "ctrl-c-twice", "term", "hangup", "kill", "kill-chroot"],
 )
 def test_signal_to_all_in_the_terminal_during_a_run(
-    ground: Ground, numbers: list[signal.Signals], isolation: str, code: int | None
+    workspace: Workspace, numbers: list[signal.Signals], isolation: str, code: int | None
 ) -> None:
-    daemon = f"setsid sh -c 'trap \"\" TERM HUP INT; {ground.nap}' &"
-    run = ground.start_sleeping(f"--zlayer-isolation={isolation}", before=daemon)
-    groups = [path for pid in run.wait_inside(ground.nap, 2) for path in cgroups_of(pid)]
+    daemon = f"setsid sh -c 'trap \"\" TERM HUP INT; {workspace.nap}' &"
+    run = workspace.start_sleeping(f"--zlayer-isolation={isolation}", before=daemon)
+    groups = [path for pid in run.wait_inside(workspace.nap, 2) for path in cgroups_of(pid)]
     for number in numbers:
         os.killpg(run.process.pid, number)
     status = run.wait()
     assert status == code if code is not None else status != 0, run.output()
-    assert ground.difference() == {}
+    assert workspace.difference() == {}
     assert [path for path in groups if path.exists()] == []
 
 
-def test_second_sigterm_is_not_waited_for(ground: Ground) -> None:
-    run = ground.start_sleeping(before="trap '' TERM;")
+def test_second_sigterm_is_not_waited_for(workspace: Workspace) -> None:
+    run = workspace.start_sleeping(before="trap '' TERM;")
     run.process.send_signal(signal.SIGTERM)
     run.process.send_signal(signal.SIGTERM)
     assert run.wait() in (128 + signal.SIGTERM, -signal.SIGTERM)
 
 
-def test_kill_while_a_test_uses_a_container(ground: Ground) -> None:
-    module = using(test=f"container.run('{ground.nap}')")
-    ground.project(test_it=module)
-    run = ground.start()
-    run.wait_inside(ground.nap)
+def test_kill_while_a_test_uses_a_container(workspace: Workspace) -> None:
+    module = using(test=f"container.run('{workspace.nap}')")
+    workspace.project(test_it=module)
+    run = workspace.start()
+    run.wait_inside(workspace.nap)
     run.process.kill()
     run.end(-signal.SIGKILL)
 
 
-def test_forked_child_that_lives_on_keeps_nothing(ground: Ground) -> None:
-    ground.project(test_it=using(test="os.fork() or os.execlp('sleep', 'sleep', '3')"))
-    run = ground.start()
+def test_forked_child_that_lives_on_keeps_nothing(workspace: Workspace) -> None:
+    workspace.project(test_it=using(test="os.fork() or os.execlp('sleep', 'sleep', '3')"))
+    run = workspace.start()
     run.wait()
-    assert ground.difference() == {}
+    assert workspace.difference() == {}
 
 
-def test_two_runs_do_not_touch_each_other(ground: Ground) -> None:
-    one = ground.start_sleeping()
-    other = ground.start()  # waits for the same layer
+def test_two_runs_do_not_touch_each_other(workspace: Workspace) -> None:
+    one = workspace.start_sleeping()
+    other = workspace.start()  # waits for the same layer
     one.process.kill()
     one.wait()
-    ground.sweep()
-    other.wait_inside(ground.nap)
-    assert len(ground.storage.leftovers()["journals"]) == 1
+    workspace.sweep()
+    other.wait_inside(workspace.nap)
+    assert len(workspace.storage.leftovers()["journals"]) == 1
     other.process.send_signal(signal.SIGINT)
     other.end(2)

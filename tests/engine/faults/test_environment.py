@@ -16,7 +16,7 @@ from pytest_zlayer.errors import ZlayerError
 from tests.engine.building import building
 from tests.engine.conftest import BUSYBOX, Storage
 from tests.engine.faults.conftest import copy_storage
-from tests.engine.faults.ground import BUILT, Ground
+from tests.engine.faults.workspace import BUILT, Workspace
 
 
 def report(output: str) -> str:
@@ -40,22 +40,22 @@ def mounted(directory: Path, options: str) -> Iterator[Path]:
 
 
 @pytest.fixture
-def small_disk(template: Storage, tmp_path: Path) -> Iterator[Ground]:
+def small_disk(template: Storage, tmp_path: Path) -> Iterator[Workspace]:
     """A storage on a disk of 60 MB; everything must be as before when it has space again."""
     with mounted(tmp_path / "disk", "size=60m") as disk:
         storage = copy_storage(template, disk / "storage")
-        ground = Ground(storage, tmp_path)
+        workspace = Workspace(storage, tmp_path)
         try:
-            yield ground
-            ground.sweep()
-            assert ground.difference() == {}
+            yield workspace
+            workspace.sweep()
+            assert workspace.difference() == {}
         finally:
-            ground.close()
+            workspace.close()
             storage.remove()
 
 
 @pytest.mark.parametrize("isolation", ["auto", "chroot"])
-def test_disk_of_the_storage_is_full(small_disk: Ground, isolation: str) -> None:
+def test_disk_of_the_storage_is_full(small_disk: Workspace, isolation: str) -> None:
     storage = small_disk.storage
     small_disk.project(test_it=small_disk.building("RUN head -c 80000000 /dev/zero > /big; true"))
     said = report(small_disk.pytest(f"--zlayer-isolation={isolation}", code=1))
@@ -64,20 +64,20 @@ def test_disk_of_the_storage_is_full(small_disk: Ground, isolation: str) -> None
     assert "\nhint: free some space there\n" in said
 
 
-def test_temporary_directory_is_full(ground: Ground) -> None:
+def test_temporary_directory_is_full(workspace: Workspace) -> None:
     step = "RUN head -c 40000000 /dev/urandom > /big"
-    ground.project(test_it=ground.building(step))
-    with mounted(ground.storage.tmpdir, "size=20m"):
-        said = report(ground.pytest(code=1))
-    assert f"the disk is full: no space left in {ground.storage.tmpdir}" in said
+    workspace.project(test_it=workspace.building(step))
+    with mounted(workspace.storage.tmpdir, "size=20m"):
+        said = report(workspace.pytest(code=1))
+    assert f"the disk is full: no space left in {workspace.storage.tmpdir}" in said
     assert "\nhint: free some space there\n" in said
 
 
-def test_composed_layer_finds_the_temporary_directory_full(ground: Ground) -> None:
-    ground.project(test_it=ground.building("COPY big /big", context="."))
-    (ground.folder / "project" / "big").write_bytes(os.urandom(30_000_000))
-    with mounted(ground.storage.tmpdir, "size=20m"):
-        said = report(ground.pytest(code=1))
+def test_composed_layer_finds_the_temporary_directory_full(workspace: Workspace) -> None:
+    workspace.project(test_it=workspace.building("COPY big /big", context="."))
+    (workspace.folder / "project" / "big").write_bytes(os.urandom(30_000_000))
+    with mounted(workspace.storage.tmpdir, "size=20m"):
+        said = report(workspace.pytest(code=1))
     assert (
         "failed at <inline Dockerfile>:2 (stage stage-0): the disk is full: no space left in "
         in (said)
@@ -89,114 +89,114 @@ def test_directory_of_runtime_state_is_full(template: Storage, tmp_path: Path) -
     storage = copy_storage(template, tmp_path / "storage")
     shutil.rmtree(storage.runroot)
     with mounted(storage.runroot, "size=256k"):
-        ground = Ground(storage, tmp_path)
-        ground.project(test_it=ground.building("RUN true"))
+        workspace = Workspace(storage, tmp_path)
+        workspace.project(test_it=workspace.building("RUN true"))
         with contextlib.suppress(OSError), (storage.runroot / "fill").open("wb") as fill:
             while True:
                 fill.write(bytes(4096))
                 fill.flush()
-        said = report(ground.pytest(code=1))
+        said = report(workspace.pytest(code=1))
         assert f"the disk is full: no space left in {storage.runroot}" in said
         (storage.runroot / "fill").unlink()
-        ground.sweep()
-        assert ground.difference() == {}
-    ground.close()
+        workspace.sweep()
+        assert workspace.difference() == {}
+    workspace.close()
     storage.remove()
 
 
 def test_no_file_can_be_made_any_more(template: Storage, tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "size=60m,nr_inodes=1500") as disk:
         storage = copy_storage(template, disk / "storage")
-        ground = Ground(storage, tmp_path)
+        workspace = Workspace(storage, tmp_path)
         many = "RUN i=0; while [ $i -lt 3000 ]; do i=$((i+1)); : > /tmp/$i; done; true"
-        ground.project(test_it=ground.building(many))
-        said = report(ground.pytest(code=1))
+        workspace.project(test_it=workspace.building(many))
+        said = report(workspace.pytest(code=1))
         assert "hint: the disk is full: no space left in " in said
-        ground.sweep()
-        assert ground.difference() == {}
-        ground.close()
+        workspace.sweep()
+        assert workspace.difference() == {}
+        workspace.close()
         storage.remove()
 
 
 @pytest.mark.parametrize("place", ["root", "runroot"])
-def test_storage_is_read_only(ground: Ground, place: str) -> None:
-    directory = getattr(ground.storage, place)
-    ground.project(test_it=ground.building("RUN true"))
+def test_storage_is_read_only(workspace: Workspace, place: str) -> None:
+    directory = getattr(workspace.storage, place)
+    workspace.project(test_it=workspace.building("RUN true"))
     subprocess.run(["mount", "--bind", str(directory), str(directory)], check=True)
     try:
         subprocess.run(["mount", "-o", "remount,ro,bind", str(directory)], check=True)
-        said = report(ground.pytest(code=1))
+        said = report(workspace.pytest(code=1))
     finally:
         subprocess.run(["umount", "--lazy", str(directory)], check=True)
     assert "the container storage is read-only: " in said
     assert "\nhint: choose another with --zlayer-root and --zlayer-runroot\n" in said
 
 
-def test_temporary_directory_is_not_there(ground: Ground) -> None:
-    ground.project(test_it=ground.building("RUN true"))
-    said = report(ground.pytest(code=1, TMPDIR="/no/such"))
+def test_temporary_directory_is_not_there(workspace: Workspace) -> None:
+    workspace.project(test_it=workspace.building("RUN true"))
+    said = report(workspace.pytest(code=1, TMPDIR="/no/such"))
     assert "nothing can be written to the temporary directory /no/such\n" in said
     assert "hint: set TMPDIR to a directory that is there\n" in said
 
 
 @pytest.mark.parametrize("variable", ["CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF"])
-def test_configuration_file_is_broken(ground: Ground, variable: str) -> None:
-    ground.project(test_it=ground.building("RUN true"))
-    broken = ground.folder / "broken.conf"
+def test_configuration_file_is_broken(workspace: Workspace, variable: str) -> None:
+    workspace.project(test_it=workspace.building("RUN true"))
+    broken = workspace.folder / "broken.conf"
     broken.write_text("[engine\n", encoding="ascii")
-    said = report(ground.pytest(code=1, **{variable: str(broken)}))
+    said = report(workspace.pytest(code=1, **{variable: str(broken)}))
     assert "a configuration file in /etc/containers or ~/.config/containers cannot be read" in said
 
 
-def test_build_needs_no_signature_policy(ground: Ground) -> None:
+def test_build_needs_no_signature_policy(workspace: Workspace) -> None:
     """What is built from what is there is not asked for; a pull is."""
-    empty = ground.folder / "empty"
+    empty = workspace.folder / "empty"
     empty.write_bytes(b"")
     # In a mount namespace of its own: other tests run beside this one, and need the file.
     hide = f"mount --bind {empty} /etc/containers/policy.json"
-    ground.prefix = ("unshare", "--mount", "sh", "-c", f'{hide} && exec "$@"', "sh")
+    workspace.prefix = ("unshare", "--mount", "sh", "-c", f'{hide} && exec "$@"', "sh")
 
-    ground.project(test_it=ground.building("RUN true", "COPY test_it.py /", context="."))
-    ground.pytest()
-    ground.project(test_it=ground.building("RUN true", base="127.0.0.1:9/x"))
-    said = report(ground.pytest(code=1))
+    workspace.project(test_it=workspace.building("RUN true", "COPY test_it.py /", context="."))
+    workspace.pytest()
+    workspace.project(test_it=workspace.building("RUN true", base="127.0.0.1:9/x"))
+    said = report(workspace.pytest(code=1))
 
     assert "the signature policy of containers is missing or broken" in said
     assert "hint: restore /etc/containers/policy.json" in said
 
 
-def test_runtime_is_missing(ground: Ground) -> None:
-    ground.project(test_it=ground.building("RUN true"))
-    path = ground.folder / "bin"
+def test_runtime_is_missing(workspace: Workspace) -> None:
+    workspace.project(test_it=workspace.building("RUN true"))
+    path = workspace.folder / "bin"
     path.mkdir()
     for name in ("buildah", "unshare", "sh"):
         found = shutil.which(name)
         assert found is not None
         (path / name).symlink_to(found)
-    said = report(ground.pytest("--zlayer-isolation=oci", code=1, PATH=str(path)))
+    said = report(workspace.pytest("--zlayer-isolation=oci", code=1, PATH=str(path)))
     assert "RUN does not work with isolation oci on this machine:\n" in said
     assert "  no OCI runtime (crun, runc) is installed\n" in said
     assert "hint: leave --zlayer-isolation at auto\n" in said
-    ground.pytest(PATH=str(path))  # left to itself it finds chroot
+    workspace.pytest(PATH=str(path))  # left to itself it finds chroot
 
 
-def test_runtime_is_broken(ground: Ground) -> None:
-    ground.project(test_it=ground.building("RUN true"))
-    path = ground.folder / "bin"
+def test_runtime_is_broken(workspace: Workspace) -> None:
+    workspace.project(test_it=workspace.building("RUN true"))
+    path = workspace.folder / "bin"
     path.mkdir()
     for name in ("crun", "runc"):
         (path / name).write_text("#!/bin/sh\necho out of order >&2\nexit 1\n", encoding="ascii")
         (path / name).chmod(0o755)
     path_variable = f"{path}:{os.environ['PATH']}"
-    said = report(ground.pytest("--zlayer-isolation=oci", code=1, PATH=path_variable))
+    said = report(workspace.pytest("--zlayer-isolation=oci", code=1, PATH=path_variable))
     assert "RUN does not work with isolation oci on this machine:\n" in said
     assert "out of order" in said
 
 
-def test_buildah_vanishes_during_the_session(ground: Ground) -> None:
-    binary = ground.folder / "buildah"
-    binary.symlink_to(str(shutil.which(ground.storage.binary)))
-    ground.project(
+def test_buildah_vanishes_during_the_session(workspace: Workspace) -> None:
+    binary = workspace.folder / "buildah"
+    binary.symlink_to(str(shutil.which(workspace.storage.binary)))
+    workspace.project(
         test_it=f"""
 import os, pytest
 
@@ -208,25 +208,25 @@ def test_other(zlayer_build):
     zlayer_build(text="FROM {BUSYBOX}\\nRUN echo\\n")
 """
     )
-    output = ground.pytest(code=1, ZLAYER_BUILDAH=str(binary))
+    output = workspace.pytest(code=1, ZLAYER_BUILDAH=str(binary))
     assert f"{binary} cannot be started: No such file or directory\n" in output
     assert "2 failed" in output
-    ground.sweep()
+    workspace.sweep()
 
 
-def test_buildah_is_too_old(ground: Ground) -> None:
-    binary = ground.folder / "buildah"
+def test_buildah_is_too_old(workspace: Workspace) -> None:
+    binary = workspace.folder / "buildah"
     text = '#!/bin/sh\ncase "$*" in *--version) echo "buildah version 1.19.6";; *) exit 1;; esac\n'
     binary.write_text(text, encoding="ascii")
     binary.chmod(0o755)
-    ground.project(test_it=ground.building("RUN true"))
-    said = report(ground.pytest(code=1, ZLAYER_BUILDAH=str(binary)))
+    workspace.project(test_it=workspace.building("RUN true"))
+    said = report(workspace.pytest(code=1, ZLAYER_BUILDAH=str(binary)))
     assert "buildah 1.19.6 is too old: 1.28 or newer is needed\nhint: upgrade buildah\n" in said
 
 
-def test_buildah_is_missing(ground: Ground) -> None:
-    ground.project(test_it=ground.building("RUN true"))
-    said = report(ground.pytest(code=1, ZLAYER_BUILDAH="", PATH=str(ground.folder)))
+def test_buildah_is_missing(workspace: Workspace) -> None:
+    workspace.project(test_it=workspace.building("RUN true"))
+    said = report(workspace.pytest(code=1, ZLAYER_BUILDAH="", PATH=str(workspace.folder)))
     assert "buildah is not installed\nhint: install it with" in said
 
 
@@ -243,26 +243,26 @@ def cut(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["directory", "diff"])
-def test_base_image_is_damaged(ground: Ground, damage: str) -> None:
-    layer = layer_of(ground.storage, BUSYBOX)
+def test_base_image_is_damaged(workspace: Workspace, damage: str) -> None:
+    layer = layer_of(workspace.storage, BUSYBOX)
     lost = {"directory": layer, "diff": layer / "diff"}[damage]
-    kept = ground.folder / "kept"
+    kept = workspace.folder / "kept"
     shutil.move(lost, kept)
-    ground.project(test_it=ground.building("RUN echo new"))
-    said = report(ground.pytest(code=1))
+    workspace.project(test_it=workspace.building("RUN echo new"))
+    said = report(workspace.pytest(code=1))
     shutil.move(kept, lost)
     assert "a layer in the container storage is damaged: " in said
     hint = "remove the image that uses it, or the whole storage, and build again"
     assert f"hint: {hint}\n" in said
-    ground.sweep()
+    workspace.sweep()
 
 
 LAYER = ("directory", "diff")
 
 
 @pytest.mark.parametrize("damage", [*LAYER, "manifest", "config"])
-def test_damaged_cached_layer_is_dropped_and_rebuilt(ground: Ground, damage: str) -> None:
-    storage = ground.storage
+def test_damaged_cached_layer_is_dropped_and_rebuilt(workspace: Workspace, damage: str) -> None:
+    storage = workspace.storage
     images = json.loads((storage.root / "overlay-images" / "images.json").read_bytes())
     [base] = [one["layer"] for one in images if BUSYBOX in (one.get("names") or ())]
     for one in images:
@@ -297,24 +297,24 @@ def test_damaged_cached_layer_is_dropped_and_rebuilt(ground: Ground, damage: str
     ids=["layers-empty", "layers-cut", "images-cut", "containers-cut"],
 )
 def test_records_of_the_storage_are_damaged(
-    ground: Ground, file: str, content: bytes | None
+    workspace: Workspace, file: str, content: bytes | None
 ) -> None:
-    path = ground.storage.root / file
+    path = workspace.storage.root / file
     whole = path.read_bytes() if path.exists() else b"[]"
     path.write_bytes(whole[: len(whole) // 2] if content is None else content)
-    ground.project(test_it=ground.building("RUN echo new"))
-    run = ground.start("--zlayer-pull=never")
+    workspace.project(test_it=workspace.building("RUN echo new"))
+    run = workspace.start("--zlayer-pull=never")
     code = run.wait()
     output = run.output()
     path.write_bytes(whole)
     assert "Traceback" not in output
     assert code == 0 or "hint: " in output, output
-    ground.sweep()
+    workspace.sweep()
 
 
-def test_file_of_a_cached_layer_was_changed(ground: Ground) -> None:
-    """Nobody may do that, and nobody could see it in time; what is wrong is not told as right."""
-    for path in (ground.storage.root / "overlay").glob("*/diff/built"):
+def test_file_of_a_cached_layer_was_changed(workspace: Workspace) -> None:
+    """Nobody may do that, and nobody could see it in time; nothing wrong is reported as right."""
+    for path in (workspace.storage.root / "overlay").glob("*/diff/built"):
         path.unlink()
-    with building(ground.storage) as builds, pytest.raises((ZlayerError, FileNotFoundError)):
+    with building(workspace.storage) as builds, pytest.raises((ZlayerError, FileNotFoundError)):
         builds.build(BUILT).path("/built").read_text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.engine.faults.ground import BUILT, Ground
+from tests.engine.faults.workspace import BUILT, Workspace
 
 # What pytest-forked does: each test with its fixtures runs in a child, which ends at once.
 FORKING = """
@@ -72,14 +72,14 @@ def test_fork(image_of, request):
 """
 
 
-def test_each_test_in_a_child_of_its_own(ground: Ground) -> None:
-    ground.project(conftest=FORKING, test_it=IMAGES)
-    output = ground.pytest("-s")
+def test_each_test_in_a_child_of_its_own(workspace: Workspace) -> None:
+    workspace.project(conftest=FORKING, test_it=IMAGES)
+    output = workspace.pytest("-s")
     assert "test_first 0\n" in output
     assert "test_second 0\n" in output
 
 
-def test_children_wait_for_no_thread_of_their_parent(ground: Ground) -> None:
+def test_children_wait_for_no_thread_of_their_parent(workspace: Workspace) -> None:
     mark = f"pytestmark = pytest.mark.image(text={BUILT!r})\n"
-    ground.project(test_it=CHILDREN + mark, test_more=IMAGES)
-    ground.pytest()
+    workspace.project(test_it=CHILDREN + mark, test_more=IMAGES)
+    workspace.pytest()

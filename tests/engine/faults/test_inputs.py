@@ -10,7 +10,7 @@ import pytest
 from pytest_zlayer.errors import ZlayerError
 from tests.engine.building import building, write_files
 from tests.engine.conftest import BUSYBOX
-from tests.engine.faults.ground import Ground
+from tests.engine.faults.workspace import Workspace
 
 UGLY = [
     "*", "?", "[x]", "a*b", "a[b", "\\", "a\\b", "-x", "--help", " ", "a b", "$HOME", "`id`", "'",
@@ -18,10 +18,12 @@ UGLY = [
 ]  # fmt: skip
 
 
-def test_ugly_names_are_copied_as_they_are_and_nothing_else(ground: Ground, tmp_path: Path) -> None:
+def test_ugly_names_are_copied_as_they_are_and_nothing_else(
+    workspace: Workspace, tmp_path: Path
+) -> None:
     context = write_files(tmp_path / "context", {f"ugly/{name}": f"of {name!r}" for name in UGLY})
     write_files(context, {"x": "wrong", "ugly/x": "wrong", "ugly/ab": "wrong", "ugly/aab": "no"})
-    with building(ground.storage) as builds:
+    with building(workspace.storage) as builds:
         image = builds.build(f"FROM {BUSYBOX}\nCOPY ugly /ugly\n", context)
         found = {path.name: path.read_text() for path in image.path("/ugly").iterdir()}
     wrong = {"x": "wrong", "ab": "wrong", "aab": "no"}
@@ -33,11 +35,11 @@ REFERENCES = ["-x", "--help", "''", "dir:/p", "oci:/p", "../x", "UPPER", "x:-t",
 
 @pytest.mark.parametrize("reference", REFERENCES)
 def test_what_is_no_image_name_is_refused(
-    ground: Ground, reference: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    workspace: Workspace, reference: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     before = sorted(os.listdir(tmp_path))
-    with building(ground.storage) as builds:
+    with building(workspace.storage) as builds:
         with pytest.raises(ZlayerError):
             builds.build(f"FROM {reference}\n")
         with pytest.raises(ZlayerError):
@@ -45,21 +47,21 @@ def test_what_is_no_image_name_is_refused(
     assert sorted(os.listdir(tmp_path)) == before
 
 
-def test_special_files_of_a_context(ground: Ground, tmp_path: Path) -> None:
+def test_special_files_of_a_context(workspace: Workspace, tmp_path: Path) -> None:
     context = write_files(tmp_path / "context", {"dir/setuid": "x"})
     (context / "dir" / "setuid").chmod(0o6755)
     os.mkfifo(context / "dir" / "fifo")
-    with building(ground.storage) as builds:
+    with building(workspace.storage) as builds:
         image = builds.build(f"FROM {BUSYBOX}\nCOPY dir /dir\n", context)
         assert image.path("/dir/setuid").stat().mode & 0o7777 == 0o6755
         assert image.path("/dir/fifo").stat().kind == "fifo"
 
 
-def test_more_layers_than_the_storage_can_mount(ground: Ground) -> None:
+def test_more_layers_than_the_storage_can_mount(workspace: Workspace) -> None:
     steps = "".join(f"WORKDIR /d{number}\n" for number in range(127))
     text = f"FROM {BUSYBOX}\n{steps}RUN true\nRUN touch /end\n"
     with (
-        building(ground.storage, cache="session") as builds,
+        building(workspace.storage, cache="session") as builds,
         pytest.raises(ZlayerError) as caught,
     ):
         builds.build(text).run(["true"])

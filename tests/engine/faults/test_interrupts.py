@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.engine.conftest import BUSYBOX
-from tests.engine.faults.ground import Ground
+from tests.engine.faults.workspace import Workspace
 
 DECLARED = """
 import pytest
@@ -73,11 +73,11 @@ def text(*steps: str) -> str:
 @pytest.mark.parametrize("often", [1, 2])
 @pytest.mark.parametrize("module", [DECLARED, CALLED], ids=["declared", "called"])
 def test_ctrl_c_during_a_run_that_the_main_thread_waits_for(
-    ground: Ground, module: str, often: int
+    workspace: Workspace, module: str, often: int
 ) -> None:
-    ground.project(test_it=module.format(text=text(f"RUN {ground.nap}")))
-    run = ground.start("--zlayer-prebuild=off")
-    run.wait_inside(ground.nap)
+    workspace.project(test_it=module.format(text=text(f"RUN {workspace.nap}")))
+    run = workspace.start("--zlayer-prebuild=off")
+    run.wait_inside(workspace.nap)
     for _ in range(often):
         run.process.send_signal(signal.SIGINT)
     status = run.wait()
@@ -88,11 +88,11 @@ def test_ctrl_c_during_a_run_that_the_main_thread_waits_for(
     ("number", "often"), [(signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGTERM, 1)]
 )
 def test_signal_to_the_program_during_a_run(
-    ground: Ground, number: signal.Signals, often: int
+    workspace: Workspace, number: signal.Signals, often: int
 ) -> None:
-    ground.write(Dockerfile=text(f"RUN {ground.nap}"))
-    run = ground.start_program("pytest_zlayer", "build", ".")
-    run.wait_inside(ground.nap)
+    workspace.write(Dockerfile=text(f"RUN {workspace.nap}"))
+    run = workspace.start_program("pytest_zlayer", "build", ".")
+    run.wait_inside(workspace.nap)
     for _ in range(often):
         run.process.send_signal(number)
     status = run.wait()
@@ -100,9 +100,9 @@ def test_signal_to_the_program_during_a_run(
 
 
 @pytest.mark.parametrize("base", ["Exception", "BaseException"])
-def test_time_limit_of_a_test_ends_its_build_and_no_other(ground: Ground, base: str) -> None:
+def test_time_limit_of_a_test_ends_its_build_and_no_other(workspace: Workspace, base: str) -> None:
     module = LIMITED.format(
-        base=base, text=text(f"RUN {ground.nap}"), other=text("RUN echo x > /x")
+        base=base, text=text(f"RUN {workspace.nap}"), other=text("RUN echo x > /x")
     )
-    ground.project(test_it=module)
-    ground.pytest("--zlayer-prebuild=off")
+    workspace.project(test_it=module)
+    workspace.pytest("--zlayer-prebuild=off")

@@ -6,13 +6,13 @@ import json
 import os
 
 from tests.engine.conftest import BUSYBOX
-from tests.engine.faults.ground import Ground
+from tests.engine.faults.workspace import Workspace
 
 
-def test_planted_journals_are_told_by_ps_and_keep_nobody(ground: Ground) -> None:
-    sessions = ground.storage.root / "zlayer" / "sessions"
+def test_planted_journals_are_reported_by_ps_and_keep_nobody(workspace: Workspace) -> None:
+    sessions = workspace.storage.root / "zlayer" / "sessions"
     sessions.mkdir(exist_ok=True)
-    precious = ground.folder / "zlayer-precious"
+    precious = workspace.folder / "zlayer-precious"
     precious.mkdir()
     os.mkfifo(sessions / "aaa-main-00000000.json")
     planted = {
@@ -31,9 +31,9 @@ def test_planted_journals_are_told_by_ps_and_keep_nobody(ground: Ground) -> None
         (sessions / name).chmod(0o600)
     # And one session that is really dead, of which only the container is left.
     (sessions / "zzz-main-00000000.json").touch(0o600)
-    ground.storage.buildah("from", "--name", "zl-zzz-main-1-000000-", BUSYBOX)
-    ground.write(Dockerfile="")
-    output = ground.start_program("pytest_zlayer", "ps").end(0)
+    workspace.storage.buildah("from", "--name", "zl-zzz-main-1-000000-", BUSYBOX)
+    workspace.write(Dockerfile="")
+    output = workspace.start_program("pytest_zlayer", "ps").end(0)
     reasons = {
         "aaa": "it is no file of this user",
         "bbb": "its first line is no object",
@@ -44,7 +44,7 @@ def test_planted_journals_are_told_by_ps_and_keep_nobody(ground: Ground) -> None
         assert f"dead session  {path}\n" in output
         assert f"{path}: it is not trusted: {reason}\n" in output
     assert precious.is_dir()
-    assert ground.storage.container_names() == []
+    assert workspace.storage.container_names() == []
     assert sorted(os.listdir(sessions)) == ["aaa-main-00000000.json", *planted]
     for name in os.listdir(sessions):
         (sessions / name).unlink()

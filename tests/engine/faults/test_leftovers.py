@@ -11,55 +11,57 @@ from pytest_zlayer.builder.cache.layer_cache import REPOSITORY
 from pytest_zlayer.builder.session.prune import prune
 from tests.engine.building import building, make_options
 from tests.engine.conftest import BUSYBOX
-from tests.engine.faults.ground import BUILT, Ground, our_files, send, wait_until
+from tests.engine.faults.workspace import BUILT, Workspace, our_files, send, wait_until
 
 
-def killed(ground: Ground, *args: str) -> None:
+def killed(workspace: Workspace, *args: str) -> None:
     """A run that is killed in its second RUN, once the layer of the first is in the store."""
-    ground.project(
+    workspace.project(
         test_it="import pytest\n"
         f"one = 'FROM {BUSYBOX}\\nRUN echo first > /first\\n'\n"
         "@pytest.mark.image(text=one, name='a')\n"
-        f"@pytest.mark.image(text=one + 'RUN {ground.nap}', name='b')\n"
+        f"@pytest.mark.image(text=one + 'RUN {workspace.nap}', name='b')\n"
         "def test_it(zlayer_images):\n    pass\n"
     )
-    before = cached(ground)
-    run = ground.start(*args)
-    run.wait_inside(ground.nap)
-    wait_until(lambda: cached(ground) > before, "the first layer")
+    before = cached(workspace)
+    run = workspace.start(*args)
+    run.wait_inside(workspace.nap)
+    wait_until(lambda: cached(workspace) > before, "the first layer")
     send(signal.SIGKILL, [*run.agents(), run.process.pid])
     run.wait()
-    ground.storage.sweep()
+    workspace.storage.sweep()
 
 
-def cached(ground: Ground) -> set[str]:
-    return {name for name in ground.storage.image_names() if name.startswith(REPOSITORY)}
+def cached(workspace: Workspace) -> set[str]:
+    return {name for name in workspace.storage.image_names() if name.startswith(REPOSITORY)}
 
 
-def test_layers_that_were_to_go_with_a_killed_session_go_with_the_next(ground: Ground) -> None:
-    before = cached(ground)
-    killed(ground, "--zlayer-cache=session")
-    assert cached(ground) > before
-    with building(ground.storage) as builds:
+def test_layers_that_were_to_go_with_a_killed_session_go_with_the_next(
+    workspace: Workspace,
+) -> None:
+    before = cached(workspace)
+    killed(workspace, "--zlayer-cache=session")
+    assert cached(workspace) > before
+    with building(workspace.storage) as builds:
         builds.build(BUILT)
-    assert cached(ground) == before
+    assert cached(workspace) == before
 
 
-def test_sessions_note_no_layers_that_stay(ground: Ground) -> None:
-    killed(ground)
-    assert [one for one in our_files(ground.storage) if "added-" in one] == []
-    ground.sweep()
+def test_sessions_note_no_layers_that_stay(workspace: Workspace) -> None:
+    killed(workspace)
+    assert [one for one in our_files(workspace.storage) if "added-" in one] == []
+    workspace.sweep()
 
 
-def test_nothing_at_all_is_left_after_prune_all(ground: Ground) -> None:
-    killed(ground)
+def test_nothing_at_all_is_left_after_prune_all(workspace: Workspace) -> None:
+    killed(workspace)
     text = f"FROM {BUSYBOX}\nRUN --mount=type=cache,target=/c touch /c/f\n"
-    with building(ground.storage) as builds:
+    with building(workspace.storage) as builds:
         builds.build(text)
-    prune(make_options(ground.storage), everything=True)
-    left = {*our_files(ground.storage), *cached(ground)}
+    prune(make_options(workspace.storage), everything=True)
+    left = {*our_files(workspace.storage), *cached(workspace)}
     assert left == {"answers.json", "manifests.lock", "names.lock", "pulls.lock"}
-    with building(ground.storage) as builds:  # what was there before
+    with building(workspace.storage) as builds:  # what was there before
         builds.build(BUILT)
 
 
@@ -72,10 +74,10 @@ def test_nothing_at_all_is_left_after_prune_all(ground: Ground) -> None:
         "sessions/0123456789ab-main-01234567.json.4000000.new",
     ],
 )  # fmt: skip
-def test_file_that_nobody_needs_goes(ground: Ground, name: str) -> None:
-    path = ground.storage.root / "zlayer" / name
+def test_file_that_nobody_needs_goes(workspace: Workspace, name: str) -> None:
+    path = workspace.storage.root / "zlayer" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     os.utime(path, (0, 0))
-    ground.sweep()
+    workspace.sweep()
     assert not path.exists()

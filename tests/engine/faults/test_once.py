@@ -14,7 +14,7 @@ from pytest_zlayer.buildah.errors import EngineTimeout
 from pytest_zlayer.builder.model.spec import ImageSpec
 from tests.engine.building import building
 from tests.engine.conftest import BUSYBOX
-from tests.engine.faults.ground import Ground, descends_from, processes, stopped, wait_until
+from tests.engine.faults.workspace import Workspace, descends_from, processes, stopped, wait_until
 
 # Each RUN that is executed adds a line to a file that outlives it.
 COUNTED = """\
@@ -30,14 +30,14 @@ TEXT = COUNTED.format(base=BUSYBOX)
 SHOW = f"FROM {BUSYBOX}\nRUN --mount=type=cache,target=/c,id=counted sort /c/runs > /runs\n"
 
 
-def executed(ground: Ground) -> list[str]:
+def executed(workspace: Workspace) -> list[str]:
     """The RUN steps that have been executed so far."""
-    with building(ground.storage, cache="session", no_cache=True) as builds:
+    with building(workspace.storage, cache="session", no_cache=True) as builds:
         return builds.build(SHOW).path("/runs").read_text().split()
 
 
-def test_eight_processes_want_one_image(ground: Ground) -> None:
-    ground.project(
+def test_eight_processes_want_one_image(workspace: Workspace) -> None:
+    workspace.project(
         test_it=f"""
 import pytest
 
@@ -46,56 +46,59 @@ def test_it(zlayer_image):
     assert zlayer_image.path("/third").read_text() == "1\\n2\\n"
 """
     )
-    runs = [ground.start() for _ in range(8)]
+    runs = [workspace.start() for _ in range(8)]
     outputs = [run.end(0) for run in runs]
-    assert executed(ground) == ["first", "second", "third"]
+    assert executed(workspace) == ["first", "second", "third"]
     assert [one for one in outputs if "1 passed" not in one] == []
     assert [one for one in outputs if "waiting" in one]
 
 
-def test_eight_threads_want_images_that_share_stages(ground: Ground) -> None:
-    with building(ground.storage) as builds, ThreadPoolExecutor(8) as pool:
+def test_eight_threads_want_images_that_share_stages(workspace: Workspace) -> None:
+    with building(workspace.storage) as builds, ThreadPoolExecutor(8) as pool:
         made = list(
             pool.map(lambda number: builds.build(TEXT, labels={"n": str(number % 4)}), range(8))
         )
         assert len({image.id for image in made}) == 4
-    assert executed(ground) == ["first", "second", "third"]
+    assert executed(workspace) == ["first", "second", "third"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
 def test_killed_builder_hands_over_to_one_that_waits(
-    ground: Ground, number: signal.Signals
+    workspace: Workspace, number: signal.Signals
 ) -> None:
     count = "--mount=type=cache,target=/c,id=counted echo run >> /c/runs"
-    wait = f"test -e /c/second || {{ >/c/second; {ground.nap}; }}; echo whole > /whole"
+    wait = f"test -e /c/second || {{ >/c/second; {workspace.nap}; }}; echo whole > /whole"
     text = [f"RUN {count}; {wait}"]
-    ground.project(test_it=ground.building(*text))
-    runs = [ground.start("--zlayer-progress=plain") for _ in range(3)]
-    wait_until(lambda: processes(ground.nap, "/busybox"), "the RUN")
+    workspace.project(test_it=workspace.building(*text))
+    runs = [workspace.start("--zlayer-progress=plain") for _ in range(3)]
+    wait_until(lambda: processes(workspace.nap, "/busybox"), "the RUN")
     wait_until(lambda: sum("waiting for" in run.output() for run in runs) == 2, "two that wait")
-    inside = processes(ground.nap, "/busybox")[0]
+    inside = processes(workspace.nap, "/busybox")[0]
     [builder] = [run for run in runs if descends_from(inside, run.process.pid)]
     builder.process.send_signal(number)
     builder.wait()
     for run in runs:
         if run is not builder:
             assert "1 passed" in run.end(0)
-    assert executed(ground) == ["run", "run"]
+    assert executed(workspace) == ["run", "run"]
 
 
 @pytest.mark.parametrize("hurry", [False, True], ids=["wait", "hurry"])
 def test_session_that_ends_finishes_what_another_process_waits_for(
-    ground: Ground, hurry: bool
+    workspace: Workspace, hurry: bool
 ) -> None:
     count = "--mount=type=cache,target=/c,id=counted echo run >> /c/runs"
     step = f"RUN {count}; until test -e /c/go; do sleep 0.1; done; echo whole > /whole"
-    ground.project(test_it=ground.building(step))
+    workspace.project(test_it=workspace.building(step))
     text = f"FROM {BUSYBOX}\n{step}\n"
     go = "RUN --mount=type=cache,target=/c,id=counted touch /c/go"
-    with building(ground.storage) as builds, building(ground.storage, cache="session") as others:
+    with (
+        building(workspace.storage) as builds,
+        building(workspace.storage, cache="session") as others,
+    ):
         builds.session.prebuild([ImageSpec(text=text)])
         wait_until(lambda: processes("until test -e /c/go", "/busybox"), "the RUN")
-        run = ground.start("--zlayer-progress=plain")
+        run = workspace.start("--zlayer-progress=plain")
         wait_until(lambda: "waiting for" in run.output(), "one that waits")
         with ThreadPoolExecutor() as pool:
             closing = pool.submit(builds.session.close, hurry=hurry)
@@ -104,22 +107,22 @@ def test_session_that_ends_finishes_what_another_process_waits_for(
             others.build(f"FROM {BUSYBOX}\n{go}\n")
             closing.result()
         assert "1 passed" in run.end(0)
-    assert executed(ground) == (["run", "run"] if hurry else ["run"])
+    assert executed(workspace) == (["run", "run"] if hurry else ["run"])
 
 
-def test_base_changes_its_tag_while_it_is_used(ground: Ground) -> None:
+def test_base_changes_its_tag_while_it_is_used(workspace: Workspace) -> None:
     """Others may give the name of a base to another image at any time."""
     base = "localhost/test/moving:1"
-    with building(ground.storage) as builds:
+    with building(workspace.storage) as builds:
         other = builds.build(f"FROM {BUSYBOX}\nRUN echo other > /other\n")
-        ground.storage.buildah("tag", other.name, "localhost/test/other:1")
-        ground.storage.buildah("tag", BUSYBOX, base)
+        workspace.storage.buildah("tag", other.name, "localhost/test/other:1")
+        workspace.storage.buildah("tag", BUSYBOX, base)
         stop = threading.Event()
 
         def move() -> None:
             while not stop.wait(0.05):
-                ground.storage.buildah("tag", "localhost/test/other:1", base)
-                ground.storage.buildah("tag", BUSYBOX, base)
+                workspace.storage.buildah("tag", "localhost/test/other:1", base)
+                workspace.storage.buildah("tag", BUSYBOX, base)
 
         mover = threading.Thread(target=move)
         mover.start()
@@ -131,10 +134,10 @@ def test_base_changes_its_tag_while_it_is_used(ground: Ground) -> None:
             stop.set()
             mover.join()
         for name in (base, "localhost/test/other:1"):
-            ground.storage.buildah("rmi", name)
+            workspace.storage.buildah("rmi", name)
 
 
-def test_many_builds_at_once_are_all_right(ground: Ground) -> None:
+def test_many_builds_at_once_are_all_right(workspace: Workspace) -> None:
     """Nothing is lost or mixed up, and a second round adds nothing to the storage."""
 
     def work(number: int) -> str:
@@ -142,7 +145,7 @@ def test_many_builds_at_once_are_all_right(ground: Ground) -> None:
         image = builds.build(text, name=f"n{number}")
         return image.path("/n").read_text()
 
-    with building(ground.storage, jobs=8, cache="session") as builds:
+    with building(workspace.storage, jobs=8, cache="session") as builds:
         with ThreadPoolExecutor(8) as pool:
             assert list(pool.map(work, range(24))) == [f"{number}\n" for number in range(24)]
         lines = [event.text for event in builds.events if type(event).__name__ == "OutputLine"]
@@ -159,10 +162,10 @@ time.sleep(600)
 """
 
 
-def test_stopped_process_that_holds_a_lock_is_named_in_time(ground: Ground) -> None:
-    lock = ground.storage.root / "overlay-images" / "images.lock"
+def test_stopped_process_that_holds_a_lock_is_named_in_time(workspace: Workspace) -> None:
+    lock = workspace.storage.root / "overlay-images" / "images.lock"
     argv = [sys.executable, "-c", HOLD, str(lock)]
-    with building(ground.storage) as builds:
+    with building(workspace.storage) as builds:
         engine = builds.session.engine
         with subprocess.Popen(argv, stdout=subprocess.PIPE) as holder:
             assert holder.stdout is not None

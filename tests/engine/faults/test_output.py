@@ -11,7 +11,7 @@ import pytest
 from pytest_zlayer.builder.model.errors import BuildError
 from tests.engine.building import building
 from tests.engine.conftest import BUSYBOX
-from tests.engine.faults.ground import Ground
+from tests.engine.faults.workspace import Workspace
 
 MEGABYTE = 1024 * 1024
 LINES = 500_000
@@ -29,8 +29,10 @@ def resident() -> int:
     return pages * os.sysconf("SC_PAGESIZE")
 
 
-def test_the_newest_of_fifty_megabytes_is_in_the_log_and_not_in_memory(ground: Ground) -> None:
-    with building(ground.storage) as builds:
+def test_the_newest_of_fifty_megabytes_is_in_the_log_and_not_in_memory(
+    workspace: Workspace,
+) -> None:
+    with building(workspace.storage) as builds:
         builds.session._listener = str  # what a listener keeps is its own business
         builds.build(f"FROM {BUSYBOX}\nRUN true\n")
         before = resident()
@@ -50,21 +52,23 @@ def test_the_newest_of_fifty_megabytes_is_in_the_log_and_not_in_memory(ground: G
     assert grown < 20 * MEGABYTE  # what the allocator keeps differs from one Python to another
 
 
-def test_bytes_that_are_no_text_are_in_the_log_as_they_are(ground: Ground) -> None:
+def test_bytes_that_are_no_text_are_in_the_log_as_they_are(workspace: Workspace) -> None:
     text = f"FROM {BUSYBOX}\nRUN printf 'caf\\351 \\377\\376\\000\\n'; printf 'no end'; exit 1\n"
-    with building(ground.storage) as builds, pytest.raises(BuildError) as caught:
+    with building(workspace.storage) as builds, pytest.raises(BuildError) as caught:
         builds.build(text)
     assert caught.value.log_path is not None
     assert b"caf\xe9 \xff\xfe\x00\nno end" in Path(caught.value.log_path).read_bytes()
     assert caught.value.tail == ("caf\ufffd \ufffd\ufffd\0", "no end")
 
 
-def test_report_of_a_flood_shows_its_end(ground: Ground) -> None:
-    ground.project(test_it=ground.building("RUN seq 100000; head -c 3000 /dev/urandom; exit 3"))
-    output = ground.pytest("--junit-xml=junit.xml", code=1)
+def test_report_of_a_flood_shows_its_end(workspace: Workspace) -> None:
+    workspace.project(
+        test_it=workspace.building("RUN seq 100000; head -c 3000 /dev/urandom; exit 3")
+    )
+    output = workspace.pytest("--junit-xml=junit.xml", code=1)
     assert "last 40 lines of its output:" in output
     assert len(output) < 20 * MEGABYTE
-    assert (ground.folder / "project" / "junit.xml").stat().st_size < MEGABYTE
+    assert (workspace.folder / "project" / "junit.xml").stat().st_size < MEGABYTE
 
 
 PEAK = """
@@ -77,14 +81,14 @@ def pytest_unconfigure(config):
 
 @pytest.mark.parametrize("arguments", [(), ("--zlayer-progress=quiet",)], ids=["plain", "quiet"])
 def test_run_of_pytest_does_not_grow_with_the_output(
-    ground: Ground, arguments: tuple[str, ...]
+    workspace: Workspace, arguments: tuple[str, ...]
 ) -> None:
     """The test that is run meanwhile keeps the terminal busy, so that lines have to wait."""
     peaks = []
     for lines in (1000, 150_000):
         flood = f"RUN seq {lines} | sed 's/.*/& {'x' * 90}/'"
         first = "import time\ndef test_first():\n    time.sleep(3)\n\n"
-        ground.project(conftest=PEAK, test_it=first + ground.building(flood))
-        output = ground.pytest("-s", *arguments)
+        workspace.project(conftest=PEAK, test_it=first + workspace.building(flood))
+        output = workspace.pytest("-s", *arguments)
         peaks.append(int(output.partition("PEAK ")[2].split()[0]) * 1024)
     assert peaks[1] - peaks[0] < 8 * MEGABYTE

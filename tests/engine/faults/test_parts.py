@@ -15,7 +15,14 @@ from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from pytest_zlayer.builder.model.errors import BuildError
 from tests.engine.building import Builds, building
 from tests.engine.conftest import BUSYBOX
-from tests.engine.faults.ground import BUILT, Ground, descends_from, processes, send, wait_until
+from tests.engine.faults.workspace import (
+    BUILT,
+    Workspace,
+    descends_from,
+    processes,
+    send,
+    wait_until,
+)
 
 WORKERS = """
 import os, signal, subprocess
@@ -37,30 +44,30 @@ def test_it(zlayer_container, number):
     ids=["kill", "ctrl-c", "term"],
 )
 def test_controller_of_workers_is_signalled(
-    ground: Ground, number: signal.Signals, code: int
+    workspace: Workspace, number: signal.Signals, code: int
 ) -> None:
     text = f"FROM {BUSYBOX}\nRUN echo begun\n"
-    action = f"zlayer_container.run({ground.nap!r})"
-    ground.project(test_it=WORKERS.format(text=text, action=action))
-    run = ground.start("-n2")
-    run.wait_inside(ground.nap, 2)
+    action = f"zlayer_container.run({workspace.nap!r})"
+    workspace.project(test_it=WORKERS.format(text=text, action=action))
+    run = workspace.start("-n2")
+    run.wait_inside(workspace.nap, 2)
     run.process.send_signal(number)
     assert run.wait() in (code, -number), run.output()
 
 
-def test_worker_is_killed_and_the_others_go_on(ground: Ground) -> None:
+def test_worker_is_killed_and_the_others_go_on(workspace: Workspace) -> None:
     action = "number or os.kill(os.getpid(), signal.SIGKILL)"
-    ground.project(test_it=WORKERS.format(text=f"FROM {BUSYBOX}\nRUN true\n", action=action))
-    output = ground.pytest("-n2", code=1)
+    workspace.project(test_it=WORKERS.format(text=f"FROM {BUSYBOX}\nRUN true\n", action=action))
+    output = workspace.pytest("-n2", code=1)
     assert "1 failed, 3 passed" in output
 
 
-def test_worker_is_killed_while_it_builds_and_another_builds_on(ground: Ground) -> None:
-    once = "test -e /c/again || { >/c/again; echo waits; " + ground.nap + "; }"
+def test_worker_is_killed_while_it_builds_and_another_builds_on(workspace: Workspace) -> None:
+    once = "test -e /c/again || { >/c/again; echo waits; " + workspace.nap + "; }"
     text = f"FROM {BUSYBOX}\nRUN --mount=type=cache,target=/c {once}\n"
-    ground.project(test_it=WORKERS.format(text=text, action="pass"))
-    run = ground.start("-n2", "--zlayer-prebuild=off")
-    inside = run.wait_inside(ground.nap)[0]
+    workspace.project(test_it=WORKERS.format(text=text, action="pass"))
+    run = workspace.start("-n2", "--zlayer-prebuild=off")
+    inside = run.wait_inside(workspace.nap)[0]
     [builder] = [pid for pid in run.workers() if descends_from(inside, pid)]
     os.kill(builder, signal.SIGKILL)
     assert "1 failed, 3 passed" in run.end(1)
@@ -71,19 +78,21 @@ KILLED = "the process that runs buildah for this session was killed, and its com
 
 
 @pytest.mark.parametrize("isolation", ["auto", "chroot"])
-def test_agent_is_killed_under_a_run_and_the_build_goes_on(ground: Ground, isolation: str) -> None:
+def test_agent_is_killed_under_a_run_and_the_build_goes_on(
+    workspace: Workspace, isolation: str
+) -> None:
     count = "echo begun >> /c/log"
-    once = f"{count}; test -e /c/again || {{ >/c/again; {ground.nap}; }}; cp /c/log /log"
+    once = f"{count}; test -e /c/again || {{ >/c/again; {workspace.nap}; }}; cp /c/log /log"
     text = f"FROM {BUSYBOX}\nRUN --mount=type=cache,target=/c {once}\n"
-    with building(ground.storage, isolation=isolation) as builds:
-        killer = threading.Thread(target=_kill_agent_under_the_run, args=(ground, builds))
+    with building(workspace.storage, isolation=isolation) as builds:
+        killer = threading.Thread(target=_kill_agent_under_the_run, args=(workspace, builds))
         killer.start()
         assert builds.build(text).path("/log").read_text() == "begun\nbegun\n"
         killer.join()
 
 
-def _kill_agent_under_the_run(ground: Ground, builds: Builds) -> None:
-    wait_until(lambda: processes(ground.nap, "/busybox"), "the RUN")
+def _kill_agent_under_the_run(workspace: Workspace, builds: Builds) -> None:
+    wait_until(lambda: processes(workspace.nap, "/busybox"), "the RUN")
     _kill_agent(builds)
 
 
@@ -91,31 +100,33 @@ def _kill_agent(builds: Builds) -> None:
     os.kill(builds.session.engine._client.pid, signal.SIGKILL)
 
 
-def test_agent_is_killed_with_all_that_watches_its_commands(ground: Ground) -> None:
-    once = f"test -e /c/again || {{ >/c/again; {ground.nap}; }}; echo done > /done"
-    ground.project(test_it=ground.building(f"RUN --mount=type=cache,target=/c {once}"))
-    run = ground.start("--zlayer-isolation=chroot")
-    run.wait_inside(ground.nap)
+def test_agent_is_killed_with_all_that_watches_its_commands(workspace: Workspace) -> None:
+    once = f"test -e /c/again || {{ >/c/again; {workspace.nap}; }}; echo done > /done"
+    workspace.project(test_it=workspace.building(f"RUN --mount=type=cache,target=/c {once}"))
+    run = workspace.start("--zlayer-isolation=chroot")
+    run.wait_inside(workspace.nap)
     agents = [pid for pid in processes("buildah/agent") if descends_from(pid, run.process.pid)]
     send(signal.SIGKILL, agents)
     assert "1 passed" in run.end(0)
 
 
-def test_agent_is_killed_under_a_run_which_is_repeated_only_once(ground: Ground) -> None:
-    run = ground.start_sleeping()
+def test_agent_is_killed_under_a_run_which_is_repeated_only_once(workspace: Workspace) -> None:
+    run = workspace.start_sleeping()
     for _ in range(2):
-        sleeping = set(run.wait_inside(ground.nap))
+        sleeping = set(run.wait_inside(workspace.nap))
         [agent] = run.agents()
         os.kill(agent, signal.SIGKILL)
-        wait_until(lambda old=sleeping: not old & set(processes(ground.nap)), "the end of the RUN")
+        wait_until(
+            lambda old=sleeping: not old & set(processes(workspace.nap)), "the end of the RUN"
+        )
     output = run.end(1)
     assert f": {KILLED}\n" in output
     assert "hint: it may have run out of memory" in output
     assert "Traceback" not in output
 
 
-def test_agent_is_killed_between_builds(ground: Ground) -> None:
-    with building(ground.storage) as builds:
+def test_agent_is_killed_between_builds(workspace: Workspace) -> None:
+    with building(workspace.storage) as builds:
         first = builds.build(BUILT)
         _kill_agent(builds)
         assert first.path("/built").read_text() == "built\n"
@@ -138,13 +149,13 @@ def test_it(zlayer_container):
 """
 
 
-def test_agent_is_killed_while_a_container_is_open(ground: Ground) -> None:
+def test_agent_is_killed_while_a_container_is_open(workspace: Workspace) -> None:
     """The container is what it was before."""
     action = """open("open", "w").close()
     while os.path.exists("open"):
         time.sleep(0.05)"""
-    project = ground.project(test_it=OPEN_CONTAINER.format(action=action))
-    run = ground.start()
+    project = workspace.project(test_it=OPEN_CONTAINER.format(action=action))
+    run = workspace.start()
     wait_until((project / "open").exists, "the container")
     [agent] = run.agents()
     os.kill(agent, signal.SIGKILL)
@@ -152,21 +163,21 @@ def test_agent_is_killed_while_a_container_is_open(ground: Ground) -> None:
     assert "1 passed" in run.end(0)
 
 
-def test_agent_is_killed_while_a_test_runs_a_command(ground: Ground) -> None:
+def test_agent_is_killed_while_a_test_runs_a_command(workspace: Workspace) -> None:
     """What a test itself runs is not repeated for it; its container can be used all the same."""
     action = f"""with pytest.raises(Exception) as caught:
-        zlayer_container.run({ground.nap.split()!r})
+        zlayer_container.run({workspace.nap.split()!r})
     print("said:", caught.value)"""
-    ground.project(test_it=OPEN_CONTAINER.format(action=action))
-    run = ground.start("-rP")
-    run.wait_inside(ground.nap)
+    workspace.project(test_it=OPEN_CONTAINER.format(action=action))
+    run = workspace.start("-rP")
+    run.wait_inside(workspace.nap)
     [agent] = run.agents()
     os.kill(agent, signal.SIGKILL)
     assert f"said: {KILLED}\n" in run.end(0)
 
 
-def test_agent_is_killed_four_times(ground: Ground) -> None:
-    with building(ground.storage) as builds:
+def test_agent_is_killed_four_times(workspace: Workspace) -> None:
+    with building(workspace.storage) as builds:
         for _ in range(3):
             _kill_agent(builds)
             builds.session.engine.containers()
@@ -177,25 +188,25 @@ def test_agent_is_killed_four_times(ground: Ground) -> None:
             assert str(caught.value) == GONE
 
 
-def test_agent_and_pytest_are_killed(ground: Ground) -> None:
-    run = ground.start_sleeping("--zlayer-isolation=chroot")
+def test_agent_and_pytest_are_killed(workspace: Workspace) -> None:
+    run = workspace.start_sleeping("--zlayer-isolation=chroot")
     [agent] = run.agents()
     os.kill(agent, signal.SIGKILL)
     run.process.kill()
     run.wait()
-    ground.sweep()
+    workspace.sweep()
 
 
 @pytest.mark.parametrize("isolation", ["buildah", "chroot"])
 def test_buildah_is_killed_under_a_run_which_is_repeated_once(
-    ground: Ground, isolation: str
+    workspace: Workspace, isolation: str
 ) -> None:
-    run = ground.start_sleeping(f"--zlayer-isolation={isolation}")
-    first = run.wait_inside(ground.nap)
-    send(signal.SIGKILL, _mine(ground, "run"))
-    wait_until(lambda: set(processes(ground.nap, "/busybox")) - set(first), "the second attempt")
-    assert not set(processes(ground.nap, "/busybox")) & set(first)
-    send(signal.SIGKILL, _mine(ground, "run"))
+    run = workspace.start_sleeping(f"--zlayer-isolation={isolation}")
+    first = run.wait_inside(workspace.nap)
+    send(signal.SIGKILL, _mine(workspace, "run"))
+    wait_until(lambda: set(processes(workspace.nap, "/busybox")) - set(first), "the second attempt")
+    assert not set(processes(workspace.nap, "/busybox")) & set(first)
+    send(signal.SIGKILL, _mine(workspace, "run"))
     output = run.end(1)
     assert ": buildah died of " in output
     assert "hint: it may have run out of memory" in output
@@ -203,9 +214,9 @@ def test_buildah_is_killed_under_a_run_which_is_repeated_once(
 
 
 @pytest.mark.parametrize("isolation", ["auto", "chroot"])
-def test_command_of_a_run_is_killed(ground: Ground, isolation: str) -> None:
-    run = ground.start_sleeping(f"--zlayer-isolation={isolation}", before="exec")
-    send(signal.SIGKILL, run.wait_inside(ground.nap))
+def test_command_of_a_run_is_killed(workspace: Workspace, isolation: str) -> None:
+    run = workspace.start_sleeping(f"--zlayer-isolation={isolation}", before="exec")
+    send(signal.SIGKILL, run.wait_inside(workspace.nap))
     output = run.end(1)
     assert (
         "failed at <inline Dockerfile>:2 (stage stage-0): the command was killed by signal 9\n"
@@ -214,72 +225,72 @@ def test_command_of_a_run_is_killed(ground: Ground, isolation: str) -> None:
     assert "exit code: 137" in output
 
 
-def test_container_is_half_removed_under_a_run(ground: Ground) -> None:
-    once = f"test -e /c/again || {{ >/c/again; {ground.nap}; }}; echo done > /done"
+def test_container_is_half_removed_under_a_run(workspace: Workspace) -> None:
+    once = f"test -e /c/again || {{ >/c/again; {workspace.nap}; }}; echo done > /done"
     text = f"FROM {BUSYBOX}\nRUN --mount=type=cache,target=/c {once}\n"
-    thread = threading.Thread(target=_remove_half_of_the_container, args=(ground,))
+    thread = threading.Thread(target=_remove_half_of_the_container, args=(workspace,))
     thread.start()
-    with building(ground.storage, isolation="buildah") as builds:
+    with building(workspace.storage, isolation="buildah") as builds:
         assert builds.build(text).path("/done").read_text() == "done\n"
     thread.join()
 
 
-def _remove_half_of_the_container(ground: Ground) -> None:
-    wait_until(lambda: processes(ground.nap, "/busybox"), "the RUN")
-    for directory in (ground.storage.root / "overlay-containers").iterdir():
+def _remove_half_of_the_container(workspace: Workspace) -> None:
+    wait_until(lambda: processes(workspace.nap, "/busybox"), "the RUN")
+    for directory in (workspace.storage.root / "overlay-containers").iterdir():
         if directory.is_dir():
             shutil.rmtree(directory)
-    send(signal.SIGKILL, _mine(ground, "run"))
+    send(signal.SIGKILL, _mine(workspace, "run"))
 
 
 VERBS = ("from", "pull", "tag", "rm", "rmi", "mount")
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_buildah_is_killed_at_any_time(ground: Ground, verb: str) -> None:
-    """Every build comes to its image or to one clear error, and the next one is green."""
+def test_buildah_is_killed_at_any_time(workspace: Workspace, verb: str) -> None:
+    """Every build ends with its image or one clear error, and the next one is green."""
     stop = threading.Event()
     killed: list[int] = []
 
     def shoot() -> None:
         chance = random.Random(verb)
         while not stop.wait(chance.uniform(0.0, 0.03)):
-            mine = _mine(ground, verb)
+            mine = _mine(workspace, verb)
             if len(killed) < 4 and mine and chance.random() < 0.6:
                 killed.extend(mine)
                 send(signal.SIGKILL, mine)
 
     shooter = threading.Thread(target=shoot)
     shooter.start()
-    problems = [_build_and_remove(ground, number) for number in range(2)]
+    problems = [_build_and_remove(workspace, number) for number in range(2)]
     stop.set()
     shooter.join()
     assert [one for one in problems if one and "signal" not in one] == []
-    assert _build_and_remove(ground, 99) == ""
+    assert _build_and_remove(workspace, 99) == ""
     if not killed:
         pytest.skip(f"buildah {verb} was too quick to be killed")
 
 
-def _mine(ground: Ground, verb: str) -> list[int]:
-    options = f"--root {ground.storage.root} --runroot {ground.storage.runroot}"
+def _mine(workspace: Workspace, verb: str) -> list[int]:
+    options = f"--root {workspace.storage.root} --runroot {workspace.storage.runroot}"
     return processes(f"{options} --storage-driver overlay {verb} ", "/buildah")
 
 
-def _build_and_remove(ground: Ground, number: int) -> str:
+def _build_and_remove(workspace: Workspace, number: int) -> str:
     """Builds something with a layer of each kind, without leaving cached layers; the error."""
     text = f"FROM {BUSYBOX}\nRUN head -c 8000000 /dev/urandom > /{number}\nWORKDIR /w{number}\n"
     try:
-        with building(ground.storage, cache="session") as builds:
+        with building(workspace.storage, cache="session") as builds:
             builds.build(text).path("/").iterdir()
     except (EngineError, BuildError) as error:
         return error.message
     return ""
 
 
-def test_nothing_is_made_where_a_dead_agent_has_removed_its_files(ground: Ground) -> None:
-    with contextlib.suppress(EngineUnusable), building(ground.storage) as builds:
+def test_nothing_is_made_where_a_dead_agent_has_removed_its_files(workspace: Workspace) -> None:
+    with contextlib.suppress(EngineUnusable), building(workspace.storage) as builds:
         agent = builds.session.engine._client.pid
         os.kill(agent, signal.SIGTERM)
-        wait_until(lambda: not ground.storage.temporary_files(), "the agent's clean-up")
+        wait_until(lambda: not workspace.storage.temporary_files(), "the agent's clean-up")
         with pytest.raises(EngineUnusable, match=GONE):
             builds.build(BUILT)

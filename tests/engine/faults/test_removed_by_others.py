@@ -12,7 +12,7 @@ import pytest
 
 from tests.engine.conftest import BUSYBOX, Storage
 from tests.engine.faults.conftest import copy_storage
-from tests.engine.faults.ground import BUILT, Ground
+from tests.engine.faults.workspace import BUILT, Workspace
 
 MODULE = f"""
 import os, subprocess, traceback
@@ -27,7 +27,7 @@ def buildah(*words):
     argv = [os.environ["ZLAYER_BUILDAH"], *places, "--storage-driver", "overlay", *words]
     subprocess.run(argv, check=True)
 
-def told(use):
+def reported(use):
     with pytest.raises(EngineError) as caught:
         use()
     assert GONE in str(caught.value)
@@ -36,24 +36,24 @@ def told(use):
 def test_image(zlayer_build):
     image = zlayer_build(text=TEXT + "LABEL n=1\\n")
     buildah("rmi", "-f", image.id)
-    told(lambda: image.run(["true"]))
-    told(lambda: image.size)
+    reported(lambda: image.run(["true"]))
+    reported(lambda: image.size)
 
 @pytest.mark.image(text=TEXT)
 def test_container(zlayer_container):
     zlayer_container.run(["true"])
     buildah("rm", zlayer_container.name)
-    told(lambda: zlayer_container.run(["true"]))
-    told(lambda: zlayer_container.path("/built").read_text())
+    reported(lambda: zlayer_container.run(["true"]))
+    reported(lambda: zlayer_container.path("/built").read_text())
 
 def test_afterwards(zlayer_build):
     assert zlayer_build(text=TEXT).run(["cat", "/built"]).stdout == "built\\n"
 """
 
 
-def test_removed_image_or_container_is_told_in_one_sentence(ground: Ground) -> None:
-    ground.project(test_it=MODULE)
-    ground.pytest("--zlayer-prebuild=off")
+def test_removed_image_or_container_is_told_in_one_sentence(workspace: Workspace) -> None:
+    workspace.project(test_it=MODULE)
+    workspace.pytest("--zlayer-prebuild=off")
 
 
 EMPTIED = f"""
@@ -79,10 +79,10 @@ def test_storage_that_others_empty_all_the_time(
     if shutil.which(program) is None:
         pytest.skip(f"no {program}")
     storage = copy_storage(template, tmp_path / "storage")
-    ground = Ground(storage, tmp_path)
+    workspace = Workspace(storage, tmp_path)
     places = f"--root {storage.root} --runroot {storage.runroot} --storage-driver overlay"
     loop = f"PLACES='{places}'; while :; do {EMPTY[program]}; done"
-    ground.project(test_it=EMPTIED)
+    workspace.project(test_it=EMPTIED)
     with subprocess.Popen(
         ["sh", "-c", loop],
         stdout=subprocess.DEVNULL,
@@ -91,11 +91,11 @@ def test_storage_that_others_empty_all_the_time(
         env={**os.environ, "TMPDIR": str(storage.tmpdir)},
     ) as others:
         try:
-            run = ground.start("--zlayer-prebuild=off", "-rN")
+            run = workspace.start("--zlayer-prebuild=off", "-rN")
             assert run.wait() in (0, 1), run.output()
         finally:
             os.killpg(others.pid, signal.SIGKILL)
-    ground.close()
+    workspace.close()
     storage.remove()
     output = run.output()
     for word in ("Traceback", "RecursionError", "KeyError", "AttributeError", "pytest_zlayer/"):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.conftest import BUSYBOX
-from tests.engine.faults.ground import Ground
+from tests.engine.faults.workspace import Workspace
 
 CANARIES = {
     "file": "canary-file-5c1d",
@@ -72,18 +72,18 @@ def watching(found: set[str]) -> Iterator[None]:
         thread.join()
 
 
-def files_with_canaries(ground: Ground) -> list[str]:
+def files_with_canaries(workspace: Workspace) -> list[str]:
     """Files of the storage, of TMPDIR, logs and reports that hold one."""
     ours = [value.encode() for value in CANARIES.values()]
     ours += [base64.b64encode(f"me:{CANARIES['registry']}".encode())]
     # What declares the build argument holds it, of course.
     given = {
-        ground.folder / "project" / "test_it.py",
-        ground.folder / "project" / "secret.txt",
-        ground.folder / "auth.json",
+        workspace.folder / "project" / "test_it.py",
+        workspace.folder / "project" / "secret.txt",
+        workspace.folder / "auth.json",
     }
     found = []
-    for path in ground.folder.rglob("*"):
+    for path in workspace.folder.rglob("*"):
         if path.is_file() and not path.is_symlink() and path not in given:
             content = path.read_bytes()
             found += [f"{path.name}: {one!r}" for one in ours if one in content]
@@ -96,15 +96,17 @@ def files_with_canaries(ground: Ground) -> list[str]:
     [("rm /tmp/f", 0), ("rm /tmp/f; exit 7", 1)],
     ids=["green", "failed"],
 )
-def test_canaries_are_found_nowhere(ground: Ground, isolation: str, action: str, code: int) -> None:
-    ground.project(test_it=TEST.format(action=action))
-    (ground.folder / "project" / "secret.txt").write_text(CANARIES["file"], encoding="ascii")
+def test_canaries_are_found_nowhere(
+    workspace: Workspace, isolation: str, action: str, code: int
+) -> None:
+    workspace.project(test_it=TEST.format(action=action))
+    (workspace.folder / "project" / "secret.txt").write_text(CANARIES["file"], encoding="ascii")
     login = base64.b64encode(f"me:{CANARIES['registry']}".encode()).decode()
-    auth = ground.folder / "auth.json"
+    auth = workspace.folder / "auth.json"
     auth.write_text(json.dumps({"auths": {"127.0.0.1:9": {"auth": login}}}), encoding="ascii")
     seen: set[str] = set()
     with watching(seen):
-        ground.pytest(
+        workspace.pytest(
             "--zlayer-cache=session", "--junit-xml=junit.xml", "-vv",
             f"--zlayer-isolation={isolation}", f"--zlayer-authfile={auth}",
             code=code,
@@ -114,4 +116,4 @@ def test_canaries_are_found_nowhere(ground: Ground, isolation: str, action: str,
             https_proxy=f"http://me:{CANARIES['proxy']}@127.0.0.1:9",
         )  # fmt: skip
     assert seen == set()
-    assert files_with_canaries(ground) == []
+    assert files_with_canaries(workspace) == []

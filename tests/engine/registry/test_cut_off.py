@@ -13,7 +13,7 @@ import pytest
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError
 from tests.engine.conftest import Storage
-from tests.engine.faults import ground
+from tests.engine.faults import workspace
 from tests.engine.registry.servers import Proxy, Registry
 
 
@@ -35,9 +35,9 @@ class Pull(threading.Thread):
     def kill(self) -> None:
         """Kills buildah, and waits until that has been noticed."""
         marked = str(self.engine.tmpdir)
-        pids = ground.processes(self.reference, "buildah")
-        ground.send(signal.SIGKILL, [pid for pid in pids if marked in environment_of(pid)])
-        self.join(ground.PATIENCE)
+        pids = workspace.processes(self.reference, "buildah")
+        workspace.send(signal.SIGKILL, [pid for pid in pids if marked in environment_of(pid)])
+        self.join(workspace.PATIENCE)
         assert self.error is not None
 
 
@@ -55,7 +55,7 @@ class Arriving:
         self.storage = storage
         self.environment = environment
         self.hub = hub
-        self.before = ground.count(storage)
+        self.before = workspace.count(storage)
 
     def pull(self) -> Pull:
         """Begins to pull, and returns when the first layer is stored."""
@@ -63,8 +63,8 @@ class Arriving:
         engine = self.storage.open(environment=self.environment)
         started = Pull(engine, self.reference)
         started.start()
-        ground.wait_until(lambda: self._asked() > asked, "the second layer is asked for")
-        ground.wait_until(self._stored, "the first layer is stored")
+        workspace.wait_until(lambda: self._asked() > asked, "the second layer is asked for")
+        workspace.wait_until(self._stored, "the first layer is stored")
         return started
 
     def _asked(self) -> int:
@@ -75,9 +75,9 @@ class Arriving:
         layers = json.loads(file.read_bytes()) if file.exists() else []
         return bool(layers) and not any(one.get("flags") for one in layers)
 
-    def left(self) -> ground.Count:
+    def left(self) -> workspace.Count:
         """What is in the storage now and was not before."""
-        now = ground.count(self.storage)
+        now = workspace.count(self.storage)
         new = {kind: sorted(set(now[kind]) - set(self.before[kind])) for kind in now}
         return {kind: items for kind, items in new.items() if items}
 
@@ -103,7 +103,7 @@ def test_pull_that_is_killed_leaves_no_layer(arriving: Arriving) -> None:
 def test_pull_that_is_given_up_leaves_no_layer(arriving: Arriving) -> None:
     pull = arriving.pull()
     pull.engine.interrupt()
-    pull.join(ground.PATIENCE)
+    pull.join(workspace.PATIENCE)
     pull.engine.close()
     assert arriving.left() == {}
 
@@ -112,12 +112,12 @@ def test_layer_from_before_stays(arriving: Arriving) -> None:
     """Somebody else has pulled a part, and that was cut off: it is not for us to remove."""
     theirs = arriving.pull()
     theirs.kill()
-    (layer,) = ground.unused_layers(arriving.storage)
+    (layer,) = workspace.unused_layers(arriving.storage)
     time.sleep(2)
     ours = arriving.pull()
     ours.kill()
     ours.engine.close()
-    assert ground.unused_layers(arriving.storage) == [layer]
+    assert workspace.unused_layers(arriving.storage) == [layer]
     theirs.engine.close()
     assert arriving.left() == {}
 
@@ -128,8 +128,8 @@ def test_layer_of_a_pull_that_goes_on_stays(arriving: Arriving) -> None:
     closing = threading.Thread(target=ours.engine.close, daemon=True)
     closing.start()
     arriving.hub.released.set()
-    theirs.join(ground.PATIENCE)
-    closing.join(ground.PATIENCE)
+    theirs.join(workspace.PATIENCE)
+    closing.join(workspace.PATIENCE)
     assert (theirs.error, closing.is_alive()) == (None, False)
     theirs.engine.close()
     assert arriving.left() == {"images": [arriving.reference]}

@@ -36,7 +36,7 @@ FOR_GOOD: dict[int | str, tuple[str, int]] = {
     401: ("the registry asks for a login", 1),
     403: ("the registry denies access to this image", 1),
     "html": ("something other than a registry answered", 1),
-    # buildah itself asks five times, and waits as long as the registry wishes.
+    # buildah itself asks five times, and waits as long as the registry asks for.
     429: ("the registry asks to slow down", 5),
 }
 
@@ -81,7 +81,7 @@ def test_what_may_pass_is_tried_as_often_as_the_policy_says(
 
 
 @pytest.mark.parametrize("fault", [500, "drop"])
-def test_one_bad_moment_is_got_over_and_told(
+def test_one_bad_moment_is_got_over_and_reported(
     builds: Builds, base: str, hub: Proxy, fault: int | str
 ) -> None:
     hub.faults = [fault] if fault == 500 else [fault, fault]

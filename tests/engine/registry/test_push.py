@@ -25,7 +25,7 @@ def test_a_push_without_destinations_pushes_every_tag(
     assert digests == (registry.digest(f"{name}:1"), registry.digest(f"{name}:1.2"))
 
 
-def test_an_image_without_tags_has_to_be_told_where_to_go(builds: Builds) -> None:
+def test_an_image_without_tags_needs_a_destination(builds: Builds) -> None:
     with pytest.raises(UsageError) as caught:
         builds.build(TEXT).push()
     assert caught.value.message == "inline has no tags: say where to push it"

@@ -48,15 +48,15 @@ def test_an_archive_keeps_the_tag(
 DOCKER_ONLY = 'FROM scratch\nCOPY <<x /x\nx\nHEALTHCHECK CMD ["x"]\nSHELL ["/x"]\nONBUILD USER x\n'
 
 
-def test_what_changing_the_format_drops_is_told(builds: Builds, tmp_path: Path) -> None:
+def test_what_changing_the_format_drops_is_reported(builds: Builds, tmp_path: Path) -> None:
     image = builds.build(DOCKER_ONLY, name="probed")
-    with pytest.warns(UserWarning, match=r"^saving probed ") as told:
+    with pytest.warns(UserWarning, match=r"^saving probed ") as reported:
         image.save(tmp_path / "saved.tar")
     message = (
         "saving probed as oci-archive drops HEALTHCHECK, SHELL, ONBUILD: "
         'build it with format="oci", or save it as docker-archive'
     )
-    assert [(str(one.message), one.filename) for one in told] == [(message, __file__)]
+    assert [(str(one.message), one.filename) for one in reported] == [(message, __file__)]
 
 
 @pytest.mark.parametrize(("built", "saved"), [("oci", "oci-archive"), ("docker", "docker-archive")])

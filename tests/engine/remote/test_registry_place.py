@@ -159,7 +159,7 @@ def test_a_place_that_fails_fails_no_build(shared: Shared, fault: str) -> None:
     assert image != made.id
 
 
-def test_a_place_that_is_not_there_is_told_once(shared: Shared) -> None:
+def test_a_place_that_is_not_there_is_reported_once(shared: Shared) -> None:
     nowhere = RegistryPlace("127.0.0.1:1/zlayer")
     with shared.session(cache_from=(nowhere,), cache_to=nowhere) as builds:
         builds.build(STEPS, shared.context)

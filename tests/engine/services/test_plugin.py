@@ -309,7 +309,7 @@ def _children(parent: int) -> list[int]:
         ),
     ],
 )
-def test_mistakes_are_told_before_anything_runs(runs, marks, message):
+def test_mistakes_are_reported_before_anything_runs(runs, marks, message):
     text = f"import pytest\n@pytest.mark.image(text='FROM scratch')\n{marks}\n"
     fixture = "zlayer_services" if "name" in marks else "zlayer_service"
     said = runs.run(f"{text}def test_it({fixture}): ...\ndef test_other(): ...\n")

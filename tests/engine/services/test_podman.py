@@ -115,7 +115,7 @@ def test_both_streams_are_in_order_and_have_times(busybox):
         assert times == sorted(times)
 
 
-def test_one_that_dies_at_once_is_told_at_once(busybox):
+def test_one_that_dies_at_once_is_reported_at_once(busybox):
     with (
         pytest.raises(ServiceEnded) as caught,
         busybox.serve("echo no disk >&2; exit 3", port=80, name="db", timeout=600),
@@ -154,7 +154,7 @@ def test_one_that_never_gets_healthy_says_why(builds):
     )
 
 
-def test_it_listens_where_it_is_told(builds):
+def test_it_listens_on_the_port_that_it_is_given(builds):
     with builds.build(TOLD).serve(port=1234, ready=ready.http(status=404)) as service:
         assert list(service.ports) == [1234]
         assert "-p 1234" in service.run("ps").stdout
@@ -217,7 +217,7 @@ def test_anonymous_volumes_go_with_the_container(builds, shared_storage):
     assert shared_storage.leftovers()["volumes"] == []
 
 
-def test_services_find_each_other_by_name_whoever_came_first(web, busybox, builds):
+def test_services_find_each_other_by_name_in_any_order_of_start(web, busybox, builds):
     services = builds.session.user(Services)
     with (
         services.network("podman") as network,

@@ -42,7 +42,7 @@ def get(service, path="/"):
         return answer.read().decode()
 
 
-def test_it_listens_where_it_is_told_and_is_gone_afterwards(web):
+def test_it_listens_where_it_is_reported_and_is_gone_afterwards(web):
     with web.serve() as service, web.serve(name="other") as other:
         assert (get(service), get(other)) == ("hello\n", "hello\n")
         assert list(service.ports) == [8080]
@@ -107,7 +107,7 @@ def test_it_is_stopped_and_killed_and_its_end_is_known(web):
         (["no-such-program"], 127, "no-such-program"),
     ],
 )
-def test_one_that_dies_at_once_is_told_at_once(web, command, code, said):
+def test_one_that_dies_at_once_is_reported_at_once(web, command, code, said):
     with pytest.raises(ServiceEnded) as caught, web.serve(command, timeout=600):
         pass
     assert caught.value.exit_code == code

@@ -36,7 +36,7 @@ def test_an_image_stands_on_another_one(project: Project) -> None:
 
 
 def problems(project: Project, marks: str) -> str:
-    """What is told of a test with these marks."""
+    """What is reported of a test with these marks."""
     project.pytester.makepyfile(
         f"import pytest\nfrom pytest_zlayer import ImageSpec\n{marks}\n"
         "def test_it(zlayer_images): pass"
@@ -55,18 +55,18 @@ def test_a_circle_is_spelt_out(project: Project) -> None:
     assert "images are based on each other: a -> b -> c -> a" in problems(project, marks)
 
 
-def test_a_base_that_nobody_declares_is_told(project: Project) -> None:
-    told = problems(project, "@pytest.mark.image(text='RUN true', name='a', base='x')")
-    assert "base='x' names no image that the test declares" in told
-    assert "hint: there are: a" in told
+def test_a_base_that_nobody_declares_is_reported(project: Project) -> None:
+    reported = problems(project, "@pytest.mark.image(text='RUN true', name='a', base='x')")
+    assert "base='x' names no image that the test declares" in reported
+    assert "hint: there are: a" in reported
 
 
-def test_a_base_that_is_not_used_is_told(project: Project) -> None:
+def test_a_base_that_is_not_used_is_reported(project: Project) -> None:
     mark = "@pytest.mark.image(text='FROM scratch', base=ImageSpec(ref='a'))"
     assert "has no FROM base" in problems(project, mark)
 
 
-def test_a_mistake_below_is_told_too(project: Project) -> None:
+def test_a_mistake_below_is_reported_too(project: Project) -> None:
     mark = "@pytest.mark.image(text='RUN true', base=ImageSpec(text='FROM scratch\\nRUNN'))"
     assert "unknown instruction: RUNN" in problems(project, mark)
 

@@ -62,7 +62,7 @@ def test_a_file_that_cannot_be_read_is_a_collection_error(project: Project) -> N
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-def test_an_image_that_cannot_be_is_told_before_anything_runs(project: Project) -> None:
+def test_an_image_that_cannot_be_is_reported_before_anything_runs(project: Project) -> None:
     write(project, "zlayer_structure_tests = apy = s.yaml")
     result = project.run()
     assert result.ret != 0

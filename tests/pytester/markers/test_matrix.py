@@ -84,7 +84,7 @@ def test_a_matrix_works_on_a_class_and_beside_parametrize(project):
     project.run().assert_outcomes(passed=4)
 
 
-def test_matrices_of_several_images_are_told_apart_by_name(project):
+def test_matrices_of_several_images_are_reported_apart_by_name(project):
     project.pytester.makepyfile("""
         import pytest
 
@@ -114,7 +114,7 @@ def test_a_test_without_a_matrix_has_an_empty_one(project):
         ("{'PY': [3.11]}", "matrix['PY'][0] must be text, not 3.11"),
     ],
 )
-def test_a_wrong_matrix_is_told_in_one_line(project, matrix, message):
+def test_a_wrong_matrix_is_reported_in_one_line(project, matrix, message):
     project.pytester.makepyfile(f"""
         import pytest
 

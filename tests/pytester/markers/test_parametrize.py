@@ -76,7 +76,7 @@ def test_a_parameter_wins_over_a_mark(project):
     project.run().assert_outcomes(passed=1)
 
 
-def test_a_wrong_parameter_is_told_before_any_test_runs(project):
+def test_a_wrong_parameter_is_reported_before_any_test_runs(project):
     project.pytester.makepyfile("""
         import pytest
 

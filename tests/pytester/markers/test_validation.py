@@ -19,7 +19,7 @@ def _heading() -> str:
     return " ERROR collecting test_it.py ".center(80, "_")
 
 
-def test_all_mistakes_are_told_together(project):
+def test_all_mistakes_are_reported_together(project):
     project.dockerfile("FROM scratch AS runtime\n", "good")
     project.dockerfile("FROM scratch\nRUNN make\n", "bad")
     project.pytester.makepyfile(
@@ -265,7 +265,7 @@ def test_a_run_without_images_opens_no_session(project):
         ("build_contexts={'c': 'nowhere'}", "no such build context: 'nowhere'"),
     ],
 )
-def test_a_wrong_argument_is_told_in_one_line(project, arguments, message):
+def test_a_wrong_argument_is_reported_in_one_line(project, arguments, message):
     project.dockerfile(SCRATCH)
     project.pytester.makepyfile(f"""
         import pytest

@@ -1,4 +1,4 @@
-"""``--zlayer-keep``: what was kept is told with a command to look inside."""
+"""``--zlayer-keep``: what was kept is listed with a command to look inside."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ def test_kept_things_stand_in_the_summary_one_line_each(one_image):
     )
 
 
-def test_nothing_is_told_when_nothing_is_kept(one_image):
+def test_nothing_is_reported_when_nothing_is_kept(one_image):
     one_image.run().stdout.no_fnmatch_line("*= zlayer*")

@@ -62,7 +62,7 @@ def test_only_selected_tests_count(listed):
     result.stdout.no_fnmatch_line("api:*")
 
 
-def test_mistakes_are_told_instead(project):
+def test_mistakes_are_reported_instead(project):
     project.pytester.makepyfile("""
         import pytest
 

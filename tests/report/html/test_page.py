@@ -76,7 +76,7 @@ def test_what_a_step_wrote_cannot_become_part_of_the_page(text):
     assert "<b>flask</b>" not in text
 
 
-def test_states_are_told_in_words_not_only_in_colours(text):
+def test_states_are_reported_in_words_not_only_in_colours(text):
     for word in ("✗ failed", "↻ tried again", "≡ from the cache", "not needed", "✓ run"):
         assert word in text
 

@@ -1,4 +1,4 @@
-"""Images through the door: imported, committed, named, listed, removed, pushed."""
+"""Images of the engine: imported, committed, named, listed, removed, pushed."""
 
 from __future__ import annotations
 

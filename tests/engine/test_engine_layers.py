@@ -17,7 +17,7 @@ from pytest_zlayer.buildah.agent.layers import Traces, give_up_one
 from pytest_zlayer.buildah.agent.records import StorageOptions
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError
-from tests.engine.faults.ground import unused_layers
+from tests.engine.faults.workspace import unused_layers
 
 from .conftest import BUSYBOX, Storage, add_busybox, busybox_layer, write_layout
 

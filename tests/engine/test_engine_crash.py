@@ -169,7 +169,7 @@ def test_several_sweep_at_once(own_storage: Storage, victim: Callable[..., Victi
     assert left_after(own_storage) == NOTHING
 
 
-def test_buildah_killed_under_a_run_is_told_and_cleaned(
+def test_buildah_killed_under_a_run_is_reported_and_cleaned(
     own_storage: Storage, victim: Callable[..., Victim]
 ) -> None:
     started = victim("chroot")

@@ -1,4 +1,4 @@
-"""The door for an ordinary user: its tests once more, in a user namespace.
+"""The engine for an ordinary user: its tests once more, in a user namespace.
 
 Run as an ordinary user with subordinate ids, all other tests do that by themselves. By hand:
 ``tests/engine/as_ordinary_user.sh HOME PYTHON_PREFIX:REPOSITORY python -m pytest tests/engine``.

@@ -177,12 +177,12 @@ class Run:
         return self.process.wait(PATIENCE)
 
     def end(self, code: int) -> str:
-        """Wait for the end it should come to; what it wrote."""
+        """Wait for its expected end; what it wrote."""
         assert self.wait() == code, self.output()
         return self.output()
 
     def wait_inside(self, line: str, number: int = 1) -> list[int]:
-        """Wait until a RUN has come to a command line; the processes that have it."""
+        """Wait until a RUN executes a command line; the processes that have it."""
 
         def there() -> bool:
             assert self.process.poll() is None, self.output()
@@ -215,7 +215,7 @@ class Run:
 
 
 @dataclass
-class Ground:
+class Workspace:
     """A storage to break things in, with the state it was in before.
 
     Attributes:
@@ -285,7 +285,7 @@ class Ground:
         return self.runs[-1]
 
     def pytest(self, *args: str, code: int = 0, **environment: str) -> str:
-        """Run pytest on the project to the end it should come to; what it wrote."""
+        """Run pytest on the project to its expected end; what it wrote."""
         return self.start(*args, **environment).end(code)
 
     def building(self, *steps: str, base: str = BUSYBOX, **marker: object) -> str:
