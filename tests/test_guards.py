@@ -284,7 +284,7 @@ def test_directories_are_read_by_what_an_interruption_cannot_leave_open() -> Non
 
 def test_the_agent_needs_only_the_standard_library() -> None:
     known = (*sys.stdlib_module_names, "pytest_zlayer")
-    imported = {name for module in AGENT.glob("*.py") for name in imports_of(module)}
+    imported = {name for module in AGENT.rglob("*.py") for name in imports_of(module)}
     assert {name for name in imported if name.split(".")[0] not in known} == set()
     ours = {name for name in imported if name.startswith("pytest_zlayer")}
     assert {name for name in ours if not name.startswith("pytest_zlayer.buildah.agent")} == set()

@@ -13,7 +13,7 @@ from typing import Any
 from packaging.version import Version
 
 from pytest_zlayer.buildah.agent.cleaning import LIST_IMAGES
-from pytest_zlayer.buildah.agent.upper import upper_of
+from pytest_zlayer.buildah.agent.files.upper import upper_of
 from pytest_zlayer.buildah.commands import arguments, containers, images, transfer
 from pytest_zlayer.buildah.commands.commander import LAYERS, Commander
 from pytest_zlayer.buildah.commands.images import Unnamed

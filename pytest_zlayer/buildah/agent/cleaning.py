@@ -8,13 +8,13 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+from .files.removal import remove_tree
 from .journal_check import MARK
 from .layers import Traces, give_up_one, has_unfinished
 from .leftovers import Leftovers
 from .ownlocks import names_locked, nobody_pulls
 from .processes import end_contained, output_of
 from .records import Records, Unreadable
-from .removal import remove_tree
 from .services import remove_services
 
 # Lists all images. Without ``--all`` buildah 1.28 looks for the children of unnamed ones, and fails

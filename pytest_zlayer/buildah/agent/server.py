@@ -13,6 +13,8 @@ from typing import Any
 
 from . import namespaces
 from .cleaning import clean
+from .files.tree import Tree
+from .files.upper import scan, upper_of
 from .journal import Journal
 from .journal_check import MARK
 from .leftovers import Leftovers
@@ -29,8 +31,6 @@ from .processes import (
 from .records import StorageOptions
 from .services import remove_services
 from .supervisor import GRACE, Command, Detached, supervise
-from .tree import Tree
-from .upper import scan, upper_of
 from .wire import Message, receive, send
 
 Answer = tuple[Any, Sequence[int]]
@@ -273,7 +273,7 @@ def main(arguments: Sequence[str]) -> int:
 
         return enter(arguments[1])
     if arguments[:1] == ["unpack"]:
-        from .unpack import unpack
+        from .files.unpack import unpack
 
         root, layer = arguments[1:]
         unpack(root, layer)

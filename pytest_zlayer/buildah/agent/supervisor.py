@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .descendants import find_contained, find_launcher
+from .files.removal import remove_tree
 from .processes import (
     adopt_orphans,
     children_of,
@@ -32,7 +33,6 @@ from .processes import (
     wake_on,
 )
 from .relay import RelayGuard
-from .removal import remove_tree
 
 # How long a command may take to clean up after SIGTERM, in seconds.
 GRACE = 2.0

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_zlayer.buildah.agent import upper
-from pytest_zlayer.buildah.agent.unpack import unpack
+from pytest_zlayer.buildah.agent.files import upper
+from pytest_zlayer.buildah.agent.files.unpack import unpack
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.files.rootfs import AgentRootfs, LocalRootfs

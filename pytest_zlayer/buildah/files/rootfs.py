@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
-from pytest_zlayer.buildah.agent.tree import Tree
+from pytest_zlayer.buildah.agent.files.tree import Tree
 from pytest_zlayer.dataclass import dataclass
 
 EntryKind = Literal["file", "directory", "symlink", "character", "block", "fifo", "socket"]

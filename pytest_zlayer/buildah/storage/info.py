@@ -25,7 +25,7 @@ class StorageInfo:
 
     @property
     def has_upper(self) -> bool:
-        """Whether containers are mounts, with their changes in a directory (agent/upper.py)."""
+        """Whether containers are mounts, with their changes in a directory of their own."""
         return self.driver == "overlay"
 
     @property

@@ -89,7 +89,7 @@ class PendingLayers:
         self._head = head
         self._parent = parent
         self._finished = False
-        self._made: list[str] = []  # keys of the layers made here, from the bottom up
+        self._made = 0  # how many of them were made here: the topmost ones
         # Locks of the layers that nobody else can find yet, by key.
         self._held: dict[str, contextlib.ExitStack] = {}
         self._timer: threading.Timer | None = None
@@ -164,7 +164,7 @@ class PendingLayers:
             check=self._build.check,
         )
         layer = Layer(blob.diff_id, blob.size, blob.path)
-        # Told once: wherever the layer goes, its history is the same.
+        # Made once: wherever the layer goes, its history is the same.
         created = timestamp_text(self._build.now())
         pending = PendingLayer(step, layer, created, entries if composed else None)
         with self._guard:
@@ -172,7 +172,7 @@ class PendingLayers:
                 self._sought.update(self._keys[-1:])
             self._keys.append(step.key)
             self._head = replace(self._head, pending=(*self._head.pending, pending))
-            self._made.append(step.key)
+            self._made += 1
         return layer
 
     def took(self, step: Step, seconds: float) -> None:
@@ -193,7 +193,7 @@ class PendingLayers:
             _remove_blob(one.layer)
         part = None if layers.count is None else layers
         self._head, self._parent = Head(layers.image, part=part), None
-        self._keys = [layers.key]
+        self._keys, self._made = [layers.key], 0
         self._adopted(layers)
 
     def _adopted(self, layers: CachedLayers) -> None:
@@ -203,7 +203,7 @@ class PendingLayers:
     def go_on_from(self, image: str, key: str) -> None:
         """Go on from an image of the store that has all layers, that of ``key`` on top."""
         with self._guard:
-            self._made.append(key)
+            self._made += 1
             self._head, self._parent = Head(image), None
             self._keys.append(key)
             self._release()
@@ -347,8 +347,8 @@ class PendingLayers:
             self.flush()
             image, total = self.head.image, len(self._stored_chain().layers)
             if image is not None:
-                below = total - len(self._made)
-                counts = {key: number for number, key in enumerate(self._made, below + 1)}
+                made = self._keys[-self._made :]
+                counts = {key: number for number, key in enumerate(made, total - self._made + 1)}
                 self._build.cache.renew(image, counts, self._build.check)
 
     def make_bare(self, key: str) -> None:

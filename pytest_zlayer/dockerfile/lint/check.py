@@ -111,8 +111,8 @@ def examine(
         indexes = range(len(graph.nodes)) if target is None else graph.needed
         _StageWalk(graph, bases, ignore, findings, unknown_bases).check(indexes)
     except DockerfileError as error:
-        return CheckReport(tuple(findings.findings), error)
-    return CheckReport(tuple(findings.findings))
+        return CheckReport(tuple(findings.found), error)
+    return CheckReport(tuple(findings.found))
 
 
 def examine_text(
@@ -140,7 +140,7 @@ def _examine_broken(broken: BrokenDockerfile, build_args: Mapping[str, str]) -> 
     findings = _findings(broken.check, build_args)
     check_continuations(broken.lines, findings)
     check_instructions(broken.instructions, findings)
-    return CheckReport(tuple(findings.findings), broken.error)
+    return CheckReport(tuple(findings.found), broken.error)
 
 
 def _findings(directive: str | None, build_args: Mapping[str, str]) -> Findings:

@@ -114,17 +114,17 @@ class Findings:
     """Gathers findings, leaving out those of rules that are switched off."""
 
     options: CheckOptions
-    findings: list[Finding] = field(default_factory=list)
+    found: list[Finding] = field(default_factory=list)
 
     def scoped(self, comments: Iterable[str]) -> Findings:
         """A findings into the same list, with the options of one instruction's comments."""
-        return Findings(self.options.with_comments(comments), self.findings)
+        return Findings(self.options.with_comments(comments), self.found)
 
     def report(self, name: str, message: str, span: Span) -> None:
         """Add a finding of the rule ``name``."""
         if self.options.allows(name, experimental=name in _EXPERIMENTAL):
             found = Finding(name, message, span, RULES[name], self.options.error)
-            self.findings.append(found)
+            self.found.append(found)
 
 
 def spot(instruction: Instruction, span: Span | None) -> Span:

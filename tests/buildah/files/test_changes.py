@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.buildah.agent.unpack import unpack
-from pytest_zlayer.buildah.agent.upper import scan, upper_of
+from pytest_zlayer.buildah.agent.files.unpack import unpack
+from pytest_zlayer.buildah.agent.files.upper import scan, upper_of
 from pytest_zlayer.builder.files.contents import InlineContent
 from pytest_zlayer.builder.oci.layer import LayerEntry, write_layer
 

@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import io
 import lzma
+import socket
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -276,3 +277,21 @@ def test_hard_links_reach_no_further(context: Path, tmp_path: Path, target: str)
     with pytest.raises(CopyError) as caught:
         lay(add(archive, "/x"), context, image)
     assert str(caught.value) == "link /x/etc/passwd /x/way: no such file or directory"
+
+
+def test_names_that_are_no_utf_8_are_kept(context: Path) -> None:
+    name = "caf\udce9"
+    archive = put(context, tar((name, "x")))
+    assert paths(lay(add(archive, "/"), context, EMPTY)) == [f"/{name}"]
+
+
+def test_hard_link_to_a_socket_of_the_image(
+    context: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = make_tree(tmp_path / "i", {})
+    monkeypatch.chdir(image)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("listening")
+    with pytest.raises(CopyError) as caught:
+        lay(add(put(context, tar(("a", hard("listening")))), "/"), context, image)
+    assert str(caught.value) == "sockets cannot be stored in an image layer"

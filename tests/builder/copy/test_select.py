@@ -330,3 +330,10 @@ def test_copy_takes_nothing_remote(source: str, message: str) -> None:
     with pytest.raises(CopyError) as caught:
         lay(copy(source, "/x"), EMPTY, EMPTY)
     assert str(caught.value) == message
+
+
+def test_the_hint_names_no_file_that_is_ignored(context: Path) -> None:
+    for ignore, hint in (("other", "\nhint: there is dir/sub/d"), ("dir/sub", "")):
+        with pytest.raises(CopyError) as caught:
+            lay(copy("elsewhere/d", "/"), context, EMPTY, ignore=ignore)
+        assert str(caught.value) == f'"/elsewhere/d": not found{hint}'

@@ -110,3 +110,8 @@ def test_passwd_that_is_a_directory(tmp_path: Path) -> None:
     with pytest.raises(CopyError) as caught:
         resolve_owner("app", LocalRootfs(make_tree(tmp_path, ["etc/passwd/"])))
     assert str(caught.value) == "cannot read /etc/passwd of the image: Is a directory"
+
+
+def test_names_that_are_no_utf_8(tmp_path: Path) -> None:
+    (make_tree(tmp_path, {"etc/": None}) / "etc" / "passwd").write_bytes(b"caf\xe9:x:8:9::/:/sh\n")
+    assert resolve_owner("caf\udce9", LocalRootfs(tmp_path)) == (8, 9)

@@ -309,3 +309,9 @@ def test_names_that_are_no_text_are_kept(tmp_path: Path) -> None:
     odd = os.fsdecode(b"/\xff")
     (member,) = members([LayerEntry(odd, "file", 0o644)], tmp_path)
     assert member.name == odd[1:]
+
+
+def test_names_and_attributes_that_are_no_utf_8_are_kept(tmp_path: Path) -> None:
+    found = members([file("/caf\udce9", xattrs={"user.x": b"\xff"})], tmp_path)
+    assert [one.name for one in found] == ["caf\udce9"]
+    assert found[0].pax_headers["SCHILY.xattr.user.x"] == "\udcff"

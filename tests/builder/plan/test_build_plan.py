@@ -1,0 +1,161 @@
+"""Plans as people and programs see them, and what a declaration takes from the options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_zlayer.builder.model.options import BuildOptions
+from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.builder.plan.build_plan import (
+    INLINE_NAME,
+    BuildPlan,
+    make_plan,
+    plan_of_stage,
+)
+from pytest_zlayer.builder.plan.steps import PlanSettings, StagePlanner, one_line
+from pytest_zlayer.dockerfile.operations.kinds import RunOperation
+from pytest_zlayer.errors import UsageError
+from tests.builder.plan.test_keys import Inputs, graph_of
+
+TEXT = """\
+ARG BASE=base
+FROM $BASE AS build
+RUN a
+FROM scratch AS unused
+FROM build
+COPY --from=other /a /
+COPY --from=build /b /
+"""
+
+
+def plan_of(text: str = TEXT, options: BuildOptions | None = None, **values: Any) -> BuildPlan:
+    spec = ImageSpec(text=text, **{"platform": "linux/amd64", **values})
+    return make_plan(spec, options or BuildOptions())
+
+
+def stage(index: int, name: str | None, **values: Any) -> dict[str, Any]:
+    return {"index": index, "name": name, **values}
+
+
+def test_plan_as_data() -> None:
+    assert plan_of(name="api", target="build").to_dict() == {
+        "image": "api",
+        "dockerfile": INLINE_NAME,
+        "target": "build",
+        "stages": [
+            stage(0, "build", line=2, base="base", needs=[], needed=True, instructions=1),
+            stage(1, "unused", line=4, base="scratch", needs=[], needed=False, instructions=0),
+            stage(2, None, line=5, base="build", needs=["build"], needed=False, instructions=2),
+        ],
+    }
+    assert plan_of(None, ref="ready", name="api").to_dict() == {  # type: ignore[arg-type]
+        "image": "api",
+        "dockerfile": "ready",
+        "ref": "ready",
+        "stages": [],
+    }
+
+
+def test_plan_as_lines() -> None:
+    text = "FROM a AS one\nFROM b AS two\nFROM c\nCOPY --from=one / /\nCOPY --from=two / /\n"
+    assert plan_of(text + "FROM one\n", target="2").describe() == [
+        f"inline:2: {INLINE_NAME}",
+        "   one: FROM a",
+        "   two: FROM b",
+        " * stage-2: FROM c, copies from one, two",
+        "   stage-3: FROM one  (not needed)",
+    ]
+    ready = plan_of(None, ref="docker.io/library/x")  # type: ignore[arg-type]
+    assert ready.describe() == ["docker.io/library/x: ready image docker.io/library/x"]
+
+
+def test_stages_as_events_have_them() -> None:
+    infos = plan_of().stage_infos()
+    shown = [(one.index, one.name, one.base, one.line, one.needs, one.needed) for one in infos]
+    assert shown == [
+        (0, "build", "base", 2, (), True),
+        (1, "unused", "scratch", 4, (), False),
+        (2, "stage-2", "build", 5, (0,), True),
+    ]
+    assert plan_of().stage_labels() == ("build", "stage-2")
+    ready = plan_of(None, ref="x")  # type: ignore[arg-type]
+    assert (ready.stage_infos(), ready.stage_labels()) == ((), ())
+
+
+def test_a_declaration_wins_over_options() -> None:
+    options = BuildOptions(
+        build_args={"A": "1", "B": "1"}, platform="linux/arm64", pull="always", retries=3,
+        timeout=5, no_cache=True, cache_mounts=("/a",),
+    )  # fmt: skip
+    by_options = plan_of(options=options, platform=None).spec
+    own = plan_of(
+        options=options, build_args={"B": "2"}, pull="never", retries=0, timeout=7,
+        no_cache=False, cache_mounts=("/b",),
+    ).spec  # fmt: skip
+
+    def said(spec: ImageSpec) -> tuple[object, ...]:
+        return (
+            dict(spec.build_args), spec.platform, spec.pull, spec.retries, spec.timeout,
+            spec.no_cache, spec.cache_mounts, spec.layers,
+        )  # fmt: skip
+
+    arguments = {"A": "1", "B": "1"}
+    assert said(by_options) == (arguments, "linux/arm64", "always", 3, 5, True, ("/a",), "each")
+    arguments = {"A": "1", "B": "2"}
+    assert said(own) == (arguments, "linux/amd64", "never", 0, 7, False, ("/a", "/b"), "each")
+
+
+def test_a_ready_image_replaces_the_declared_one() -> None:
+    plan = plan_of(options=BuildOptions(images={"api": "ready:1"}), name="api")
+    assert (plan.spec.ref, plan.graph, plan.dockerfile) == ("ready:1", None, None)
+    assert plan.spec.platform == "linux/amd64"
+
+
+def test_images_that_an_image_is_made_from_are_looked_at_too() -> None:
+    base = ImageSpec(text="FROM x\nRUN true\n", build_args={"A": "1"})
+    assert plan_of("RUN true", base=base).spec.base == base
+    with pytest.raises(UsageError, match="no such build context: /is/not/there"):
+        plan_of("RUN true", base=ImageSpec(context=Path("/is/not/there")))
+
+
+def test_a_base_that_no_stage_uses() -> None:
+    with pytest.raises(UsageError) as caught:
+        plan_of("FROM x\n", base=ImageSpec(text="FROM y"))
+    assert str(caught.value) == (
+        f"{INLINE_NAME} has no FROM base\n"
+        "hint: write FROM base where the declared base image is meant"
+    )
+
+
+def test_the_plan_of_one_stage() -> None:
+    plan = plan_of("ARG B\nFROM a AS one\nFROM $B\n", build_args={"B": "one"}, tags=("x",))
+    found = plan_of_stage(plan, "one")
+    assert (found.spec.name, found.spec.target, found.spec.tags) == ("inline#one", "one", ())
+    assert found.graph is not None
+    assert [found.graph.needed, found.graph.target] == [(0,), 0]
+
+
+def test_the_first_line_of_a_text() -> None:
+    assert one_line("  short  ") == "short"
+    assert one_line("x" * 120) == "x" * 120
+    assert one_line("x" * 121) == "x" * 119 + "…"
+    assert one_line("first \nsecond") == "first…"
+
+
+def test_steps_of_a_stage() -> None:
+    graph = graph_of(
+        "FROM scratch AS one\nCOPY a /\nFROM one\nRUN --mount=type=cache,target=/c a\n"
+    )
+    settings = PlanSettings(platform="linux/amd64", cache_mounts=("/c", "/d"), network="none")
+    one, two = StagePlanner(graph, Inputs(), settings).plan().values()
+    assert [one.label, two.label, two.base_stage] == ["one", "stage-1", 0]
+    assert one.steps[0].selection is not None
+    run = two.steps[0].operation
+    assert isinstance(run, RunOperation)
+    assert [(mount.target, getattr(mount, "id", "")) for mount in run.mounts] == [
+        ("/c", "/c"), ("/d", "/d"),
+    ]  # fmt: skip
+    assert run.network == "none"
