@@ -117,3 +117,8 @@ def test_what_is_no_file_cannot_be_opened(path: str, code: int) -> None:
     with pytest.raises(OSError, match=re.escape(os.strerror(code))) as caught:
         LayeredRootfs(EmptyRootfs(), [[directory("/d"), link]]).open(path)
     assert (caught.value.errno, caught.value.filename) == (code, path)
+
+
+def test_names_below_what_is_replaced_count_no_more() -> None:
+    tree = UpperTree([[directory("/d"), file("/d/a"), hardlink("/b", "/d/a")], [file("/d")]])
+    assert tree.inodes() == {"/b": (1, 1), "/d": (2, 1)}
