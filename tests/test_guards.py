@@ -433,3 +433,14 @@ def test_every_test_file_is_collected() -> None:
     assert collected_files() == on_disk - NEED_DOCKER
     script = (REPOSITORY / "scripts" / "buildkit-conformance").read_text(encoding="utf-8")
     assert [name for name in NEED_DOCKER if name not in script] == []
+
+
+def test_what_examples_share_is_the_same() -> None:
+    """Each example can be copied alone, so each has the program that makes its files."""
+    sources = [path.read_text("utf-8") for path in (REPOSITORY / "examples").glob("*/rootfs.py")]
+    in_base = ('.parent / "base" / "rootfs.tar"', "base/rootfs.tar")  # where one puts the file
+    beside = ('.with_name("rootfs.tar")', "rootfs.tar")
+    for other, plain in zip(in_base, beside, strict=True):
+        sources = [source.replace(other, plain) for source in sources]
+    assert len(sources) > 1
+    assert len(set(sources)) == 1
