@@ -121,4 +121,4 @@ def test_what_is_no_file_cannot_be_opened(path: str, code: int) -> None:
 
 def test_names_below_what_is_replaced_count_no_more() -> None:
     tree = UpperTree([[directory("/d"), file("/d/a"), hardlink("/b", "/d/a")], [file("/d")]])
-    assert tree.inodes() == {"/b": (1, 1), "/d": (2, 1)}
+    assert tree.inodes() == {"/b": (2, 1), "/d": (3, 1)}

@@ -60,13 +60,13 @@ def test_plan_as_data() -> None:
 
 
 def test_plan_as_lines() -> None:
-    text = "FROM a AS one\nFROM b AS two\nFROM c\nCOPY --from=one / /\nCOPY --from=two / /\n"
-    assert plan_of(text + "FROM one\n", target="2").describe() == [
-        f"inline:2: {INLINE_NAME}",
+    text = "FROM a AS one\nFROM b AS two\nFROM one AS three\nFROM c\n"
+    assert plan_of(f"{text}COPY --from=one / /\nCOPY --from=two / /\n").describe() == [
+        f"inline: {INLINE_NAME}",
         "   one: FROM a",
         "   two: FROM b",
-        " * stage-2: FROM c, copies from one, two",
-        "   stage-3: FROM one  (not needed)",
+        "   three: FROM one  (not needed)",
+        " * stage-3: FROM c, copies from one, two",
     ]
     ready = plan_of(None, ref="docker.io/library/x")  # type: ignore[arg-type]
     assert ready.describe() == ["docker.io/library/x: ready image docker.io/library/x"]
@@ -116,7 +116,7 @@ def test_a_ready_image_replaces_the_declared_one() -> None:
 
 def test_images_that_an_image_is_made_from_are_looked_at_too() -> None:
     base = ImageSpec(text="FROM x\nRUN true\n", build_args={"A": "1"})
-    assert plan_of("RUN true", base=base).spec.base == base
+    assert plan_of("RUN true", base=base).spec.build_contexts == {"base": base}
     with pytest.raises(UsageError, match="no such build context: /is/not/there"):
         plan_of("RUN true", base=ImageSpec(context=Path("/is/not/there")))
 
