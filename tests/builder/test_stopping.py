@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_zlayer.buildah.agent.unpack import unpack
+from pytest_zlayer.buildah.agent.files.unpack import unpack
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs
 from pytest_zlayer.builder.context.export import export
 from pytest_zlayer.builder.context.fetch import FetchError, download

@@ -34,8 +34,8 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="this is an ordinary user already")
-def test_door_works_for_an_ordinary_user(home: Path) -> None:
-    files = [str(HERE / f"test_door_{name}.py") for name in ("run", "images", "crash")]
+def test_engine_works_for_an_ordinary_user(home: Path) -> None:
+    files = [str(HERE / f"test_engine_{name}.py") for name in ("run", "images", "crash")]
     # Where the interpreter, the environment around it and the repository may lie below /root.
     reachable = ":".join(dict.fromkeys([sys.base_prefix, str(TOP), sys.prefix]))
     done = subprocess.run(

@@ -43,7 +43,7 @@ def test_a_string_goes_to_the_shell_of_the_image():
     assert make_request(image(**config), "a b", {}).argv == ("/bin/ash", "-c", "a b")
 
 
-def test_a_service_that_is_reported_a_port_has_one():
+def test_a_service_whose_command_names_a_port_has_one():
     assert make_request(image(), ["web", "{port}"], {}).port == Port(8080)
     assert make_request(image(), None, {"env": {"PORT": "{port}"}}).port == Port(8080)
     assert make_request(image(), None, {}).port is None
