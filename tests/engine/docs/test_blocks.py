@@ -10,17 +10,8 @@ from tests.engine.docs.conftest import DOCS
 from tests.engine.docs.pages import Page
 
 WITH_BLOCKS = (path for path in DOCS.rglob("*.md") if "```" in path.read_text("utf-8"))
-# Changed since their blocks last ran; to be run, and taken from here.
-TO_RUN_AGAIN = {
-    "howto/ci.md",
-    "howto/cleaning-up.md",
-    "howto/private-registry.md",
-    "many-machines.md",
-    "services.md",
-    "start/tutorial.md",
-}
 FOUND = {path.relative_to(DOCS).as_posix() for path in WITH_BLOCKS}
-PAGES = ["../README.md", *sorted(FOUND - TO_RUN_AGAIN)]
+PAGES = ["../README.md", *sorted(FOUND)]
 pytestmark = pytest.mark.xdist_group("docs")
 
 
