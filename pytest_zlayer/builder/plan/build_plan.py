@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform as host
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_zlayer.builder.context.build_context import read_dockerfile, read_ignore
@@ -66,7 +66,7 @@ class BuildPlan:
             return self.spec.ref
         where = self.spec.context.name if self.spec.context else "inline"
         if self.spec.dockerfile:
-            where += f"/{self.spec.dockerfile}"
+            where = str(PurePath(where, self.spec.dockerfile))
         return f"{where}:{self.spec.target}" if self.spec.target else where
 
     def key(self) -> tuple[Any, ...]:

@@ -40,6 +40,20 @@ def stage(index: int, name: str | None, **values: Any) -> dict[str, Any]:
     return {"index": index, "name": name, **values}
 
 
+def test_name_of_a_plan_in_messages(tmp_path: Path) -> None:
+    context, elsewhere = tmp_path / "web", tmp_path / "shared" / "Dockerfile"
+    for path in (context / "docker" / "Dockerfile", elsewhere):
+        path.parent.mkdir(parents=True)
+        path.write_text("FROM scratch AS api\n")
+
+    def label(**values: Any) -> str:
+        return make_plan(ImageSpec(context=context, **values), BuildOptions()).label
+
+    assert label(dockerfile="docker/Dockerfile") == "web/docker/Dockerfile"
+    assert label(dockerfile=str(elsewhere), target="api") == f"{elsewhere}:api"
+    assert (plan_of().label, plan_of(name="one").label) == ("inline", "one")
+
+
 def test_plan_as_data() -> None:
     assert plan_of(name="api", target="build").to_dict() == {
         "image": "api",
