@@ -42,6 +42,8 @@ class Podman:
         """Its whole environment; a remote podman is never asked."""
         known = self.engine.process_environment()
         return {
+            # podman 5 warns of that in what commands write, on machines that cannot change it.
+            "PODMAN_IGNORE_CGROUPSV1_WARNING": "1",
             **{name: one for name, one in known.items() if not name.startswith("CONTAINER_")},
             **self.env,
         }
