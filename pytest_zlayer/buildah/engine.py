@@ -32,9 +32,9 @@ from pytest_zlayer.buildah.opening.environment import (
 )
 from pytest_zlayer.buildah.opening.locate import locate
 from pytest_zlayer.buildah.opening.sweep import Sweep, Swept
-from pytest_zlayer.buildah.process.agent_client import AgentClient
 from pytest_zlayer.buildah.process.command import ByteSink, Completed, Request, Runner
 from pytest_zlayer.buildah.process.interruption import Interruption
+from pytest_zlayer.buildah.process.late_agent import Agent
 from pytest_zlayer.buildah.process.output import LineSink
 from pytest_zlayer.buildah.run_request import RunRequest, Volume
 from pytest_zlayer.buildah.runs import RunningContainer, Runs
@@ -49,6 +49,7 @@ from pytest_zlayer.buildah.storage.records import (
     parse_images,
 )
 from pytest_zlayer.choices import NetworkMode, PullMode
+from pytest_zlayer.lazy import lazy
 
 __all__ = [
     "Completed",
@@ -78,7 +79,6 @@ class Engine:
         version: its version.
         features: what this version knows.
         rootless: whether it works inside a user namespace of its own.
-        tmpdir: a directory private to this process, removed at the end.
         storage: where containers and images are.
         own_storage: whether it was named, and is not the one that the user has anyway.
         session, worker: whose containers and images these are.
@@ -89,22 +89,19 @@ class Engine:
         self.version: Version = opened.version
         self.features: Features = opened.features
         self.rootless: bool = opened.rootless
-        self.tmpdir: Path = opened.tmpdir
+        self._tmpdir: Path = opened.tmpdir
         self.storage: StorageInfo = opened.storage
         self.own_storage: bool = opened.own_storage
         self.session = opened.session
         self.worker = opened.worker
-        self._client: AgentClient = opened.client
+        self._client: Agent = opened.client
         self._sweep: Sweep = opened.sweep
         self._runner: Runner = opened.commander.runner
         self._commander: Commander = opened.commander
         self._environment = opened.environment
         self._memory: Memory = opened.memory
         self._mounted: dict[str, LocalRootfs | AgentRootfs] = {}
-        self._runs = Runs(
-            self._commander, self.storage, self._memory, self.tmpdir, wanted=opened.isolation,
-            rootless=self.rootless, prefix=self.prefix, mount=self._files,
-        )  # fmt: skip
+        self._wanted_isolation = opened.isolation
         self._numbers = itertools.count(1)
         self._closed = False
         # Commits that were begun and not seen to succeed.
@@ -146,6 +143,24 @@ class Engine:
             )
         )
 
+    @lazy
+    def tmpdir(self) -> Path:
+        """A directory private to this process, removed at the end.
+
+        Raises:
+            EngineUnusable: the agent, whose it is, cannot be started.
+        """
+        _ = self._client.pid
+        return self._tmpdir
+
+    @lazy
+    def _runs(self) -> Runs:
+        return Runs(
+            self._commander, self.storage, self._memory, self.tmpdir,
+            wanted=self._wanted_isolation, rootless=self.rootless, prefix=self.prefix,
+            mount=self._files,
+        )  # fmt: skip
+
     @property
     def prefix(self) -> str:
         """How the names of this process's containers begin."""
@@ -173,8 +188,9 @@ class Engine:
     def describe(self) -> str:
         """One line for headers."""
         parts = [f"buildah {self.version}", f"storage {self.storage.root}", self.storage.driver]
-        if (isolation := self._runs.known_isolation) is not None:
-            way = "started directly" if self._runs.is_direct else "by buildah run"
+        runs: Runs | None = vars(self).get("_runs")
+        if runs is not None and (isolation := runs.known_isolation) is not None:
+            way = "started directly" if runs.is_direct else "by buildah run"
             parts.append(f"isolation {isolation}, {way}")
         if self.rootless:
             parts.append("rootless")
@@ -309,7 +325,8 @@ class Engine:
 
     def _forget(self, container: str) -> None:
         self._mounted.pop(container, None)
-        self._runs.forget(container)
+        if "_runs" in vars(self):
+            self._runs.forget(container)
 
     def _ask_about(self, question: str, root: str, path: str) -> tuple[Any, Sequence[int]]:
         return self._client.ask(question, root=root, path=path)
@@ -398,17 +415,20 @@ class Engine:
             return False
         return True
 
+    def recorded_image(self, reference: str) -> ImageRecord | None:
+        """An image by its full id or full name, as far as the storage's own records tell."""
+        return read_image(self.storage, arguments.image(reference))
+
     def inspect_image(self, reference: str) -> ImageRecord:
         """All about an image of the store.
 
         Raises:
             ImageNotKnown: the store has no such image.
         """
-        name = arguments.image(reference)
-        known = read_image(self.storage, name)
+        known = self.recorded_image(reference)
         if known is not None:
             return known
-        words = ["inspect", "--type", "image", name]
+        words = ["inspect", "--type", "image", arguments.image(reference)]
         return parse_image(self._commander.repeatable(words))
 
     def import_layout(self, directory: Path, *names: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from pytest_zlayer.buildah.engine import Engine, RunRequest
 from pytest_zlayer.buildah.errors import EngineError, EngineMissing, EngineTimeout, EngineUnusable
 from pytest_zlayer.errors import UsageError
 
-from .conftest import Storage, busybox_layer, write_layout
+from .conftest import BUSYBOX, Storage, add_busybox, busybox_layer, write_layout
 
 
 def script(directory: Path, name: str, text: str) -> Path:
@@ -57,16 +58,82 @@ def test_closed_engine_says_so(storage: Storage) -> None:
     assert str(caught.value) == "this buildah session is closed"
 
 
+def logged_buildah(directory: Path) -> Path:
+    """The file in which a buildah of this directory notes how it was called."""
+    log = directory / "calls"
+    real = shutil.which("buildah")
+    script(directory, "buildah", f'echo "$*" >> {log}\nexec {real} "$@"')
+    return log
+
+
 def test_answers_are_remembered(storage: Storage, tmp_path: Path) -> None:
     storage.open().close()
-    log = tmp_path / "calls"
-    real = subprocess.run(["which", "buildah"], capture_output=True, text=True, check=True)
-    logging = script(tmp_path, "buildah", f'echo "$*" >> {log}\nexec {real.stdout.strip()} "$@"')
+    log = logged_buildah(tmp_path)
     for _ in range(2):
-        storage.open(buildah=str(logging)).close()
+        storage.open(buildah=str(tmp_path / "buildah")).close()
     calls = log.read_text(encoding="utf-8").splitlines()
     asked = [call.split()[-2] for call in calls if call.endswith("--help")]
     assert asked == ["pull", "commit"]
+
+
+def test_what_is_known_is_opened_without_a_process(own_storage: Storage, tmp_path: Path) -> None:
+    own_storage.open().close()
+    add_busybox(own_storage, tmp_path)
+    log = logged_buildah(tmp_path)
+    own_storage.open(buildah=str(tmp_path / "buildah")).close()
+    log.write_text("", encoding="utf-8")
+    engine = own_storage.open(buildah=str(tmp_path / "buildah"))
+    assert [image.names for image in engine.images()] == [(BUSYBOX,)]
+    assert (own_storage.temporary_files(), own_storage.processes()) == ([], [])
+    engine.close()
+    assert log.read_text(encoding="utf-8") == ""
+
+
+@pytest.mark.parametrize("changed", ["configuration", "drivers", "runroot"])
+def test_storage_is_asked_for_again_when_it_may_be_another(
+    own_storage: Storage, tmp_path: Path, changed: str
+) -> None:
+    log = logged_buildah(tmp_path)
+    configuration = tmp_path / "storage.conf"
+    environment = {**own_storage.environment, "CONTAINERS_STORAGE_CONF": str(configuration)}
+    configuration.write_text('[storage]\ndriver = "overlay"\n', encoding="ascii")
+    for _ in range(2):
+        own_storage.open(buildah=str(tmp_path / "buildah"), environment=environment).close()
+    log.write_text("", encoding="utf-8")
+    if changed == "configuration":
+        configuration.write_text('[storage]\ndriver = "overlay" \n', encoding="ascii")
+    elif changed == "drivers":
+        (own_storage.root / "vfs-images").mkdir()
+    else:
+        shutil.rmtree(own_storage.runroot)
+    own_storage.open(buildah=str(tmp_path / "buildah"), environment=environment).close()
+    assert "info" in [call.split()[-1] for call in log.read_text(encoding="utf-8").splitlines()]
+
+
+def test_agent_that_cannot_be_started_later_is_told(own_storage: Storage) -> None:
+    own_storage.open().close()
+    engine = own_storage.open()
+    own_storage.tmpdir.rename(own_storage.tmpdir.with_name("elsewhere"))
+    with pytest.raises(EngineUnusable) as caught:
+        engine.containers()
+    assert caught.value.message == (
+        f"nothing can be written to the temporary directory {own_storage.tmpdir}"
+    )
+    engine.close()
+
+
+def test_agent_that_is_not_there_yet_is_no_agent_of_a_child(own_storage: Storage) -> None:
+    own_storage.open().close()
+    engine = own_storage.open()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            engine.containers()
+        except EngineUnusable:
+            os._exit(7)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+    engine.close()
 
 
 def test_isolation_is_tried_once_for_all_processes(storage: Storage, tmp_path: Path) -> None:
@@ -74,6 +141,7 @@ def test_isolation_is_tried_once_for_all_processes(storage: Storage, tmp_path: P
     kind = first.isolation
     first.close()
     second = storage.open()
+    _ = second.tmpdir  # the agent, which takes its time to start, is there
     since = time.monotonic()
     assert second.isolation == kind
     assert time.monotonic() - since < 0.1

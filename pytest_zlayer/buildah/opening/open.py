@@ -1,4 +1,4 @@
-"""Opening the engine: starts the agent, finds the storage and what the binary can do."""
+"""Opening the engine: finds the storage and what the binary can do, starts the agent for that."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.commands.probe import Features, Memory
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from pytest_zlayer.buildah.opening.environment import engine_environment
+from pytest_zlayer.buildah.opening.known_storage import KnownStorage
 from pytest_zlayer.buildah.opening.sweep import Sweep
 from pytest_zlayer.buildah.process.agent_client import AgentClient
 from pytest_zlayer.buildah.process.command import Runner
+from pytest_zlayer.buildah.process.late_agent import Agent, LateAgent
 from pytest_zlayer.buildah.storage.info import StorageInfo, parse_info, says_no_storage
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
@@ -47,7 +49,7 @@ class OpenRequest:
 class Opened:
     """An engine's parts, ready for use."""
 
-    client: AgentClient
+    client: Agent
     commander: Commander
     environment: Mapping[str, str]
     storage: StorageInfo
@@ -74,54 +76,137 @@ def image_folder(session: str, worker: str) -> str:
 
 
 def open_engine(request: OpenRequest) -> Opened:
-    """Starts the agent and finds out what there is to know; ends the agent if that fails."""
+    """Finds out what there is to know.
+
+    Where all of it is remembered, the agent is started by what needs it first.
+    """
     if not _SESSION.match(request.session) or not _WORKER.match(request.worker):
         raise UsageError(
             f"session {request.session!r} and worker {request.worker!r} must be small letters "
             "and digits"
         )
-    rootless = probe.needs_namespace()
-    base = temporary_base(request.environment)
-    outside = engine_environment(request.environment, base, request.authfile)
-    client = AgentClient(_namespace(request) if rootless else (), outside)
-    try:
-        return _opened(request, client, outside, base, rootless=rootless)
-    except BaseException:
-        client.close()
-        raise
+    return _Opening(request).opened()
 
 
-def _opened(
-    request: OpenRequest,
-    client: AgentClient,
-    outside: dict[str, str],
-    base: Path,
-    *,
-    rootless: bool,
-) -> Opened:
-    tmpdir = base / f"zlayer-{request.session}-{request.worker}-{secrets.token_hex(4)}"
-    try:
-        client.greet()
-    except EngineUnusable as error:
-        raise (_diagnosis(request, outside) or error) from error
-    # Asked with the common TMPDIR: without XDG_RUNTIME_DIR the run directory is derived from it.
-    asking = Commander(Runner(client), request.binary, outside, options=_asked_storage(request))
-    storage = ask_storage(asking)
-    if rootless and _is_unused_vfs(storage):
-        storage = _with_overlay(asking) or storage
-    env = engine_environment(request.environment, tmpdir, request.authfile)
-    commander = replace(asking, env=env, storage=storage.options, options=())
-    memory = Memory(storage.state / "answers.json", probe.binary_key(request.binary))
-    # Its own TMPDIR is made when it is written down whose that is.
-    version, features = _ask_binary(replace(commander, env=outside), memory)
-    _adopt(client, commander, storage, request, tmpdir)
-    return Opened(
-        client=client, commander=commander, environment=request.environment, storage=storage,
-        version=version, features=features, memory=memory, rootless=rootless, tmpdir=tmpdir,
-        isolation=request.isolation, session=request.session, worker=request.worker,
-        sweep=Sweep(commander, storage),
-        own_storage=request.root is not None,
-    )  # fmt: skip
+class _Opening:
+    """One engine on its way."""
+
+    def __init__(self, request: OpenRequest) -> None:
+        base = temporary_base(request.environment)
+        self._request = request
+        self._rootless = probe.needs_namespace()
+        # The common TMPDIR: without XDG_RUNTIME_DIR the run directory is derived from it.
+        self._outside = engine_environment(request.environment, base, request.authfile)
+        name = f"zlayer-{request.session}-{request.worker}-{secrets.token_hex(4)}"
+        self._tmpdir = base / name
+        self._known = KnownStorage(request.binary, request.root, request.runroot, self._outside)
+
+    def opened(self) -> Opened:
+        """The parts; the agent starts later where nothing has to be asked of buildah."""
+        storage = self._known.recall()
+        if storage is not None:
+            memory = self._memory(storage)
+            remembered = _remembered(memory)
+            if remembered is not None:
+                agent = LateAgent(lambda: self._late(storage))
+                return self._parts(agent, storage, memory, *remembered)
+        client = self._start()
+        try:
+            return self._asked(client)
+        except BaseException:
+            client.close()
+            raise
+
+    def _start(self) -> AgentClient:
+        """An agent that answers."""
+        prefix = _namespace(self._request) if self._rootless else ()
+        client = AgentClient(prefix, self._outside)
+        try:
+            client.greet()
+        except BaseException as error:
+            client.close()
+            if isinstance(error, EngineUnusable):
+                raise (_diagnosis(self._request, self._outside) or error) from error
+            raise
+        return client
+
+    def _late(self, storage: StorageInfo) -> AgentClient:
+        """The agent of an engine that is open."""
+        client = self._start()
+        try:
+            self._adopt(client, storage)
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _asked(self, client: AgentClient) -> Opened:
+        """The parts, as buildah tells of them now."""
+        request = self._request
+        asking = Commander(
+            Runner(client), request.binary, self._outside, options=_asked_storage(request)
+        )
+        storage = ask_storage(asking)
+        if self._rootless and _is_unused_vfs(storage):
+            storage = _with_overlay(asking) or storage
+        memory = self._memory(storage)
+        # Its own TMPDIR is made when it is written down whose that is.
+        answers = _ask_binary(replace(asking, storage=storage.options, options=()), memory)
+        self._adopt(client, storage)
+        self._known.remember(storage)
+        return self._parts(client, storage, memory, *answers)
+
+    def _adopt(self, client: AgentClient, storage: StorageInfo) -> None:
+        request, tmpdir = self._request, self._tmpdir
+        commander = self._commander(client, storage)
+        prefix = container_prefix(request.session, request.worker)
+        images = image_folder(request.session, request.worker)
+        session = {
+            "prefix": prefix, "tmpdir": str(tmpdir), "images": images, "boot": probe.boot_id(),
+        }  # fmt: skip
+        try:
+            client.adopt(
+                binary=str(commander.binary), storage=asdict(storage.options),
+                env=dict(commander.env), prefix=prefix, images=images, tmpdir=str(tmpdir),
+                journal=str(self._journal(storage)), session=session,
+            )  # fmt: skip
+        except OSError as error:
+            if error.filename == str(tmpdir):
+                raise _no_tmpdir(tmpdir.parent) from error
+            raise EngineUnusable(
+                f"the container storage {storage.root} cannot be written to: {error.strerror}",
+                hint="choose another with --zlayer-root and --zlayer-runroot",
+            ) from error
+
+    def _journal(self, storage: StorageInfo) -> Path:
+        request = self._request
+        name = f"{request.session}-{request.worker}-{self._tmpdir.name[-8:]}.json"
+        return storage.sessions / name
+
+    def _memory(self, storage: StorageInfo) -> Memory:
+        return Memory(storage.state / "answers.json", probe.binary_key(self._request.binary))
+
+    def _commander(self, agent: Agent, storage: StorageInfo) -> Commander:
+        request = self._request
+        env = engine_environment(request.environment, self._tmpdir, request.authfile)
+        return Commander(Runner(agent), request.binary, env, storage.options)
+
+    def _parts(
+        self,
+        agent: Agent,
+        storage: StorageInfo,
+        memory: Memory,
+        version: Version,
+        features: Features,
+    ) -> Opened:
+        request, commander = self._request, self._commander(agent, storage)
+        return Opened(
+            client=agent, commander=commander, environment=request.environment, storage=storage,
+            version=version, features=features, memory=memory, rootless=self._rootless,
+            tmpdir=self._tmpdir, isolation=request.isolation, session=request.session,
+            worker=request.worker, sweep=Sweep(commander, storage, self._journal(storage)),
+            own_storage=request.root is not None,
+        )  # fmt: skip
 
 
 def _diagnosis(request: OpenRequest, outside: dict[str, str]) -> EngineUnusable | None:
@@ -140,32 +225,6 @@ def _diagnosis(request: OpenRequest, outside: dict[str, str]) -> EngineUnusable 
     finally:
         client.close()
     return None
-
-
-def _adopt(
-    client: AgentClient,
-    commander: Commander,
-    storage: StorageInfo,
-    request: OpenRequest,
-    tmpdir: Path,
-) -> None:
-    prefix = container_prefix(request.session, request.worker)
-    folder = image_folder(request.session, request.worker)
-    journal = storage.sessions / f"{request.session}-{request.worker}-{tmpdir.name[-8:]}.json"
-    session = {"prefix": prefix, "tmpdir": str(tmpdir), "images": folder, "boot": probe.boot_id()}
-    try:
-        client.adopt(
-            binary=str(commander.binary), storage=asdict(storage.options),
-            env=dict(commander.env), prefix=prefix, images=folder, tmpdir=str(tmpdir),
-            journal=str(journal), session=session,
-        )  # fmt: skip
-    except OSError as error:
-        if error.filename == str(tmpdir):
-            raise _no_tmpdir(tmpdir.parent) from error
-        raise EngineUnusable(
-            f"the container storage {storage.root} cannot be written to: {error.strerror}",
-            hint="choose another with --zlayer-root and --zlayer-runroot",
-        ) from error
 
 
 def _namespace(request: OpenRequest) -> list[str]:
@@ -245,11 +304,16 @@ def _version_text(commander: Commander) -> str:
     return "\n".join(done.stdout_tail)
 
 
+def _remembered(memory: Memory) -> tuple[Version, Features] | None:
+    version = probe.version_from(memory.get("version"))
+    features = probe.features_from(memory.get("features"))
+    return None if version is None or features is None else (version, features)
+
+
 def _ask_binary(commander: Commander, memory: Memory) -> tuple[Version, Features]:
-    known_version = probe.version_from(memory.get("version"))
-    known_features = probe.features_from(memory.get("features"))
-    if known_version is not None and known_features is not None:
-        return known_version, known_features
+    remembered = _remembered(memory)
+    if remembered is not None:
+        return remembered
     version = probe.parse_version(_version_text(commander))
     features = probe.ask_features(lambda command: commander.output([*command.split(), "--help"]))
     memory.put("version", str(version))

@@ -40,11 +40,18 @@ class Swept:
 
 
 class Sweep:
-    """Cleans up after the dead sessions of a storage, in a thread. Builds need not wait for it."""
+    """Cleans up after the dead sessions of a storage, in a thread. Builds need not wait for it.
 
-    def __init__(self, commander: Commander, storage: StorageInfo) -> None:
+    Args:
+        commander: gives buildah its commands.
+        storage: where they were.
+        own: the journal of the session that opens it.
+    """
+
+    def __init__(self, commander: Commander, storage: StorageInfo, own: Path) -> None:
         self._commander = commander
         self._storage = storage
+        self._own = own
         self._swept: tuple[Swept, ...] = ()
         self._thread = threading.Thread(target=self._work, name="zlayer-sweep", daemon=True)
         self._thread.start()
@@ -61,12 +68,12 @@ class Sweep:
 
     def _work(self) -> None:
         try:
-            self._swept = sweep(self._commander, self._storage)
+            self._swept = sweep(self._commander, self._storage, self._own)
         except (EngineError, EngineUnusable, OSError, ValueError):
             return  # this session is ending; the journals stay for the next one
 
 
-def sweep(commander: Commander, storage: StorageInfo) -> tuple[Swept, ...]:
+def sweep(commander: Commander, storage: StorageInfo, own: Path) -> tuple[Swept, ...]:
     """Cleans up after the dead sessions of a storage.
 
     A session is dead when nobody holds the lock of its journal. Several processes may sweep at
@@ -74,7 +81,8 @@ def sweep(commander: Commander, storage: StorageInfo) -> tuple[Swept, ...]:
     """
     remove_unfinished(storage)
     foreign = tuple(Swept(path, _FOREIGN) for path in _foreign(storage.sessions))
-    return (*foreign, *(_sweep(commander, storage) if _any_dead(storage.sessions) else ()))
+    swept = _sweep(commander, storage) if _any_dead(storage.sessions, own.name) else ()
+    return (*foreign, *swept)
 
 
 def _foreign(sessions: Path) -> list[Path]:
@@ -103,16 +111,17 @@ def _sweep(commander: Commander, storage: StorageInfo) -> tuple[Swept, ...]:
     return tuple(Swept(Path(one["journal"]), tuple(one["problems"])) for one in reports)
 
 
-def _any_dead(sessions: Path) -> bool:
+def _any_dead(sessions: Path, own: str) -> bool:
     """Whether any session is dead; looking first saves a process in the usual case.
 
     What watches the commands of a session that was killed holds its journal until they have
     ended, so what is held by others is looked at a moment later.
     """
     try:
-        journals = [os.path.join(sessions, name) for name in os.listdir(sessions)]
+        names = [name for name in os.listdir(sessions) if name != own]
     except OSError:
         return False
-    if len(journals) > 1 and not any(map(is_dead, journals)):
+    journals = [os.path.join(sessions, name) for name in names]
+    if journals and not any(map(is_dead, journals)):
         time.sleep(_ENDING)
     return any(map(is_dead, journals))

@@ -27,6 +27,7 @@ def remove_unfinished(storage: StorageInfo) -> None:
 def _unfinished(storage: StorageInfo) -> Iterator[Path]:
     yield from storage.sessions.glob("*.new")
     yield from storage.state.glob("answers.json.*")
+    yield from storage.state.glob("storage.json.*")
 
 
 def _is_abandoned(file: Path) -> bool:

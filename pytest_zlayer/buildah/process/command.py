@@ -19,8 +19,9 @@ from typing import Any, Protocol
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure, own_line
-from pytest_zlayer.buildah.process.agent_client import KILLED, AgentClient
+from pytest_zlayer.buildah.process.agent_client import KILLED
 from pytest_zlayer.buildah.process.interruption import Interruption, current
+from pytest_zlayer.buildah.process.late_agent import Agent
 from pytest_zlayer.buildah.process.output import (
     Holdback,
     LineSink,
@@ -140,7 +141,7 @@ class Request:
 class Runner:
     """Runs commands under one agent, any number at a time."""
 
-    def __init__(self, client: AgentClient) -> None:
+    def __init__(self, client: Agent) -> None:
         self._client = client
         self._running: dict[int, _Running] = {}
         self._numbers = itertools.count(1)
@@ -328,7 +329,7 @@ class _Running:
     _ended: bool = False
 
     @contextmanager
-    def started(self, client: AgentClient) -> Iterator[None]:
+    def started(self, client: Agent) -> Iterator[None]:
         with ExitStack() as stack:
             stack.callback(self._selector.close)
             self._lifeline, theirs = socket.socketpair()
@@ -366,7 +367,7 @@ class _Running:
             if reader not in self._selector.get_map():
                 self._selector.register(reader, selectors.EVENT_READ)
 
-    def _ask_to_start(self, client: AgentClient, descriptors: Sequence[int]) -> None:
+    def _ask_to_start(self, client: Agent, descriptors: Sequence[int]) -> None:
         client.ask(
             "spawn",
             descriptors,

@@ -17,10 +17,6 @@ from pytest_zlayer.builder.execute.slots import Slots
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.oci.chain import Chain, read_chain
 from pytest_zlayer.builder.plan.build_plan import BuildPlan
-from pytest_zlayer.builder.remote.entry import Entry
-from pytest_zlayer.builder.remote.lookup import Asked
-from pytest_zlayer.builder.remote.remote_cache import RemoteCache
-from pytest_zlayer.builder.remote.sender import Batch
 from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.builder.store.base_images import BaseImages
 from pytest_zlayer.builder.store.mounted_images import MountedImages
@@ -32,6 +28,10 @@ from pytest_zlayer.events import BuildEvent, Event, LayersFetched
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
     from pytest_zlayer.builder.model.errors import BuildError
+    from pytest_zlayer.builder.remote.entry import Entry
+    from pytest_zlayer.builder.remote.lookup import Asked
+    from pytest_zlayer.builder.remote.no_places import NoRemoteCache
+    from pytest_zlayer.builder.remote.sender import Batch
 
 
 _LOG_SIZE = 10_000_000  # bytes
@@ -118,7 +118,7 @@ class Build:
     Attributes:
         remote: the cache places on other machines.
         views: images of this build mounted for reading.
-        scratch: private directory, removed when the build ends.
+        make_scratch: gives a private directory, removed when the session ends; made at first use.
         slots: bounds the steps that run side by side in the whole session.
         rank: how many builds of the session began before: those go first.
         stop: set when the session ends early or another stage of this build failed.
@@ -134,11 +134,11 @@ class Build:
     options: BuildOptions
     engine: Engine
     cache: LayerCache
-    remote: RemoteCache
+    remote: NoRemoteCache
     views: MountedImages
     bases: BaseImages
     digests: Digests
-    scratch: Path
+    make_scratch: Callable[[], Path]
     log: BuildLog
     listener: Callable[[Event], None]
     slots: Slots
@@ -230,6 +230,8 @@ class Build:
         tags: Sequence[str],
     ) -> Batch:
         """Layers of this build for other machines; ``counts``: how many of all are each key's."""
+        from pytest_zlayer.builder.remote.sender import Batch
+
         below = len(base.layers)
         return Batch(
             build_id=self.build_id,
@@ -247,6 +249,8 @@ class Build:
         return self.platform.architecture, self.platform.os, self.platform.variant
 
     def _asked(self, base: Chain) -> Asked:
+        from pytest_zlayer.builder.remote.lookup import Asked
+
         def arrived(place: str, key: str, entry: Entry, seconds: float) -> None:
             self.emit(
                 LayersFetched,
@@ -281,10 +285,11 @@ class Build:
             return self._paused <= self.options.retry_max_total
 
     def fresh_path(self, stem: str) -> Path:
-        """A path in ``scratch`` nobody else has been given."""
+        """A path in the private directory that nobody else has been given."""
         with self._guard:
             self._count += 1
-            return self.scratch / f"{stem}-{self._count}"
+            number = self._count
+        return self.make_scratch() / f"{stem}-{number}"
 
     @contextlib.contextmanager
     def slot(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:

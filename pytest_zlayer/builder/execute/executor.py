@@ -15,29 +15,26 @@ from typing import Any
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.files.rootfs import Rootfs
+from pytest_zlayer.builder.cache.layer_cache import CachedLayers
 from pytest_zlayer.builder.context.sources import Sources
 from pytest_zlayer.builder.execute.build import Build
+from pytest_zlayer.builder.execute.cached_steps import cached_result, deepest_cached
+from pytest_zlayer.builder.execute.final_image import final_config, image_content, tell_history
 from pytest_zlayer.builder.execute.pending_layers import Head, refuse_too_many
-from pytest_zlayer.builder.execute.stage_executor import (
-    StageExecutor,
-    cached_result,
-    deepest_cached,
-)
+from pytest_zlayer.builder.execute.stage_executor import StageExecutor
 from pytest_zlayer.builder.execute.stage_files import StageFiles
 from pytest_zlayer.builder.image.results import BuildResult, StepResult
 from pytest_zlayer.builder.model.spec import ImageFormat
-from pytest_zlayer.builder.oci.chain import Chain, HistoryEntry, timestamp_text
-from pytest_zlayer.builder.oci.config import config_json, natural_format
+from pytest_zlayer.builder.oci.chain import Chain, timestamp_text
+from pytest_zlayer.builder.oci.config import natural_format
 from pytest_zlayer.builder.oci.layout import image_id, manifest_type, write_layout
 from pytest_zlayer.builder.oci.squash import merge_layers
 from pytest_zlayer.builder.plan.steps import StagePlan, Step
 from pytest_zlayer.builder.stopping import Interrupted
-from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.operations.kinds import (
     CopyOperation,
     RunOperation,
     SourceRef,
-    WorkdirOperation,
 )
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, stage_label
 from pytest_zlayer.errors import UsageError
@@ -63,6 +60,7 @@ class Executor:
         self._sources = sources
         self._futures: dict[int, Future[StageExecutor]] = {}
         self._successors: dict[int, int | None] = {}
+        self._cached: dict[int, tuple[int, CachedLayers] | None] = {}
         self._guard = threading.Lock()
         self._commands = build.engine.interruption()
         self._pool = ThreadPoolExecutor(max_workers=max(len(plans), 1), thread_name_prefix="stage")
@@ -180,7 +178,7 @@ class Executor:
 
     def _build_stage(self, index: int) -> StageExecutor:
         plan = self._plans[index]
-        cached = deepest_cached(self._build, plan)
+        cached = self._deepest(index)
         remaining = plan.steps if cached is None else plan.steps[cached[0] + 1 :]
         for needed in _sources_of(remaining):
             self._start(needed)
@@ -195,6 +193,7 @@ class Executor:
             successor=self._successor(index) is not None,
             wanted=any(one.base_stage == index for one in self._plans.values()),
             alone=index == self.target,
+            cached=cached,
         )
         try:
             with self._commands.covering():
@@ -217,6 +216,12 @@ class Executor:
         start = parent.stored_head()
         return StageFiles(self._build, start, None, base_chain=plan.base_chain, below=parent)
 
+    def _deepest(self, index: int) -> tuple[int, CachedLayers] | None:
+        """The last step of a stage that was cached when this was asked first."""
+        if index not in self._cached:
+            self._cached.setdefault(index, deepest_cached(self._build, self._plans[index]))
+        return self._cached[index]
+
     def _successor(self, index: int) -> int | None:
         """The stage that goes on in the container of another one, before its image is there.
 
@@ -225,7 +230,7 @@ class Executor:
         if index not in self._successors:
             read = any(index in _sources_of(plan.steps) for plan in self._plans.values())
             above = [plan for plan in self._plans.values() if plan.base_stage == index]
-            above = [one for one in above if deepest_cached(self._build, one) is None]
+            above = [one for one in above if self._deepest(one.index) is None]
             # Several threads may get here; the first answer counts.
             self._successors.setdefault(index, None if read or not above else above[0].index)
         return self._successors[index]
@@ -292,14 +297,11 @@ class Executor:
         build, spec = self._build, self._build.plan.spec
         files = self._stage(index).files
         chain = self.pretty_chain(index)
-        config = self.final_config(index)
+        config = final_config(build, self._plans[index])
         if self._squashed(index):
             chain = self._squash(index, chain)
-        created = max((one.created for one in chain.history), default=timestamp_text(0))
-        if build.source_date_epoch is not None:
-            created = timestamp_text(build.source_date_epoch)
         refuse_too_many(chain, build.plan.label)
-        content = config_json(config, chain, created=created)
+        content = image_content(build, config, chain)
         image_format = spec.format or natural_format(config)
         image = self._store(content, chain, image_format, names)
         files.stored(image)
@@ -326,18 +328,6 @@ class Executor:
         made = engine.import_layout(directory, *given)
         shutil.rmtree(directory)
         return made
-
-    def final_config(self, index: int) -> ImageConfig:
-        """The configuration of a finished stage with the declaration's labels and platform."""
-        config = self._plans[index].state.config
-        platform = self._build.platform
-        return replace(
-            config,
-            labels={**config.labels, **self._build.plan.spec.labels},
-            architecture=config.architecture or platform.architecture,
-            os=config.os or platform.os,
-            variant=config.variant or platform.variant,
-        )
 
     def _squash(self, index: int, chain: Chain) -> Chain:
         """One layer for all that is new; the history stays, most of it without layers."""
@@ -370,28 +360,3 @@ def _sources_of(steps: tuple[Step, ...]) -> list[int]:
             if reference is not None and reference.kind == "stage":
                 found[reference.index] = None
     return list(found)
-
-
-def tell_history(base: Chain, raw: Chain, steps: tuple[Step, ...], now: str) -> Chain:
-    """The history of a stage, one entry an instruction, in docker's manner.
-
-    ``raw`` is what the store knows: which layers there are on top of ``base``, when they were made,
-    and what was done for each.
-    """
-    made = [entry for entry in raw.history if not entry.empty][len(base.layers) :]
-    layers = list(raw.layers[len(base.layers) :])
-    chain, latest = base, max((entry.created for entry in base.history), default=now)
-    for step in steps:
-        if made and _made_layer(step, made[0]):
-            latest = made.pop(0).created
-            chain = chain.add(layers.pop(0), HistoryEntry(step.history, latest))
-        else:
-            chain = chain.note(HistoryEntry(step.history, latest))
-    return chain
-
-
-def _made_layer(step: Step, entry: HistoryEntry) -> bool:
-    """Whether the next layer is that of ``step``: of the others, only a WORKDIR may need none."""
-    if isinstance(step.operation, WorkdirOperation):
-        return entry.created_by == step.history
-    return step.makes_layer

@@ -75,7 +75,7 @@ class MountPreparer:
     """Turns the mounts of a RUN into volumes.
 
     Args:
-        scratch: private directory of this build for files that live as long as one RUN.
+        scratch: gives a private directory of this build for files that live as long as one RUN.
         caches: directory that holds cache mounts between builds.
         source_path: host directory or file of a mount source: ``(source, path) -> Path``.
         build_args: the namespace of cache mounts is among them.
@@ -91,7 +91,7 @@ class MountPreparer:
     def __init__(
         self,
         *,
-        scratch: Path,
+        scratch: Callable[[], Path],
         caches: Path,
         source_path: Callable[[SourceRef, str], Path],
         build_args: Mapping[str, str],
@@ -161,7 +161,7 @@ class MountPreparer:
             prepared.volumes.append(Volume(source, mount.target, readonly=True))
             return
         # Writes are allowed and discarded: the step gets a copy of its own.
-        copy = self._scratch / f"bind-{self._next()}"
+        copy = self._scratch() / f"bind-{self._next()}"
         prepared.undo.callback(self._do, "rm", "-rf", copy)
         self._do("cp", "--archive", source, copy)
         prepared.volumes.append(Volume(copy, mount.target))
@@ -278,7 +278,7 @@ class MountPreparer:
     def _private_file(
         self, prepared: PreparedMounts, content: bytes, mode: int, uid: int, gid: int
     ) -> Path:
-        path = self._scratch / f"file-{self._next()}"
+        path = self._scratch() / f"file-{self._next()}"
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(content)

@@ -22,6 +22,7 @@ from pytest_zlayer.builder.copy import (
     select,
 )
 from pytest_zlayer.builder.execute.build import Build
+from pytest_zlayer.builder.execute.cached_steps import cached_result, deepest_cached, step_fields
 from pytest_zlayer.builder.execute.emulation import can_execute
 from pytest_zlayer.builder.execute.mounts import MountPreparer, MountRefused
 from pytest_zlayer.builder.execute.run_step import RunStep
@@ -64,6 +65,7 @@ class StageExecutor:
         successor: whether another stage goes on in its container.
         wanted: whether another stage is built from it.
         alone: whether its layers reach the store with the final image first.
+        cached: the last step of which the layer was in the cache just now, and where.
     """
 
     def __init__(
@@ -79,12 +81,14 @@ class StageExecutor:
         successor: bool,
         wanted: bool,
         alone: bool,
+        cached: tuple[int, CachedLayers] | None,
     ) -> None:
         self.plan = plan
         self.files = files
         self._successor = successor
         self._wanted = wanted
         self._alone = alone
+        self._cached = cached
         self._build = build
         self._stage_plan = stage_plan
         self._source_rootfs = source_rootfs
@@ -94,7 +98,7 @@ class StageExecutor:
         self._results: list[StepResult] = []
         self._root_user: str | None = None
         self._mounts = MountPreparer(
-            scratch=build.scratch,
+            scratch=build.make_scratch,
             caches=build.cache.mounts_directory,
             source_path=self._mounted_path,
             build_args=build.plan.spec.build_args,
@@ -124,7 +128,7 @@ class StageExecutor:
         base = plan.base.id[:12] if plan.base else SCRATCH
         self._emit(StageStarted, base=base, steps=len(plan.steps), index=plan.index)
         try:
-            done = self._adopt_cached(0)
+            done = self._adopt(0, self._cached)
             while done < len(plan.steps):
                 self._build.check()
                 self._perform(plan.steps[done])
@@ -139,7 +143,9 @@ class StageExecutor:
 
     def _adopt_cached(self, done: int) -> int:
         """Take over the deepest cached step after the first ``done``; how many are done then."""
-        found = deepest_cached(self._build, self.plan, done)
+        return self._adopt(done, deepest_cached(self._build, self.plan, done))
+
+    def _adopt(self, done: int, found: tuple[int, CachedLayers] | None) -> int:
         if found is None:
             return done
         position, layers = found
@@ -184,7 +190,7 @@ class StageExecutor:
         except MountRefused as error:
             raise self._refusal(error) from error
         except OSError as error:
-            trouble = machine_trouble(error, str(self._build.scratch))
+            trouble = machine_trouble(error, str(self._build.make_scratch()))
             raise self._failure(step, trouble.message, hint=trouble.hint) from error
         return False, 1
 
@@ -348,12 +354,7 @@ class StageExecutor:
         self._emit(StepComplete, **fields, waited=waited, size=size)
 
     def _fields(self, step: Step) -> dict[str, Any]:
-        return {
-            "number": step.number,
-            "total": len(self.plan.steps),
-            "text": step.text,
-            "line": step.instruction.span.line,
-        }
+        return step_fields(self.plan, step)
 
     def _emit(self, event: Callable[..., Any], **fields: Any) -> None:
         self._build.emit(event, stage=self.plan.label, **fields)
@@ -397,32 +398,6 @@ class StageExecutor:
             text=plan.dockerfile.text if plan.dockerfile else "",
             filename=plan.dockerfile_path,
         )
-
-
-def cached_result(plan: StagePlan, step: Step) -> StepResult:
-    """The result of a step that did not have to run."""
-    return StepResult(
-        stage=plan.label,
-        number=step.number,
-        text=step.text,
-        line=step.instruction.span.line,
-        cached=True,
-        attempts=0,
-        seconds=0.0,
-    )
-
-
-def deepest_cached(build: Build, plan: StagePlan, done: int = 0) -> tuple[int, CachedLayers] | None:
-    """Position of the last step whose layer is in the cache, and where; or ``None``.
-
-    The first ``done`` steps do not matter.
-    """
-    for position in range(len(plan.steps) - 1, done - 1, -1):
-        step = plan.steps[position]
-        layers = build.cached(step.key, plan.base_chain) if step.makes_layer else None
-        if layers is not None:
-            return position, layers
-    return None
 
 
 def _where(source: str, operation: CopyOperation, rootfs: Rootfs, workdir: str) -> str:

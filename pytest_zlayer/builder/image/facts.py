@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -60,7 +60,7 @@ class ImageStore:
 
     Args:
         engine: the engine.
-        scratch: private directory of the session.
+        scratch: gives a private directory of the session.
         prefix: names of temporary images begin with it.
         transfers: does the pushes.
         mounted: mounts images.
@@ -72,7 +72,7 @@ class ImageStore:
     def __init__(
         self,
         engine: Engine,
-        scratch: Path,
+        scratch: Callable[[], Path],
         prefix: str,
         transfers: Transfers,
         mounted: SharedImages,
@@ -136,7 +136,7 @@ class ImageStore:
         """What stands in the tar of each layer, from the bottom up."""
         found = read_layer_files(self.engine.storage, image_id)
         if found is None:
-            directory = self._scratch / f"layers-{image_id[:12]}"
+            directory = self._scratch() / f"layers-{image_id[:12]}"
             found = pushed_layer_files(self.engine, image_id, directory)
         return found
 
@@ -166,7 +166,7 @@ class ImageStore:
         with self._guard:
             if image_id not in self._runnable:
                 name = f"{self._prefix}bare-{len(self._runnable)}"
-                directory = self._scratch / f"bare-{image_id[:12]}"
+                directory = self._scratch() / f"bare-{image_id[:12]}"
                 bare = ImageConfig(architecture=facts.config.architecture, os=facts.config.os)
                 content = config_json(bare, facts.chain, created=facts.created.isoformat())
                 write_layout(directory, content, facts.chain.layers, "oci")
@@ -215,7 +215,7 @@ class ImageStore:
 
     def load_into(self, image: ImageLike, engine: str) -> str:
         """Hand ``image`` to another engine through an archive; its name there."""
-        return load_into(self.engine, image, engine, self._scratch)
+        return load_into(self.engine, image, engine, self._scratch())
 
     def close(self) -> None:
         """Unmount everything and remove temporary images."""

@@ -14,6 +14,7 @@ from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.remote.directory import DirectoryCache
 from pytest_zlayer.builder.remote.importing import Importer
 from pytest_zlayer.builder.remote.lookup import Asked, RemoteLayers
+from pytest_zlayer.builder.remote.no_places import NoRemoteCache
 from pytest_zlayer.builder.remote.place import Place
 from pytest_zlayer.builder.remote.registry import RegistryCache
 from pytest_zlayer.builder.remote.sender import Batch, Sender
@@ -26,8 +27,8 @@ _NO_SKOPEO = (
 )
 
 
-class RemoteCache:
-    """What a session does with cache places. Safe for several threads; costs nothing without any.
+class RemoteCache(NoRemoteCache):
+    """What a session does with cache places. Safe for several threads.
 
     Args:
         options: which places.

@@ -337,7 +337,7 @@ class BuildSession:
             return
         plan = self._with_needed(plan)
         build_id, started = self._build_id(), time.monotonic()
-        self._resources.scratch.exists()  # opens the engine before anything is announced
+        _ = self._resources.engine  # opened before anything is announced
         self._tell(self._started(plan, build_id, layers_only=True))
         try:
             cached = self._builds.warm(plan, graph, build_id)
@@ -374,7 +374,7 @@ class BuildSession:
         self._hooks.before_build(plan.spec)
         build_id = self._build_id()
         with machine_errors_reported(f"building {plan.label}"):
-            self._resources.scratch.exists()  # opens the engine before anything is announced
+            _ = self._resources.engine  # opened before anything is announced
         started = time.monotonic()
         self._tell(self._started(plan, build_id))
         try:

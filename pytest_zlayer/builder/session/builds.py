@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +16,8 @@ from pytest_zlayer.builder.context.sources import Sources
 from pytest_zlayer.builder.copy import Fetch
 from pytest_zlayer.builder.copy.remote import Fetched
 from pytest_zlayer.builder.execute.build import Build, BuildLog
-from pytest_zlayer.builder.execute.executor import Executor
 from pytest_zlayer.builder.execute.mounts import read_secret
+from pytest_zlayer.builder.execute.ready import ReadyImage, find_ready
 from pytest_zlayer.builder.execute.slots import Slots
 from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.builder.image.keep import own_name
@@ -46,6 +46,8 @@ from pytest_zlayer.lazy import once
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.context.fetch import Fetcher
+    from pytest_zlayer.builder.execute.executor import Executor
+    from pytest_zlayer.builder.plan.steps import StagePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,15 @@ class KeptContainer:
     name: str
     label: str
     step: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """The stages of a build with their keys, and what their files come from."""
+
+    graph: StageGraph
+    plans: Mapping[int, StagePlan]
+    sources: Sources
 
 
 class Builds:
@@ -88,8 +99,9 @@ class Builds:
         self.build_other = build_other
         self._slots = Slots(jobs)
         self._ranks = itertools.count()
-        self._executors: list[tuple[Executor, Sources]] = []
-        self._finished: list[tuple[Build, Executor]] = []
+        self._executors: list[Executor] = []
+        self._sources: list[Sources] = []
+        self._finished: list[tuple[Build, Callable[[], Executor]]] = []
         self.images: list[tuple[Image, tuple[str, ...]]] = []
         self.kept_containers: list[KeptContainer] = []
 
@@ -175,12 +187,15 @@ class Builds:
         return {one.key for one in build.adopted if build.cache.drop_if_unusable(one)}
 
     def _make(self, build: Build, graph: StageGraph, *, stays: bool) -> Image:
-        executor = self._executor(build, graph)
+        planned = self._planned(build, graph)
+        executor = once(lambda: self._executor(build, planned))
         succeeded = False
         try:
-            executor.execute()
-            executor.offer_cached()
-            image = self._finish(build, executor, stays=stays)
+            ready = find_ready(build, planned.plans, graph.target)
+            if ready is None:
+                executor().execute()
+                executor().offer_cached()
+            image = self._finish(build, executor, ready, stays=stays)
             succeeded = True
             return image
         finally:
@@ -192,7 +207,7 @@ class Builds:
     def warm(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> bool:
         """Bring the layers of ``plan`` into the cache; whether all were there."""
         build = self._build(plan, graph, build_id)
-        executor = self._executor(build, graph)
+        executor = self._executor(build, self._planned(build, graph))
         try:
             executor.execute()
             executor.offer_cached()
@@ -204,18 +219,27 @@ class Builds:
 
     def keep_stages(self) -> None:
         """Make images of the stages that no test asked for, so that they can be kept."""
-        for build, executor in self._finished:
+        for build, make in self._finished:
+            executor = make()
             for index in executor.other_stages():
                 builder_stage = executor.stage(index)
                 self.stage_image(build, executor, index, builder_stage.plan.label)
 
     def close(self) -> None:
         """Give back what contexts and stages hold."""
-        for executor, sources in self._executors:
+        for executor in self._executors:
             executor.close()
+        for sources in self._sources:
             sources.close()
 
-    def _executor(self, build: Build, graph: StageGraph) -> Executor:
+    def _executor(self, build: Build, planned: _Planned) -> Executor:
+        from pytest_zlayer.builder.execute.executor import Executor
+
+        executor = Executor(build, planned.plans, planned.graph, planned.sources)
+        self._executors.append(executor)
+        return executor
+
+    def _planned(self, build: Build, graph: StageGraph) -> _Planned:
         spec, fetch = build.plan.spec, self._fetcher(build)
         if build.plan.remote_date is not None:
             build.source_date_epoch = fetch_date(build.plan.remote_date, fetch)
@@ -240,12 +264,11 @@ class Builds:
             hostname=sandbox_hostname(spec.build_args),
         )
         planner = StagePlanner(graph, FoundInputs(found, sources, graph), settings)
+        self._sources.append(sources)
         plans = planner.plan()
         for one in plans.values():  # what is in daily use must not count as old
             self._resources.cache.touch_known(step.key for step in one.steps)
-        executor = Executor(build, plans, graph, sources)
-        self._executors.append((executor, sources))
-        return executor
+        return _Planned(graph, plans, sources)
 
     def _fetcher(self, build: Build) -> Fetch:
         """Gets URLs and git sources; what that takes is loaded with the first of them."""
@@ -279,23 +302,37 @@ class Builds:
 
         return fetch
 
-    def _finish(self, build: Build, executor: Executor, *, stays: bool) -> Image:
+    def _finish(
+        self,
+        build: Build,
+        executor: Callable[[], Executor],
+        ready: ReadyImage | None,
+        *,
+        stays: bool,
+    ) -> Image:
         plan = build.plan
         given = () if stays else (self._new_name(), *plan.spec.tags)
         if not stays:
             for tag in plan.spec.tags:
                 self._resources.engine.register_image(tag)
-        image_id = executor.assemble(
-            executor.target, lambda made: given or plan.spec.tags or (own_name(made),)
-        )
-        if plan.spec.no_cache:
-            executor.renew_cache()
+
+        def names(made: str) -> Sequence[str]:
+            return given or plan.spec.tags or (own_name(made),)
+
+        if ready is not None:
+            image_id, result = ready.id, ready.result
+            self._resources.engine.tag(image_id, *names(image_id))
+        else:
+            image_id = executor().assemble(executor().target, names)
+            if plan.spec.no_cache:
+                executor().renew_cache()
+            result = executor().result()
         image = Image(
             id=image_id,
             name=_shown(plan.spec.tags, given) or own_name(image_id),
             label=plan.label,
             tags=plan.spec.tags,
-            build=executor.result(),
+            build=result,
             _store=self._resources.store,
             _stage=_StageImages(self, build, executor).get,
         )
@@ -318,7 +355,6 @@ class Builds:
 
     def _build(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> Build:
         resources, spec = self._resources, plan.spec
-        scratch = resources.new_scratch(build_id)
         return Build(
             build_id=build_id,
             plan=plan,
@@ -329,7 +365,7 @@ class Builds:
             views=MountedImages(resources.engine, resources.mounted),
             bases=self._bases(plan, build_id),
             digests=resources.digests,
-            scratch=scratch,
+            make_scratch=once(lambda: resources.new_scratch(build_id)),
             log=BuildLog(self._log_path(plan, build_id)),
             listener=self._tell,
             slots=self._slots,
@@ -401,7 +437,7 @@ def _shown(tags: Sequence[str], given: Sequence[str]) -> str:
 class _StageImages:
     """The stages of one finished build as images, each made when it is first asked for."""
 
-    def __init__(self, builds: Builds, build: Build, executor: Executor) -> None:
+    def __init__(self, builds: Builds, build: Build, executor: Callable[[], Executor]) -> None:
         self._builds = builds
         self._build = build
         self._executor = executor
@@ -410,13 +446,13 @@ class _StageImages:
 
     def get(self, stage: str) -> Image:
         """The image of ``stage`` (name or index)."""
-        index = self._executor.stage_index(stage)
+        index = self._executor().stage_index(stage)
         with self._guard:
             if index not in self._images:
                 self._images[index] = self._make(index, stage)
             return self._images[index]
 
     def _make(self, index: int, stage: str) -> Image:
-        if self._executor.has_stage(index):
-            return self._builds.stage_image(self._build, self._executor, index, stage)
+        if self._executor().has_stage(index):
+            return self._builds.stage_image(self._build, self._executor(), index, stage)
         return self._builds.build_other(plan_of_stage(self._build.plan, stage))

@@ -14,7 +14,7 @@ from pytest_zlayer.builder.cache.layer_cache import LayerCache
 from pytest_zlayer.builder.copy.digests import Digests
 from pytest_zlayer.builder.image.facts import ImageStore
 from pytest_zlayer.builder.model.options import BuildOptions
-from pytest_zlayer.builder.remote.remote_cache import RemoteCache
+from pytest_zlayer.builder.remote.no_places import NoRemoteCache
 from pytest_zlayer.builder.session.directories import cache_directory, remove_old_logs
 from pytest_zlayer.builder.session.open_engine import open_engine
 from pytest_zlayer.builder.store.mounted_images import SharedImages
@@ -106,7 +106,7 @@ class SessionResources:
         """The images in the store."""
         return ImageStore(
             self.engine,
-            self.scratch,
+            lambda: self.scratch,
             self.prefix,
             self.transfers,
             self.mounted,
@@ -131,8 +131,13 @@ class SessionResources:
         )
 
     @lazy
-    def remote(self) -> RemoteCache:
+    def remote(self) -> NoRemoteCache:
         """The cache places on other machines."""
+        options = self.options
+        if options.no_cache or not (options.cache_from or options.cache_to):
+            return NoRemoteCache()
+        from pytest_zlayer.builder.remote.remote_cache import RemoteCache
+
         return RemoteCache(
             self.options,
             engine=self.engine,
@@ -167,7 +172,8 @@ class SessionResources:
                 self.cache.close()
             logs = cache_directory(self.options.environment) / "logs"
             remove_old_logs(logs, _LOG_AGE, _LOG_SIZE)
-            shutil.rmtree(self._engine.tmpdir / _SCRATCH, ignore_errors=True)
+            if "scratch" in vars(self):
+                shutil.rmtree(self.scratch, ignore_errors=True)
             self._engine.close()
 
 

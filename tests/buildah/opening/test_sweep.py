@@ -38,7 +38,7 @@ def test_no_process_is_started_while_all_sessions_live(
 ) -> None:
     commander = Commander(cast("Runner", None), Path("/buildah"), {})
     living = [Journal.create(str(storage.sessions / name), {}) for name in journals]
-    assert sweep(commander, storage) == ()
+    assert sweep(commander, storage, storage.sessions / "own.json") == ()
     for journal in living:
         journal.remove()
 
@@ -48,7 +48,10 @@ def test_what_is_no_journal_is_reported(storage: StorageInfo) -> None:
     (storage.sessions / "bbb-main-00000000.json").symlink_to("/etc/passwd")
     (storage.sessions / "ccc").mkdir()
     commander = Commander(cast("Runner", None), Path("/buildah"), {})
-    found = {one.journal.name: one.problems for one in sweep(commander, storage)}
+    found = {
+        one.journal.name: one.problems
+        for one in sweep(commander, storage, storage.sessions / "own.json")
+    }
     assert found == dict.fromkeys(
         ["aaa-main-00000000.json", "bbb-main-00000000.json", "ccc"],
         ("it is not trusted: it is no file of this user",),

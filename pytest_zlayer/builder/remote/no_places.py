@@ -1,0 +1,31 @@
+"""A session without cache places: nothing is looked for elsewhere, and nothing is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_zlayer.builder.cache.layer_cache import CachedLayers
+    from pytest_zlayer.builder.remote.lookup import Asked
+    from pytest_zlayer.builder.remote.sender import Batch
+
+
+class NoRemoteCache:
+    """What builds ask of cache places, where there are none."""
+
+    reads = False
+    sends = False
+
+    def find(self, key: str, asked: Asked) -> CachedLayers | None:  # noqa: ARG002
+        """The layers of a key, brought into the store from the first place that has them."""
+        return None
+
+    def look_again(self, key: str, asked: Asked) -> CachedLayers | None:  # noqa: ARG002
+        """The same for what another machine may just have finished; asked once for a key."""
+        return None
+
+    def offer(self, batch: Batch) -> None:
+        """Have finished layers sent, in the background."""
+
+    def close(self, *, hurry: bool) -> None:
+        """Wait for what is being sent, but not for long."""
