@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Generic, TypeVar, overload
 
 Value = TypeVar("Value")
@@ -50,6 +51,16 @@ def lazy(make: Callable[[Any], Value]) -> Lazy[Value]:
     When making it fails, the next to ask tries again.
     """
     return Lazy(make)
+
+
+class LazyModule:
+    """Stands for a module of this package, which is loaded when something of it is asked for."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self._name), name)
 
 
 def once(make: Callable[[], Value]) -> Callable[[], Value]:

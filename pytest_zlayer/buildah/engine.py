@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import platform
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
 
-from pytest_zlayer.buildah.agent.cleaning import LIST_IMAGES
-from pytest_zlayer.buildah.agent.files.upper import upper_of
-from pytest_zlayer.buildah.commands import arguments, containers, images, transfer
+from pytest_zlayer.buildah.agent.records import LIST_IMAGES
+from pytest_zlayer.buildah.commands import arguments
 from pytest_zlayer.buildah.commands.commander import LAYERS, Commander
-from pytest_zlayer.buildah.commands.images import Unnamed
-from pytest_zlayer.buildah.commands.isolation_kinds import Isolation
 from pytest_zlayer.buildah.commands.probe import Features, Memory
-from pytest_zlayer.buildah.commands.probe_container import waiting_program
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable, ImageNotKnown
 from pytest_zlayer.buildah.failures import Failure, says_not_known
-from pytest_zlayer.buildah.files.changes import AgentChanges, LocalChanges
 from pytest_zlayer.buildah.files.rootfs import AgentRootfs, LocalRootfs
 from pytest_zlayer.buildah.opening import open as open_engine
 from pytest_zlayer.buildah.opening.environment import (
@@ -37,7 +32,6 @@ from pytest_zlayer.buildah.process.interruption import Interruption
 from pytest_zlayer.buildah.process.late_agent import Agent
 from pytest_zlayer.buildah.process.output import LineSink
 from pytest_zlayer.buildah.run_request import RunRequest, Volume
-from pytest_zlayer.buildah.runs import RunningContainer, Runs
 from pytest_zlayer.buildah.storage.index import images_version, read_image, read_images
 from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.buildah.storage.records import (
@@ -49,7 +43,18 @@ from pytest_zlayer.buildah.storage.records import (
     parse_images,
 )
 from pytest_zlayer.choices import NetworkMode, PullMode
-from pytest_zlayer.lazy import lazy
+from pytest_zlayer.lazy import LazyModule, lazy
+
+# What no unchanged build needs is loaded with the first command.
+if TYPE_CHECKING:
+    from pytest_zlayer.buildah.commands import containers, images, transfer
+    from pytest_zlayer.buildah.commands.isolation_kinds import Isolation
+    from pytest_zlayer.buildah.files.changes import AgentChanges, LocalChanges
+    from pytest_zlayer.buildah.runs import RunningContainer, Runs
+else:
+    containers = LazyModule("pytest_zlayer.buildah.commands.containers")
+    images = LazyModule("pytest_zlayer.buildah.commands.images")
+    transfer = LazyModule("pytest_zlayer.buildah.commands.transfer")
 
 __all__ = [
     "Completed",
@@ -155,6 +160,8 @@ class Engine:
 
     @lazy
     def _runs(self) -> Runs:
+        from pytest_zlayer.buildah.runs import Runs
+
         return Runs(
             self._commander, self.storage, self._memory, self.tmpdir,
             wanted=self._wanted_isolation, rootless=self.rootless, prefix=self.prefix,
@@ -200,7 +207,7 @@ class Engine:
 
     def new_container_name(self) -> str:
         """A name no other container has, by which everybody can tell whose it is."""
-        return f"{self.prefix}{next(self._numbers)}-{secrets.token_hex(3)}-"
+        return f"{self.prefix}{next(self._numbers)}-{os.urandom(3).hex()}-"
 
     def from_image(
         self, image: str, *, platform: str | None = None, limits: arguments.Limits | None = None
@@ -243,12 +250,14 @@ class Engine:
         Beside it commands can be run whose own processes stay. ``None`` on a machine for which
         there is no such program.
         """
+        from pytest_zlayer.buildah.commands.probe_container import waiting_program
+
         program = waiting_program(platform.machine())
         if program is None:
             return None
         file = self.tmpdir / "wait"
         if not file.exists():
-            unfinished = self.tmpdir / f"wait.{secrets.token_hex(4)}"
+            unfinished = self.tmpdir / f"wait.{os.urandom(4).hex()}"
             unfinished.write_bytes(program)
             unfinished.chmod(0o755)
             unfinished.replace(file)
@@ -336,10 +345,14 @@ class Engine:
 
         ``None`` where the storage keeps that in a way that only buildah understands.
         """
+        from pytest_zlayer.buildah.files.changes import AgentChanges, LocalChanges
+
         root = tree.root
         if not self.storage.has_upper:
             return None
         if not self.rootless:
+            from pytest_zlayer.buildah.agent.upper import upper_of
+
             found = upper_of(str(root))
             return LocalChanges(root, Path(found)) if found else None
         found = self._client.ask("upper", root=str(root))[0]
@@ -436,7 +449,7 @@ class Engine:
 
         Blobs of layers that the store has already need not be there.
         """
-        with Unnamed(self._note) as note:
+        with images.Unnamed(self._note) as note:
             found = images.import_layout(self._commander, directory, names, self.tmpdir, note)
         if not found.has_triggers:
             self._without_triggers.add(found.id)
@@ -521,7 +534,7 @@ class Engine:
     def _check_pushed(
         self, destination: str, digest: str, timeout: float | None, authfile: Path | None
     ) -> None:
-        name = f"{self.temporary_images}check-{secrets.token_hex(6)}"
+        name = f"{self.temporary_images}check-{os.urandom(6).hex()}"
         transfer.check_pushed(
             self._networked(), destination, digest, name, timeout=timeout, authfile=authfile
         )

@@ -36,10 +36,18 @@ class Failure:
     exit_code: int | None = None
 
 
+# What becomes of the commands that were running when their agent was killed.
+KILLED = Failure(
+    "crash",
+    "the process that runs buildah for this session was killed, and its commands with it",
+    "it may have run out of memory",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Signature:
     kind: FailureKind
-    pattern: re.Pattern[str]
+    pattern: str
     message: str
     hint: str | None = None
     # Whether the message says it all, and what buildah has said would only hide that.
@@ -49,7 +57,7 @@ class _Signature:
 def _signature(
     kind: FailureKind, pattern: str, message: str, hint: str | None = None, *, whole: bool = False
 ) -> _Signature:
-    return _Signature(kind, re.compile(pattern), message, hint, whole)
+    return _Signature(kind, pattern, message, hint, whole)
 
 
 _LOGGED = re.compile(r'^time="[^"]*" level=(\w+) msg=')
@@ -373,7 +381,7 @@ def of_debug_log(stderr: Sequence[str]) -> Failure:
     """Why a command did nothing that ended as if all were well, from its log at level debug."""
     for line in reversed(stderr):
         for signature in _SIGNATURES:
-            if " err " in line and signature.pattern.search(line):
+            if " err " in line and re.search(signature.pattern, line):
                 detail = line.partition(" err ")[2].partition(" (&")[0].replace('\\"', '"')
                 return Failure(signature.kind, f"{signature.message}: {detail}", signature.hint)
     return Failure("permanent", "nothing was pushed, and buildah did not say why")
@@ -443,7 +451,7 @@ def _could_not_start(said: Sequence[str]) -> Failure | None:
 def _by_signature(exit_code: int, said: Sequence[str], everything: Sequence[str]) -> Failure:
     text = "\n".join(said)
     for signature in _SIGNATURES:
-        if signature.pattern.search(text):
+        if re.search(signature.pattern, text):
             if signature.whole:
                 return Failure(signature.kind, signature.message, signature.hint)
             detail = _last_line(said)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -121,7 +120,7 @@ class Runs:
         return chosen, self._direct(chosen, specifications)
 
     def _probe(self) -> Probe:
-        name = f"{self._prefix}probe-{secrets.token_hex(3)}-"
+        name = f"{self._prefix}probe-{os.urandom(3).hex()}-"
         return Probe(self._commander, name, self._tmpdir, self._stand_in)
 
     def _stand_in(self, runtime: str) -> str:

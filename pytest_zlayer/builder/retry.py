@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
-from typing import TypeVar
-
-import tenacity
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_zlayer.builder.model.retry_policy import RetryPolicy
 from pytest_zlayer.builder.stopping import Interrupted
+
+if TYPE_CHECKING:
+    import tenacity
 
 T = TypeVar("T")
 
@@ -29,6 +30,7 @@ def with_retries(
     called before each pause. The error of the last attempt is raised as it is. ``stop`` ends a
     pause at once with ``Interrupted``.
     """
+    import tenacity
 
     def keep_trying(state: tenacity.RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -178,7 +177,7 @@ def _session(settings: Settings, *, stay: bool) -> BuildSession:
     from pytest_zlayer.builder.model.wording import COMMAND_LINE
     from pytest_zlayer.builder.session.open_engine import begin_opening
 
-    session_id = secrets.token_hex(6)
+    session_id = os.urandom(6).hex()
     options = settings.build_options(stay=stay, session_id=session_id, wording=COMMAND_LINE)
     # The engine takes its time to open, and what comes now to be loaded.
     engine = begin_opening(options, session_id)

@@ -7,7 +7,6 @@ import json
 import os
 import platform as host
 from collections.abc import Iterable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +99,7 @@ def _written(reports: list[FileReport], form: str) -> Iterable[str]:
         case "sarif":
             from pytest_zlayer.dockerfile.lint.sarif import sarif
 
-            return [json.dumps(sarif(reports, version("pytest-zlayer")), indent=2)]
+            return [json.dumps(sarif(reports, _version()), indent=2)]
         case "github":
             from pytest_zlayer.dockerfile.lint.report import github_lines
 
@@ -151,3 +150,9 @@ def _total(reports: list[FileReport]) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("pytest-zlayer")

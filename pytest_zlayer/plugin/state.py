@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 import time
 from collections.abc import Callable
@@ -52,7 +51,7 @@ class State:
         self.config = config
         self.settings = settings
         self.reporter = Reporter(config, settings, clean=self._clean_line)
-        self.session_id: str = worker.get(SESSION_INPUT) or secrets.token_hex(6)
+        self.session_id: str = worker.get(SESSION_INPUT) or os.urandom(6).hex()
         self.worker: str | None = worker.get("workerid")
         self.ci = CiJob(settings)
         self.record = RunRecord(settings, self.worker, logs=self.ci.service is not None)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from pytest_zlayer.buildah.agent.cleaning import LIST_IMAGES
+from pytest_zlayer.buildah.agent.records import LIST_IMAGES
 from pytest_zlayer.buildah.engine import Engine
 
 BUSYBOX = "localhost/test/busybox:1"

@@ -14,12 +14,8 @@ from .layers import Traces, give_up_one, has_unfinished
 from .leftovers import Leftovers
 from .ownlocks import names_locked, nobody_pulls
 from .processes import end_contained, output_of
-from .records import Records, Unreadable
+from .records import LIST_IMAGES, Records, Unreadable, unnamed_twins
 from .services import remove_services
-
-# Lists all images. Without ``--all`` buildah 1.28 looks for the children of unnamed ones, and fails
-# when it meets a manifest list: any will do beside an unnamed image without layers.
-LIST_IMAGES = ("images", "--all", "--json", "--no-trunc")
 
 # Seconds one clean-up command may take: a lock held by a stopped process must not hold us too.
 _PATIENCE = 60.0
@@ -80,19 +76,6 @@ def _usable(options: Sequence[str]) -> list[str]:
     if options[at:] and not os.path.exists(options[at + 1]):
         return [*options[:at], *options[at + 2 :]]
     return list(options)
-
-
-def unnamed_twins(images: Sequence[dict[str, Any]], identifier: str) -> list[str]:
-    """Images without a name that end in the same layer: earlier tries of the same commit."""
-    layers = {one["id"]: one.get("layer") for one in images}
-    return [
-        str(one["id"])
-        for one in images
-        if one["id"] != identifier
-        and not one.get("names")
-        and one.get("layer")
-        and one.get("layer") == layers.get(identifier)
-    ]
 
 
 def _remove_containers(left: Leftovers) -> list[str]:

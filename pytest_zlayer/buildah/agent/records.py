@@ -8,6 +8,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+# Lists all images. Without ``--all`` buildah 1.28 looks for the children of unnamed ones, and fails
+# when it meets a manifest list: any will do beside an unnamed image without layers.
+LIST_IMAGES = ("images", "--all", "--json", "--no-trunc")
+
 Record = dict[str, Any]
 
 
@@ -105,3 +109,16 @@ def read(file: str) -> list[Record]:
     if not all(isinstance(one.get("id"), str) for one in found):
         raise Unreadable(f"{file}: records without id")
     return found
+
+
+def unnamed_twins(images: Sequence[dict[str, Any]], identifier: str) -> list[str]:
+    """Images without a name that end in the same layer: earlier tries of the same commit."""
+    layers = {one["id"]: one.get("layer") for one in images}
+    return [
+        str(one["id"])
+        for one in images
+        if one["id"] != identifier
+        and not one.get("names")
+        and one.get("layer")
+        and one.get("layer") == layers.get(identifier)
+    ]

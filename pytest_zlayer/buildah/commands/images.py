@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_zlayer.buildah.agent.cleaning import LIST_IMAGES, unnamed_twins
 from pytest_zlayer.buildah.agent.ownlocks import names_locked
-from pytest_zlayer.buildah.agent.records import Unreadable
+from pytest_zlayer.buildah.agent.records import LIST_IMAGES, Unreadable, unnamed_twins
 from pytest_zlayer.buildah.commands import arguments, traces
 from pytest_zlayer.buildah.commands.commander import LAYERS, Commander
 from pytest_zlayer.buildah.commands.probe import Features

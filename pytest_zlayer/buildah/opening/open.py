@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
@@ -18,12 +18,14 @@ from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from pytest_zlayer.buildah.opening.environment import engine_environment
 from pytest_zlayer.buildah.opening.known_storage import KnownStorage
 from pytest_zlayer.buildah.opening.sweep import Sweep
-from pytest_zlayer.buildah.process.agent_client import AgentClient
 from pytest_zlayer.buildah.process.command import Runner
 from pytest_zlayer.buildah.process.late_agent import Agent, LateAgent
 from pytest_zlayer.buildah.storage.info import StorageInfo, parse_info, says_no_storage
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
+
+if TYPE_CHECKING:
+    from pytest_zlayer.buildah.process.agent_client import AgentClient
 
 # What buildah itself takes when TMPDIR is not set.
 _COMMON_TMPDIR = "/var/tmp"  # noqa: S108 (a private directory is made in it)
@@ -97,7 +99,7 @@ class _Opening:
         self._rootless = probe.needs_namespace()
         # The common TMPDIR: without XDG_RUNTIME_DIR the run directory is derived from it.
         self._outside = engine_environment(request.environment, base, request.authfile)
-        name = f"zlayer-{request.session}-{request.worker}-{secrets.token_hex(4)}"
+        name = f"zlayer-{request.session}-{request.worker}-{os.urandom(4).hex()}"
         self._tmpdir = base / name
         self._known = KnownStorage(request.binary, request.root, request.runroot, self._outside)
 
@@ -119,6 +121,8 @@ class _Opening:
 
     def _start(self) -> AgentClient:
         """An agent that answers."""
+        from pytest_zlayer.buildah.process.agent_client import AgentClient
+
         prefix = _namespace(self._request) if self._rootless else ()
         client = AgentClient(prefix, self._outside)
         try:
@@ -211,6 +215,8 @@ class _Opening:
 
 def _diagnosis(request: OpenRequest, outside: dict[str, str]) -> EngineUnusable | None:
     """Why no agent starts in a user namespace, found out by an agent outside of it."""
+    from pytest_zlayer.buildah.process.agent_client import AgentClient
+
     client = AgentClient((), outside)
     try:
         commander = Commander(

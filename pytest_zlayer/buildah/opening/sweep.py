@@ -16,7 +16,6 @@ from pytest_zlayer.buildah.agent.journal import is_dead, is_foreign
 from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from pytest_zlayer.buildah.opening.unfinished import remove_unfinished
-from pytest_zlayer.buildah.process.agent_process import agent_argv
 from pytest_zlayer.buildah.process.command import Request
 from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.dataclass import dataclass
@@ -93,6 +92,8 @@ def _foreign(sessions: Path) -> list[Path]:
 
 
 def _sweep(commander: Commander, storage: StorageInfo) -> tuple[Swept, ...]:
+    from pytest_zlayer.buildah.process.agent_process import agent_argv
+
     order = {
         "sessions": str(storage.sessions),
         "binary": str(commander.binary),

@@ -12,18 +12,11 @@ from typing import Any
 
 from pytest_zlayer.buildah.agent import wire
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
-from pytest_zlayer.buildah.failures import Failure
+from pytest_zlayer.buildah.failures import KILLED
 from pytest_zlayer.buildah.process.agent_process import AgentGone, AgentProcess, Answer
 
 # How many agents of one session are replaced; where more are killed, something is wrong.
 MOST_REPLACED = 3
-
-# What becomes of the commands that were running.
-KILLED = Failure(
-    "crash",
-    "the process that runs buildah for this session was killed, and its commands with it",
-    "it may have run out of memory",
-)
 
 
 class AgentClient:

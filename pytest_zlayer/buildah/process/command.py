@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.buildah.failures import Failure, own_line
-from pytest_zlayer.buildah.process.agent_client import KILLED
+from pytest_zlayer.buildah.failures import KILLED, Failure, own_line
 from pytest_zlayer.buildah.process.interruption import Interruption, current
 from pytest_zlayer.buildah.process.late_agent import Agent
 from pytest_zlayer.buildah.process.output import (

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_zlayer.buildah.errors import EngineUnusable
-from pytest_zlayer.buildah.process.agent_client import AgentClient
-from pytest_zlayer.buildah.process.agent_process import Answer
+
+if TYPE_CHECKING:
+    from pytest_zlayer.buildah.process.agent_client import AgentClient
+    from pytest_zlayer.buildah.process.agent_process import Answer
 
 
 class Agent(Protocol):

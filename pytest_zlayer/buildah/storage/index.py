@@ -98,7 +98,7 @@ def _size(layer: str, layers: Mapping[str, Mapping[str, Any]]) -> int:
 
 def _seconds(text: str) -> float:
     """Seconds since the epoch of an RFC 3339 time in UTC; fractions do not matter."""
-    moment = datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")  # noqa: DTZ007  # made aware below
+    moment = datetime.fromisoformat(text[:19])
     return moment.replace(tzinfo=timezone.utc).timestamp()
 
 

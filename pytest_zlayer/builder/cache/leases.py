@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-import secrets
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class Lease:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._session = session
-        self._path = directory / f"{session}-{secrets.token_hex(4)}"
+        self._path = directory / f"{session}-{os.urandom(4).hex()}"
         self._lock = LockFile(self._path)
         # Whoever looks whether it is held holds it for a moment.
         self._lock.acquire(timeout=math.inf)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -107,7 +106,7 @@ class BuildSession:
         engine: Future[Engine] | None = None,
     ) -> None:
         self.options = options
-        self.id = options.session_id or secrets.token_hex(6)
+        self.id = options.session_id or os.urandom(6).hex()
         self.kept: tuple[Kept, ...] = ()
         self._hooks = hooks or BuildHooks()
         self._listener = listener or _nothing

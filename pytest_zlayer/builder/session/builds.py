@@ -16,7 +16,6 @@ from pytest_zlayer.builder.context.sources import Sources
 from pytest_zlayer.builder.copy import Fetch
 from pytest_zlayer.builder.copy.remote import Fetched
 from pytest_zlayer.builder.execute.build import Build, BuildLog
-from pytest_zlayer.builder.execute.mounts import read_secret
 from pytest_zlayer.builder.execute.ready import ReadyImage, find_ready
 from pytest_zlayer.builder.execute.slots import Slots
 from pytest_zlayer.builder.image.built_image import Image
@@ -276,6 +275,7 @@ class Builds:
         @once
         def fetcher() -> Fetcher:
             from pytest_zlayer.builder.context.fetch import Fetcher
+            from pytest_zlayer.builder.execute.mounts import read_secret
 
             directory = build.fresh_path("fetched")
             directory.mkdir()

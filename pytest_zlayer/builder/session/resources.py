@@ -18,12 +18,12 @@ from pytest_zlayer.builder.remote.no_places import NoRemoteCache
 from pytest_zlayer.builder.session.directories import cache_directory, remove_old_logs
 from pytest_zlayer.builder.session.open_engine import open_engine
 from pytest_zlayer.builder.store.mounted_images import SharedImages
-from pytest_zlayer.builder.store.transfers import Transfers
 from pytest_zlayer.events import Event
 from pytest_zlayer.lazy import lazy
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
+    from pytest_zlayer.builder.store.transfers import Transfers
 
 _SCRATCH = "zlayer"
 _LOG_AGE = 7 * 86400.0  # seconds the logs of failed builds stay
@@ -96,6 +96,8 @@ class SessionResources:
     @lazy
     def transfers(self) -> Transfers:
         """What pulls and pushes go through."""
+        from pytest_zlayer.builder.store.transfers import Transfers
+
         options = self.options
         return Transfers(
             options.transfer_retry, options.transfer_timeout, tell=self._tell, stop=self._stop

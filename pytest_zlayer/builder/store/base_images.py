@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import platform as host
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -244,7 +244,7 @@ class BaseImages:
         if kind in ("oci", "dir"):
             return self._load(f"{kind}:{path}{f':{tag}' if tag else ''}", name, wanted)
         # buildah 1.28 names it after its place: the underscores of random names are none there.
-        folder = self._engine.tmpdir / f"archive-{secrets.token_hex(6)}"
+        folder = self._engine.tmpdir / f"archive-{os.urandom(6).hex()}"
         folder.mkdir()
         try:
             return self._load(unpack_archive(kind, path, tag, folder, self._check), name, wanted)

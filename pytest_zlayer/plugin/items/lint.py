@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ class LintItem(CheckItem):
         """A digest of all that the outcome depends on."""
         settings = state_of(self.config).settings
         given = (
-            version("pytest-zlayer"),
+            _version(),
             dict(settings["build-arg"]),
             dict(settings["build-context"]),
             self._bases().version(),
@@ -81,3 +80,9 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("pytest-zlayer")

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
-from pytest_zlayer.buildah.process.agent_client import KILLED, AgentClient
+from pytest_zlayer.buildah.failures import KILLED
+from pytest_zlayer.buildah.process.agent_client import AgentClient
 from pytest_zlayer.buildah.process.command import Request, Runner
 
 ENV = {"PATH": os.environ["PATH"]}
