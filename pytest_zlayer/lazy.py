@@ -6,6 +6,7 @@ threads that meet there both make the value, and each goes on with its own.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from importlib import import_module
@@ -53,6 +54,14 @@ def lazy(make: Callable[[Any], Value]) -> Lazy[Value]:
     return Lazy(make)
 
 
+# Held while a thread loads modules. Whoever forks waits for that: in the child nobody would finish
+# loading what another thread of the parent had begun, and all who need it would wait for ever.
+LOADING = threading.RLock()
+os.register_at_fork(
+    before=LOADING.acquire, after_in_parent=LOADING.release, after_in_child=LOADING.release
+)
+
+
 class LazyModule:
     """Stands for a module of this package, which is loaded when something of it is asked for."""
 
@@ -60,7 +69,9 @@ class LazyModule:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(import_module(self._name), name)
+        with LOADING:
+            module = import_module(self._name)
+        return getattr(module, name)
 
 
 def once(make: Callable[[], Value]) -> Callable[[], Value]:

@@ -47,14 +47,19 @@ from pytest_zlayer.lazy import LazyModule, lazy
 
 # What no unchanged build needs is loaded with the first command.
 if TYPE_CHECKING:
-    from pytest_zlayer.buildah.commands import containers, images, transfer
+    from pytest_zlayer.buildah import runs
+    from pytest_zlayer.buildah.agent.files import upper
+    from pytest_zlayer.buildah.commands import containers, images, probe_container, transfer
     from pytest_zlayer.buildah.commands.isolation_kinds import Isolation
-    from pytest_zlayer.buildah.files.changes import AgentChanges, LocalChanges
-    from pytest_zlayer.buildah.runs import RunningContainer, Runs
+    from pytest_zlayer.buildah.files import changes as file_changes
 else:
+    file_changes = LazyModule("pytest_zlayer.buildah.files.changes")
     containers = LazyModule("pytest_zlayer.buildah.commands.containers")
     images = LazyModule("pytest_zlayer.buildah.commands.images")
+    probe_container = LazyModule("pytest_zlayer.buildah.commands.probe_container")
+    runs = LazyModule("pytest_zlayer.buildah.runs")
     transfer = LazyModule("pytest_zlayer.buildah.commands.transfer")
+    upper = LazyModule("pytest_zlayer.buildah.agent.files.upper")
 
 __all__ = [
     "Completed",
@@ -159,10 +164,8 @@ class Engine:
         return self._tmpdir
 
     @lazy
-    def _runs(self) -> Runs:
-        from pytest_zlayer.buildah.runs import Runs
-
-        return Runs(
+    def _runs(self) -> runs.Runs:
+        return runs.Runs(
             self._commander, self.storage, self._memory, self.tmpdir,
             wanted=self._wanted_isolation, rootless=self.rootless, prefix=self.prefix,
             mount=self._files,
@@ -195,9 +198,9 @@ class Engine:
     def describe(self) -> str:
         """One line for headers."""
         parts = [f"buildah {self.version}", f"storage {self.storage.root}", self.storage.driver]
-        runs: Runs | None = vars(self).get("_runs")
-        if runs is not None and (isolation := runs.known_isolation) is not None:
-            way = "started directly" if runs.is_direct else "by buildah run"
+        running: runs.Runs | None = vars(self).get("_runs")
+        if running is not None and (isolation := running.known_isolation) is not None:
+            way = "started directly" if running.is_direct else "by buildah run"
             parts.append(f"isolation {isolation}, {way}")
         if self.rootless:
             parts.append("rootless")
@@ -244,15 +247,13 @@ class Engine:
         """
         return self._runs.run(request)
 
-    def keep_open(self, container: str, network: NetworkMode) -> RunningContainer | None:
+    def keep_open(self, container: str, network: NetworkMode) -> runs.RunningContainer | None:
         """Starts a process in a working container that does nothing and does not end.
 
         Beside it commands can be run whose own processes stay. ``None`` on a machine for which
         there is no such program.
         """
-        from pytest_zlayer.buildah.commands.probe_container import waiting_program
-
-        program = waiting_program(platform.machine())
+        program = probe_container.waiting_program(platform.machine())
         if program is None:
             return None
         file = self.tmpdir / "wait"
@@ -263,7 +264,7 @@ class Engine:
             unfinished.replace(file)
         return self._runs.keep_open(container, network, file)
 
-    def start(self, request: RunRequest) -> RunningContainer:
+    def start(self, request: RunRequest) -> runs.RunningContainer:
         """Starts a command in a working container, in the background.
 
         It ends with this process at the latest. Whether it could be started shows when it is waited
@@ -340,25 +341,23 @@ class Engine:
     def _ask_about(self, question: str, root: str, path: str) -> tuple[Any, Sequence[int]]:
         return self._client.ask(question, root=root, path=path)
 
-    def changes(self, tree: LocalRootfs | AgentRootfs) -> LocalChanges | AgentChanges | None:
+    def changes(
+        self, tree: LocalRootfs | AgentRootfs
+    ) -> file_changes.LocalChanges | file_changes.AgentChanges | None:
         """What the container mounted at ``tree`` has changed on its image.
 
         ``None`` where the storage keeps that in a way that only buildah understands.
         """
-        from pytest_zlayer.buildah.files.changes import AgentChanges, LocalChanges
-
         root = tree.root
         if not self.storage.has_upper:
             return None
         if not self.rootless:
-            from pytest_zlayer.buildah.agent.upper import upper_of
-
-            found = upper_of(str(root))
-            return LocalChanges(root, Path(found)) if found else None
+            found = upper.upper_of(str(root))
+            return file_changes.LocalChanges(root, Path(found)) if found else None
         found = self._client.ask("upper", root=str(root))[0]
         if not found:
             return None
-        return AgentChanges(root, Path(found), self._client.ask, self.process)
+        return file_changes.AgentChanges(root, Path(found), self._client.ask, self.process)
 
     def unmount(self, container: str) -> None:
         """Undoes :meth:`mount`."""

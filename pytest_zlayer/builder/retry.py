@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pytest_zlayer.builder.model.retry_policy import RetryPolicy
 from pytest_zlayer.builder.stopping import Interrupted
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     import tenacity
@@ -30,7 +31,8 @@ def with_retries(
     called before each pause. The error of the last attempt is raised as it is. ``stop`` ends a
     pause at once with ``Interrupted``.
     """
-    import tenacity
+    with LOADING:
+        import tenacity
 
     def keep_trying(state: tenacity.RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None

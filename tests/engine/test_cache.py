@@ -16,7 +16,7 @@ from pytest_zlayer.builder.model.errors import BuildError
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.session.build_session import BuildSession, SessionClosed
 from pytest_zlayer.builder.session.prune import list_store, prune
-from pytest_zlayer.events import Event, StepStarted
+from pytest_zlayer.events import Event, StageComplete, StepStarted
 from tests.engine.building import building, make_options, write_files
 from tests.engine.conftest import BUSYBOX, Storage, add_busybox
 from tests.engine.faults.workspace import wait_until
@@ -378,6 +378,82 @@ def test_finished_step_is_in_the_store_while_the_next_one_runs(
     with building(own_storage) as builds:
         builds.build(text.replace("RUN sleep 600", "RUN true"))
         assert builds.executed() == ["RUN true"]
+
+
+@pytest.mark.parametrize("last", ["RUN echo 1 > /one", "LABEL only=metadata"])
+def test_an_unchanged_image_takes_no_process(
+    own_storage: Storage, tmp_path: Path, last: str
+) -> None:
+    add_busybox(own_storage, tmp_path / "busybox")
+    buildah, log = logging_buildah(own_storage, tmp_path)
+    text = f"FROM {BUSYBOX} AS base\nRUN true\nENV A=1\nFROM base\n{last}\n"
+    with building(own_storage, buildah=buildah) as builds:
+        first = builds.build(text).id
+    assert log.read_text(encoding="utf-8") != ""
+    log.write_text("", encoding="utf-8")
+    with building(own_storage, buildah=buildah) as builds:
+        image = builds.build(text)
+        assert (image.id, image.config.env["A"], image.build.cached) == (first, "1", True)
+        assert own_storage.temporary_files() == []
+        assert builds.events[0].same == builds.session.identity(ImageSpec(text=text))  # type: ignore[union-attr]
+        stages = [one.stage for one in builds.events if isinstance(one, StageComplete)]
+        assert sorted(stages) == ["base", "stage 1"]
+    assert log.read_text(encoding="utf-8") == ""
+    with building(own_storage, buildah=buildah) as builds:
+        assert builds.build(text).run(["cat", "/proc/1/comm"]).exit_code == 0
+
+
+def test_an_unchanged_image_that_others_have_removed_is_built_again(
+    own_storage: Storage, tmp_path: Path
+) -> None:
+    add_busybox(own_storage, tmp_path / "busybox")
+    text = f"FROM {BUSYBOX}\nRUN echo 1 > /one\n"
+    with building(own_storage) as builds:
+        image = builds.build(text)
+        assert image.name in own_storage.image_names()
+    own_storage.buildah("rmi", "--force", image.id)
+    with building(own_storage) as builds:
+        assert builds.build(text).path("/one").read_text() == "1\n"
+        assert builds.executed() == ["RUN echo 1 > /one"]
+
+
+def test_prune_leaves_the_images_of_a_session_that_lives(cached: Storage, context: Path) -> None:
+    with building(cached) as builds:
+        image = builds.build(TEXT, context)
+        prune(make_options(cached), cache=True)
+        assert image.run().stdout == "2 /all\n"
+    prune(make_options(cached), cache=True)
+    assert cached.image_names() == [BUSYBOX]
+
+
+def test_a_cache_nobody_adds_to_is_not_looked_through_each_time(
+    cached: Storage, context: Path
+) -> None:
+    unused = cached.root / "zlayer" / "cache" / "mounts" / "unused"
+    unused.mkdir()
+    os.utime(unused, (1, 1))
+    with building(cached) as builds:
+        builds.build(TEXT, context)
+    assert unused.exists()
+    with building(cached) as builds:
+        builds.build(TEXT.replace("wc -l", "wc -c"), context)
+    assert not unused.exists()
+
+
+def test_other_limits_are_kept_at_once(cached: Storage, context: Path) -> None:
+    with building(cached, cache_max_size=0):
+        pass
+    with building(cached, cache_max_size=0) as builds:
+        assert builds.session.engine.images() != ()
+    assert cached_names(cached) == []
+
+
+def logging_buildah(storage: Storage, directory: Path) -> tuple[str, Path]:
+    """A buildah that notes each of its calls, and the file it notes them in."""
+    program, log = directory / "buildah", directory / "calls"
+    program.write_text(f'#!/bin/sh\necho "$*" >> {log}\nexec {storage.binary} "$@"\n')
+    program.chmod(0o755)
+    return str(program), log
 
 
 def image_ids(storage: Storage) -> set[str]:

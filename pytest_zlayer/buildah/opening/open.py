@@ -23,6 +23,7 @@ from pytest_zlayer.buildah.process.late_agent import Agent, LateAgent
 from pytest_zlayer.buildah.storage.info import StorageInfo, parse_info, says_no_storage
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.process.agent_client import AgentClient
@@ -121,7 +122,8 @@ class _Opening:
 
     def _start(self) -> AgentClient:
         """An agent that answers."""
-        from pytest_zlayer.buildah.process.agent_client import AgentClient
+        with LOADING:
+            from pytest_zlayer.buildah.process.agent_client import AgentClient
 
         prefix = _namespace(self._request) if self._rootless else ()
         client = AgentClient(prefix, self._outside)
@@ -215,7 +217,8 @@ class _Opening:
 
 def _diagnosis(request: OpenRequest, outside: dict[str, str]) -> EngineUnusable | None:
     """Why no agent starts in a user namespace, found out by an agent outside of it."""
-    from pytest_zlayer.buildah.process.agent_client import AgentClient
+    with LOADING:
+        from pytest_zlayer.buildah.process.agent_client import AgentClient
 
     client = AgentClient((), outside)
     try:

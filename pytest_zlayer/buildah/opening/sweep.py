@@ -19,6 +19,7 @@ from pytest_zlayer.buildah.opening.unfinished import remove_unfinished
 from pytest_zlayer.buildah.process.command import Request
 from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.lazy import LOADING
 
 _PATIENCE = 300.0
 _ENDING = 0.1
@@ -92,7 +93,8 @@ def _foreign(sessions: Path) -> list[Path]:
 
 
 def _sweep(commander: Commander, storage: StorageInfo) -> tuple[Swept, ...]:
-    from pytest_zlayer.buildah.process.agent_process import agent_argv
+    with LOADING:
+        from pytest_zlayer.buildah.process.agent_process import agent_argv
 
     order = {
         "sessions": str(storage.sessions),

@@ -13,8 +13,9 @@ from typing import Any
 
 from pytest_zlayer.builder.cache.lock_file import LockFile, remove_if_free
 
-# Of its lock, of the lock while it is made, of its last use, and what is not made yet.
-_NOTES = (".lock", ".making", ".used", ".new")
+# Of its lock, of the lock while it is made, and what is not made yet; of its last use.
+_UNFINISHED = (".lock", ".making", ".new")
+_NOTES = (*_UNFINISHED, ".used")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,11 @@ def _remove_tree(path: Path, remove: Callable[[Sequence[str]], Any]) -> None:
     shutil.rmtree(path, ignore_errors=True)
     if path.exists():  # files of other users
         remove(("rm", "-rf", str(path)))
+
+
+def mounts_are_left(mounts: Path) -> bool:
+    """Whether there are locks or caches half made: of killed processes, or of other living ones."""
+    return any(one.suffix in _UNFINISHED for one in mounts.iterdir())
 
 
 def _remove_left(mounts: Path, remove: Callable[[Sequence[str]], Any]) -> None:

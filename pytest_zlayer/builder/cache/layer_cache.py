@@ -15,6 +15,7 @@ from typing import Any
 
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.builder.cache.cache_mounts import mounts_are_left
 from pytest_zlayer.builder.cache.leases import Lease
 from pytest_zlayer.builder.cache.locks import KeyLocks
 from pytest_zlayer.builder.oci.chain import read_chain
@@ -26,6 +27,9 @@ _ADDED = "added-"
 # Seconds after which a layer that was noted is in the store, if it ever comes there.
 _SETTLED = 3600.0
 _PART = re.compile("part-([0-9a-f]{64})\\.([0-9]+)")
+_IMAGE = "image-"
+# Seconds for which a cache that nobody adds to is not looked through for what is old.
+_TIDY = 3600.0
 
 
 def key_of(*parts: Any) -> str:
@@ -78,6 +82,7 @@ class CacheEntry:
         size: bytes.
         parts: keys of layers found in it, and how many of its layers each means.
         whole: whether it is called by ``key`` itself: then it has these layers and no more.
+        finals: its key as an image that somebody has asked for, if it is one.
     """
 
     key: str
@@ -86,11 +91,12 @@ class CacheEntry:
     size: int
     parts: Mapping[str, int] = field(default_factory=dict)
     whole: bool = True
+    finals: tuple[str, ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:
         """All of them."""
-        return (*self.parts, self.key) if self.whole else tuple(self.parts)
+        return (*self.finals, *self.parts, *((self.key,) if self.whole else ()))
 
     def names_for(self, keys: Collection[str]) -> tuple[str, ...]:
         """Those of its names under which these keys are found."""
@@ -100,8 +106,9 @@ class CacheEntry:
     @property
     def names(self) -> tuple[str, ...]:
         """What it is called; what it is found by comes last."""
-        names = tuple(part_name(key, count) for key, count in self.parts.items())
-        return (*names, cache_name(self.key)) if self.whole else names
+        names = [part_name(key, count) for key, count in self.parts.items()]
+        names += map(cache_name, self.finals)
+        return (*names, cache_name(self.key)) if self.whole else tuple(names)
 
     def layers(self) -> Iterator[CachedLayers]:
         """What is found in it."""
@@ -133,6 +140,8 @@ class LayerCache:
         self._seen: object | None = None
         self._session = session
         self._temporary = temporary
+        self._has_added = False
+        self._tidied = directory / "tidied"
         self._guard = threading.Lock()
         self.mounts_directory = directory / "mounts"
         self.locks = KeyLocks(directory / "locks")
@@ -173,6 +182,7 @@ class LayerCache:
 
     def add(self, key: str) -> None:
         """Note that this session has put the layer of ``key`` into the store."""
+        self._has_added = True
         if self._temporary:
             additions = self._directory / f"{_ADDED}{self._session}"
             with self._guard, additions.open("a", encoding="ascii") as file:
@@ -231,6 +241,21 @@ class LayerCache:
         except EngineError:
             return False
 
+    def image_name(self, image: str) -> str:
+        """The name under which a whole image is kept, which is used now; it may not be there yet.
+
+        Args:
+            image: its id.
+        """
+        key = f"{_IMAGE}{image}"
+        name = cache_name(key)
+        record = self._engine.recorded_image(image)
+        if record is not None and name in record.names:
+            self.touch(key)
+        else:
+            self.add(key)
+        return name
+
     def touch(self, key: str) -> None:
         """Note that ``key`` was used now."""
         stamp = self._directory / "used" / key
@@ -250,10 +275,12 @@ class LayerCache:
             tags = [name.rpartition(":")[2] for name in image.names if name.startswith(_PREFIX)]
             matched = {tag: _PART.fullmatch(tag) for tag in tags}
             parts = {match[1]: int(match[2]) for match in matched.values() if match}
-            whole = [tag for tag in tags if not matched[tag]]
-            for key in whole or list(parts)[:1]:
-                used = max(self._used(one) for one in (key, *parts))
-                found.append(CacheEntry(key, image.id, used, image.size, parts, bool(whole)))
+            finals = tuple(tag for tag in tags if tag.startswith(_IMAGE))
+            whole = [tag for tag in tags if not matched[tag] and tag not in finals]
+            for key in whole or [*parts, *finals][:1]:
+                used = max(self._used(one) for one in (key, *parts, *finals))
+                entry = CacheEntry(key, image.id, used, image.size, parts, bool(whole), finals)
+                found.append(entry)
         return sorted(found, key=lambda entry: entry.used)
 
     def layer_sizes(self, entry: CacheEntry) -> Mapping[str, int]:
@@ -298,6 +325,27 @@ class LayerCache:
             with contextlib.suppress(FileNotFoundError):
                 if stamp.name not in known and time.time() - stamp.stat().st_mtime > _SETTLED:
                     stamp.unlink()
+
+    def is_tidy(self, limits: str) -> bool:
+        """Whether there is nothing to look for that is too old, too much, or of killed processes.
+
+        What has only grown older since the last look may wait for the next one.
+
+        Args:
+            limits: what is too old and too much, in any words.
+        """
+        try:
+            since = time.time() - self._tidied.stat().st_mtime
+            same = self._tidied.read_text(encoding="ascii") == limits
+        except (OSError, UnicodeDecodeError):
+            return False
+        left = self.locks.are_left() or mounts_are_left(self.mounts_directory)
+        return same and 0 <= since < _TIDY and not (left or self._has_added)
+
+    def note_tidied(self, limits: str) -> None:
+        """Note that it was looked through for these limits."""
+        with contextlib.suppress(OSError):
+            self._tidied.write_text(limits, encoding="ascii")
 
     def close(self) -> None:
         """This process counts on no layer any more."""

@@ -64,6 +64,10 @@ class KeyLocks:
         finally:
             lock.release()
 
+    def are_left(self) -> bool:
+        """Whether there are files: of killed processes, or of other living ones."""
+        return any(self._directory.iterdir())
+
     def tidy(self) -> None:
         """Remove files that killed processes have left."""
         for file in self._directory.iterdir():

@@ -436,6 +436,9 @@ class BuildSession:
     def _tidy_cache(self) -> None:
         cache = self._resources.cache
         cache.remove_added()
+        limits = f"{self.options.cache_max_age} {self.options.cache_max_size}"
+        if cache.is_tidy(limits):
+            return
         shrink(cache, self.options.cache_max_age, self.options.cache_max_size)
         shrink_mounts(
             cache.mounts_directory,
@@ -444,6 +447,7 @@ class BuildSession:
             max_size=self.options.cache_max_size,
             others_began=cache.others_began(),
         )
+        cache.note_tidied(limits)
 
     def _remove(self) -> None:
         """Take back the names this session gave; user tags stay on what is kept."""

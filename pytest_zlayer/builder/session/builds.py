@@ -41,7 +41,7 @@ from pytest_zlayer.dockerfile.stages.resolve import StageGraph
 from pytest_zlayer.dockerfile.values.credentials import redacted
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.events import Event, Pulling
-from pytest_zlayer.lazy import once
+from pytest_zlayer.lazy import LOADING, once
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.context.fetch import Fetcher
@@ -232,7 +232,8 @@ class Builds:
             sources.close()
 
     def _executor(self, build: Build, planned: _Planned) -> Executor:
-        from pytest_zlayer.builder.execute.executor import Executor
+        with LOADING:
+            from pytest_zlayer.builder.execute.executor import Executor
 
         executor = Executor(build, planned.plans, planned.graph, planned.sources)
         self._executors.append(executor)
@@ -311,12 +312,16 @@ class Builds:
         stays: bool,
     ) -> Image:
         plan = build.plan
-        given = () if stays else (self._new_name(), *plan.spec.tags)
+        # As part of the cache an image is there at once in the next session.
+        cached = not (stays or plan.spec.no_cache or plan.spec.squash)
+        given = () if stays else plan.spec.tags if cached else (self._new_name(), *plan.spec.tags)
         if not stays:
             for tag in plan.spec.tags:
                 self._resources.engine.register_image(tag)
 
         def names(made: str) -> Sequence[str]:
+            if cached:
+                return (self._resources.cache.image_name(made), *given)
             return given or plan.spec.tags or (own_name(made),)
 
         if ready is not None:
@@ -329,7 +334,7 @@ class Builds:
             result = executor().result()
         image = Image(
             id=image_id,
-            name=_shown(plan.spec.tags, given) or own_name(image_id),
+            name=_shown(plan.spec.tags, names(image_id)),
             label=plan.label,
             tags=plan.spec.tags,
             build=result,
@@ -431,7 +436,9 @@ class Builds:
 
 def _shown(tags: Sequence[str], given: Sequence[str]) -> str:
     """What an image goes by: a tag of the user's, or the first name that was made for it."""
-    return tags[0] if tags else f"{given[0]}:latest" if given else ""
+    if tags:
+        return tags[0]
+    return given[0] if ":" in given[0].rpartition("/")[2] else f"{given[0]}:latest"
 
 
 class _StageImages:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from dataclasses import replace
 from typing import Literal
 
 from pytest_zlayer.builder.cache.cache_mounts import mount_entries, shrink_mounts
-from pytest_zlayer.builder.cache.layer_cache import REPOSITORY
+from pytest_zlayer.builder.cache.layer_cache import REPOSITORY, LayerCache
 from pytest_zlayer.builder.cache.shrink import shrink
 from pytest_zlayer.builder.image.keep import KEPT_CONTAINER, KEPT_REPOSITORY
 from pytest_zlayer.builder.model.options import BuildOptions
@@ -72,7 +73,8 @@ def prune(
 
     Args:
         options: settings (storage, limits of the cache).
-        cache: all cached layers; otherwise only those beyond the limits.
+        cache: all cached layers that no living session may be using; otherwise only those beyond
+            the limits.
         cache_mounts: what RUN cache mounts hold; otherwise only that beyond the limits.
         kept: what ``--zlayer-keep`` left.
         everything: all of these.
@@ -86,8 +88,7 @@ def prune(
             _remove_kept(resources, before)
         resources.cache.remove_added()
         if cache or everything:
-            for entry in resources.cache.entries():
-                resources.cache.remove(entry)
+            _remove_cached(resources.cache)
         shrink(resources.cache, options.cache_max_age, options.cache_max_size)
         every = cache_mounts or everything
         shrink_mounts(
@@ -99,6 +100,14 @@ def prune(
         )
         after = {(item.kind, item.name) for item in _items(resources)}
         return [item for item in before if (item.kind, item.name) not in after]
+
+
+def _remove_cached(cache: LayerCache) -> None:
+    """All but what a session that lives may count on: its images are part of the cache."""
+    free = min(cache.others_began(), default=math.inf)
+    for entry in cache.entries():
+        if entry.used < free:
+            cache.remove(entry)
 
 
 def _remove_kept(resources: SessionResources, items: list[StoreItem]) -> None:

@@ -19,7 +19,7 @@ from pytest_zlayer.builder.session.directories import cache_directory, remove_ol
 from pytest_zlayer.builder.session.open_engine import open_engine
 from pytest_zlayer.builder.store.mounted_images import SharedImages
 from pytest_zlayer.events import Event
-from pytest_zlayer.lazy import lazy
+from pytest_zlayer.lazy import LOADING, lazy
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
@@ -96,7 +96,8 @@ class SessionResources:
     @lazy
     def transfers(self) -> Transfers:
         """What pulls and pushes go through."""
-        from pytest_zlayer.builder.store.transfers import Transfers
+        with LOADING:
+            from pytest_zlayer.builder.store.transfers import Transfers
 
         options = self.options
         return Transfers(
@@ -138,7 +139,8 @@ class SessionResources:
         options = self.options
         if options.no_cache or not (options.cache_from or options.cache_to):
             return NoRemoteCache()
-        from pytest_zlayer.builder.remote.remote_cache import RemoteCache
+        with LOADING:
+            from pytest_zlayer.builder.remote.remote_cache import RemoteCache
 
         return RemoteCache(
             self.options,

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer.buildah.agent.cleaning import _names_in
+from pytest_zlayer.buildah.agent.files.removal import remove_tree
 from pytest_zlayer.buildah.agent.journal import Journal, is_dead
 from pytest_zlayer.buildah.agent.leftovers import Leftovers
 from pytest_zlayer.buildah.agent.records import StorageOptions, unnamed_twins
-from pytest_zlayer.buildah.agent.files.removal import remove_tree
 
 
 def close(journal: Journal) -> None:

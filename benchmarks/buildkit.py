@@ -1,0 +1,217 @@
+"""Times builds against Docker's BuildKit and ``buildah build --layers``, in turn, in one run.
+
+    scripts/buildkit-conformance --with python benchmarks/buildkit.py [--runs N]
+
+That starts the Docker of Debian 13 in namespaces of its own, and needs root. Every figure is a
+median of N runs; ratios are medians of the ratios of one turn. All three have the same base image,
+the same files and the same Dockerfile; ours and buildah share a storage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from build import Bench, timed
+
+from pytest_zlayer.builder.model.spec import ImageSpec
+
+BASE = "FROM localhost/bench/busybox\n"
+SMALL = BASE + (
+    "ENV LEVEL=3\nCOPY one.txt /opt/\nRUN echo 1 > /a\nRUN echo 2 > /b\nRUN echo 3 > /c\n"
+    'LABEL stage=test\nCMD ["cat", "/c"]\n'
+)
+STAGES = """\
+FROM localhost/bench/busybox AS base
+RUN mkdir -p /opt/data
+COPY one.txt /opt/data/
+FROM base AS builder
+WORKDIR /src
+COPY src /src
+RUN cat /src/* > /src/all.txt
+RUN gzip -c /src/all.txt > /src/all.gz
+FROM base
+COPY --from=builder /src/all.gz /opt/
+RUN echo ready > /opt/state
+"""
+
+
+def steps(count: int, changed: str = "") -> str:
+    """A Dockerfile of so many RUN steps; with ``changed`` the one in the middle is another."""
+    lines = [f"RUN echo {number} > /{number}" for number in range(count)]
+    if changed:
+        lines[count // 2] = f"RUN echo {changed} > /{count // 2}"
+    return BASE + "\n".join(lines) + "\n"
+
+
+class Ways:
+    """The same build by each of the three."""
+
+    def __init__(self, bench: Bench, docker: str) -> None:
+        self._bench = bench
+        self._docker = docker
+        self._environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
+        self._numbers = itertools.count()
+        self._docker_run("import", str(bench.directory / "busybox.tar"), "localhost/bench/busybox")
+
+    def _docker_run(self, *words: str) -> None:
+        subprocess.run(
+            [self._docker, *words], check=True, capture_output=True, env=self._environment
+        )
+
+    def write(self, text: str) -> Path:
+        """A context with this Dockerfile."""
+        (self._bench.context / "Dockerfile").write_text(text)
+        return self._bench.context
+
+    def ours(self, *options: str) -> None:
+        """Our command line, as a whole process."""
+        bench = self._bench
+        storage = ["--root", str(bench.root), "--runroot", str(bench.runroot)]
+        command = [sys.executable, "-m", "pytest_zlayer", "build", str(bench.context), *storage]
+        command += ["--isolation", bench.isolation, "--progress", "quiet", *options]
+        subprocess.run(command, check=True, capture_output=True, env=bench.environment)
+
+    def buildah(self, *options: str) -> None:
+        """``buildah build --layers``."""
+        self._bench.reference(*options)
+
+    def docker(self, *options: str) -> None:
+        """``docker build``."""
+        self._docker_run("build", "--quiet", "--network=host", *options, str(self._bench.context))
+
+    def cold(self) -> Mapping[str, Callable[[], object]]:
+        """Each without its cache."""
+        return {
+            "ours": lambda: self.ours("--no-cache"),
+            "buildah": lambda: self.buildah("--no-cache"),
+            "docker": lambda: self.docker("--no-cache"),
+        }
+
+    def warm(self) -> Mapping[str, Callable[[], object]]:
+        """Each with its cache."""
+        return {"ours": self.ours, "buildah": self.buildah, "docker": self.docker}
+
+    def changing(self, count: int) -> Mapping[str, Callable[[], object]]:
+        """Each with its cache, and another step in the middle each time."""
+
+        def with_change(build: Callable[[], object]) -> Callable[[], object]:
+            def work() -> object:
+                self.write(steps(count, f"x{next(self._numbers)}"))
+                return build()
+
+            return work
+
+        return {name: with_change(build) for name, build in self.warm().items()}
+
+
+def compare(name: str, runs: int, ways: Mapping[str, Callable[[], object]]) -> None:
+    """Print a row: the medians, and those of the ratios of ours to the others."""
+    for work in ways.values():  # nobody pays for what is done once
+        work()
+    turns = [{way: timed(work) for way, work in ways.items()} for _ in range(runs)]
+    median = {way: statistics.median(turn[way] for turn in turns) for way in ways}
+    ratio = {
+        way: statistics.median(turn["ours"] / turn[way] for turn in turns)
+        for way in ways
+        if way != "ours"
+    }
+    row = "".join(f"{median.get(way, 0):9.3f}" for way in ("ours", "buildah", "docker"))
+    row += "".join(
+        f"{ratio[way]:9.2f}" if way in ratio else " " * 9 for way in ("buildah", "docker")
+    )
+    print(f"{name:44}{row}", flush=True)
+
+
+def in_a_session(bench: Bench, ways: Ways, runs: int) -> None:
+    """A cold image in a session that is open already, as the second test of a run has it."""
+    ways.write(SMALL)
+    session = bench.session()
+    numbers = itertools.count()
+    try:
+        session.build(ImageSpec(context=bench.context))
+
+        def ours() -> object:
+            text = SMALL.replace("echo 1 ", f"echo {next(numbers)}{os.getpid()} ")
+            return session.build(ImageSpec(context=bench.context, text=text))
+
+        docker = {"docker": lambda: ways.docker("--no-cache")}
+        compare("D2 cold, in a running session", runs, {"ours": ours, **docker})
+    finally:
+        session.close()
+
+
+def pytest_run(bench: Bench, ways: Ways, runs: int) -> None:
+    """A pytest run with one unchanged image; against pytest alone and ``docker build`` after it."""
+    project = bench.directory / "pytest"
+    project.mkdir()
+    (project / "test_image.py").write_text(
+        "import pytest\n\n\n"
+        f"@pytest.mark.image({str(bench.context)!r})\n"
+        'def test_image(zlayer_image):\n    assert zlayer_image.config.cmd == ["cat", "/c"]\n'
+    )
+    (project / "test_alone.py").write_text("def test_alone():\n    pass\n")
+    ways.write(SMALL)
+    options = ["--zlayer-root", str(bench.root), "--zlayer-runroot", str(bench.runroot)]
+    options += ["--zlayer-isolation", bench.isolation]
+    common = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+
+    def run(*words: str) -> None:
+        command = [*common, *words]
+        subprocess.run(
+            command, check=True, cwd=project, env=bench.environment, stdout=subprocess.DEVNULL
+        )
+
+    def alone() -> None:
+        run("-p", "no:zlayer", "test_alone.py")
+        ways.docker()
+
+    compare(
+        "pytest, one unchanged image",
+        runs,
+        {"ours": lambda: run("test_image.py", *options), "docker": alone},
+    )
+
+
+def main() -> None:
+    """All rows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--isolation", default="oci", help="of ours and of buildah")
+    options = parser.parse_args()
+    docker = shutil.which("docker")
+    if docker is None:
+        sys.exit("there is no docker; start this by scripts/buildkit-conformance --with")
+    directory = Path(tempfile.mkdtemp(prefix="zlayer-bench-", dir="/var/tmp"))
+    try:
+        bench = Bench(directory, options.isolation)
+        ways = Ways(bench, docker)
+        print(f"{'':44}{'ours':>9}{'buildah':>9}{'docker':>9}{'/buildah':>9}{'/docker':>9}")
+        for name, text in (("D2", SMALL), ("three stages", STAGES), ("10 RUN", steps(10))):
+            ways.write(text)
+            compare(f"{name}, cold", options.runs, ways.cold())
+            compare(f"{name}, unchanged", options.runs, ways.warm())
+        compare("10 RUN, one in the middle changed", options.runs, ways.changing(10))
+        for count in (50,):
+            ways.write(steps(count))
+            compare(f"{count} RUN, unchanged", options.runs, ways.warm())
+            compare(f"{count} RUN, one changed", options.runs, ways.changing(count))
+        in_a_session(bench, ways, options.runs)
+        pytest_run(bench, ways, options.runs)
+    finally:
+        subprocess.run(
+            ["umount", str(directory / "root" / "overlay")], check=False, capture_output=True
+        )
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
