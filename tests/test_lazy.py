@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
+import signal
+import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +18,7 @@ import pytest
 
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.session.resources import SessionResources
-from pytest_zlayer.lazy import lazy, once
+from pytest_zlayer.lazy import LazyModule, lazy, once
 
 THREADS = 4
 EVERYBODY = 0.2  # seconds in which all threads reach what is being made
@@ -108,3 +112,23 @@ def test_what_a_session_shares_is_made_once(
     engine = SimpleNamespace(tmpdir=tmp_path)
     monkeypatch.setattr(SessionResources, "engine", engine)
     assert set(asked_at_once(lambda: resources.scratch)) == {tmp_path / "zlayer"}
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_nobody_forks_while_a_module_is_being_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the child no thread would finish loading it."""
+    (tmp_path / "loaded_slowly.py").write_text("import time\ntime.sleep(0.5)\nvalue = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = LazyModule("loaded_slowly")
+    thread = threading.Thread(target=lambda: module.value)
+    thread.start()
+    while "loaded_slowly" not in sys.modules:
+        time.sleep(0.01)
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)
+        os._exit(0 if module.value == 1 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    thread.join()

@@ -122,6 +122,7 @@ def test_agent_that_cannot_be_started_later_is_told(own_storage: Storage) -> Non
     engine.close()
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_agent_that_is_not_there_yet_is_no_agent_of_a_child(own_storage: Storage) -> None:
     own_storage.open().close()
     engine = own_storage.open()

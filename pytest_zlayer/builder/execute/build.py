@@ -24,6 +24,7 @@ from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.values.platforms import Platform
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.events import BuildEvent, Event, LayersFetched
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
@@ -230,7 +231,8 @@ class Build:
         tags: Sequence[str],
     ) -> Batch:
         """Layers of this build for other machines; ``counts``: how many of all are each key's."""
-        from pytest_zlayer.builder.remote.sender import Batch
+        with LOADING:
+            from pytest_zlayer.builder.remote.sender import Batch
 
         below = len(base.layers)
         return Batch(
@@ -249,7 +251,8 @@ class Build:
         return self.platform.architecture, self.platform.os, self.platform.variant
 
     def _asked(self, base: Chain) -> Asked:
-        from pytest_zlayer.builder.remote.lookup import Asked
+        with LOADING:
+            from pytest_zlayer.builder.remote.lookup import Asked
 
         def arrived(place: str, key: str, entry: Entry, seconds: float) -> None:
             self.emit(
