@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 import threading
@@ -153,7 +154,9 @@ def _write(path: Path, run: Run, rootdir: Path) -> str:
 def _versions(config: pytest.Config) -> Iterator[tuple[str, str]]:
     from importlib.metadata import distributions
 
-    yield "Python", f"{platform.python_version()} ({platform.platform()})"
+    machine = os.uname()  # ``platform.platform`` starts a process
+    where = f"{machine.sysname}-{machine.release}-{machine.machine}"
+    yield "Python", f"{platform.python_version()} ({where})"
     for name in ("pytest", "pytest-zlayer", "pytest-xdist"):
         found = next((one.version for one in distributions(name=name)), None)
         if found is not None:
