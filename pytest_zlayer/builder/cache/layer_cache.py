@@ -141,6 +141,7 @@ class LayerCache:
         self._session = session
         self._temporary = temporary
         self._has_added = False
+        self._noted: set[str] = set()
         self._tidied = directory / "tidied"
         self._guard = threading.Lock()
         self.mounts_directory = directory / "mounts"
@@ -258,6 +259,7 @@ class LayerCache:
 
     def touch(self, key: str) -> None:
         """Note that ``key`` was used now."""
+        self._noted.add(key)
         stamp = self._directory / "used" / key
         with contextlib.suppress(OSError):  # a full disk must not fail a build that needs nothing
             stamp.touch()
@@ -316,6 +318,8 @@ class LayerCache:
     def tidy(self, entries: Iterable[CacheEntry]) -> None:
         """Remove what is left of killed processes, and of layers that others have removed.
 
+        Nothing that this process has noted may be on its way into the store.
+
         Args:
             entries: what is in the store.
         """
@@ -323,8 +327,12 @@ class LayerCache:
         known = {key for entry in entries for key in entry.keys}
         for stamp in (self._directory / "used").iterdir():
             with contextlib.suppress(FileNotFoundError):
-                if stamp.name not in known and time.time() - stamp.stat().st_mtime > _SETTLED:
+                if stamp.name not in known and self._is_over(stamp):
                     stamp.unlink()
+
+    def _is_over(self, stamp: Path) -> bool:
+        """Whether what is not in the store has gone, and is not on its way there."""
+        return stamp.name in self._noted or time.time() - stamp.stat().st_mtime > _SETTLED
 
     def is_tidy(self, limits: str) -> bool:
         """Whether there is nothing to look for that is too old, too much, or of killed processes.

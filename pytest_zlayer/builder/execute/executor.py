@@ -257,10 +257,11 @@ class Executor:
     def pretty_chain(self, index: int) -> Chain:
         """Layers of a finished stage with a history that names every instruction."""
         plan = self._plans[index]
+        # First of all: where the stage stands on pending layers of another, they are stored for it.
+        raw = self._stage(index).files.chain()
         base = Chain() if plan.base is None else plan.base.chain
         if plan.base_stage is not None:
             base = self.pretty_chain(plan.base_stage)
-        raw = self._stage(index).files.chain()
         return tell_history(base, raw, plan.steps, timestamp_text(self._build.now()))
 
     def _base_chain(self, index: int) -> Chain:
