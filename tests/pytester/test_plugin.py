@@ -34,6 +34,27 @@ def test_a_run_without_images_loads_nothing_more(project):
     result.assert_outcomes(passed=2)
 
 
+def test_pytest_rewrites_no_module_of_an_installed_plugin(project, monkeypatch):
+    """What pytest marks for that are the files that a distribution with a plugin names."""
+    information = project.pytester.mkdir("installed") / "installed-1.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: installed\nVersion: 1\n")
+    (information / "RECORD").write_text("pytest_zlayer/__init__.py,,\n")
+    (information / "entry_points.txt").write_text("[pytest11]\nother = os\n")
+    project.pytester.makepyfile("""
+        import sys
+
+        def test_it():
+            ours = {name: one for name, one in sys.modules.items() if "pytest_zlayer" in name}
+            loaders = {name: type(one.__loader__).__module__ for name, one in ours.items()}
+            rewritten = [name for name, one in loaders.items() if one.startswith("_pytest")]
+            assert rewritten == ["pytest_zlayer"]
+    """)
+    monkeypatch.setenv("PYTHONPATH", str(information.parent), prepend=":")
+    result = project.pytester.runpytest_subprocess("-p", "no:hypothesispytest")
+    result.assert_outcomes(passed=1)
+
+
 def test_switched_off_it_leaves_no_trace(project):
     project.pytester.makepyfile("""
         import sys
