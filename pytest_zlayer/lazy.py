@@ -54,7 +54,7 @@ def lazy(make: Callable[[Any], Value]) -> Lazy[Value]:
     return Lazy(make)
 
 
-# Held while a thread loads modules. Whoever forks waits for that: in the child nobody would finish
+# Held while a thread loads modules. A fork waits for that: in the child nobody would finish
 # loading what another thread of the parent had begun, and all who need it would wait for ever.
 LOADING = threading.RLock()
 os.register_at_fork(

@@ -306,6 +306,14 @@ def test_loading_the_plugin_loads_no_room_and_no_heavy_library() -> None:
     assert sorted(name for name in loaded if name.startswith(rooms)) == []
 
 
+def test_every_module_that_is_loaded_late_is_there() -> None:
+    text = "".join(module.read_text(encoding="utf-8") for module in MODULES)
+    names = re.findall(r'LazyModule\("pytest_zlayer\.([^"]+)"\)', text)
+    assert names != []
+    files = [PACKAGE / f"{name.replace('.', '/')}.py" for name in names]
+    assert [str(file) for file in files if not file.exists()] == []
+
+
 def documentation(name: str) -> str:
     return (REPOSITORY / "docs" / name).read_text(encoding="utf-8")
 

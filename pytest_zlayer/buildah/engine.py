@@ -428,7 +428,7 @@ class Engine:
         return True
 
     def recorded_image(self, reference: str) -> ImageRecord | None:
-        """An image by its full id or full name, as far as the storage's own records tell."""
+        """An image by its full id or full name, as far as the storage's own records show it."""
         return read_image(self.storage, arguments.image(reference))
 
     def inspect_image(self, reference: str) -> ImageRecord:

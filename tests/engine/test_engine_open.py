@@ -110,7 +110,7 @@ def test_storage_is_asked_for_again_when_it_may_be_another(
     assert "info" in [call.split()[-1] for call in log.read_text(encoding="utf-8").splitlines()]
 
 
-def test_agent_that_cannot_be_started_later_is_told(own_storage: Storage) -> None:
+def test_agent_that_cannot_be_started_later_is_reported(own_storage: Storage) -> None:
     own_storage.open().close()
     engine = own_storage.open()
     own_storage.tmpdir.rename(own_storage.tmpdir.with_name("elsewhere"))

@@ -92,7 +92,7 @@ def open_engine(request: OpenRequest) -> Opened:
 
 
 class _Opening:
-    """One engine on its way."""
+    """The opening of one engine."""
 
     def __init__(self, request: OpenRequest) -> None:
         base = temporary_base(request.environment)
@@ -147,7 +147,7 @@ class _Opening:
         return client
 
     def _asked(self, client: AgentClient) -> Opened:
-        """The parts, as buildah tells of them now."""
+        """The parts, as buildah describes them now."""
         request = self._request
         asking = Commander(
             Runner(client), request.binary, self._outside, options=_asked_storage(request)

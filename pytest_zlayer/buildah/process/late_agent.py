@@ -35,7 +35,7 @@ class LateAgent:
     """Thread-safe; of use only in the process that made it.
 
     Args:
-        start: starts the agent and tells it whom it serves. Where that fails, the next question
+        start: starts the agent and hands the session to it. Where that fails, the next question
             tries again.
     """
 

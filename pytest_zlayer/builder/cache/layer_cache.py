@@ -318,7 +318,7 @@ class LayerCache:
     def tidy(self, entries: Iterable[CacheEntry]) -> None:
         """Remove what is left of killed processes, and of layers that others have removed.
 
-        Nothing that this process has noted may be on its way into the store.
+        It is called when this process adds nothing any more.
 
         Args:
             entries: what is in the store.
@@ -331,7 +331,7 @@ class LayerCache:
                     stamp.unlink()
 
     def _is_over(self, stamp: Path) -> bool:
-        """Whether what is not in the store has gone, and is not on its way there."""
+        """Whether what is not in the store was removed, and is not about to be stored."""
         return stamp.name in self._noted or time.time() - stamp.stat().st_mtime > _SETTLED
 
     def is_tidy(self, limits: str) -> bool:

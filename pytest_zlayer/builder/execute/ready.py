@@ -35,7 +35,7 @@ def find_ready(build: Build, plans: Mapping[int, StagePlan], target: int) -> Rea
     """The image of a build, if the storage has it and all layers it is made of.
 
     It is found by what it would be: by the id that follows from its layers, their history and its
-    configuration. Events tell of its stages as if they had been built.
+    configuration. Events report its stages as if they had been built.
     """
     spec = build.plan.spec
     if spec.no_cache or spec.squash or build.remote.reads or build.remote.sends:
@@ -54,7 +54,7 @@ def find_ready(build: Build, plans: Mapping[int, StagePlan], target: int) -> Rea
     wanted = manifest_type(spec.format or natural_format(config))
     if record is None or record.manifest.get("mediaType") != wanted:
         return None
-    search.tell()
+    search.report()
     steps = [cached_result(plans[one], step) for one in sorted(plans) for step in plans[one].steps]
     return ReadyImage(
         identifier, record.names, BuildResult(tuple(steps), time.monotonic() - started)
@@ -92,8 +92,8 @@ class _Search:
         chain = read_chain(record.manifest, record.config)
         return chain if layers.count is None else chain.lowest(layers.count)
 
-    def tell(self) -> None:
-        """Tell of the stages, and note that their layers were used."""
+    def report(self) -> None:
+        """Emit the events of the stages, and note that their layers were used."""
         build = self._build
         for layers in self._adopted:
             build.adopted.append(layers)

@@ -184,7 +184,7 @@ def test_agent_is_killed_four_times(workspace: Workspace) -> None:
         _kill_agent(builds)
         for _ in range(2):
             with pytest.raises(EngineUnusable) as caught:
-                builds.build(BUILT)
+                builds.build(f"{BUILT}RUN true\n")
             assert str(caught.value) == GONE
 
 
@@ -293,4 +293,4 @@ def test_nothing_is_made_where_a_dead_agent_has_removed_its_files(workspace: Wor
         os.kill(agent, signal.SIGTERM)
         wait_until(lambda: not workspace.storage.temporary_files(), "the agent's clean-up")
         with pytest.raises(EngineUnusable, match=GONE):
-            builds.build(BUILT)
+            builds.build(f"{BUILT}RUN true\n")
