@@ -7,10 +7,11 @@ threads that meet there both make the value, and each goes on with its own.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, AnyStr, Generic, TypeVar, cast, overload
 
 Value = TypeVar("Value")
 
@@ -72,6 +73,24 @@ class LazyModule:
         with LOADING:
             module = import_module(self._name)
         return getattr(module, name)
+
+
+class LatePattern:
+    """Stands for a regular expression, which is compiled when it is first used."""
+
+    def __init__(self, text: str | bytes, flags: int) -> None:
+        self._text: Any = text
+        self._flags = flags
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(re.compile(self._text, self._flags), name)
+        setattr(self, name, found)
+        return found
+
+
+def late_pattern(text: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
+    """``re.compile``, for the many of which a run uses few: compiling them all is not cheap."""
+    return cast("re.Pattern[AnyStr]", LatePattern(text, flags))
 
 
 def once(make: Callable[[], Value]) -> Callable[[], Value]:

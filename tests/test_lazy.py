@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import os
 import pickle
+import pkgutil
+import re
 import signal
 import sys
 import threading
@@ -16,9 +19,10 @@ from types import SimpleNamespace
 
 import pytest
 
+import pytest_zlayer
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.session.resources import SessionResources
-from pytest_zlayer.lazy import LazyModule, lazy, once
+from pytest_zlayer.lazy import LatePattern, LazyModule, late_pattern, lazy, once
 
 THREADS = 4
 EVERYBODY = 0.2  # seconds in which all threads reach what is being made
@@ -112,6 +116,26 @@ def test_what_a_session_shares_is_made_once(
     engine = SimpleNamespace(tmpdir=tmp_path)
     monkeypatch.setattr(SessionResources, "engine", engine)
     assert set(asked_at_once(lambda: resources.scratch)) == {tmp_path / "zlayer"}
+
+
+def test_a_pattern_is_compiled_once_when_it_is_used() -> None:
+    wrong = late_pattern("(")
+    with pytest.raises(re.error):
+        wrong.match("x")
+    right = late_pattern("(a)b", re.IGNORECASE)
+    found = right.fullmatch("AB")
+    assert found is not None
+    assert (found[1], right.match is right.match) == ("A", True)
+
+
+def test_every_pattern_of_the_package_can_be_compiled() -> None:
+    names = [one.name for one in pkgutil.walk_packages(pytest_zlayer.__path__, "pytest_zlayer.")]
+    names = [name for name in names if not name.endswith("__main__") and ".agent" not in name]
+    values = [one for name in names for one in vars(importlib.import_module(name)).values()]
+    patterns = [one for one in values if isinstance(one, LatePattern)]
+    assert len(patterns) > 50
+    for one in patterns:
+        assert one.pattern is not None
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

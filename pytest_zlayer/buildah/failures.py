@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.lazy import late_pattern
 
 FailureKind = Literal[
     "command", "transient", "absent", "permanent", "environment", "crash", "timeout", "interrupted"
@@ -60,13 +61,13 @@ def _signature(
     return _Signature(kind, pattern, message, hint, whole)
 
 
-_LOGGED = re.compile(r'^time="[^"]*" level=(\w+) msg=')
-_LOG_MESSAGE = re.compile(r'level=\w+ msg="((?:[^"\\]|\\.)*)"')
-_OWN_RETRY = re.compile(
+_LOGGED = late_pattern(r'^time="[^"]*" level=(\w+) msg=')
+_LOG_MESSAGE = late_pattern(r'level=\w+ msg="((?:[^"\\]|\\.)*)"')
+_OWN_RETRY = late_pattern(
     r'level=warning msg="Failed, retrying in .*?\(\d+/\d+\)\. Error: ((?:[^"\\]|\\.)*)"'
 )
 # What a transfer wraps around the reason; the error says itself what was pulled or pushed.
-_WRAPPING = re.compile(
+_WRAPPING = late_pattern(
     r"(?:(?:initializing source|initializing image from source) docker://\S+: "
     r"|reading manifest \S+ in \S+: |pinging container registry \S+: "
     r"|(?:Get|Head|Post|Put|Patch) \"[^\"]*\": |pushing image \"[^\"]*\" to \"[^\"]*\": "
@@ -76,10 +77,10 @@ _WRAPPING = re.compile(
     r"|choosing an? image from (?:manifest list|image index) \S+: "
     r"|parsing image configuration: |fetching target platform image selected from image index: )+"
 )
-_EMPTY_END = re.compile(r"^: exit status \d+$")
-_STATUS = re.compile(r"^Error: (?:while running runtime: )?exit status (\d+)$")
-_KILLED = re.compile(r"(?:subprocess|container) exited on ([a-z /0-9]+)")
-_NOT_STARTED = re.compile(
+_EMPTY_END = late_pattern(r"^: exit status \d+$")
+_STATUS = late_pattern(r"^Error: (?:while running runtime: )?exit status (\d+)$")
+_KILLED = late_pattern(r"(?:subprocess|container) exited on ([a-z /0-9]+)")
+_NOT_STARTED = late_pattern(
     # chroot
     r"process failed to start with error: (.*?)(?:process exited with error.*)?$"
     # runc
@@ -89,7 +90,7 @@ _NOT_STARTED = re.compile(
     r"|creating container for \[.*\]: (executable file .* not found.*|open executable: .*)$"
 )
 # The lines buildah adds on its own account when the command of a RUN ends with a bad status.
-_OWN_LINE = re.compile(
+_OWN_LINE = late_pattern(
     r"^(?:Error: (?:while running runtime: )?exit status \d+"
     r"|subprocess exited with status \d+"
     r"|subprocess exited on [a-z /0-9]+"
@@ -97,7 +98,7 @@ _OWN_LINE = re.compile(
     r"|unshare: sigprocmask unblock failed: .*)$"
 )
 # What unshare of util-linux 2.38 says instead of dying of the signal that ended its child.
-_CHILD_OF_UNSHARE_DIED = re.compile(r"^unshare: sigprocmask unblock failed")
+_CHILD_OF_UNSHARE_DIED = late_pattern(r"^unshare: sigprocmask unblock failed")
 # As Go spells them (syscall.Signal.String).
 _SIGNALS = {
     "hangup": 1,
@@ -288,7 +289,7 @@ _SIGNATURES = (
     _signature("permanent", r"unknown user|unable to find user", "the image has no such user"),
     _signature("permanent", r"invalid reference format", "that is not an image name"),
 )
-_PANIC = re.compile(r"^goroutine \d+ \[|^panic: |^fatal error: ")
+_PANIC = late_pattern(r"^goroutine \d+ \[|^panic: |^fatal error: ")
 
 
 def classify(argv: Sequence[str], exit_code: int, stderr_tail: Sequence[str]) -> Failure:

@@ -12,10 +12,11 @@ from pytest_zlayer.dockerfile.instructions import Dockerfile
 from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.values.quoting import go_quote
 from pytest_zlayer.dockerfile.values.scalars import parse_bool
+from pytest_zlayer.lazy import late_pattern
 
 OVERRIDE = "BUILDKIT_DOCKERFILE_CHECK"
-_COMMENT = re.compile(r"([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*", re.DOTALL)
-_DIRECTIVE_LINE = re.compile(r"^\ufeff?\s*#\s*check\s*=\s*(.+?)\s*$", re.IGNORECASE)
+_COMMENT = late_pattern(r"([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*", re.DOTALL)
+_DIRECTIVE_LINE = late_pattern(r"^\ufeff?\s*#\s*check\s*=\s*(.+?)\s*$", re.IGNORECASE)
 _MOST_PARTS = 3
 
 

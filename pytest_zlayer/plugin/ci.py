@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_zlayer.inputs.settings import Settings
+from pytest_zlayer.lazy import late_pattern
 
 if TYPE_CHECKING:
     from pytest_zlayer.report.ci import Service
     from pytest_zlayer.report.model import Run
 
 # How the text of a mistake begins: the place of the test that has it.
-_PLACE = re.compile(r"^(?P<file>[^\n]+?):(?P<line>\d+): ")
+_PLACE = late_pattern(r"^(?P<file>[^\n]+?):(?P<line>\d+): ")
 
 
 def _service(environment: Mapping[str, str]) -> Service | None:

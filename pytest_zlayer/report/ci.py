@@ -12,16 +12,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Literal
 
+from pytest_zlayer.lazy import late_pattern
 from pytest_zlayer.report.model import Build, Run, Stage, Step, images
 from pytest_zlayer.report.summary import outcome, summary_line
 from pytest_zlayer.report.text import printable
 from pytest_zlayer.report.units import count_text, seconds_text, size_text
 
 Service = Literal["github", "gitlab"]
-_COMMAND = re.compile(r"^(\s*)::", re.MULTILINE)
+_COMMAND = late_pattern(r"^(\s*)::", re.MULTILINE)
 # Shown as nothing, and no white space: what follows no longer begins a line.
 _APART = "\u200b"
-_MISTAKE = re.compile(r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+)(?::(?P<column>\d+))?: (?P<text>.+)$")
+_MISTAKE = late_pattern(
+    r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+)(?::(?P<column>\d+))?: (?P<text>.+)$"
+)
 _MOST_LINES = 400  # of a log that is folded
 
 

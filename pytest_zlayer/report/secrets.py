@@ -8,12 +8,14 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from pytest_zlayer.lazy import late_pattern
+
 if TYPE_CHECKING:
     from pytest_zlayer.events import Event
 
 HIDDEN = "***"
 _SHORTEST = 4  # what is shorter stands in every text by chance
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_PASSWORD = late_pattern(r"(?<=://)[^/@\s]+(?=@)")
 
 
 class Masker:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.lazy import late_pattern
 from pytest_zlayer.report.units import count_text, seconds_text, size_text
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ PREFIX = "zlayer: "
 _SLOW = ("RUN", "COPY", "ADD")
 
 # Control sequences of terminals: CSI (colours, cursor) and OSC (titles, links).
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+_ESCAPES = late_pattern(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.values.scalars import parse_size
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.lazy import late_pattern
 from pytest_zlayer.services.networks import Network
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ ENGINE_CHOICES = ("auto", "podman", "buildah")
 NETWORKS = ("host", "none")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _NO_SIZES: Mapping[str, int] = MappingProxyType({})
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,40}[a-z0-9])?")
+_NAME = late_pattern(r"[a-z0-9](?:[a-z0-9_.-]{0,40}[a-z0-9])?")
 _DEFAULT_SHELL = ("/bin/sh", "-c")
 # Where a service listens whose command has {port} and that has no port of its own.
 _ANY_PORT = 8080

@@ -14,16 +14,17 @@ from pytest_zlayer.buildah.run_request import Tmpfs, Volume
 from pytest_zlayer.choices import NetworkMode, PullMode
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.lazy import late_pattern
 
-_HEX = re.compile(r"\A[0-9a-f]{64}\Z")
-_REFERENCE = re.compile(
+_HEX = late_pattern(r"\A[0-9a-f]{64}\Z")
+_REFERENCE = late_pattern(
     r"\A(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?/)?"
     r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?\Z"
 )
-_CONTAINER = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
+_CONTAINER = late_pattern(r"\A[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 _TRANSPORTS = ("docker://", "oci:", "oci-archive:", "docker-archive:", "dir:", "docker-daemon:")
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]*(?=@)")
+_PASSWORD = late_pattern(r"(?<=://)[^/@\s]*(?=@)")
 
 
 def is_image_id(text: str) -> bool:

@@ -16,9 +16,10 @@ from packaging.version import InvalidVersion, Version
 
 from pytest_zlayer.buildah.errors import EngineUnusable
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.lazy import late_pattern
 
 OLDEST = Version("1.28")
-_VERSION = re.compile(r"version[ :]+v?(\d+(?:\.\d+)*)")
+_VERSION = late_pattern(r"version[ :]+v?(\d+(?:\.\d+)*)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,10 +16,11 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure, classify
 from pytest_zlayer.buildah.process.command import ByteSink, Completed
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.lazy import late_pattern
 
 _REGISTRIES_CONF = ("CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH")
 # How it ends: in a log line where it writes to no terminal.
-_FATAL = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"|^FATA\[\d+\] (.*)')
+_FATAL = late_pattern(r'level=fatal msg="((?:[^"\\]|\\.)*)"|^FATA\[\d+\] (.*)')
 
 
 _QUOTE, _PLAIN = '\\"', '"'

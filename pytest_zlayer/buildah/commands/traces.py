@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 from pytest_zlayer.buildah.agent.layers import imported_layers
 from pytest_zlayer.buildah.agent.records import Unreadable
 from pytest_zlayer.buildah.commands.commander import Commander
+from pytest_zlayer.lazy import late_pattern
 
 Traces = Mapping[str, Any]
 
-_COPYING = re.compile(r"Copying (blob|config) (sha256:[0-9a-f]{64})")
+_COPYING = late_pattern(r"Copying (blob|config) (sha256:[0-9a-f]{64})")
 
 
 def of_from(commander: Commander, image: str) -> Traces:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,15 +22,15 @@ from pytest_zlayer.buildah.process.late_agent import Agent, LateAgent
 from pytest_zlayer.buildah.storage.info import StorageInfo, parse_info, says_no_storage
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
-from pytest_zlayer.lazy import LOADING
+from pytest_zlayer.lazy import LOADING, late_pattern
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.process.agent_client import AgentClient
 
 # What buildah itself takes when TMPDIR is not set.
 _COMMON_TMPDIR = "/var/tmp"  # noqa: S108 (a private directory is made in it)
-_SESSION = re.compile(r"\A[a-z0-9]{1,32}\Z")
-_WORKER = re.compile(r"\A[a-z0-9]{1,16}\Z")
+_SESSION = late_pattern(r"\A[a-z0-9]{1,32}\Z")
+_WORKER = late_pattern(r"\A[a-z0-9]{1,16}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from pytest_zlayer.buildah.storage.info import StorageInfo
+from pytest_zlayer.lazy import late_pattern
 
 # Seconds after which nobody can be about to finish a file, whatever process has its number by now.
 _LONGEST = 60.0
-_WRITER = re.compile(r"\.(\d+)(?:\.new)?\Z")
+_WRITER = late_pattern(r"\.(\d+)(?:\.new)?\Z")
 
 
 def remove_unfinished(storage: StorageInfo) -> None:

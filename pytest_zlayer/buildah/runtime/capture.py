@@ -16,8 +16,9 @@ from pytest_zlayer.buildah.runtime.specification import (
     Specification,
     understand,
 )
+from pytest_zlayer.lazy import late_pattern
 
-_NAMED = re.compile(r'^(name|id)="(.*)"$', re.MULTILINE)
+_NAMED = late_pattern(r'^(name|id)="(.*)"$', re.MULTILINE)
 
 
 def stand_in(directory: Path, runtime: str) -> Path | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -20,13 +19,14 @@ from pytest_zlayer.builder.cache.leases import Lease
 from pytest_zlayer.builder.cache.locks import KeyLocks
 from pytest_zlayer.builder.oci.chain import read_chain
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.lazy import late_pattern
 
 REPOSITORY = "localhost/zlayer/cache"
 _PREFIX = f"{REPOSITORY}:"
 _ADDED = "added-"
 # Seconds after which a layer that was noted is in the store, if it ever comes there.
 _SETTLED = 3600.0
-_PART = re.compile("part-([0-9a-f]{64})\\.([0-9]+)")
+_PART = late_pattern("part-([0-9a-f]{64})\\.([0-9]+)")
 _IMAGE = "image-"
 # Seconds for which a cache that nobody adds to is not looked through for what is old.
 _TIDY = 3600.0

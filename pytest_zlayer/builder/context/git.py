@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,8 +18,9 @@ from pytest_zlayer.builder.files.paths import follow, look
 from pytest_zlayer.builder.model.errors import RemoteError
 from pytest_zlayer.dockerfile.values.credentials import Address, redacted, split_credentials
 from pytest_zlayer.dockerfile.values.remote_sources import GitSource
+from pytest_zlayer.lazy import late_pattern
 
-_HEX = re.compile(r"[0-9a-f]+")
+_HEX = late_pattern(r"[0-9a-f]+")
 # Nothing may ask a question, and no hook or configuration of the user's template may run.
 _GIT_ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
@@ -29,7 +29,7 @@ _GIT_ENVIRONMENT = {
     "GIT_TEMPLATE_DIR": "",
     "LC_ALL": "C",
 }
-_TRANSIENT = re.compile(
+_TRANSIENT = late_pattern(
     r"Could not resolve host|Connection (?:timed out|refused|reset)|early EOF|"
     r"unexpected disconnect|RPC failed|returned error: (?:429|5\d\d)|Operation timed out"
 )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.model.errors import CopyError
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.lazy import late_pattern
 
 # What BuildKit reads of a passwd or group file at most.
 _MOST_BYTES = 10 << 20
 _HIGHEST_ID = 2**31 - 1
 # Ten digits hold every id there is; ``str.isdigit`` takes "²" and numbers of any length.
-_ID = re.compile("[0-9]{1,10}")
+_ID = late_pattern("[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.lazy import late_pattern
 
 SANDBOX_HOSTNAME = "BUILDKIT_SANDBOX_HOSTNAME"
 CACHE_MOUNT_NS = "BUILDKIT_CACHE_MOUNT_NS"
 # What every RUN sees as its host name, so that what it writes does not depend on the machine.
 DEFAULT_HOSTNAME = "buildkitsandbox"
 # As many characters as the kernel takes (sethostname(2)).
-_HOSTNAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_HOSTNAME = late_pattern(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def sandbox_hostname(build_args: Mapping[str, str]) -> str:

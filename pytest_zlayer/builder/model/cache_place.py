@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TypeAlias
 
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.lazy import late_pattern
 
 _DIRECTORY = "dir:"
 _DOCKER = "docker://"
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REPOSITORY = re.compile(rf"(?P<host>{_HOST})(?:/{_COMPONENT})+")
+_REPOSITORY = late_pattern(rf"(?P<host>{_HOST})(?:/{_COMPONENT})+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from pytest_zlayer.choices import NETWORK_MODES, PULL_MODES, NetworkMode, PullMo
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.values.references import parse_reference
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.lazy import late_pattern
 
 ImageFormat = Literal["oci", "docker"]
-_SIZE = re.compile(r"[0-9]+[bkmg]?b?", re.IGNORECASE)
-_ULIMIT = re.compile(r"[a-z]+=(?:-1|[0-9]+)(?::(?:-1|[0-9]+))?")
-_HOST = re.compile(r"[A-Za-z0-9_.-]+[:=](?:[0-9.]+|\[?[0-9A-Fa-f:]+\]?)")
+_SIZE = late_pattern(r"[0-9]+[bkmg]?b?", re.IGNORECASE)
+_ULIMIT = late_pattern(r"[a-z]+=(?:-1|[0-9]+)(?::(?:-1|[0-9]+))?")
+_HOST = late_pattern(r"[A-Za-z0-9_.-]+[:=](?:[0-9.]+|\[?[0-9A-Fa-f:]+\]?)")
 _RUN_LIMITS = ("shm_size", "memory", "ulimits", "add_hosts")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.lazy import late_pattern
 
 BASE = "base"
-_FROM = re.compile(r"^[ \t]*FROM[ \t]", re.IGNORECASE | re.MULTILINE)
+_FROM = late_pattern(r"^[ \t]*FROM[ \t]", re.IGNORECASE | re.MULTILINE)
 # Directives, comments and empty lines stay above what is put in front.
-_HEAD = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*")
+_HEAD = late_pattern(r"(?:[ \t]*(?:#[^\n]*)?\n)*")
 
 
 def with_base(spec: ImageSpec) -> ImageSpec:

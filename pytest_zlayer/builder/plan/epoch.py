@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import NoReturn
 
@@ -18,9 +17,10 @@ from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
 from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.lazy import late_pattern
 
 NAME = "SOURCE_DATE_EPOCH"
-_SECONDS = re.compile("[0-9]{1,12}")
+_SECONDS = late_pattern("[0-9]{1,12}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,19 +13,22 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.remote.directory import DirectoryCache
 from pytest_zlayer.builder.remote.entry import Entry, EntryError, config_digest, read_entry
 from pytest_zlayer.builder.remote.place import BusyPlace, Fetched, PlaceError, ReadOnlyPlace
+from pytest_zlayer.lazy import late_pattern
 
-_KEY = re.compile("[0-9a-f]{64}")
+_KEY = late_pattern("[0-9a-f]{64}")
 # Seconds for questions without layers.
 _ANSWER = 15.0
-_BUSY = re.compile(r"toomanyrequests|too many requests|\b429\b|\b50[0234]\b", re.IGNORECASE)
-_ABSENT = re.compile(
+_BUSY = late_pattern(r"toomanyrequests|too many requests|\b429\b|\b50[0234]\b", re.IGNORECASE)
+_ABSENT = late_pattern(
     r"name unknown|NAME_UNKNOWN|manifest unknown|repository name not known|404 \(Not Found",
     re.IGNORECASE,
 )
-_DENIED = re.compile(r"unauthorized|authentication required|denied|\b401\b|\b403\b", re.IGNORECASE)
-_IMMUTABLE = re.compile(r"immutable|ImageTagAlreadyExists|cannot be overwritten", re.IGNORECASE)
-_DAMAGED = re.compile(r"digest|unsupported MIME", re.IGNORECASE)
-_WAIT = re.compile(r"retry.?after:? (\d+(?:\.\d+)?) ?(ms|milliseconds)?", re.IGNORECASE)
+_DENIED = late_pattern(
+    r"unauthorized|authentication required|denied|\b401\b|\b403\b", re.IGNORECASE
+)
+_IMMUTABLE = late_pattern(r"immutable|ImageTagAlreadyExists|cannot be overwritten", re.IGNORECASE)
+_DAMAGED = late_pattern(r"digest|unsupported MIME", re.IGNORECASE)
+_WAIT = late_pattern(r"retry.?after:? (\d+(?:\.\d+)?) ?(ms|milliseconds)?", re.IGNORECASE)
 
 
 class RegistryCache:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.events import Event, Pulled, PullProgress
+from pytest_zlayer.lazy import late_pattern
 
-_BLOB = re.compile(r"Copying blob (?:sha256:)?([0-9a-f]{12,64})\b(.*)")
+_BLOB = late_pattern(r"Copying blob (?:sha256:)?([0-9a-f]{12,64})\b(.*)")
 
 
 class PullWatch:

@@ -13,8 +13,9 @@ from pytest_zlayer.builder.oci.config import read_config
 from pytest_zlayer.builder.store.base_images import candidates, local_names
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.values.references import parse_reference
+from pytest_zlayer.lazy import late_pattern
 
-_GRAPHROOT = re.compile(r'^\s*graphroot\s*=\s*"([^"]+)"', re.MULTILINE)
+_GRAPHROOT = late_pattern(r'^\s*graphroot\s*=\s*"([^"]+)"', re.MULTILINE)
 _SYSTEM = "/var/lib/containers/storage"
 
 

@@ -13,6 +13,7 @@ import re
 from dataclasses import field
 
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.lazy import late_pattern
 
 _POSIX = {
     "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "ascii": r"\x00-\x7f", "blank": r"\t ",
@@ -21,8 +22,8 @@ _POSIX = {
     "xdigit": "0-9A-Fa-f",
 }  # fmt: skip
 _MOST_REPEATED = 1000
-_GROUP = re.compile(r"\(\?(?:P?<(\w+)>|([imsU]*(?:-[imsU]+)?)([:)]))")
-_REPEATED = re.compile(r"(?:[*+?]|\{\d+(?:,\d*)?\})\??")
+_GROUP = late_pattern(r"\(\?(?:P?<(\w+)>|([imsU]*(?:-[imsU]+)?)([:)]))")
+_REPEATED = late_pattern(r"(?:[*+?]|\{\d+(?:,\d*)?\})\??")
 
 
 def compile_go(pattern: str) -> re.Pattern[str]:

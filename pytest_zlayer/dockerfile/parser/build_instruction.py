@@ -33,9 +33,10 @@ from pytest_zlayer.dockerfile.parser.parts import Parts, split_parts
 from pytest_zlayer.dockerfile.source import Span, Word
 from pytest_zlayer.dockerfile.spaces import SPACES
 from pytest_zlayer.dockerfile.values.quoting import go_quote
+from pytest_zlayer.lazy import late_pattern
 
-_STAGE_NAME = re.compile(r"[a-z][a-z0-9\-_.]*")
-_ONBUILD = re.compile(r"[\t\n\f\r ]*ONBUILD[\t\n\f\r ]*", re.IGNORECASE | re.ASCII)
+_STAGE_NAME = late_pattern(r"[a-z][a-z0-9\-_.]*")
+_ONBUILD = late_pattern(r"[\t\n\f\r ]*ONBUILD[\t\n\f\r ]*", re.IGNORECASE | re.ASCII)
 
 
 def build(tokens: Sequence[Lexeme], text: str) -> AnyInstruction:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -16,10 +15,11 @@ from pytest_zlayer.dockerfile.source import Span, Word
 from pytest_zlayer.dockerfile.spaces import BLANKS, SPACES
 from pytest_zlayer.dockerfile.values.quoting import go_quote
 from pytest_zlayer.dockerfile.written import Heredoc
+from pytest_zlayer.lazy import late_pattern
 
 _NOT_STRINGS = "when using JSON array syntax, arrays must be comprised of strings only"
-_ELEMENT = re.compile(r'"(?:[^"\\]+|\\.)*"')
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_ELEMENT = late_pattern(r'"(?:[^"\\]+|\\.)*"')
+_SURROGATE = late_pattern("[\ud800-\udfff]")
 
 
 def _upper(keyword: str) -> str:

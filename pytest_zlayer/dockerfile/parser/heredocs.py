@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.shell.split import ShellSyntaxError, ShellWord, split_shell_words
+from pytest_zlayer.lazy import late_pattern
 
-_HEREDOC = re.compile(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)\Z")
+_HEREDOC = late_pattern(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)\Z")
 _MAX_DESCRIPTOR = 2**64 - 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Sequence
 
 from pytest_zlayer.dockerfile.parser.flags import InstructionError, read_flags
@@ -11,6 +10,7 @@ from pytest_zlayer.dockerfile.parser.lexeme import Lexeme
 from pytest_zlayer.dockerfile.parser.parts import Parts, split_parts
 from pytest_zlayer.dockerfile.values.quoting import go_quote
 from pytest_zlayer.dockerfile.values.suggest import suggest
+from pytest_zlayer.lazy import late_pattern
 
 KEYWORDS = (
     "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL",
@@ -39,7 +39,7 @@ _TOO_FEW = {
     "VOLUME": _AT_LEAST_ONE,
     "WORKDIR": _EXACTLY_ONE,
 }
-_BLANK_BEHIND_DASH = re.compile(r"<<-[ \t]+[A-Za-z_]")
+_BLANK_BEHIND_DASH = late_pattern(r"<<-[ \t]+[A-Za-z_]")
 _FLAGS_COME_FIRST = frozenset(("ENV", "LABEL", "SHELL"))
 
 

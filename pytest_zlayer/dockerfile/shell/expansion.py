@@ -24,13 +24,14 @@ from pytest_zlayer.dockerfile.shell.word import (
 from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.values.quoting import go_quote
 from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.lazy import late_pattern
 
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-_BLANKS = re.compile(f"[{_SPACE}]+")
+_BLANKS = late_pattern(f"[{_SPACE}]+")
 # Tabs and blanks after `<<` belong to the word they stand in: it might name a here-document.
-_HEREDOC_MARK = re.compile(r"(<<[\t\r ]*)")
+_HEREDOC_MARK = late_pattern(r"(<<[\t\r ]*)")
 _SPECIAL = {"\\": re.compile(r"[\\'\"$]"), "`": re.compile(r"[`'\"$]")}
-_BODY_SPECIAL = re.compile(r"[\\$]")
+_BODY_SPECIAL = late_pattern(r"[\\$]")
 _TOO_DEEP = "variables are nested too deeply"
 
 

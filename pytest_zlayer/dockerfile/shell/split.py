@@ -6,13 +6,14 @@ import re
 
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.spaces import SPACES
+from pytest_zlayer.lazy import late_pattern
 
 _SPACE = f"[{re.escape(SPACES)}]"
 _ORDINARY = f"[^'\"$<\\\\{re.escape(SPACES)}]"
-_PLAIN = re.compile(f"[^'\"$<\\\\/}}{re.escape(SPACES)}]+")
-_PLAIN_WORDS = re.compile(f"(?:{_ORDINARY}*{_SPACE})+")
-_PLAIN_IN_QUOTES = re.compile(r'[^"$\\]+')
-_SPACE_RUN = re.compile(f"{_SPACE}+")
+_PLAIN = late_pattern(f"[^'\"$<\\\\/}}{re.escape(SPACES)}]+")
+_PLAIN_WORDS = late_pattern(f"(?:{_ORDINARY}*{_SPACE})+")
+_PLAIN_IN_QUOTES = late_pattern(r'[^"$\\]+')
+_SPACE_RUN = late_pattern(f"{_SPACE}+")
 _SPECIAL = frozenset("@*#?-$!")
 _ODD_QUOTE = "unexpected end of statement while looking for matching {}"
 

@@ -15,13 +15,14 @@ from pytest_zlayer.dockerfile.values.globs import (
     ends,
     not_newline,
 )
+from pytest_zlayer.lazy import late_pattern
 
 _STAR = Run(not_newline)
 _ONE = One(not_newline)
 
 # BuildKit hands the replacement of every match to Go's regexp templates, which know `$0`, the
 # whole match, and no other group: whatever else looks like one vanishes.
-_TEMPLATE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})")
+_TEMPLATE = late_pattern(r"\$(?:(\$)|(\w+)|\{(\w+)\})")
 
 
 def trim_prefix(value: str, pattern: str, *, longest: bool) -> str:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.lazy import late_pattern
 
 _SETUID, _SETGID, _STICKY = 0o4000, 0o2000, 0o1000
 _EXECUTE = 0o111
 _WHO = {"u": _SETUID | 0o700, "g": _SETGID | 0o070, "o": 0o007, "a": 0o6777}
 _COPY_SHIFT = {"u": 6, "g": 3, "o": 0}
-_CLAUSE = re.compile(r"([ugoa]*)((?:[-+=][rwxXstugo]*)+)")
-_OPERATION = re.compile(r"([-+=])([rwxXstugo]*)")
+_CLAUSE = late_pattern(r"([ugoa]*)((?:[-+=][rwxXstugo]*)+)")
+_OPERATION = late_pattern(r"([-+=])([rwxXstugo]*)")
 _PERMISSION = {"r": 0o444, "w": 0o222, "x": _EXECUTE}
 
 Kind: TypeAlias = Literal["set", "clear", "set-if-executable", "copy+", "copy-", "copy="]

@@ -6,10 +6,11 @@ import re
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.lazy import late_pattern
 
-_PASSWORD = re.compile(r"(://[^/\s:@]*):[^/\s]*@")
+_PASSWORD = late_pattern(r"(://[^/\s:@]*):[^/\s]*@")
 # Where there is only one word it is a token; of ssh it is the name of a user.
-_TOKEN = re.compile(r"(\bhttps?://)[^/\s:@]+@", re.IGNORECASE)
+_TOKEN = late_pattern(r"(\bhttps?://)[^/\s:@]+@", re.IGNORECASE)
 HIDDEN = "xxxxx"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NoReturn
 
+from pytest_zlayer.lazy import late_pattern
+
 _NANOSECONDS = {
     "ns": 1,
     "us": 1_000,
@@ -15,7 +17,7 @@ _NANOSECONDS = {
     "m": 60_000_000_000,
     "h": 3_600_000_000_000,
 }
-_PIECE = re.compile(r"([0-9]*)(?:\.([0-9]*))?([^0-9.]*)")
+_PIECE = late_pattern(r"([0-9]*)(?:\.([0-9]*))?([^0-9.]*)")
 _LARGEST = (1 << 63) - 1
 
 

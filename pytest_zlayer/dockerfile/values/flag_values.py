@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal, cast, get_args
 
 from pytest_zlayer.choices import NETWORK_MODES, NetworkMode
 from pytest_zlayer.dockerfile.values.quoting import go_quote
+from pytest_zlayer.lazy import late_pattern
 
 SecurityMode = Literal["sandbox", "insecure"]
 
-_INTEGER = re.compile(r"[+-]?[0-9]+")
+_INTEGER = late_pattern(r"[+-]?[0-9]+")
 _INT32 = 1 << 31
 _SHORTEST_INTERVAL = 1_000_000
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
@@ -11,14 +10,15 @@ from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.values.quoting import go_quote
 from pytest_zlayer.dockerfile.values.scalars import parse_bool
+from pytest_zlayer.lazy import late_pattern
 
-_PROTOCOL = re.compile(r"([a-zA-Z0-9]+)://")
-_SCP = re.compile(r"([a-zA-Z0-9_-]+@[a-zA-Z0-9.-]+:.*?)(?:\?(.*?))?(?:#(.*))?")
+_PROTOCOL = late_pattern(r"([a-zA-Z0-9]+)://")
+_SCP = late_pattern(r"([a-zA-Z0-9_-]+@[a-zA-Z0-9.-]+:.*?)(?:\?(.*?))?(?:#(.*))?")
 _SWITCHES = frozenset({"submodules", "keep-git-dir", "fetch-by-commit"})
 _DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
-_DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
-_HEX = re.compile(r"[a-f0-9]+")
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_DIGEST = late_pattern(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
+_HEX = late_pattern(r"[a-f0-9]+")
+_COMMIT = late_pattern(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)

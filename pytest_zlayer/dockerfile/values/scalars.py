@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
+from pytest_zlayer.lazy import late_pattern
+
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _DIGITS = {8: re.compile(r"[0-7]+"), 10: re.compile(r"[0-9]+")}
-_SIGNED = re.compile(r"[+-]?[0-9]+")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_SIZE_PARTS = re.compile(r"(.*[0-9. ])([^0-9. ]*)", re.DOTALL)
+_SIGNED = late_pattern(r"[+-]?[0-9]+")
+_DECIMAL = late_pattern(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_SIZE_PARTS = late_pattern(r"(.*[0-9. ])([^0-9. ]*)", re.DOTALL)
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
-_SECRET = re.compile(
+from pytest_zlayer.lazy import late_pattern
+
+_SECRET = late_pattern(
     r"(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)",
     re.IGNORECASE | re.ASCII,
 )
-_PUBLIC = re.compile(r"(?:_|^)(?:public|file|version)(?:_|$)", re.IGNORECASE | re.ASCII)
+_PUBLIC = late_pattern(r"(?:_|^)(?:public|file|version)(?:_|$)", re.IGNORECASE | re.ASCII)
 
 
 def looks_secret(name: str) -> bool:

@@ -14,12 +14,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_zlayer.lazy import late_pattern
+
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
 
 _SYSTEM_FILES = ("/usr/share/containers/containers.conf", "/etc/containers/containers.conf")
-_TABLE = re.compile(r"^\[engine\][^\S\n]*(?:#.*)?$", re.MULTILINE)
-_LOCKS = re.compile(r"^\s*lock_type\s*=", re.MULTILINE)
+_TABLE = late_pattern(r"^\[engine\][^\S\n]*(?:#.*)?$", re.MULTILINE)
+_LOCKS = late_pattern(r"^\s*lock_type\s*=", re.MULTILINE)
 _FILE_LOCKS = 'lock_type = "file"'
 _DATABASE = "libpod"
 _MARK = "podman"
