@@ -176,7 +176,7 @@ def test_a_place_that_may_only_be_read_gets_a_note(shared: Shared) -> None:
     with shared.session(cache_from=(shared.place,), cache_to=shared.place) as second:
         second.build(STEPS, shared.context)
         assert second.executed() == ["COPY data /", "RUN cat /data > /copy"]
-    assert [one.partition(":")[0] for one in problems(second)] == ["it may only be read"]
+    assert [one.partition(":")[0] for one in problems(second)] == ["it is read-only"]
 
 
 def test_without_skopeo_builds_go_on(shared: Shared, tmp_path: Path) -> None:
