@@ -107,17 +107,19 @@ class RunRecord:
         """The run as it is now."""
         from pytest_zlayer.report.model import Kept
 
-        environment = {
+        return self.recorder.run(
+            exit_status=status,
+            environment=self._environment(config) if self.wants_report else {},
+            kept=tuple(Kept(**{name: one[name] for name in _KEPT}) for one in kept),
+            left=tuple(left),
+        )
+
+    def _environment(self, config: pytest.Config) -> Mapping[str, str]:
+        return {
             **dict(_versions(config)),
             **self._engines(),
             **{f"--zlayer-{name}": text for name, text in shown_settings(self._settings)},
         }
-        return self.recorder.run(
-            exit_status=status,
-            environment=environment,
-            kept=tuple(Kept(**{name: one[name] for name in _KEPT}) for one in kept),
-            left=tuple(left),
-        )
 
     def _engines(self) -> Mapping[str, str]:
         texts = set(self.engines.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -51,6 +52,23 @@ def test_reports_are_written(tested, args):
     if "no:terminal" not in args:
         _check_terminal(result)
     _check_junit(tested.path / "junit.xml")
+
+
+def test_versions_are_read_for_reports_only(tested, monkeypatch):
+    """It takes longer than to find an unchanged image."""
+    asked, distributions = [], importlib.metadata.distributions
+
+    def noting(**wanted):
+        asked.extend(wanted)
+        return distributions(**wanted)
+
+    monkeypatch.setattr(importlib.metadata, "distributions", noting)
+    tested.run("--zlayer-report=run.json", "-k", "test_two")
+    assert asked != []
+    asked.clear()
+    result = tested.run("-k", "test_two")
+    result.stdout.fnmatch_lines(["zlayer: 1 image: 1 built*"])
+    assert asked == []
 
 
 def _check_run(run, *, workers):
