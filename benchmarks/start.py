@@ -4,11 +4,13 @@
 
 Prints medians. The ways alternate, so that other work on the machine meets all of them. For what is
 loaded processor time is printed too, which such work changes least; a RUN is no child of ours.
+Where valgrind is installed, instructions are counted: those do not depend on other work at all.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import statistics
@@ -16,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pytest_zlayer.buildah.engine import Engine
@@ -27,6 +29,13 @@ LOADED = {
     "pytest": "import pytest",
     "plugin": "import pytest, pytest_zlayer.plugin",
     "building session": "import pytest, pytest_zlayer.builder.session.build_session",
+}
+IDLE = ("-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider")
+COUNTED = {
+    "import pytest": ("-c", LOADED["pytest"]),
+    "import of the building session": ("-c", LOADED["building session"]),
+    "pytest without the plugin": (*IDLE, "-p", "no:zlayer"),
+    "pytest with the idle plugin": IDLE,
 }
 
 
@@ -84,9 +93,34 @@ def load(statement: str) -> None:
     subprocess.run([sys.executable, "-c", statement], check=True)
 
 
+def count(argv: Sequence[str], directory: Path) -> float:
+    """Millions of instructions of a Python that has everything compiled already."""
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    log = directory / "valgrind"
+    options = ("--cache-sim=no", f"--log-file={log}", f"--cachegrind-out-file={os.devnull}")
+    for prefix in ((), ("valgrind", "--tool=cachegrind", *options)):
+        subprocess.run(
+            [*prefix, sys.executable, *argv], check=False, cwd=directory, env=environment,
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+    found = re.search(r"I\s+refs:\s+([0-9,]+)", log.read_text(encoding="utf-8"))
+    return int(found[1].replace(",", "")) / 1e6 if found else 0.0
+
+
+def instructions() -> None:
+    """What starting costs, whatever else the machine does."""
+    if shutil.which("valgrind") is None:
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        for name, argv in COUNTED.items():
+            print(f"{name:32} {count(argv, Path(directory)):6.0f} million instructions", flush=True)
+
+
 def main() -> None:
     repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     measure({name: lambda text=text: load(text) for name, text in LOADED.items()}, repetitions)
+    instructions()
     directory = Path(tempfile.mkdtemp(prefix="zlayer-benchmark-"))
     try:
         runs(directory, repetitions)
