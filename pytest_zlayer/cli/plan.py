@@ -28,10 +28,13 @@ def add_verbs(verbs: Verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan a build and print its stages."""
-    from pytest_zlayer.builder.plan.build_plan import make_plan
+    from pytest_zlayer.builder.session.build_session import BuildSession
 
-    options = read_settings(arguments).build_options()
+    session = BuildSession(read_settings(arguments).build_options())
     args, values = source_arguments(arguments)
-    plan = make_plan(declare(args, values, place=here(), what="plan"), options)
+    try:
+        plan = session.plan(declare(args, values, place=here(), what="plan"))
+    finally:
+        session.close()
     show([json.dumps(plan.to_dict(), indent=2)] if arguments.json else plan.describe())
     return 0

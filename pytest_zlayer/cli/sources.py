@@ -30,7 +30,9 @@ def read_source(file: str) -> tuple[bytes, str]:
 def add_source(parser: argparse.ArgumentParser) -> None:
     """The arguments that say what is built: context, Dockerfile and target."""
     parser.add_argument(
-        "context", metavar="CONTEXT", help="directory or tar archive (-: Dockerfile from stdin)"
+        "context",
+        metavar="CONTEXT",
+        help="directory, tar archive, git repository or URL (-: Dockerfile from stdin)",
     )
     parser.add_argument(
         "-f",

@@ -160,7 +160,7 @@ def declare(
     if isinstance(first, ImageSpec):
         spec = _with_context(first, place)
     else:
-        spec = ImageSpec(context=_context(first, given, place))
+        spec = _in_context(first, given, place)
     values = {name: _converted(name, value, place) for name, value in given.items()}
     return _with_cell(replace(spec, **values), cell or {})
 
@@ -205,14 +205,29 @@ def _unknown(name: str, what: str) -> UsageError:
     return UsageError(f"unknown argument {name!r} of {what}", hint=hint)
 
 
-def _context(value: Any, given: Mapping[str, Any], place: Place) -> Path | None:
+def _in_context(value: Any, given: Mapping[str, Any], place: Place) -> ImageSpec:
+    from pytest_zlayer.builder.model.spec import ImageSpec
+
     if value is _UNSET:
         value = None if given.keys() & {"text", "ref"} else "."
     if value is None:
         if not given.keys() & {"text", "ref"}:
             raise UsageError("an image needs a context, a text or a ref")
-        return None
-    return _existing(path_text("context", value), place)
+        return ImageSpec()
+    text = path_text("context", value)
+    if _is_remote("context", text):
+        return ImageSpec(context_url=text)
+    return ImageSpec(context=_existing(text, place))
+
+
+def _is_remote(name: str, text: str) -> bool:
+    from pytest_zlayer.dockerfile.values.credentials import redacted
+    from pytest_zlayer.dockerfile.values.remote_sources import is_remote
+
+    try:
+        return is_remote(text)
+    except ValueError as problem:
+        raise UsageError(f"{name} {redacted(text)}: {problem}") from None
 
 
 def _with_context(spec: ImageSpec, place: Place) -> ImageSpec:
@@ -258,7 +273,7 @@ def _as_context(name: str, value: Any, place: Place) -> str | ImageSpec:
 
     if isinstance(value, ImageSpec):
         return _with_context(value, place)
-    return _named_context(path_text(name, value), place)
+    return _named_context(name, path_text(name, value), place)
 
 
 def _as_base(name: str, value: Any, place: Place) -> str | ImageSpec:
@@ -296,15 +311,13 @@ def _as_ref(name: str, value: Any, place: Place) -> str:
     return _in_file(text, place) or text
 
 
-def _named_context(text: str, place: Place) -> str:
+def _named_context(name: str, text: str, place: Place) -> str:
     in_file = _in_file(text, place)
     if in_file is not None:
         return in_file
-    from pytest_zlayer.dockerfile.values.remote_sources import is_git
-
-    kind, separator, rest = text.partition("://")
-    if not separator and is_git(text):
+    if _is_remote(name, text):
         return text
+    kind, separator, rest = text.partition("://")
     if not separator:
         return str(_existing(text, place))
     if kind == "oci-layout":

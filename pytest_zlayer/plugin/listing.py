@@ -75,7 +75,7 @@ def _described(one: Needed, group: str) -> dict[str, Any]:
     return {
         "name": one.plan.label,
         "dockerfile": one.plan.dockerfile_path,
-        "context": None if spec.context is None else str(spec.context),
+        "context": spec.context_name if spec.context or spec.context_url else None,
         "target": spec.target,
         "platform": spec.platform,
         "build_args": sorted(spec.build_args),

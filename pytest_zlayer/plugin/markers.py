@@ -137,7 +137,7 @@ def spec_label(spec: ImageSpec) -> str:
     """A declaration in a few words: its name, or what is built with which values."""
     if spec.name or spec.ref:
         return spec.name or str(spec.ref)
-    label = spec.context.as_posix() if spec.context else "inline"
+    label = spec.context_name if spec.context or spec.context_url else "inline"
     if spec.dockerfile:
         label += f"/{spec.dockerfile}"
     if spec.target:

@@ -43,6 +43,7 @@ class Sources:
         digests: content digests of context files.
         scratch: gives a fresh private path.
         fetch: gets the remote sources of ADD.
+        remote: gives the directory or file of a context that lies behind an address.
         check: raises when reading is to stop.
     """
 
@@ -55,6 +56,7 @@ class Sources:
         digests: Digests,
         scratch: Callable[[str], Path],
         fetch: Fetch,
+        remote: Callable[[str], Path],
         check: Callable[[], None] = go_on,
     ) -> None:
         self._spec = spec
@@ -63,6 +65,7 @@ class Sources:
         self._digests = digests
         self._scratch = scratch
         self._fetch = fetch
+        self._remote_path = remote
         self._check = check
         self._contexts: dict[str, Context] = {}
         self._exports: dict[tuple[str, str], Path] = {}
@@ -146,11 +149,11 @@ class Sources:
 
     def _remote(self, url: str) -> Context:
         """A git repository, checked out, or an archive, downloaded."""
-        fetched = self._fetch(url, whole(SourceRef("context"), url))
-        if fetched.is_directory:
-            return DirectoryContext(host_path(fetched.rootfs, fetched.place))
+        path = self._remote_path(url)
+        if path.is_dir():
+            return DirectoryContext(path)
         try:
-            return TarContext(host_path(fetched.rootfs, fetched.place))
+            return TarContext(path)
         except UsageError as error:
             message = f"build context {redacted(url)} is not a tar archive"
             raise UsageError(message, hint=error.hint) from error

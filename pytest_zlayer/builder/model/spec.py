@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 from pytest_zlayer.choices import NETWORK_MODES, PULL_MODES, NetworkMode, PullMode
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.dockerfile.values.credentials import redacted
 from pytest_zlayer.dockerfile.values.references import parse_reference
+from pytest_zlayer.dockerfile.values.remote_sources import is_remote
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.lazy import late_pattern
 
@@ -42,6 +44,9 @@ class ImageSpec:
     Attributes:
         context: directory or tar archive of the build context; ``None``: no context (inline text).
             Relative paths are resolved where it is declared (marker: the test file's folder).
+        context_url: git repository or URL of the build context, fetched once a session, as
+            ``docker build`` takes it (``https://host/repository.git#ref:subdir``). Given as
+            ``context`` it comes here.
         name: the name that tells several images of one test apart.
         dockerfile: path of the Dockerfile relative to the context (default: ``Dockerfile``, then
             ``Containerfile``).
@@ -74,6 +79,7 @@ class ImageSpec:
     """
 
     context: Path | None = None
+    context_url: str | None = None
     name: str | None = None
     dockerfile: str | None = None
     text: str | None = None
@@ -102,6 +108,9 @@ class ImageSpec:
     memory: str | None = None
 
     def __post_init__(self) -> None:
+        given: object = self.context
+        if isinstance(given, str):  # as the marker takes it
+            self._place(given)
         for tag in self.tags:
             _check_tag(tag)
         _check_limits(self)
@@ -120,6 +129,17 @@ class ImageSpec:
             raise UsageError(f"retries must be 0 or more, not {self.retries}")
         if self.timeout is not None and self.timeout <= 0:
             raise UsageError(f"timeout must be more than 0 seconds, not {self.timeout}")
+
+    def _place(self, context: str) -> None:
+        remote = _is_remote(context)
+        object.__setattr__(self, "context", None if remote else Path(context))
+        if remote:
+            object.__setattr__(self, "context_url", context)
+
+    @property
+    def context_name(self) -> str:
+        """The build context as messages call it."""
+        return str(self.context) if self.context_url is None else redacted(self.context_url)
 
     def key(self) -> tuple[Any, ...]:
         """A hashable value that is equal for equal declarations, whatever their ``name``."""
@@ -143,6 +163,13 @@ class ImageSpec:
         """The images that have to be there before this one can be built."""
         named = (self.base, *self.build_contexts.values())
         return tuple(one for one in named if isinstance(one, ImageSpec))
+
+
+def _is_remote(context: str) -> bool:
+    try:
+        return is_remote(context)
+    except ValueError as problem:
+        raise UsageError(f"build context {redacted(context)}: {problem}") from None
 
 
 def _check_limits(spec: ImageSpec) -> None:

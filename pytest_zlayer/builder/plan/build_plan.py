@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform as host
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,6 +24,7 @@ from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
 from pytest_zlayer.dockerfile.stages.graph import error_in
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, resolve_stages, stage_label
 from pytest_zlayer.dockerfile.values.platforms import host_platform
+from pytest_zlayer.dockerfile.values.remote_sources import short_name
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.events import StageInfo
 from pytest_zlayer.lazy import lazy
@@ -64,7 +65,7 @@ class BuildPlan:
             return self.spec.name
         if self.spec.ref:
             return self.spec.ref
-        where = self.spec.context.name if self.spec.context else "inline"
+        where = _place_name(self.spec)
         if self.spec.dockerfile:
             where = str(PurePath(where, self.spec.dockerfile))
         return f"{where}:{self.spec.target}" if self.spec.target else where
@@ -135,6 +136,12 @@ class BuildPlan:
         return lines
 
 
+def _place_name(spec: ImageSpec) -> str:
+    if spec.context_url is not None:
+        return short_name(spec.context_url)
+    return spec.context.name if spec.context else "inline"
+
+
 def _base_text(graph: StageGraph, index: int) -> str:
     base = graph.nodes[index].base
     return (
@@ -144,8 +151,21 @@ def _base_text(graph: StageGraph, index: int) -> str:
     )
 
 
-def make_plan(spec: ImageSpec, options: BuildOptions) -> BuildPlan:
+def _cannot_fetch(spec: ImageSpec) -> ImageSpec:
+    raise UsageError(f"the build context {spec.context_name} is not on this machine")
+
+
+def make_plan(
+    spec: ImageSpec,
+    options: BuildOptions,
+    fetched: Callable[[ImageSpec], ImageSpec] = _cannot_fetch,
+) -> BuildPlan:
     """Find, parse and resolve what ``spec`` declares.
+
+    Args:
+        spec: the declaration.
+        options: what it does not say itself.
+        fetched: gives a declaration whose build context lies behind an address one on this machine.
 
     Raises:
         UsageError: no such context or Dockerfile, or a declaration that cannot mean anything.
@@ -153,12 +173,14 @@ def make_plan(spec: ImageSpec, options: BuildOptions) -> BuildPlan:
     """
     spec = with_base(_with_defaults(spec, options))
     for needed in spec.needs:
-        make_plan(needed, options)
+        make_plan(needed, options, fetched)
     if spec.ref is not None:
         return BuildPlan(spec, spec.ref, None, None)
+    if spec.context_url is not None and spec.context is None:
+        spec = fetched(spec)
     wanted = [one.strip() for one in (spec.platform or "").split(",") if one.strip()]
     if len(wanted) > 1:
-        plans = tuple(make_plan(replace(spec, platform=one), options) for one in wanted)
+        plans = tuple(make_plan(replace(spec, platform=one), options, fetched) for one in wanted)
         return replace(plans[0], spec=spec, platforms=plans)
     source, shown = _read_dockerfile(spec)
     dockerfile = parse(source, filename=shown)
@@ -264,21 +286,37 @@ def _read_dockerfile(spec: ImageSpec) -> tuple[bytes | str, str]:
     if spec.context is not None and not spec.context.exists():
         raise UsageError(f"no such build context: {spec.context}")
     if spec.text is not None:
-        return spec.text, INLINE_NAME
+        return spec.text, INLINE_NAME if spec.context_url is None else spec.context_name
     if spec.context is None:
         raise UsageError("an image needs a context, a text or a ref")
+    if spec.context_url is not None:
+        return _fetched_dockerfile(spec, spec.context)
     source, path = read_dockerfile(spec.context, spec.dockerfile)
-    if spec.context.is_dir():
-        _check_place(path, spec.context, spec.dockerfile)
+    if spec.context.is_dir() and not Path(spec.dockerfile or "").is_absolute():
+        _check_place(path, spec.context, Path.cwd())
     return source, _shown(path)
 
 
-def _check_place(path: Path, context: Path, name: str | None) -> None:
+def _fetched_dockerfile(spec: ImageSpec, context: Path) -> tuple[bytes, str]:
+    """The Dockerfile in a context that was fetched, which goes by its address."""
+    name = spec.context_name
+    try:
+        source, path = read_dockerfile(context, spec.dockerfile)
+        if context.is_dir():
+            _check_place(path, context)
+    except UsageError as error:
+        message = error.message.replace(str(context), name)
+        hint = error.hint and error.hint.replace(str(context), name)
+        raise UsageError(message, hint=hint) from error
+    _, sign, fragment = name.partition("#")
+    between = ":" if sign and ":" not in fragment else "/"
+    return source, f"{name}{between}{path.relative_to(context)}"
+
+
+def _check_place(path: Path, *allowed: Path) -> None:
     """Refuse a Dockerfile that only a ``..`` or a link leads to: errors show lines of it."""
-    if name is not None and Path(name).is_absolute():
-        return
     real = path.resolve()
-    if not any(real.is_relative_to(one.resolve()) for one in (context, Path.cwd())):
+    if not any(real.is_relative_to(one.resolve()) for one in allowed):
         raise UsageError(
             f"{path} lies outside the build context and the project ({real})",
             hint="name it by its absolute path if it is the one that is meant",

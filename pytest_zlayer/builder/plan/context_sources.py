@@ -101,8 +101,15 @@ class _Search:
             self.contexts[source.name] = (
                 Presence(found.rootfs(), found.ignore) if found is not None else None
             )
-            self.names[source.name] = _called(source.name, found)
+            self.names[source.name] = self._called(source.name, found)
         return self.contexts[source.name]
+
+    def _called(self, name: str, context: Context | None) -> str:
+        if name:
+            return f"the build context {name} ({'' if context is None else context.name})"
+        if isinstance(context, EmptyContext):
+            return context.name
+        return f"the build context {self.spec.context_name}"
 
     def _open(self, name: str) -> Context | None:
         if isinstance(self.spec.build_contexts.get(name), ImageSpec):
@@ -113,13 +120,6 @@ class _Search:
         if not path.is_dir():
             return None
         return DirectoryContext(path) if name else DirectoryContext(path, self.spec.dockerfile)
-
-
-def _called(name: str, context: Context | None) -> str:
-    where = "" if context is None else context.name
-    if name:
-        return f"the build context {name} ({where})"
-    return where if isinstance(context, EmptyContext) else f"the build context {where}"
 
 
 def _comment(word: Word, text: str) -> str | None:

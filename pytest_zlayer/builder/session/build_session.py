@@ -157,17 +157,26 @@ class BuildSession:
         return ManifestLists(self._resources)
 
     def plan(self, spec: ImageSpec) -> BuildPlan:
-        """What is to be done to build ``spec``; no engine is needed.
+        """What is to be done to build ``spec``; no engine is needed unless its context is remote.
 
         Raises:
+            EngineMissing, EngineUnusable: a context is to be fetched, and there is no engine.
+            RemoteError: it cannot be had.
             UsageError: the declaration cannot mean anything.
             DockerfileError: its Dockerfile has an error.
         """
         key = (spec.name, spec.key())
         with self._guard:
-            if key not in self._plans:
-                self._plans[key] = make_plan(spec, self.options)
-            return self._plans[key]
+            known = self._plans.get(key)
+        if known is not None:
+            return known
+        # Nobody waits while a context is fetched.
+        plan = make_plan(spec, self.options, self._fetched)
+        with self._guard:
+            return self._plans.setdefault(key, plan)
+
+    def _fetched(self, spec: ImageSpec) -> ImageSpec:
+        return self._resources.remote_contexts.fetched(spec)
 
     def build(self, spec: ImageSpec) -> Image:
         """The image ``spec`` declares, built once a session.

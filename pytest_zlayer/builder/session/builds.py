@@ -252,6 +252,7 @@ class Builds:
             digests=build.digests,
             scratch=build.fresh_path,
             fetch=fetch,
+            remote=lambda url: self._resources.remote_contexts.get(url, spec, build.plan.label),
             check=build.check,
         )
         settings = PlanSettings(
@@ -275,23 +276,13 @@ class Builds:
 
         @once
         def fetcher() -> Fetcher:
-            from pytest_zlayer.builder.context.fetch import Fetcher
-            from pytest_zlayer.builder.execute.mounts import read_secret
+            from pytest_zlayer.builder.session.remote_contexts import new_fetcher
 
-            directory = build.fresh_path("fetched")
-            directory.mkdir()
-            process = self._resources.engine.process
-            environment, origins = build.options.environment, build.plan.spec.secrets
-
-            def secret(name: str) -> str | None:
-                origin = origins.get(name)
-                return None if origin is None else read_secret(name, origin, environment).decode()
-
-            return Fetcher(
-                directory,
-                process=process,
-                environment=environment,
-                secret=secret,
+            return new_fetcher(
+                build.plan.spec,
+                build.fresh_path("fetched"),
+                process=self._resources.engine.process,
+                environment=build.options.environment,
                 check=build.check,
             )
 

@@ -23,6 +23,7 @@ from pytest_zlayer.lazy import LOADING, lazy
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
+    from pytest_zlayer.builder.session.remote_contexts import RemoteContexts
     from pytest_zlayer.builder.store.transfers import Transfers
 
 _SCRATCH = "zlayer"
@@ -149,6 +150,18 @@ class SessionResources:
             scratch=self.scratch / "remote",
             tell=self._tell,
             stop=self._stop,
+        )
+
+    @lazy
+    def remote_contexts(self) -> RemoteContexts:
+        """The build contexts that lie behind addresses."""
+        from pytest_zlayer.builder.session.remote_contexts import RemoteContexts
+
+        return RemoteContexts(
+            self.scratch,
+            process=self.engine.process,
+            environment=self.options.environment,
+            transfers=self.transfers,
         )
 
     def end_transfers(self, *, hurry: bool) -> None:

@@ -83,6 +83,23 @@ def is_url(text: str) -> bool:
     return text.startswith(("http://", "https://")) and not is_git(text)
 
 
+def is_remote(text: str) -> bool:
+    """Whether a build context lies behind this address: a git repository or a URL.
+
+    Raises:
+        ValueError: it is a git reference that is malformed (BuildKit's message).
+    """
+    return parse_git_source(text) is not None or is_url(text)
+
+
+def short_name(address: str) -> str:
+    """The last name of an address without what git adds: ``https://x/api.git#main`` is ``api``."""
+    found = parse_git_source(address)
+    remote = found.remote if found is not None else urlunsplit((*urlsplit(address)[:3], "", ""))
+    name = posixpath.basename(remote.rstrip("/").rpartition(":")[2])
+    return unquote(name).removesuffix(".git") or "remote"
+
+
 def is_git(text: str) -> bool:
     """Whether ADD clones ``text``."""
     try:

@@ -135,6 +135,6 @@ def image_spec(text: str, root: Path) -> ImageSpec:
     if kind == "ref":
         return declare((), {"ref": rest}, place=place, what="zlayer_structure_tests")
     context, colon, target = text.rpartition(":")
-    if not colon or "/" in target or place.find(text).exists():
+    if not colon or "/" in target or "://" in text or place.find(text).exists():
         return declare((text,), {}, place=place, what="zlayer_structure_tests")
     return declare((context,), {"target": target}, place=place, what="zlayer_structure_tests")

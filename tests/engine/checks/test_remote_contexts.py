@@ -1,4 +1,4 @@
-"""Named contexts that are git repositories and archives behind a URL."""
+"""Build contexts that are git repositories, and archives and Dockerfiles behind a URL."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.dockerfile import DockerfileError
 from pytest_zlayer.errors import ZlayerError
 from tests.builder.context.test_git import Repository
 from tests.builder.servers import Server
-from tests.engine.building import building
-from tests.engine.conftest import BUSYBOX, Storage
+from tests.engine.building import building, write_files
+from tests.engine.conftest import BUSYBOX, Storage, add_busybox
+from tests.engine.test_surface import Project
 
 TEXT = f"FROM {BUSYBOX}\nCOPY --from=there . /there/\n"
 
@@ -33,6 +35,11 @@ def archives(tmp_path: Path) -> Iterator[str]:
     (folder / "f").write_text("from a tar")
     with tarfile.open(folder / "c.tar.gz", "w:gz") as tar:
         tar.add(folder / "f", "f")
+    (folder / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN touch /alone\n")
+    (folder / "in").write_text(f"FROM {BUSYBOX}\nCOPY f /f\n")
+    with tarfile.open(folder / "whole.tar", "w") as tar:
+        tar.add(folder / "f", "f")
+        tar.add(folder / "in", "Dockerfile")
     handler = functools.partial(Quiet, directory=str(folder))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -43,18 +50,156 @@ def archives(tmp_path: Path) -> Iterator[str]:
     server.server_close()
 
 
-def test_a_git_repository_is_a_context(storage: Storage, busybox: str, tmp_path: Path) -> None:
-    server = Server(tmp_path / "repositories")
-    try:
-        repository = Repository(server.repositories / "r.git")
-        repository.commit({"f": "1", "sub/g": "G", "sub/no": "x", "sub/.dockerignore": "no"})
-        with building(storage) as builds:
-            url = server.url("/git/r.git#main:sub")
-            image = builds.build(TEXT, build_contexts={"there": url})
-            found = sorted(str(one) for one in image.files("there/**"))
-            assert found == ["/there/.dockerignore", "/there/g"]
-    finally:
-        server.close()
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server with a repository whose folder ``sub`` is a build context."""
+    found = Server(tmp_path / "repositories")
+    text = f"FROM {BUSYBOX} AS slim\nCOPY . /all/\nFROM slim\nRUN touch /full\n"
+    Repository(found.repositories / "r.git").commit(
+        {
+            "f": "1",
+            "sub/g": "G",
+            "sub/no": "x",
+            "sub/.dockerignore": "no",
+            "sub/Dockerfile": text,
+            "wrong/Dockerfile": "FROM scratch\nRUNN x\nCOPY none /\n",
+            "missing/Dockerfile": "FROM scratch\nCOPY none /\n",
+        }
+    )
+    yield found
+    found.close()
+
+
+def fetches(server: Server) -> int:
+    """How often git has begun to fetch."""
+    return sum("info/refs" in one for one in server.requests)
+
+
+def test_a_git_repository_is_a_named_context(
+    storage: Storage, busybox: str, server: Server
+) -> None:
+    with building(storage) as builds:
+        url = server.url("/git/r.git#main:sub")
+        image = builds.build(TEXT, build_contexts={"there": url})
+        found = sorted(str(one) for one in image.files("there/**"))
+        assert found == ["/there/.dockerignore", "/there/Dockerfile", "/there/g"]
+        before = fetches(server)
+        builds.build(f"{TEXT}RUN true\n", build_contexts={"there": url})
+        assert fetches(server) == before
+
+
+def test_a_git_repository_is_the_context(storage: Storage, busybox: str, server: Server) -> None:
+    with building(storage) as builds:
+        url = server.url("/git/r.git#main:sub")
+        slim = builds.session.build(ImageSpec(context_url=url, target="slim"))
+        found = sorted(str(one) for one in slim.files("all/**"))
+        assert found == ["/all/.dockerignore", "/all/Dockerfile", "/all/g"]
+        assert slim.label == "r:slim"
+        before = fetches(server)
+        image = builds.session.build(ImageSpec(context_url=url))
+        assert image.path("/full").is_file()
+        assert fetches(server) == before
+
+
+def test_what_is_wrong_in_a_fetched_context_goes_by_its_address(
+    storage: Storage, server: Server
+) -> None:
+    address = server.url("/git/r.git#main")
+    with_password = address.replace("http://", "http://me:secret-word@")
+    shown = address.replace("http://", "http://me:xxxxx@")
+    with building(storage) as builds:
+
+        def told(url: str, **declared: str) -> str:
+            with pytest.raises(ZlayerError) as caught:
+                builds.session.plan(ImageSpec(context_url=url, **declared))
+            assert "secret-word" not in str(caught.value)
+            return str(caught.value)
+
+        said = told(f"{with_password}:wrong")
+        assert f"{shown}:wrong/Dockerfile:2:1: unknown instruction: RUNN" in said
+        said = told(f"{with_password}:missing")
+        assert f'"/none": not found in the build context {shown}:missing' in said
+        said = told(f"{with_password}:sub", dockerfile="no.Dockerfile")
+        assert said.splitlines()[0] == f"no no.Dockerfile in {shown}:sub"
+        said = told(with_password.replace("r.git", "none.git"))
+        assert said.startswith(
+            "the build context cannot be fetched: git fetch failed for http://127"
+        )
+
+
+def test_a_link_out_of_a_fetched_context_is_no_dockerfile(
+    storage: Storage, server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").write_text("private")
+    repository = Repository(server.repositories / "link.git")
+    (repository.path / "Dockerfile").symlink_to(tmp_path / "elsewhere")
+    repository.commit({"f": "1"})
+    url = server.url("/git/link.git")
+    with building(storage) as builds, pytest.raises(ZlayerError) as caught:
+        builds.session.plan(ImageSpec(context_url=url))
+    assert str(caught.value).startswith(f"{url}/Dockerfile lies outside the build context")
+    assert "private" not in str(caught.value)
+
+
+def test_an_archive_or_a_dockerfile_behind_a_url_is_the_context(
+    storage: Storage, busybox: str, archives: str
+) -> None:
+    with building(storage) as builds:
+        image = builds.session.build(ImageSpec(context_url=f"{archives}/whole.tar"))
+        assert image.path("/f").read_text() == "from a tar"
+        image = builds.session.build(ImageSpec(context_url=f"{archives}/Dockerfile"))
+        assert image.path("/alone").is_file()
+        with pytest.raises(ZlayerError) as caught:
+            builds.session.plan(ImageSpec(context_url=f"{archives}/f", dockerfile="x"))
+        assert str(caught.value) == (
+            f"the build context {archives}/f is not a tar archive\n"
+            "hint: a URL leads to a tar archive or to a Dockerfile"
+        )
+
+
+def test_tests_declare_contexts_behind_addresses(
+    own_storage: Storage, server: Server, tmp_path: Path
+) -> None:
+    add_busybox(own_storage, tmp_path / "busybox")
+    url = server.url("/git/r.git")
+    test = f"""
+import pytest
+from pytest_zlayer import ImageSpec
+
+@pytest.mark.image("{url}#main:sub", target="slim")
+def test_slim(zlayer_image):
+    zlayer_image.assert_file("/all/g", equals="G")
+
+@pytest.mark.image("{url}#main:sub")
+def test_full(zlayer_image):
+    zlayer_image.assert_file("/full")
+
+@pytest.mark.image(ImageSpec(context="{url}#main:sub", target="slim"))
+def test_spec(zlayer_image):
+    zlayer_image.assert_file("/all/g")
+"""
+    wrong = f"""
+import pytest
+
+@pytest.mark.image("{url}#main:wrong")
+def test_wrong(zlayer_image):
+    pass
+
+@pytest.mark.image("{url}?foo=1")
+def test_malformed(zlayer_image):
+    pass
+"""
+    folder = write_files(tmp_path / "p", {"test_it.py": test, "test_wrong.py": wrong})
+    project = Project(folder, own_storage)
+    before = own_storage.leftovers()
+    project.pytest("-q", "test_it.py")
+    assert fetches(server) == 1
+    assert own_storage.leftovers() == before
+    said = project.pytest("-q", "--collect-only", "test_wrong.py", code=2)
+    assert f"{url}#main:wrong/Dockerfile:2:1: unknown instruction: RUNN" in said
+    assert f'context {url}?foo=1: unexpected query "foo"' in said
+    planned = project.run("pytest_zlayer", "plan", f"{url}#main:sub")
+    assert f"slim: FROM {BUSYBOX}" in planned
 
 
 def test_an_archive_behind_a_url_is_a_context(
