@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,16 @@ def test_rpm_in_sqlite(tmp_path: Path, folder: str) -> None:
     connection.commit()
     connection.close()
     assert dict(read_packages(subject)) == RPM
+
+
+def test_rpm_as_rpm_itself_has_written_it(tmp_path: Path) -> None:
+    # rpm 4.18: packages of rpmbuild, installed by rpm --dbpath DIR -i --justdb --nodeps.
+    with tarfile.open(Path(__file__).with_name("rpmdb-sqlite.tar.xz")) as tar:
+        tar.extractall(tmp_path / "var/lib/rpm", filter="data")
+    assert dict(read_packages(make(tmp_path, {"etc/passwd": ""}))) == {
+        "bash": Package("bash", "1:5.2.15-3.el9", "noarch", "rpm"),
+        "zlib": Package("zlib", "1.2.11-40.el9", "noarch", "rpm"),
+    }
 
 
 def test_rpm_in_suses_own_form(tmp_path: Path) -> None:

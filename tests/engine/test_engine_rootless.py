@@ -33,9 +33,8 @@ def home(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["rm", "-rf", "--one-file-system", str(directory)], check=True)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="this is an ordinary user already")
-def test_engine_works_for_an_ordinary_user(home: Path) -> None:
-    files = [str(HERE / f"test_engine_{name}.py") for name in ("run", "images", "crash")]
+def run_as_ordinary_user(home: Path, chosen: str, *files: Path) -> None:
+    """Run the chosen tests of these files once more, as an ordinary user."""
     # Where the interpreter, the environment around it and the repository may lie below /root.
     reachable = ":".join(dict.fromkeys([sys.base_prefix, str(TOP), sys.prefix]))
     done = subprocess.run(
@@ -44,11 +43,17 @@ def test_engine_works_for_an_ordinary_user(home: Path) -> None:
             "env", "PYTHONDONTWRITEBYTECODE=1", f"PYTHONPATH={TOP}",
             sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
             "-c", str(TOP / "pyproject.toml"), "--rootdir", str(TOP),
-            "--basetemp", str(home / "pytest"), "-k", CHOSEN,
-            *files,
+            "--basetemp", str(home / "pytest"), "-k", chosen,
+            *map(str, files),
         ],
         capture_output=True,
         text=True,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="this is an ordinary user already")
+def test_engine_works_for_an_ordinary_user(home: Path) -> None:
+    files = (HERE / f"test_engine_{name}.py" for name in ("run", "images", "crash"))
+    run_as_ordinary_user(home, CHOSEN, *files)
