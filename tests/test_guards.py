@@ -339,6 +339,14 @@ def test_every_argument_of_the_marker_is_documented() -> None:
     assert [name for name in names if f"`{name}" not in text] == []
 
 
+def test_everything_an_image_has_is_documented() -> None:
+    from pytest_zlayer import Image
+
+    known = {name for name in (*dir(Image), *Image.__dataclass_fields__) if name[0] != "_"}
+    text = documentation("fixtures.md") + documentation("checks.md")
+    assert [name for name in sorted(known) if not re.search(rf"\b{name}\b", text)] == []
+
+
 def test_every_fixture_is_documented() -> None:
     assert [name for name in FIXTURES if f"`{name}`" not in documentation("fixtures.md")] == []
 

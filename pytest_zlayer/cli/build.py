@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.choices import NETWORK_MODES
 from pytest_zlayer.cli.options import STORAGE, add_settings, here, read_settings
-from pytest_zlayer.cli.output import show, tell
+from pytest_zlayer.cli.output import show
+from pytest_zlayer.cli.progress import BuildWatch
 from pytest_zlayer.cli.sources import add_source, source_arguments
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.inputs.declarations import declare
-from pytest_zlayer.report.text import Detail, ProgressLines
 from pytest_zlayer.signals import TerminationHandler
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pytest_zlayer.builder.model.spec import ImageSpec
     from pytest_zlayer.builder.session.build_session import BuildSession
     from pytest_zlayer.cli.options import Verbs
-    from pytest_zlayer.events import Event
     from pytest_zlayer.inputs.settings import Settings
 
 _SETTINGS = (
@@ -50,6 +50,7 @@ _SETTINGS = (
     "isolation",
     "progress",
     "log-dir",
+    "report",
 )
 
 
@@ -114,13 +115,15 @@ def run(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments)
     spec = spec_of(arguments, settings)
     output = _output(arguments.output) if arguments.output else None
-    session = _session(settings, stay=output is None or bool(arguments.tag))
+    watched = BuildWatch(settings)
+    session = _session(settings, watched, stay=output is None or bool(arguments.tag))
     signals = TerminationHandler(session.interrupt)
     signals.install()
     arguments.ctrl_c.interrupts(session.interrupt)
     failed = True
     try:
         image = session.build(spec)
+        watched.built(image)
         _finish(image, arguments)
         if output is not None:
             image.export(output)
@@ -128,8 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         session.close(failed=failed)
         signals.restore()
-        for kept in session.kept:
-            tell(f"kept {kept.kind} of {kept.label}: {kept.command}")
+        watched.end(session)
     show([image.id])
     return 0
 
@@ -173,7 +175,7 @@ def _output(text: str) -> Path:
     return Path(dest)
 
 
-def _session(settings: Settings, *, stay: bool) -> BuildSession:
+def _session(settings: Settings, watched: BuildWatch, *, stay: bool) -> BuildSession:
     from pytest_zlayer.builder.model.wording import COMMAND_LINE
     from pytest_zlayer.builder.session.open_engine import begin_opening
 
@@ -183,18 +185,7 @@ def _session(settings: Settings, *, stay: bool) -> BuildSession:
     engine = begin_opening(options, session_id)
     from pytest_zlayer.builder.session.build_session import BuildSession
 
-    return BuildSession(options, listener=_listener(settings["progress"]), engine=engine)
-
-
-def _listener(progress: str) -> Callable[[Event], None]:
-    detail: Detail = "quiet" if progress == "quiet" else "full"
-    lines = ProgressLines(detail, prefix="")
-
-    def listen(event: Event) -> None:
-        for line in lines.lines(event):
-            tell(line)
-
-    return listen
+    return BuildSession(options, listener=watched.listen, engine=engine)
 
 
 def _check_place(file: Path | None) -> None:

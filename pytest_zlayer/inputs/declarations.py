@@ -24,6 +24,7 @@ from pytest_zlayer.inputs.argument_values import (
     path_text,
     wrong,
 )
+from pytest_zlayer.inputs.matrix import cell_text
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -258,7 +259,9 @@ def _with_cell(spec: ImageSpec, cell: Mapping[str, str]) -> ImageSpec:
     """A matrix names build arguments, and ``target`` and ``platform`` by these words."""
     direct: dict[str, Any] = {name: cell[name] for name in ("target", "platform") if name in cell}
     rest = {name: one for name, one in cell.items() if name not in direct}
-    return replace(spec, build_args={**spec.build_args, **rest}, **direct)
+    return replace(
+        spec, build_args={**spec.build_args, **rest}, cell=cell_text(cell) or None, **direct
+    )
 
 
 def _as_contexts(name: str, value: Any, place: Place) -> dict[str, str | ImageSpec]:

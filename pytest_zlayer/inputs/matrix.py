@@ -34,9 +34,13 @@ class Cell:
         )
 
     def __str__(self) -> str:
-        # Words that -k takes as they stand: it knows neither "=" nor blanks.
-        pairs = (f"{argument}-{value}" for argument, value in self.labels().items())
-        return re.sub(r"[^\w.:+/-]", "-", "_".join(pairs))
+        return cell_text(self.labels())
+
+
+def cell_text(values: Mapping[str, str]) -> str:
+    """A cell in words that ``-k`` takes as they stand: it knows neither ``=`` nor blanks."""
+    pairs = (f"{argument}-{value}" for argument, value in values.items())
+    return re.sub(r"[^\w.:+/-]", "-", "_".join(pairs))
 
 
 def parse_matrix(value: Any) -> dict[str, tuple[str, ...]]:

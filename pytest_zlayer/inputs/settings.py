@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,15 @@ class Settings:
     def changed(self) -> dict[str, Setting]:
         """The settings that somebody set, in the order of the options."""
         return {name: one for name, one in self.settings.items() if one.origin != "default"}
+
+    def shown(self) -> Iterator[tuple[str, str]]:
+        """The settings that somebody made and where; values of build arguments are hidden."""
+        for name, one in self.changed().items():
+            value = one.value
+            # Only the names of build arguments: people do put tokens into them.
+            many = hasattr(value, "keys") or isinstance(value, tuple)
+            text = "+".join(map(str, value)) if many else str(value)
+            yield name, f"{text} ({one.origin})"
 
     def build_options(self, **more: Any) -> BuildOptions:
         """What the building session is given; ``more`` sets fields that are no options."""

@@ -139,6 +139,15 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_json_runtest_metadata(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> dict[str, dict[str, str]]:
+    """For pytest-json-report."""
+    told = attachments.told_of_failure(call, state_of(item.config).clean)
+    return {"zlayer_build": told} if told else {}
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitCode) -> None:
     state = state_of(session.config)

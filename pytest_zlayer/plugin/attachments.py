@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from pytest_zlayer.errors import ZlayerError
-from pytest_zlayer.plugin.failures import cause_of
+from pytest_zlayer.plugin.failures import SECTION, build_details, cause_of
 
-_NAME = "zlayer build log"
+_NAMES = {"details": SECTION, "log": f"{SECTION} log"}
 _EXTRAS = "extras"  # where pytest-html looks
 _MOST = 256 * 1024  # bytes, the last ones
 
@@ -23,21 +23,33 @@ def attach(
     report: pytest.TestReport,
     clean: Callable[[str], str],
 ) -> None:
-    """Give pytest-html and allure the log of the build that has failed."""
+    """Give pytest-html and allure the log of the build that has failed, allure its section too."""
     html = config.pluginmanager.has_plugin("html")
     allure = _allure(config)
-    if call.excinfo is None or not (html or allure):
+    if not (html or allure):
         return
-    error = cause_of(call.excinfo.value)
-    path = getattr(error, "log_path", None)
-    if not isinstance(error, ZlayerError) or not path:
-        return
-    text = clean(_last(Path(path)))
-    if text and html:
+    found = told_of_failure(call, clean)
+    if html and "log" in found:
         # What pytest_html.extras.text() makes; pytest-xdist sends it on as plain data.
-        setattr(report, _EXTRAS, [*getattr(report, _EXTRAS, []), _extra(text)])
-    if text and allure is not None:
-        allure.attach(text, _NAME, allure.attachment_type.TEXT)
+        setattr(report, _EXTRAS, [*getattr(report, _EXTRAS, []), _extra(found["log"])])
+    if allure is not None:
+        for name, text in found.items():
+            allure.attach(text, _NAMES[name], allure.attachment_type.TEXT)
+
+
+def told_of_failure(call: pytest.CallInfo[Any], clean: Callable[[str], str]) -> dict[str, str]:
+    """What is told of the build that a phase of a test has failed with; nothing of others.
+
+    ``details`` is the section of the report, ``log`` the end of what the build has written.
+    """
+    if call.excinfo is None:
+        return {}
+    error = cause_of(call.excinfo.value)
+    details = build_details(error) if isinstance(error, ZlayerError) else None
+    if details is None:
+        return {}
+    log = _last(Path(path)) if (path := getattr(error, "log_path", None)) else ""
+    return {"details": clean(details), **({"log": clean(log)} if log else {})}
 
 
 def _allure(config: pytest.Config) -> Any:
@@ -46,7 +58,7 @@ def _allure(config: pytest.Config) -> Any:
 
 def _extra(text: str) -> dict[str, Any]:
     return {
-        "name": _NAME,
+        "name": _NAMES["log"],
         "format_type": "text",
         "content": text,
         "mime_type": "text/plain",

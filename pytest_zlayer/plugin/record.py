@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.inputs.settings import Settings
 
 if TYPE_CHECKING:
-    from pytest_zlayer.buildah.engine import Engine
     from pytest_zlayer.builder.image.built_image import Image
-    from pytest_zlayer.events import Event, LayerInfo
+    from pytest_zlayer.events import Event
     from pytest_zlayer.report.model import Run
     from pytest_zlayer.report.recorder import Recorder
 
@@ -118,7 +116,7 @@ class RunRecord:
         return {
             **dict(_versions(config)),
             **self._engines(),
-            **{f"--zlayer-{name}": text for name, text in shown_settings(self._settings)},
+            **{f"--zlayer-{name}": text for name, text in self._settings.shown()},
         }
 
     def _engines(self) -> Mapping[str, str]:
@@ -129,28 +127,16 @@ class RunRecord:
 
     def write(self, run: Run, rootdir: Path) -> list[str]:
         """Write the reports that are wanted; a line for each, which says where it is."""
-        return [_write(path, run, rootdir) for path in self._settings["report"]]
+        from pytest_zlayer.report.write import write_report
+
+        told = []
+        for path in self._settings["report"]:
+            shown = path.relative_to(rootdir) if path.is_relative_to(rootdir) else path
+            told.append(f"zlayer: {write_report(path, run, shown)}")
+        return told
 
 
 _KEPT = ("kind", "image", "command")
-
-
-def _write(path: Path, run: Run, rootdir: Path) -> str:
-    if path.suffix == ".json":
-        from pytest_zlayer.report.json_file import to_json
-
-        text = to_json(run)
-    else:
-        from pytest_zlayer.report.html.page import page
-
-        text = page([run])
-    shown = path.relative_to(rootdir) if path.is_relative_to(rootdir) else path
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as problem:
-        return f"zlayer: cannot write {shown}: {problem.strerror}"
-    return f"zlayer: report: {shown}"
 
 
 def _versions(config: pytest.Config) -> Iterator[tuple[str, str]]:
@@ -166,37 +152,6 @@ def _versions(config: pytest.Config) -> Iterator[tuple[str, str]]:
     workers = len(getattr(config.option, "tx", None) or ())
     if workers:
         yield "workers", str(workers)
-
-
-def shown_settings(settings: Settings) -> Iterator[tuple[str, str]]:
-    """The settings that somebody made, with where they were made; values of arguments hidden."""
-    for name, one in settings.changed().items():
-        value = one.value
-        # Only the names of build arguments: people do put tokens into them.
-        many = hasattr(value, "keys") or isinstance(value, tuple)
-        text = "+".join(map(str, value)) if many else str(value)
-        yield name, f"{text} ({one.origin})"
-
-
-def describe_engine(engine: Engine) -> str:
-    """The engine as a report tells of it."""
-    return str(engine.describe()) if hasattr(engine, "describe") else f"buildah {engine.version}"
-
-
-def layers_of(image: Image) -> tuple[LayerInfo, ...]:
-    """The layers of an image with what made each; none where the store does not tell."""
-    from pytest_zlayer.events import LayerInfo
-
-    try:
-        made_by = [entry.created_by for entry in image.history if not entry.empty]
-        layers = image.layers
-    except (ZlayerError, AttributeError):
-        return ()
-    made_by += [""] * (len(layers) - len(made_by))
-    return tuple(
-        LayerInfo(digest=layer.diff_id, size=layer.size, created_by=by)
-        for layer, by in zip(layers, made_by, strict=False)
-    )
 
 
 class Uses:
@@ -252,28 +207,3 @@ def properties_of(image: Image) -> list[tuple[str, str]]:
         ("zlayer_build_seconds", f"{build.seconds if build else 0.0:.1f}"),
         ("zlayer_cached", "true" if build is None or build.cached else "false"),
     ]
-
-
-def hidden_values(settings: Settings, spec: Any) -> Iterator[str]:
-    """Values of a declaration that nobody is to read."""
-    from pytest_zlayer.dockerfile.values.secret_names import looks_secret
-    from pytest_zlayer.report.secrets import looks_random
-
-    for arguments in (settings["build-arg"] or {}, getattr(spec, "build_args", None) or {}):
-        for name, value in arguments.items():
-            if looks_secret(name) or looks_random(value):
-                yield value
-    for place in (getattr(spec, "secrets", None) or {}).values():
-        yield from _secret(str(place), settings.environment)
-
-
-def _secret(place: str, variables: Mapping[str, str]) -> Iterator[str]:
-    if place.startswith("env:"):
-        yield variables.get(place[4:], "")
-        return
-    try:
-        path = Path(place)
-        if path.stat().st_size <= 64 * 1024:
-            yield path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_zlayer.inputs.settings import Settings
-from pytest_zlayer.plugin.progress.live import LiveBlock, can_be_live
 from pytest_zlayer.plugin.progress.screen import Screen
-from pytest_zlayer.plugin.record import shown_settings
+from pytest_zlayer.report.live import LiveBlock, can_be_live
 
 if TYPE_CHECKING:
     from pytest_zlayer.events import Event, StepRetry
@@ -179,7 +178,7 @@ def _detail(config: pytest.Config, settings: Settings) -> Detail:
         return "quiet"
     if chosen in _DETAILS:
         return _DETAILS[chosen]
-    if not hasattr(config, "workerinput") and can_be_live(settings.environment):
+    if not hasattr(config, "workerinput") and can_be_live(settings.environment, sys.stdout):
         return "live"
     return "full" if chosen == "live" and not sys.stdout.isatty() else "short"
 
@@ -232,7 +231,7 @@ def explained(operator: str, left: object, right: object) -> list[str] | None:
 
 def header(settings: Settings) -> str | None:
     """The settings somebody made, for the head of the run; no engine is started for it."""
-    shown = [f"{name}={text}" for name, text in shown_settings(settings) if name != "list"]
+    shown = [f"{name}={text}" for name, text in settings.shown() if name != "list"]
     return f"{PREFIX}{', '.join(shown)}" if shown else None
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,9 +18,6 @@ from pytest_zlayer.plugin.failures import OnceReporter, first_line
 from pytest_zlayer.plugin.record import (
     RunRecord,
     Uses,
-    describe_engine,
-    hidden_values,
-    layers_of,
     properties_of,
 )
 from pytest_zlayer.plugin.reporting import PREFIX, Reporter
@@ -45,7 +43,7 @@ class State:
     """One for each process; a worker of pytest-xdist is a process of its own."""
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
-        from pytest_zlayer.report.secrets import Masker
+        from pytest_zlayer.builder.model.masker import Masker
 
         worker: dict[str, Any] = getattr(config, "workerinput", {})
         self.config = config
@@ -142,15 +140,24 @@ class State:
             ZlayerError: it cannot be built; see ``BuildSession.build``.
         """
         started = time.monotonic()
-        self.masker.hide(hidden_values(self.settings, spec))
+        self._hide(spec)
         image = self._build(spec)
         self.uses.got(image, time.monotonic() - started)
         return image
+
+    def _hide(self, spec: ImageSpec) -> None:
+        from pytest_zlayer.builder.model.masker import hidden_values
+
+        arguments = {**(self.settings["build-arg"] or {}), **spec.build_args}
+        whole = replace(spec, build_args=arguments)
+        self.masker.hide(hidden_values(whole, self.settings.environment))
 
     def _build(self, spec: ImageSpec) -> Image:
         _ = self.session
         with self.reporter.live(), CtrlC(self._interrupt):
             self.session.plan(spec)
+            from pytest_zlayer.builder.image.told import describe_engine
+
             self.record.engines[self.worker or ""] = describe_engine(self.engine)
             if getattr(self.item, "execution_count", 1) > 1:  # set by pytest-rerunfailures
                 self.session.forget_failure(spec)
@@ -171,6 +178,8 @@ class State:
 
         about = {"build_id": "", "image": image.label, "image_id": image.id}
         if self.record.wants_report and image.id not in self._shown_layers:
+            from pytest_zlayer.builder.image.told import layers_of
+
             self._shown_layers.add(image.id)
             self.listen(ImageContents(**about, layers=layers_of(image)))
         self.listen(ImageUsed(**about, test=test, seconds=seconds))
@@ -214,7 +223,7 @@ class State:
         if specs:
             self.reporter.running.expected = len({spec.key() for spec in specs})
         for spec in specs:
-            self.masker.hide(hidden_values(self.settings, spec))
+            self._hide(spec)
 
     def failure_key(self, error: ZlayerError) -> str:
         """Equal for failures that are one: of the same build, or of the engine itself."""

@@ -106,6 +106,18 @@ class Pull:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """Layers that came from a cache place on another machine, or with ``sent`` went to one."""
+
+    place: str
+    sent: bool
+    layers: int
+    bytes: int
+    started: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
     """A test that got the image, after ``seconds``."""
 
@@ -135,6 +147,7 @@ class Build:
     retries: tuple[Retry, ...] = ()
     layers: tuple[LayerInfo, ...] = ()
     uses: tuple[Use, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
 
     @property
     def steps(self) -> Iterator[tuple[Stage, Step]]:
@@ -181,6 +194,7 @@ class Run:
         exit_status: of pytest; ``None`` while it is not known.
         environment: versions, isolation, storage and settings, as texts.
         left: what could not be removed.
+        place_problems: what was wrong with cache places.
     """
 
     started: float
@@ -192,6 +206,7 @@ class Run:
     tests: tuple[Test, ...] = ()
     kept: tuple[Kept, ...] = ()
     left: tuple[str, ...] = ()
+    place_problems: tuple[str, ...] = ()
 
 
 def images(run: Run) -> dict[str, list[Build]]:

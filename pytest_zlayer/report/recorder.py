@@ -25,10 +25,11 @@ from pytest_zlayer.report.model import (
     Step,
     StepState,
     Test,
+    Transfer,
     Use,
     Wait,
 )
-from pytest_zlayer.report.text import printable
+from pytest_zlayer.report.text import place_problem, printable
 
 _FIRST_LINES, _LAST_LINES = 200, 800  # of what a step writes
 _LONGEST_LINE = 2000
@@ -159,6 +160,7 @@ class _Build:
         self.pulls: dict[str, Pull] = {}
         self.retries: list[Retry] = []
         self.uses: list[Use] = []
+        self.transfers: list[Transfer] = []
         self.layers: tuple[LayerInfo, ...] = ()
         self._part = ""
         self._stages: dict[tuple[str, int], _Stage] = {}
@@ -230,6 +232,7 @@ class _Build:
             retries=tuple(self.retries),
             layers=self.layers,
             uses=tuple(self.uses),
+            transfers=tuple(self.transfers),
         )
 
     def _all_stages(self) -> list[_Stage]:
@@ -264,6 +267,7 @@ class Recorder:
         self._logs = logs
         self._builds: dict[str, _Build] = {}
         self._tests: dict[str, Test] = {}
+        self._place_problems: dict[str, None] = {}
         self._lock = threading.Lock()
 
     def __bool__(self) -> bool:
@@ -273,6 +277,10 @@ class Recorder:
     def take(self, event: Event, *, worker: str = "", at: float | None = None) -> None:
         """Take in one event of a process; ``at``: when it happened."""
         if isinstance(event, events.OutputLine) and not self._logs:
+            return
+        if isinstance(event, events.CachePlaceProblem):
+            with self._lock:
+                self._place_problems[place_problem(event)] = None
             return
         with self._lock:
             build = self._build(event, worker, time.time() if at is None else at)
@@ -314,6 +322,7 @@ class Recorder:
             tests=tests,
             kept=kept,
             left=left,
+            place_problems=tuple(self._place_problems),
         )
 
     def _build(self, event: Event, worker: str, at: float) -> _Build | None:
@@ -347,6 +356,8 @@ class Recorder:
                 build.pulled(event, at)
             case events.ImageContents():
                 build.layers = event.layers
+            case events.LayersFetched() | events.LayersSent():
+                build.transfers.append(_transfer(event, at))
             case events.ImageUsed():
                 build.uses.append(Use(test=event.test, seconds=event.seconds))
             case events.StageStarted():
@@ -393,6 +404,14 @@ def _retry(event: events.StepRetry, at: float) -> Retry:
 
 def _failure(event: events.StepFailed) -> Failure:
     return Failure(**_fields(event, "reason", "line", "end_line", "exit_code", "hint"))
+
+
+def _transfer(event: events.LayersFetched | events.LayersSent, at: float) -> Transfer:
+    return Transfer(
+        sent=isinstance(event, events.LayersSent),
+        started=at - event.seconds,
+        **_fields(event, "place", "layers", "bytes", "seconds"),
+    )
 
 
 def _wait(event: events.WaitOver, at: float) -> Wait:

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 from pytest_zlayer.builder.cache.layer_cache import CachedLayers, LayerCache, cache_name
 from pytest_zlayer.builder.copy.digests import Digests
 from pytest_zlayer.builder.execute.slots import Slots
+from pytest_zlayer.builder.model.masker import Masker
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.oci.chain import Chain, read_chain
 from pytest_zlayer.builder.plan.build_plan import BuildPlan
@@ -58,19 +59,20 @@ class BuildLog:
     Where it cannot be written any more it ends: a build is worth more than its log.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, masker: Masker) -> None:
         self.path = path
+        self._masker = masker
         self._file: IO[bytes] | None = None
         self._ended = False
         self._guard = threading.Lock()
 
     def write(self, data: bytes) -> None:
-        """Append ``data``."""
+        """Append whole lines, without what nobody is to read."""
         with self._guard:
             if self._ended:
                 return
             try:
-                self._append(data)
+                self._append(self._masker.data(data))
             except OSError:
                 self._ended = True
 
@@ -127,6 +129,7 @@ class Build:
         adopted: cached layers this build has taken over.
         source_date_epoch: seconds since the epoch that every time in the image is set to.
         may_retry: asks the retry hook: ``(step text, attempt, error) -> bool | None``.
+        masker: hides what nobody is to read.
         keep_container: takes over a failed step's container; false when it is not wanted.
     """
 
@@ -148,6 +151,7 @@ class Build:
     may_retry: Callable[[str, int, BuildError], bool | None]
     keep_container: Callable[[str, str], bool]
     platform: Platform
+    masker: Masker
     deadline: float | None = None
     source_date_epoch: int | None = None
     adopted: list[CachedLayers] = field(default_factory=list)

@@ -370,7 +370,7 @@ class StageExecutor:
         tail: tuple[str, ...] = (),
         repeat: str | None = None,
     ) -> BuildError:
-        span = step.instruction.span
+        span, hidden = step.instruction.span, self._build.masker.text
         dockerfile = self._build.plan.dockerfile
         lines = dockerfile.text.split("\n")[span.line - 1 : span.end_line] if dockerfile else ()
         failed = FailedStep(
@@ -378,16 +378,16 @@ class StageExecutor:
             dockerfile=self._build.plan.dockerfile_path,
             line=span.line,
             end_line=span.end_line,
-            source_lines=tuple(line.rstrip("\r") for line in lines),
+            source_lines=tuple(hidden(line.rstrip("\r")) for line in lines),
             stage=self.plan.label,
-            text=step.text,
+            text=hidden(step.text),
             exit_code=exit_code,
             attempts=attempts,
-            tail=tail[-TAIL_LINES:],
+            tail=tuple(map(hidden, tail[-TAIL_LINES:])),
             log_path=str(self._build.log.path) if self._build.log.exists else None,
-            repeat_command=repeat,
+            repeat_command=repeat and hidden(repeat),
         )
-        return BuildError(reason, failed, hint=hint)
+        return BuildError(hidden(reason), failed, hint=hint and hidden(hint))
 
     def _refusal(self, error: MountRefused) -> DockerfileError:
         """The error that shows where in the Dockerfile something is asked for in vain."""

@@ -109,12 +109,16 @@ def _info(name: str, entry: Entry) -> tarfile.TarInfo | None:
 
 def _write_directory(rootfs: Rootfs, path: str, top: Entry, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
+    _make_writable(target)
     directories = [(target, top)] if top.kind == "directory" else []
     first: dict[tuple[int, int], Path] = {}
     for inside, name, entry in entries_below(rootfs, path, top):
         place = target / name
         if entry.kind == "directory":
+            if place.is_symlink():
+                place.unlink()
             place.mkdir(exist_ok=True)
+            _make_writable(place)
             directories.append((place, entry))
             continue
         place.unlink(missing_ok=True)
@@ -126,6 +130,13 @@ def _write_directory(rootfs: Rootfs, path: str, top: Entry, target: Path) -> Non
             _set_facts(entry, place)
     for place, entry in reversed(directories):  # a directory that is read-only is filled first
         _set_facts(entry, place)
+
+
+def _make_writable(directory: Path) -> None:
+    """An export that was made before has directories that are read-only, but for root."""
+    if not os.access(directory, os.W_OK | os.X_OK):
+        with contextlib.suppress(PermissionError):
+            directory.chmod(0o700)
 
 
 def _write_one(rootfs: Rootfs, inside: str, entry: Entry, place: Path) -> bool:

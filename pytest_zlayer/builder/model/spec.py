@@ -75,6 +75,7 @@ class ImageSpec:
         shm_size, memory: size of ``/dev/shm`` and limit of memory of RUN steps (``64m``).
         ulimits: limits of RUN steps, ``nofile=1024:2048``.
         add_hosts: host names of RUN steps, ``name:address``.
+        cell: which cell of a ``matrix`` it is, for messages only: ``PY-3.12``.
         ref: a ready image; nothing is built and only ``name``, ``pull`` and ``platform`` apply.
     """
 
@@ -106,6 +107,7 @@ class ImageSpec:
     ulimits: tuple[str, ...] = ()
     add_hosts: tuple[str, ...] = ()
     memory: str | None = None
+    cell: str | None = None
 
     def __post_init__(self) -> None:
         given: object = self.context
@@ -142,11 +144,11 @@ class ImageSpec:
         return str(self.context) if self.context_url is None else redacted(self.context_url)
 
     def key(self) -> tuple[Any, ...]:
-        """A hashable value that is equal for equal declarations, whatever their ``name``."""
+        """A hashable value that is equal for equal declarations, whatever messages call them."""
         values: list[Any] = []
         for attribute in self.__dataclass_fields__:
             value = getattr(self, attribute)
-            if attribute == "name":
+            if attribute in ("name", "cell"):
                 continue
             if isinstance(value, Mapping):
                 value = tuple((name, _plain(value[name])) for name in sorted(value))

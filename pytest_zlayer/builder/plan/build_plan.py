@@ -61,6 +61,10 @@ class BuildPlan:
     @lazy
     def label(self) -> str:
         """How people recognise this image in messages."""
+        name = self._name()
+        return f"{name}[{self.spec.cell}]" if self.spec.cell else name
+
+    def _name(self) -> str:
         if self.spec.name:
             return self.spec.name
         if self.spec.ref:
@@ -68,7 +72,8 @@ class BuildPlan:
         where = _place_name(self.spec)
         if self.spec.dockerfile:
             where = str(PurePath(where, self.spec.dockerfile))
-        return f"{where}:{self.spec.target}" if self.spec.target else where
+        in_cell = "target-" in (self.spec.cell or "")
+        return f"{where}:{self.spec.target}" if self.spec.target and not in_cell else where
 
     def key(self) -> tuple[Any, ...]:
         """Equal for plans that give the same image."""

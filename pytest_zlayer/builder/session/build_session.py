@@ -20,6 +20,7 @@ from pytest_zlayer.builder.image.facts import User
 from pytest_zlayer.builder.image.keep import keep_container, keep_image
 from pytest_zlayer.builder.image.kept import Kept
 from pytest_zlayer.builder.model.errors import BuildError, machine_errors_reported
+from pytest_zlayer.builder.model.masker import Masker, hidden_values
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.plan.build_plan import BuildPlan, make_plan
@@ -92,7 +93,8 @@ class BuildSession:
 
     Args:
         options: the settings.
-        listener: receives every event, from any thread, one at a time.
+        listener: receives every event, from any thread, one at a time; values of secrets and of
+            arguments that look like one stand in none of them, nor in logs and errors.
         hooks: what the surroundings decide.
         engine: one whose opening has begun already, for the ``session_id`` of the options.
     """
@@ -116,6 +118,7 @@ class BuildSession:
         self._stop = threading.Event()
         self._closed = False
         self._guard = threading.RLock()
+        self._masker = Masker()
         self._listening = threading.Lock()
         self._resources = SessionResources(
             options, self.id, tell=self._tell, stop=self._stop, engine=engine
@@ -128,6 +131,7 @@ class BuildSession:
             may_retry=self._hooks.retry,
             stop=self._stop,
             build_other=self._build,
+            masker=self._masker,
             jobs=jobs,
         )
         # Some wait for layers that others build; how much runs at once is bounded elsewhere.
@@ -142,6 +146,11 @@ class BuildSession:
     def engine(self) -> Engine:
         """The engine, opened at first use. Raises ``EngineMissing``, ``EngineUnusable``."""
         return self._resources.engine
+
+    @property
+    def opened(self) -> bool:
+        """Whether the engine was needed so far."""
+        return self._resources.opened
 
     def user(self, kind: type[User]) -> User:
         """The one object of a kind that uses this session's images until it is closed."""
@@ -172,6 +181,7 @@ class BuildSession:
             return known
         # Nobody waits while a context is fetched.
         plan = make_plan(spec, self.options, self._fetched)
+        self._masker.hide(hidden_values(plan.spec, self.options.environment))
         with self._guard:
             return self._plans.setdefault(key, plan)
 
@@ -322,10 +332,11 @@ class BuildSession:
         return self._resources.opened and self._resources.cache.locks.others_wait()
 
     def _tell(self, event: Event) -> None:
+        shown = self._masker.event(event)
         with self._listening:
-            if isinstance(event, StepRetry):
-                self._retries.append(event)
-            self._listener(event)
+            if isinstance(shown, StepRetry):
+                self._retries.append(shown)
+            self._listener(shown)
 
     def _identity(self, plan: BuildPlan) -> str:
         # Salted: what is hashed may be a token, and reports are read by many.

@@ -23,6 +23,7 @@ from pytest_zlayer.builder.image.keep import own_name
 from pytest_zlayer.builder.image.results import BuildResult
 from pytest_zlayer.builder.model.builder_args import sandbox_hostname
 from pytest_zlayer.builder.model.errors import BuildError
+from pytest_zlayer.builder.model.masker import Masker
 from pytest_zlayer.builder.plan.base_finder import BaseFinder, FoundInputs
 from pytest_zlayer.builder.plan.build_plan import BuildPlan, plan_of_stage
 from pytest_zlayer.builder.plan.epoch import with_date
@@ -77,6 +78,7 @@ class Builds:
         may_retry: the hook for retries.
         stop: set when the session ends.
         build_other: builds a stage that the target of a build does not need.
+        masker: hides what nobody is to read.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Builds:
         may_retry: Callable[[str, int, BuildError], bool | None],
         stop: threading.Event,
         build_other: Callable[[BuildPlan], Image],
+        masker: Masker,
         jobs: int,
     ) -> None:
         self._resources = resources
@@ -96,6 +99,7 @@ class Builds:
         self._may_retry = may_retry
         self._stop = stop
         self.build_other = build_other
+        self._masker = masker
         self._slots = Slots(jobs)
         self._ranks = itertools.count()
         self._executors: list[Executor] = []
@@ -362,7 +366,8 @@ class Builds:
             bases=self._bases(plan, build_id),
             digests=resources.digests,
             make_scratch=once(lambda: resources.new_scratch(build_id)),
-            log=BuildLog(self._log_path(plan, build_id)),
+            log=BuildLog(self._log_path(plan, build_id), self._masker),
+            masker=self._masker,
             listener=self._tell,
             slots=self._slots,
             rank=next(self._ranks),

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pytest_zlayer.plugin.progress.live import ERASE_BELOW, PAUSE, LiveBlock
 from pytest_zlayer.plugin.progress.pending import PendingLines
+from pytest_zlayer.report.live import ERASE_BELOW, PAUSE, LiveBlock
 
 
 class Screen:

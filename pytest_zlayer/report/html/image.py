@@ -25,6 +25,7 @@ def image_section(
         *_graphs(best),
         *(_stage(stage, limit) for stage in best.stages if stage.steps),
         *_pulls(builds),
+        *_transfers(builds),
         *_retries(builds),
         *_layers(builds),
         *_tests(builds, tests),
@@ -138,6 +139,23 @@ def _pulls(builds: Sequence[Build]) -> Iterator[str]:
     ]
     if rows:
         yield table("Pulled", ("base image", "time", "fetched"), rows)
+
+
+def _transfers(builds: Sequence[Build]) -> Iterator[str]:
+    rows = [
+        (
+            element("code", escaped(one.place)),
+            "sent" if one.sent else "fetched",
+            escaped(count_text(one.layers, "layer")),
+            escaped(size_text(one.bytes)),
+            escaped(seconds_text(one.seconds)),
+        )
+        for build in builds
+        for one in build.transfers
+    ]
+    if rows:
+        heads = ("place", "", "layers", "size", "time")
+        yield table("Layers of cache places", heads, rows)
 
 
 def _fetched(layers: int, size: int | None) -> str:

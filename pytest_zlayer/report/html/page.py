@@ -13,7 +13,7 @@ from pytest_zlayer.report.html.image import image_section
 from pytest_zlayer.report.html.logs import log_limit
 from pytest_zlayer.report.html.markup import badge, element, escaped, folded, table
 from pytest_zlayer.report.html.timeline import timeline
-from pytest_zlayer.report.model import Build, Run, images
+from pytest_zlayer.report.model import Build, Run, Transfer, images
 from pytest_zlayer.report.summary import outcome, slowest, summary_line
 from pytest_zlayer.report.units import count_text, seconds_text, size_text
 
@@ -99,6 +99,7 @@ def _main(runs: Sequence[Run]) -> Iterator[str]:
     yield element("h2", "Each image")
     yield from (image_section(anchor, builds, tests, limit) for anchor, builds in groups)
     for run in runs:
+        yield from _places(run)
         yield from _remains(run)
         yield from _environment(run)
 
@@ -165,6 +166,31 @@ def _remains(run: Run) -> Iterator[str]:
     if run.left:
         items = [element("li", escaped(one)) for one in run.left]
         yield element("h2", "Could not be removed") + element("ul", *items)
+
+
+def _places(run: Run) -> Iterator[str]:
+    found = [one for build in run.builds for one in build.transfers]
+    rows = [
+        (
+            element("code", escaped(place)),
+            _moved([one for one in found if one.place == place and not one.sent]),
+            _moved([one for one in found if one.place == place and one.sent]),
+        )
+        for place in dict.fromkeys(one.place for one in found)
+    ]
+    if rows or run.place_problems:
+        yield element("h2", "Cache places")
+    if rows:
+        yield table("Layers of other machines", ("place", "fetched", "sent"), rows)
+    if run.place_problems:
+        yield element("ul", *(element("li", escaped(one)) for one in run.place_problems))
+
+
+def _moved(found: Sequence[Transfer]) -> str:
+    if not found:
+        return ""
+    layers, size = sum(one.layers for one in found), sum(one.bytes for one in found)
+    return escaped(f"{count_text(layers, 'layer')}, {size_text(size)}")
 
 
 def _environment(run: Run) -> Iterator[str]:

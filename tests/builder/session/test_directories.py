@@ -10,6 +10,7 @@ import pytest
 
 from pytest_zlayer.builder.execute import build
 from pytest_zlayer.builder.execute.build import BuildLog
+from pytest_zlayer.builder.model.masker import Masker
 from pytest_zlayer.builder.session.directories import remove_old_logs
 
 
@@ -22,7 +23,7 @@ def no_umask() -> object:
 
 
 def test_a_log_is_for_its_user_alone(tmp_path: Path, no_umask: object) -> None:
-    log = BuildLog(tmp_path / "cache" / "logs" / "session" / "one.log")
+    log = BuildLog(tmp_path / "cache" / "logs" / "session" / "one.log", Masker())
     log.write(b"token\n")
     log.close(keep=True)
     modes = [path.stat().st_mode & 0o777 for path in (log.path, *list(log.path.parents)[:3])]
@@ -31,7 +32,7 @@ def test_a_log_is_for_its_user_alone(tmp_path: Path, no_umask: object) -> None:
 
 def test_a_log_keeps_its_newest_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "_LOG_SIZE", 1000)
-    log = BuildLog(tmp_path / "one.log")
+    log = BuildLog(tmp_path / "one.log", Masker())
     for number in range(500):
         log.write(f"line {number}\n".encode())
     log.close(keep=True)

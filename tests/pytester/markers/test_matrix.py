@@ -27,6 +27,25 @@ def test_a_matrix_makes_a_test_of_each_combination_with_readable_ids(project):
     ]
 
 
+def test_cells_can_be_told_apart_in_messages(project):
+    project.dockerfile("ARG PY\nFROM scratch AS slim\nRUN false\n", "api")
+    project.pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.image("api", matrix={"PY": ["3.11", "3.12"], "target": ["slim"]})
+        def test_context(zlayer_image):
+            pass
+
+        @pytest.mark.image("api", name="named", matrix={"PY": ["3.13"]})
+        def test_named(zlayer_image):
+            pass
+    """)
+    text = project.run().stdout.str()
+    for label in ("api[PY-3.11_target-slim]", "api[PY-3.12_target-slim]", "named[PY-3.13]"):
+        assert f"building {label} failed at api/Dockerfile:3" in text
+        assert f"zlayer: {label}: failed after" in text
+
+
 def test_ids_can_be_given_to_k_as_they_stand(project):
     project.pytester.makepyfile("""
         import pytest

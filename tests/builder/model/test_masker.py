@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_zlayer import events
-from pytest_zlayer.report.secrets import Masker, looks_random
+from pytest_zlayer.builder.model.masker import Masker, looks_random
 
 
 def test_a_value_is_hidden_wherever_it_stands():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.lazy import late_pattern
 
 if TYPE_CHECKING:
+    from pytest_zlayer.builder.model.spec import ImageSpec
     from pytest_zlayer.events import Event
 
 HIDDEN = "***"
@@ -46,6 +48,12 @@ class Masker:
         shown = _PASSWORD.sub(HIDDEN, text) if "://" in text else text
         return shown if self._pattern is None else self._pattern.sub(HIDDEN, shown)
 
+    def data(self, data: bytes) -> bytes:
+        """The same for what a command has written, whatever its encoding; whole lines."""
+        if self._pattern is None and b"://" not in data:
+            return data
+        return self.text(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
     def event(self, event: Event) -> Event:
         """An event without them."""
         changed: dict[str, Any] = {}
@@ -61,3 +69,31 @@ def looks_random(value: str) -> bool:
     kinds = (str.isdigit, str.islower, str.isupper)
     mixed = sum(any(test(one) for one in value) for test in kinds)
     return len(value) >= 16 and mixed >= 2 and re.fullmatch(r"[\w+=-]+", value) is not None
+
+
+def hidden_values(spec: ImageSpec, environment: Mapping[str, str]) -> Iterator[str]:
+    """Values of a declaration that nobody is to read: secrets, and arguments that look like one.
+
+    Args:
+        spec: the declaration, with the build arguments of the settings.
+        environment: where secrets may come from.
+    """
+    from pytest_zlayer.dockerfile.values.secret_names import looks_secret
+
+    for name, value in spec.build_args.items():
+        if looks_secret(name) or looks_random(value):
+            yield value
+    for place in spec.secrets.values():
+        yield from _secret(place, environment)
+
+
+def _secret(place: str, variables: Mapping[str, str]) -> Iterator[str]:
+    if place.startswith("env:"):
+        yield variables.get(place[4:], "")
+        return
+    try:
+        path = Path(place)
+        if path.stat().st_size <= 64 * 1024:
+            yield path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return

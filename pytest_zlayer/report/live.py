@@ -1,6 +1,6 @@
-"""A block of lines below pytest's own, drawn anew several times a second while builds run.
+"""A block of lines below what a program writes, drawn anew several times a second.
 
-The cursor always stays where pytest has left it: what pytest writes next needs no help, and to
+The cursor always stays where the program has left it: what it writes next needs no help, and to
 remove the block is to erase what is below.
 """
 
@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,10 +24,10 @@ _MOST = 8  # activities
 ERASE_BELOW = "\x1b[J"
 
 
-def can_be_live(environment: Mapping[str, str]) -> bool:
+def can_be_live(environment: Mapping[str, str], stream: TextIO | None) -> bool:
     """Whether there is a terminal that can move its cursor, watched by a person, and rich."""
     terminal = environment.get("TERM", "")
-    if not sys.stdout.isatty() or terminal in ("", "dumb", "unknown"):
+    if stream is None or not stream.isatty() or terminal in ("", "dumb", "unknown"):
         return False
     if environment.get("CI", "").lower() not in ("", "0", "false"):
         return False
@@ -42,10 +42,14 @@ class LiveBlock:
     Args:
         running: gives what is going on.
         colours: whether to use any.
+        stream: where it is written; by default the standard output as it was at the start.
     """
 
-    def __init__(self, running: Callable[[], Running], *, colours: bool) -> None:
+    def __init__(
+        self, running: Callable[[], Running], *, colours: bool, stream: TextIO | None = None
+    ) -> None:
         self._running = running
+        self._stream = stream
         self._colours = colours
         self._began: float | None = None
         self._console: Console | None = None
@@ -56,7 +60,7 @@ class LiveBlock:
         Args:
             column: where in its line the cursor stands.
         """
-        size = terminal_size()
+        size = terminal_size(self._stream or sys.__stdout__)
         lines = self._lines(size.columns, min(_MOST, max(size.lines // 3, 1)))
         if not lines:
             return ""
@@ -111,9 +115,9 @@ def _line(one: Activity, now: float) -> Text:
     )
 
 
-def terminal_size() -> os.terminal_size:
+def terminal_size(stream: TextIO | None) -> os.terminal_size:
     """The terminal's size as it is now: it may have changed since the run began."""
     try:
-        return os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1)
+        return os.get_terminal_size(stream.fileno() if stream else 1)
     except (OSError, ValueError, AttributeError):
         return shutil.get_terminal_size()
