@@ -116,6 +116,11 @@ def sample() -> Recorder:
     api.tell(
         events.Pulled, reference="docker.io/library/alpine:3", seconds=1.5, layers=1, size=3_400_000
     )
+    place = {"key": "k", "place": "registry.example/cache", "bytes": 1_200_000, "seconds": 0.8}
+    api.tell(events.LayersFetched, layers=2, **place)
+    api.tell(events.LayersSent, layers=1, **place)
+    problem = {"message": "no answer in time", "warning": True}
+    recorder.take(events.CachePlaceProblem(build_id="", image="", place="/mnt/cache", **problem))
     api.stage("deps", 0)
     api.step("deps", 1, "COPY requirements.txt .", seconds=0.2, size=120)
     api.retry("deps", 2, "RUN pip install -r requirements.txt")

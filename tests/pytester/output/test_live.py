@@ -12,6 +12,7 @@ import pyte
 import pytest
 
 ROWS, COLUMNS = 30, 90
+PYTEST = ("pytest", "-p", "standin", "-p", "no:hypothesispytest")
 HERE = Path(__file__).parents[1]
 TESTS = r"""
     import pytest
@@ -31,19 +32,26 @@ END = re.compile(r"zlayer: 2 images: 2 built in .*; nothing left")
 
 
 class Terminal:
-    """A run of pytest on a terminal of our own.
+    """A run of pytest, or of another module, on a terminal of our own.
 
     Attributes:
         seen: each picture of the screen that was different from the one before.
         raw: what was written.
     """
 
-    def __init__(self, folder: Path, *args: str, columns: int = COLUMNS, **variables: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *args: str,
+        columns: int = COLUMNS,
+        program: tuple[str, ...] = PYTEST,
+        **variables: str,
+    ) -> None:
         kept = {name: one for name, one in os.environ.items() if name not in ("CI", "NO_COLOR")}
         environment = {**kept, "TERM": "xterm-256color", **variables}
         self._child = pexpect.spawn(
             sys.executable,
-            ["-m", "pytest", "-p", "standin", "-p", "no:hypothesispytest", *args],
+            ["-m", *program, *args],
             dimensions=(ROWS, columns),
             cwd=str(folder),
             env=environment,

@@ -88,6 +88,13 @@ def test_tables_and_drawings_have_names_for_those_who_cannot_see_them(text):
     assert '<label for="search">' in text
 
 
+def test_cache_places_are_told_with_what_came_from_them_and_what_is_wrong(text):
+    plain = re.sub(r"<[^>]+>", "|", text)
+    assert re.search(r"registry\.example/cache\|+fetched\|+2 layers\|+1\.2 MB\|+0\.8 s", plain)
+    assert re.search(r"registry\.example/cache\|+2 layers, 1\.2 MB\|+1 layer, 1\.2 MB", plain)
+    assert "cache place /mnt/cache: no answer in time" in text
+
+
 def test_several_shards_on_one_page():
     runs = [sample().run(shard="one"), sample().run(shard="two")]
     runs[1] = type(runs[1])(**{**_fields(runs[1]), "started": START + 1})
@@ -133,10 +140,9 @@ def test_three_hundred_images_stay_below_five_megabytes(large):
 
 
 @needs_browser
-def test_three_hundred_images_open_quickly(large):
-    seconds = answers(large, "(performance.now() / 1000).toFixed(1)")
-    # A second on a machine with nothing else to do; here many tests share few cores.
-    assert float(seconds) < 10
+def test_three_hundred_images_open(large):
+    # How quickly: benchmarks/report_page.py.
+    assert answers(large, "document.querySelectorAll('.card:not([hidden])').length") == "300"
 
 
 @needs_browser

@@ -1,0 +1,42 @@
+"""How large the page of 300 images is, and how long a headless Chromium takes to open it.
+
+python benchmarks/report_page.py [IMAGES]
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from pytest_zlayer.report.html.page import page
+from tests.report.html.chromium import answers
+from tests.report.html.test_page import many
+
+ROUNDS = 7
+# Moments of the page itself, in milliseconds since its loading began.
+EVENTS = "(e => [e.domInteractive, e.loadEventStart].map(Math.round).join(' '))"
+ASK = f"{EVENTS}(performance.getEntriesByType('navigation')[0])"
+
+
+def main(count: int) -> None:
+    """Make the page, open it again and again, and print the medians."""
+    run = many(count).run()
+    began = time.perf_counter()
+    text = page([run])
+    made = time.perf_counter() - began
+    print(f"{count} images: {len(text.encode()) / 1e6:.2f} MB, written in {made:.2f} s")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "report.html")
+        file.write_text(text, encoding="utf-8")
+        found = [answers(file, ASK).split() for _ in range(ROUNDS)]
+    interactive, loaded = (statistics.median(map(int, one)) for one in zip(*found, strict=True))
+    print(f"median of {ROUNDS}: usable after {interactive:.0f} ms, loaded after {loaded:.0f} ms")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 300)
