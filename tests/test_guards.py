@@ -347,6 +347,19 @@ def test_everything_an_image_has_is_documented() -> None:
     assert [name for name in sorted(known) if not re.search(rf"\b{name}\b", text)] == []
 
 
+def test_extras_that_documents_name_exist() -> None:
+    project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    texts = [path.read_text(encoding="utf-8") for path in DOCUMENTS]
+    named = {
+        extra
+        for text in texts
+        for one in re.findall(r"pytest-zlayer\[([\w,]+)\]", text)
+        for extra in one.split(",")
+    }
+    assert {"progress", "structure"} <= named
+    assert [one for one in sorted(named) if f"\n{one} = [" not in project] == []
+
+
 def test_every_fixture_is_documented() -> None:
     assert [name for name in FIXTURES if f"`{name}`" not in documentation("fixtures.md")] == []
 
