@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.lazy import late_pattern
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Detail = Literal["quiet", "short", "live", "full"]
 PREFIX = "zlayer: "
 # Instructions that may take long; the others are done before a line about them is read.
+_MOST_LINES = 40  # of its output that a failed step shows (FailedStep.tail)
 _SLOW = ("RUN", "COPY", "ADD")
 
 # Control sequences of terminals: CSI (colours, cursor) and OSC (titles, links).
@@ -160,6 +161,51 @@ def pulled_text(event: Pulled) -> str:
     size = "" if event.size is None else f", {size_text(event.size)}"
     layers = count_text(event.layers, "layer")
     return f"pulled {event.reference} ({layers}{size}) in {event.seconds:.1f}s"
+
+
+class Failed(Protocol):
+    """What a build that failed at a step knows: ``BuildError``."""
+
+    @property
+    def message(self) -> str: ...
+    @property
+    def hint(self) -> str | None: ...
+
+    line: int
+    source_lines: tuple[str, ...]
+    exit_code: int | None
+    attempts: int
+    tail: tuple[str, ...]
+    log_path: str | None
+    repeat_command: str | None
+
+
+def failure_lines(error: Failed) -> list[str]:
+    """Everything a person needs to know about a build that failed at a error."""
+    lines = [error.message, ""]
+    lines += [
+        f"{number:>5} | {text}" for number, text in enumerate(error.source_lines, start=error.line)
+    ]
+    ended = [] if error.exit_code is None else [f"exit code: {error.exit_code}"]
+    tried = [f"attempts: {error.attempts}"] if error.attempts > 1 else []
+    lines += ["", ", ".join(ended + tried)] if ended or tried else [""]
+    if error.tail:
+        lines += [_tail_heading(len(error.tail)), *(f"  {one}" for one in error.tail)]
+    elif ended:
+        lines.append("the step wrote no output")
+    if error.log_path:
+        lines.append(f"whole log: {error.log_path}")
+    if error.repeat_command:
+        lines += ["to repeat it by hand:", f"  {error.repeat_command}"]
+    if error.hint:
+        lines.append(f"hint: {error.hint}")
+    return lines
+
+
+def _tail_heading(count: int) -> str:
+    if count < _MOST_LINES:
+        return "its output:"
+    return f"last {count} lines of its output:"
 
 
 def _header(image: str, stages: tuple[str, ...]) -> str:

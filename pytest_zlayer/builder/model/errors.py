@@ -90,40 +90,15 @@ class BuildError(ZlayerError):
 
     def report(self) -> str:
         """Everything a person needs to know about the failure, as text."""
-        return "\n".join(_report_lines(self))
+        # How failures read is said in one place, which is loaded when there is one to be told.
+        from pytest_zlayer.report.text import failure_lines
+
+        return "\n".join(failure_lines(self))
 
 
 def _headline(reason: str, step: FailedStep) -> str:
     where = f"{step.dockerfile}:{step.line}"
     return f"building {step.image} failed at {where} (stage {step.stage}): {reason}"
-
-
-def _report_lines(error: BuildError) -> list[str]:
-    step = error.step
-    lines = [error.message, ""]
-    lines += [
-        f"{number:>5} | {text}" for number, text in enumerate(step.source_lines, start=step.line)
-    ]
-    ended = [] if step.exit_code is None else [f"exit code: {step.exit_code}"]
-    tried = [f"attempts: {step.attempts}"] if step.attempts > 1 else []
-    lines += ["", ", ".join(ended + tried)] if ended or tried else [""]
-    if step.tail:
-        lines += [_tail_heading(len(step.tail)), *(f"  {one}" for one in step.tail)]
-    elif ended:
-        lines.append("the step wrote no output")
-    if step.log_path:
-        lines.append(f"whole log: {step.log_path}")
-    if step.repeat_command:
-        lines += ["to repeat it by hand:", f"  {step.repeat_command}"]
-    if error.hint:
-        lines.append(f"hint: {error.hint}")
-    return lines
-
-
-def _tail_heading(count: int) -> str:
-    if count < TAIL_LINES:
-        return "its output:"
-    return f"last {count} lines of its output:"
 
 
 class CopyError(ZlayerError):
