@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,11 @@ def picture(terminal: Terminal, title: str) -> str:
     )
     for number in range(len(terminal.text().splitlines())):
         row = terminal.screen.buffer[number]
+        shown = [row[column] for column in range(terminal.screen.columns)]
         line = Text()
-        for column in range(terminal.screen.columns):
-            one = row[column]
-            style = Style(color=_COLOURS.get(one.fg, one.fg), bold=one.bold or None)
-            line.append(one.data, style)
+        for (colour, bold), run in groupby(shown, key=lambda one: (one.fg, one.bold)):
+            style = Style(color=_COLOURS.get(colour, colour), bold=bold or None)
+            line.append("".join(one.data for one in run), style)
         line.rstrip()
         console.print(line)
     # Without fonts from elsewhere; what is there will do.
@@ -42,7 +43,7 @@ def picture(terminal: Terminal, title: str) -> str:
 def test_pictures_of_the_terminal(project, tmp_path, name, flags):
     # The pictures of the documentation: PICTURES=1 pytest tests/pytester/output/test_pictures.py
     project.pytester.makepyfile(test_it=TESTS)
-    run = Terminal(project.path, *flags, columns=80)
+    run = Terminal(project.path, "--no-header", *flags, columns=80)
     run.until("[gw1] " if flags else "RUN slow | half of it is done")
     svg = picture(run, " ".join(["pytest", *flags]))
     run.end()
