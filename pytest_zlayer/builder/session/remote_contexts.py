@@ -48,9 +48,7 @@ def new_fetcher(
         return None if origin is None else read_secret(name, origin, environment).decode()
 
     directory.mkdir()
-    return Fetcher(
-        directory, process=process, environment=environment, secret=secret, check=check
-    )
+    return Fetcher(directory, process=process, environment=environment, secret=secret, check=check)
 
 
 class RemoteContexts:
