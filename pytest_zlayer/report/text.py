@@ -181,7 +181,7 @@ class Failed(Protocol):
 
 
 def failure_lines(error: Failed) -> list[str]:
-    """Everything a person needs to know about a build that failed at a error."""
+    """Everything a person needs to know about a build that failed at a step."""
     lines = [error.message, ""]
     lines += [
         f"{number:>5} | {text}" for number, text in enumerate(error.source_lines, start=error.line)

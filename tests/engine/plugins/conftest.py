@@ -11,7 +11,11 @@ from pathlib import Path
 
 import filelock
 import pytest
-import tomllib
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 REPOSITORY = Path(__file__).parents[3]
 STANDIN = REPOSITORY / "tests" / "pytester"
