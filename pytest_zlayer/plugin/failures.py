@@ -46,9 +46,11 @@ def cause_of(failure: BaseException) -> BaseException:
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """What pytest's short summary reads from a failure's text."""
+    """What pytest's short summary, and pytest-json-report, read from a failure's text."""
 
     message: str
+    path: str
+    lineno: int
 
     def __str__(self) -> str:
         return self.message
@@ -60,8 +62,11 @@ class ReportText:
     Of plain text it would show the whole then.
     """
 
-    def __init__(self, text: str, message: str) -> None:
-        self.reprcrash = Crash(first_line(message))
+    def __init__(
+        self, text: str, message: str, report: pytest.TestReport | pytest.CollectReport
+    ) -> None:
+        path, line, _ = report.location or (report.nodeid, None, "")
+        self.reprcrash = Crash(first_line(message), path, (line or 0) + 1)
         self._text = text
 
     def __str__(self) -> str:
@@ -174,7 +179,7 @@ def shorten_collect_error(report: pytest.CollectReport) -> None:
     """Where reports are shown, let the short summary hold the first line of a mistake."""
     message = message_of(report)
     if message is not None:
-        shown: Any = ReportText(str(report.longrepr), message)
+        shown: Any = ReportText(str(report.longrepr), message, report)
         report.longrepr = shown
 
 
@@ -196,7 +201,8 @@ class OnceReporter:
         pointer = f"in full at {first}"
         report.sections = [one for one in report.sections if one[0] != SECTION]
         if failure["replaces"]:
-            shown: Any = ReportText(f"{failure['message']} ({pointer})", failure["message"])
+            text = f"{failure['message']} ({pointer})"
+            shown: Any = ReportText(text, failure["message"], report)
             report.longrepr = shown
         else:
             report.sections.append((SECTION, pointer))
