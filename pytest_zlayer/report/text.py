@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 Detail = Literal["quiet", "short", "live", "full"]
 PREFIX = "zlayer: "
-# Instructions that may take long; the others are done before a line about them is read.
 _MOST_LINES = 40  # of its output that a failed step shows (FailedStep.tail)
+# Instructions that may take long; the others are done before a line about them is read.
 _SLOW = ("RUN", "COPY", "ADD")
 
 # Control sequences of terminals: CSI (colours, cursor) and OSC (titles, links).
