@@ -135,7 +135,7 @@ def pytest_runtest_makereport(
     report = yield
     failures.describe(call, report, state.failure_key, state.clean)
     attachments.attach(item.config, call, report, state.clean)
-    workers.attach_lines(state, report)
+    workers.attach_lines(state, item, report)
     return report
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ class CiJob:
     def __init__(self, settings: Settings) -> None:
         self._environment = settings.environment
         self.service = _service(settings.environment)
-        self._mistakes: list[str] = []
+        self._annotations: list[str] = []
 
     @property
     def _workspace(self) -> str:
@@ -61,7 +61,11 @@ class CiJob:
 
         found = _PLACE.match(str(report.longrepr))
         place = (found["file"], int(found["line"])) if found else (report.nodeid, 1)
-        self._mistakes.append(mistake(message, place, self._workspace))
+        self._annotations.append(mistake(message, place, self._workspace))
+
+    def note(self, annotations: Iterable[str]) -> None:
+        """Take in what is to stand beside lines of files."""
+        self._annotations.extend(annotations)
 
     def lines(self, run: Run) -> list[str]:
         """What is to stand in the job's log."""
@@ -71,7 +75,7 @@ class CiJob:
             return []
         lines: list[str] = []
         if self.service == "github":
-            lines = [*dict.fromkeys(self._mistakes), *notices(run, self._workspace)]
+            lines = [*dict.fromkeys(self._annotations), *notices(run, self._workspace)]
         return [*lines, *logs(run, self.service)]
 
     def summarise(self, run: Run) -> None:

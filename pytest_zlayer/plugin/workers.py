@@ -14,6 +14,7 @@ from pytest_zlayer.plugin.state import SESSION_INPUT, State, state_of
 _OUTPUT = "zlayer"
 # Reports carry our lines in an attribute of this name; pytest-xdist sends all attributes on.
 _LINES = "zlayer_lines"
+_ANNOTATIONS = "zlayer_annotations"
 # What workers are given: where their events are awaited, and whether with every line of output.
 _CHANNEL = "zlayer_channel"
 _OUTPUT_LINES = "zlayer_output"
@@ -34,6 +35,7 @@ class Relay:
         if state.worker is not None:
             return (yield)
         state.once.take(report)
+        state.ci.note(getattr(report, _ANNOTATIONS, ()))
         state.record.test(report, events_follow=state.receiver is not None)
         lines = getattr(report, _LINES, None)
         if lines:
@@ -72,8 +74,10 @@ def connect(state: State) -> None:
         state.send_output = bool(state.config.workerinput[_OUTPUT_LINES])  # type: ignore[attr-defined]  # pytest-xdist's
 
 
-def attach_lines(state: State, report: pytest.TestReport) -> None:
-    """In a worker, send the lines that wait along with a report."""
+def attach_lines(state: State, item: pytest.Item, report: pytest.TestReport) -> None:
+    """Send along with a report what is to be shown where it is read, in a worker all that waits."""
+    if report.when == "call" and (found := getattr(item, "annotations", ())):
+        setattr(report, _ANNOTATIONS, list(found))
     if state.worker is None:
         return
     lines = [f"[{state.worker}] {line}" for line in state.reporter.screen.take_lines()]

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from pytest_zlayer.plugin.state import state_of
+
 
 class Problems(Exception):
     """What a check has found, line by line."""
@@ -16,9 +18,15 @@ class Problems(Exception):
 
 
 class CheckItem(pytest.Item):
-    """One check; ``line`` is where it stands in its file, from 1."""
+    """One check.
+
+    Attributes:
+        line: where it stands in its file, from 1.
+        annotations: what GitHub Actions shows beside the lines of a file, as commands.
+    """
 
     line: int = 1
+    annotations: tuple[str, ...] = ()
 
     def problems(self) -> list[str]:
         """What is wrong; nothing when all is well."""
@@ -33,7 +41,7 @@ class CheckItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The problems as they are; anything else as pytest shows it."""
         if isinstance(excinfo.value, Problems):
-            return str(excinfo.value)
+            return state_of(self.config).clean(str(excinfo.value))
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Any, int, str]:

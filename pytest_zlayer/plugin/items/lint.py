@@ -11,6 +11,7 @@ import pytest
 
 from pytest_zlayer.builder.context.examined_file import examine_file, read_by
 from pytest_zlayer.builder.store.stored_bases import StoredBases
+from pytest_zlayer.dockerfile.lint.report import github_lines
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.plugin.items.check_item import CheckItem
 from pytest_zlayer.plugin.state import state_of
@@ -54,6 +55,7 @@ class LintItem(CheckItem):
             )
         except ZlayerError as error:
             return str(error).splitlines()
+        self.annotations = tuple(github_lines([report]))
         return [line for one in report.lines() for line in one.splitlines()]
 
     def _bases(self) -> StoredBases:

@@ -48,6 +48,24 @@ def test_github(job, monkeypatch):
     assert "| inline | ✅ built |" in summary.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("args", [[], ["-n1"]])
+def test_findings_of_checks_stand_at_their_lines(project, monkeypatch, args):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    project.dockerfile("FROM scratch\nMAINTAINER ##[error]me\n", "api")
+    project.dockerfile("FROM scratch\nRUNN x\n", "broken")
+    result = project.run_process("--zlayer-lint", *args)
+    commands = [line.partition(",title")[0] for line in result.outlines if line.startswith("::")]
+    assert commands == [
+        "::warning file=api/Dockerfile,line=2,endLine=2,col=1",
+        (
+            "::error file=broken/Dockerfile,line=2,col=1::"
+            "unknown instruction: RUNN (did you mean RUN?)"
+        ),
+    ]
+    assert "MAINTAINER #" in result.stdout.str()
+    assert "##[" not in result.stdout.str()
+
+
 def test_gitlab(job, monkeypatch):
     monkeypatch.setenv("GITLAB_CI", "true")
     text = job.run_process().stdout.str()
