@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 import threading
 from contextlib import suppress
@@ -58,7 +57,7 @@ class BuildWatch:
         """The image is there: note what it consists of."""
         if not self._settings["report"]:
             return
-        from pytest_zlayer.builder.image.told import layers_of
+        from pytest_zlayer.builder.image.reported import layers_of
         from pytest_zlayer.events import ImageContents
 
         layers = layers_of(image)
@@ -77,12 +76,12 @@ class BuildWatch:
     def _write(self, session: BuildSession) -> None:
         from importlib.metadata import version
 
-        from pytest_zlayer.builder.image.told import describe_engine
+        from pytest_zlayer.builder.image.reported import describe_engine
         from pytest_zlayer.report.model import Kept
-        from pytest_zlayer.report.write import write_report
+        from pytest_zlayer.report.write import python_text, write_report
 
         environment = {
-            "Python": f"{platform.python_version()} ({platform.platform()})",
+            "Python": python_text(),
             "pytest-zlayer": version("pytest-zlayer"),
             **({"engine": describe_engine(session.engine)} if session.opened else {}),
             **{f"--{name}": text for name, text in self._settings.shown()},

@@ -144,8 +144,8 @@ def pytest_json_runtest_metadata(
     item: pytest.Item, call: pytest.CallInfo[Any]
 ) -> dict[str, dict[str, str]]:
     """For pytest-json-report."""
-    told = attachments.told_of_failure(call, state_of(item.config).clean)
-    return {"zlayer_build": told} if told else {}
+    details = attachments.build_attachments(call, state_of(item.config).clean)
+    return {"zlayer_build": details} if details else {}
 
 
 @pytest.hookimpl(trylast=True)

@@ -28,7 +28,7 @@ def attach(
     allure = _allure(config)
     if not (html or allure):
         return
-    found = told_of_failure(call, clean)
+    found = build_attachments(call, clean)
     if html and "log" in found:
         # What pytest_html.extras.text() makes; pytest-xdist sends it on as plain data.
         setattr(report, _EXTRAS, [*getattr(report, _EXTRAS, []), _extra(found["log"])])
@@ -37,8 +37,8 @@ def attach(
             allure.attach(text, _NAMES[name], allure.attachment_type.TEXT)
 
 
-def told_of_failure(call: pytest.CallInfo[Any], clean: Callable[[str], str]) -> dict[str, str]:
-    """What is told of the build that a phase of a test has failed with; nothing of others.
+def build_attachments(call: pytest.CallInfo[Any], clean: Callable[[str], str]) -> dict[str, str]:
+    """Texts about the failed build that made a phase of a test fail; none for other failures.
 
     ``details`` is the section of the report, ``log`` the end of what the build has written.
     """

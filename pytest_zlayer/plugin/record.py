@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import sys
 import threading
 import time
@@ -129,11 +127,11 @@ class RunRecord:
         """Write the reports that are wanted; a line for each, which says where it is."""
         from pytest_zlayer.report.write import write_report
 
-        told = []
+        lines = []
         for path in self._settings["report"]:
             shown = path.relative_to(rootdir) if path.is_relative_to(rootdir) else path
-            told.append(f"zlayer: {write_report(path, run, shown)}")
-        return told
+            lines.append(f"zlayer: {write_report(path, run, shown)}")
+        return lines
 
 
 _KEPT = ("kind", "image", "command")
@@ -142,9 +140,9 @@ _KEPT = ("kind", "image", "command")
 def _versions(config: pytest.Config) -> Iterator[tuple[str, str]]:
     from importlib.metadata import distributions
 
-    machine = os.uname()  # ``platform.platform`` starts a process
-    where = f"{machine.sysname}-{machine.release}-{machine.machine}"
-    yield "Python", f"{platform.python_version()} ({where})"
+    from pytest_zlayer.report.write import python_text
+
+    yield "Python", python_text()
     for name in ("pytest", "pytest-zlayer", "pytest-xdist"):
         found = next((one.version for one in distributions(name=name)), None)
         if found is not None:

@@ -156,7 +156,7 @@ class State:
         _ = self.session
         with self.reporter.live(), CtrlC(self._interrupt):
             self.session.plan(spec)
-            from pytest_zlayer.builder.image.told import describe_engine
+            from pytest_zlayer.builder.image.reported import describe_engine
 
             self.record.engines[self.worker or ""] = describe_engine(self.engine)
             if getattr(self.item, "execution_count", 1) > 1:  # set by pytest-rerunfailures
@@ -178,7 +178,7 @@ class State:
 
         about = {"build_id": "", "image": image.label, "image_id": image.id}
         if self.record.wants_report and image.id not in self._shown_layers:
-            from pytest_zlayer.builder.image.told import layers_of
+            from pytest_zlayer.builder.image.reported import layers_of
 
             self._shown_layers.add(image.id)
             self.listen(ImageContents(**about, layers=layers_of(image)))

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from pathlib import Path
 
 from pytest_zlayer.report.model import Run
+
+
+def python_text() -> str:
+    """The version of Python, and the machine it runs on."""
+    machine = os.uname()  # ``platform.platform`` starts a process
+    return f"{platform.python_version()} ({machine.sysname}-{machine.release}-{machine.machine})"
 
 
 def write_report(path: Path, run: Run, shown: Path | str) -> str:

@@ -90,7 +90,7 @@ class BuildError(ZlayerError):
 
     def report(self) -> str:
         """Everything a person needs to know about the failure, as text."""
-        # How failures read is said in one place, which is loaded when there is one to be told.
+        # How failures read is defined in one place, which is loaded when there is one to report.
         from pytest_zlayer.report.text import failure_lines
 
         return "\n".join(failure_lines(self))

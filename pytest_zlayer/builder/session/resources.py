@@ -155,7 +155,8 @@ class SessionResources:
     @lazy
     def remote_contexts(self) -> RemoteContexts:
         """The build contexts that lie behind addresses."""
-        from pytest_zlayer.builder.session.remote_contexts import RemoteContexts
+        with LOADING:
+            from pytest_zlayer.builder.session.remote_contexts import RemoteContexts
 
         return RemoteContexts(
             self.scratch,

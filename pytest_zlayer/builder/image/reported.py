@@ -1,4 +1,4 @@
-"""What reports tell of an image and of the engine."""
+"""What reports say about an image and the engine."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def describe_engine(engine: Engine) -> str:
-    """The engine as a report tells of it."""
+    """The engine as reports describe it."""
     return str(engine.describe()) if hasattr(engine, "describe") else f"buildah {engine.version}"
 
 
 def layers_of(image: Image) -> tuple[LayerInfo, ...]:
-    """The layers of an image with what made each; none where the store does not tell."""
+    """The layers of an image with what made each; none where the store does not know them."""
     try:
         made_by = [entry.created_by for entry in image.history if not entry.empty]
         layers = image.layers
