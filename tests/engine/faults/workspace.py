@@ -24,6 +24,17 @@ Count = dict[str, list[str]]
 # Steps whose layers the storage has already: a run that needs them has little to do.
 BUILT = f"FROM {BUSYBOX}\nRUN echo built > /built\nRUN touch /again\n"
 
+# Files beside the store of which there is one, that last: what is known of buildah and the storage,
+# the locks of names, lists and pulls, when the cache was looked through.
+LASTING = {
+    "answers.json",
+    "cache/tidied",
+    "manifests.lock",
+    "names.lock",
+    "pulls.lock",
+    "storage.json",
+}
+
 # Seconds anything may take on a busy machine before a test gives up; nothing waits that long.
 PATIENCE = 90.0
 
@@ -64,12 +75,13 @@ def stray_directories(storage: Storage) -> list[str]:
 
 
 def our_files(storage: Storage) -> list[str]:
-    """All that lies beside the store; what a cached layer or a cache mount is counts with it."""
+    """All that lies beside the store and does not last, without what cached layers need."""
     top = storage.root / "zlayer"
     found = [path.relative_to(top) for path in top.rglob("*") if not path.is_dir()]
     tags = [name.rpartition(":")[2] for name in storage.image_names() if REPOSITORY in name]
     keys = {tag.removeprefix("part-").partition(".")[0] for tag in tags}
-    return sorted(str(path) for path in found if not _is_cached(top, path.parts, keys))
+    left = {str(path) for path in found if not _is_cached(top, path.parts, keys)}
+    return sorted(left - LASTING)
 
 
 def only_locks(counted: Count) -> bool:
