@@ -15,7 +15,7 @@ from typing import Literal
 from pytest_zlayer.lazy import late_pattern
 from pytest_zlayer.report.model import Build, Run, Stage, Step, images
 from pytest_zlayer.report.summary import outcome, summary_line
-from pytest_zlayer.report.text import printable
+from pytest_zlayer.report.text import failed_attempt, printable
 from pytest_zlayer.report.units import count_text, seconds_text, size_text
 
 Service = Literal["github", "gitlab"]
@@ -60,8 +60,8 @@ def _of_build(build: Build, workspace: str) -> Iterator[str]:
     file = _from(build.dockerfile, workspace)
     for stage, step in build.steps:
         for retry in step.retries:
-            text = f"attempt {retry.attempt} of {retry.attempts} failed: {retry.reason}"
             title = f"{build.image}: {step.text} was tried again"
+            text = failed_attempt(retry)
             yield annotation("warning", text, file=file, line=step.line, title=title)
         if step.failure is not None:
             hint = f"\n{step.failure.hint}" if step.failure.hint else ""
@@ -74,8 +74,8 @@ def _of_build(build: Build, workspace: str) -> Iterator[str]:
                 title=f"building {build.image} failed (stage {stage.name})",
             )
     for retry in build.retries:
-        text = f"attempt {retry.attempt} of {retry.attempts} failed: {retry.reason}"
-        yield annotation("warning", text, title=f"{build.image}: {retry.what} was tried again")
+        title = f"{build.image}: {retry.what} was tried again"
+        yield annotation("warning", failed_attempt(retry), title=title)
 
 
 def mistake(message: str, place: tuple[str, int], workspace: str = "") -> str:

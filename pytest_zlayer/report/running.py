@@ -8,7 +8,7 @@ from dataclasses import field
 from pytest_zlayer import events
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.events import Event
-from pytest_zlayer.report.text import printable
+from pytest_zlayer.report.text import activity_text, failed_attempt, printable
 from pytest_zlayer.report.units import count_text
 
 
@@ -107,8 +107,7 @@ def _activities(build: _Build) -> list[Activity]:
 def _follow(build: _Build, event: Event, now: float) -> None:
     match event:
         case events.StepStarted():
-            doing = f"{event.stage} {event.number}/{event.total} {event.text}"
-            build.doing[_key(event, "step")] = Activity(build.image, doing, now)
+            build.doing[_key(event, "step")] = Activity(build.image, activity_text(event), now)
         case events.StepComplete() | events.StepFailed():
             build.doing.pop(_key(event, "step"), None)
         case events.OutputLine():
@@ -116,15 +115,15 @@ def _follow(build: _Build, event: Event, now: float) -> None:
                 found.said = printable(event.text) or found.said
         case events.StepRetry():
             if (found := build.doing.get(_key(event, "step"))) is not None:
-                found.said = f"attempt {event.attempt} of {event.attempts} failed: {event.reason}"
+                found.said = failed_attempt(event)
         case events.Waiting():
-            doing = f"{event.stage} waiting for {event.what}".strip()
+            doing = f"{event.stage} {activity_text(event)}".strip()
             build.doing[_key(event, "wait")] = Activity(build.image, doing, now)
         case events.WaitOver():
             build.doing.pop(_key(event, "wait"), None)
         case events.Pulling():
-            doing = f"pulling {event.reference}"
-            build.doing["", 0, event.reference] = Activity(build.image, doing, now)
+            pull = Activity(build.image, activity_text(event), now)
+            build.doing["", 0, event.reference] = pull
         case events.PullProgress():
             if (found := build.doing.get(("", 0, event.reference))) is not None:
                 found.said = f"layer {event.layers}"

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
         LayersFetched,
         LayersSent,
         Pulled,
+        Pulling,
         StepComplete,
         StepRetry,
         StepStarted,
+        Waiting,
     )
 
 Detail = Literal["quiet", "short", "live", "full"]
@@ -94,9 +96,9 @@ class ProgressLines:
                 # Built in the background by this very process, whose lines are shown anyway.
                 return None
             case events.Waiting():
-                return None if live else f"{event.image}: waiting for {event.what}"
+                return None if live else f"{event.image}: {activity_text(event)}"
             case events.Pulling():
-                return None if live else f"{event.image}: pulling {event.reference}"
+                return None if live else f"{event.image}: {activity_text(event)}"
             case events.Pulled() if event.layers and (full or live):
                 return f"{event.image}: {pulled_text(event)}"
             case events.LayersFetched():
@@ -108,7 +110,8 @@ class ProgressLines:
             case events.StepStarted():
                 self._running.add(_key(event))
                 slow = event.text.upper().startswith(_SLOW)
-                return f"{_step(event)} {event.text}" if full or (slow and not live) else None
+                shown = full or (slow and not live)
+                return f"{event.image}: {activity_text(event)}" if shown else None
             case events.StepComplete():
                 done = self._done(event)
                 if live and not event.cached and event.text.upper().startswith(_SLOW):
@@ -140,10 +143,39 @@ def retry_line(event: StepRetry) -> str:
     # Pulls and pushes stand on no line of a Dockerfile.
     line = f" (line {event.line})" if event.line else ""
     return (
-        f"{_where(event.image, event.stage)} {event.text}{line}: attempt "
-        f"{event.attempt} of {event.attempts} failed: {_first_line(event.reason)}; "
-        f"trying again in {event.delay:g}s"
+        f"{_where(event.image, event.stage)} {event.text}{line}: "
+        f"{_first_line(failed_attempt(event))}; trying again in {event.delay:g}s"
     )
+
+
+class Attempt(Protocol):
+    """An attempt that failed: ``StepRetry``, and what reports keep of it."""
+
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def reason(self) -> str: ...
+
+
+def failed_attempt(retry: Attempt) -> str:
+    """Which attempt failed, and why."""
+    reason = retry.reason.strip() or "no reason given"
+    return f"attempt {retry.attempt} of {retry.attempts} failed: {reason}"
+
+
+def activity_text(event: StepStarted | Waiting | Pulling) -> str:
+    """What goes on from this event until it is over, without the name of the image."""
+    from pytest_zlayer import events
+
+    match event:
+        case events.StepStarted():
+            return f"{event.stage} {event.number}/{event.total} {event.text}"
+        case events.Waiting():
+            return f"waiting for {event.what}"
+        case events.Pulling():
+            return f"pulling {event.reference}"
 
 
 def place_problem(event: CachePlaceProblem) -> str:
@@ -218,7 +250,7 @@ def _where(image: str, stage: str) -> str:
     return f"{image}: {stage}"
 
 
-def _step(event: StepStarted | StepComplete) -> str:
+def _step(event: StepComplete) -> str:
     return f"{_where(event.image, event.stage)} {event.number}/{event.total}"
 
 
@@ -227,4 +259,4 @@ def _key(event: StepStarted | StepComplete) -> tuple[str, str, int]:
 
 
 def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else "no reason given"
+    return text.partition("\n")[0]

@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pytest_zlayer import events
+from pytest_zlayer.report.ci import notices
+from pytest_zlayer.report.html.page import page
+from pytest_zlayer.report.recorder import Recorder
+from pytest_zlayer.report.running import Running
 from pytest_zlayer.report.text import ProgressLines, printable
 
 SHARED = {"build_id": "1", "image": "api"}
@@ -92,3 +96,21 @@ def test_a_quiet_one_tells_of_retries_only():
 )
 def test_what_a_step_writes_is_made_printable(written, shown):
     assert printable(written) == shown
+
+
+@pytest.mark.parametrize("reason", ["exit code 1", ""])
+def test_an_attempt_that_failed_reads_the_same_everywhere(reason):
+    step = {**SHARED, "stage": "build", "number": 1, "text": "RUN make", "line": 3}
+    retry = events.StepRetry(**step, attempt=1, attempts=2, delay=1.0, reason=reason)
+    recorder, running = Recorder(), Running()
+    for event in (STARTED, events.StepStarted(**STEP), retry):
+        recorder.take(event)
+        running.take(event)
+    run, said = recorder.run(), f"attempt 1 of 2 failed: {reason or 'no reason given'}"
+    shown = [
+        *ProgressLines("quiet").lines(retry),
+        *(one.said for one in running.activities()),
+        *notices(run),
+        page([run]).replace("Attempt", "attempt"),
+    ]
+    assert [said in one for one in shown] == [True] * 4

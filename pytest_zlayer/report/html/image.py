@@ -9,6 +9,7 @@ from pytest_zlayer.report.html.logs import shortened
 from pytest_zlayer.report.html.markup import badge, element, escaped, folded, table
 from pytest_zlayer.report.model import Build, Stage, Step, Test
 from pytest_zlayer.report.summary import outcome, run_seconds
+from pytest_zlayer.report.text import failed_attempt
 from pytest_zlayer.report.units import count_text, seconds_text, size_text
 
 
@@ -112,9 +113,8 @@ def _failure(step: Step) -> Iterator[str]:
 
 def _waits(step: Step) -> Iterator[str]:
     for retry in step.retries:
-        text = f"Attempt {retry.attempt} of {retry.attempts} failed: {retry.reason}"
-        again = f"; tried again after {retry.delay:g} s"
-        yield element("p", escaped(text + again), class_="retry")
+        text = f"{failed_attempt(retry)}; tried again after {retry.delay:g} s"
+        yield element("p", escaped(text[:1].upper() + text[1:]), class_="retry")
     for wait in step.waits:
         text = f"Waited {seconds_text(wait.seconds)} for {wait.what}"
         yield element("p", escaped(text), class_="about")
