@@ -164,7 +164,10 @@ class StepComplete(BuildEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFailed(BuildEvent):
-    """An instruction failed for good; ``end_line`` is its last line in the Dockerfile."""
+    """An instruction failed for good; ``end_line`` is its last line in the Dockerfile.
+
+    ``debug_id`` is what ``pytest-zlayer debug`` finds it by.
+    """
 
     stage: str
     number: int
@@ -175,6 +178,7 @@ class StepFailed(BuildEvent):
     exit_code: int | None
     attempts: int
     hint: str | None = None
+    debug_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,7 +79,9 @@ class RunRequest:
             ``/etc/hostname`` is the container's own file then, and ``/etc/hosts`` and
             ``/etc/resolv.conf`` cannot be written to where the OCI runtime is started directly.
             Empty: the container's id, which the engine's ``/etc/hostname`` says too.
-        stdin: what it reads: bytes or a file; nothing by default.
+        stdin: what it reads: bytes, a file, or an open descriptor; nothing by default.
+        terminal: whether it gets the terminal of this process, which is its standard input and
+            output then: for a person to type into.
         timeout: seconds it may take, ``None`` for ever.
         on_line: called with ``stdout`` or ``stderr`` and each line as it comes.
         log: gets both streams as they come, raw.
@@ -99,7 +101,8 @@ class RunRequest:
     tmpfs: Sequence[Tmpfs] = ()
     network: NetworkMode = "default"
     hostname: str = ""
-    stdin: bytes | Path | None = None
+    stdin: bytes | Path | int | None = None
+    terminal: bool = False
     timeout: float | None = None
     on_line: LineSink | None = None
     log: ByteSink | None = None

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from pytest_zlayer.buildah.process.command import Completed, Process, Request
 from pytest_zlayer.buildah.run_request import RunRequest, Volume
 from pytest_zlayer.buildah.runtime.capture import stand_in, taken
 from pytest_zlayer.buildah.runtime.change import HOST_NAME_FILE
+from pytest_zlayer.buildah.runtime.console import joined
 from pytest_zlayer.buildah.runtime.container_record import read_record
 from pytest_zlayer.buildah.runtime.direct import DirectRuntime, Place, Prepared
 from pytest_zlayer.buildah.runtime.entrance import Entrance
@@ -233,7 +234,8 @@ class Runs:
             prepared = self._prepare(direct, request)
         except (NotUnderstood, OSError):
             return None
-        done = self._commander.runner.run(prepared.request)
+        with joined(prepared.bundle) if request.terminal else nullcontext():
+            done = self._commander.runner.run(prepared.request)
         if done.timed_out:
             return containers.overrun(done, request)
         if done.started:

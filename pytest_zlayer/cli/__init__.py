@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Sequence
 
-from pytest_zlayer.cli import build, lint, parse, plan, report, store
+from pytest_zlayer.cli import build, debug, lint, parse, plan, report, store
 from pytest_zlayer.cli.output import OutputError, forget_output, tell
 from pytest_zlayer.cli.version import ShowVersion
 from pytest_zlayer.errors import UsageError, ZlayerError
@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None, *, ctrl_c: CtrlC | None = None) -> i
         ctrl_c: what notes that Ctrl-C has come.
 
     Returns:
-        0 done, 1 the build failed, 2 usage or Dockerfile error, 3 no usable buildah.
+        0 done, 1 the build failed, 2 usage or Dockerfile error, 3 no usable buildah. ``debug``
+        gives the exit status of the step.
     """
     arguments = argparse.Namespace()
     try:
@@ -80,7 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=ShowVersion, help="show the version and end")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for module in (build, parse, plan, lint, store, report):
+    for module in (build, debug, parse, plan, lint, store, report):
         module.add_verbs(verbs)
     return parser
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     # argparse has no public name for what add_subparsers() gives.
     Verbs: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
 
+_ORIGIN = "command line"
 STORAGE = ("buildah", "root", "runroot")
 
 
@@ -39,11 +40,16 @@ def read_settings(arguments: argparse.Namespace) -> Settings:
     """
     variables = environment()
     given = Source(
-        describe=lambda _: "command line",
+        describe=lambda _: _ORIGIN,
         texts=lambda option: _texts(option, arguments, variables),
         shown=lambda option: f"--{option.name}",
     )
     return resolve((given, environment_source(variables)), variables=variables)
+
+
+def given_here(settings: Settings) -> list[str]:
+    """The names of the options that stand on the command line."""
+    return [name for name, one in settings.changed().items() if one.origin == _ORIGIN]
 
 
 def here() -> Place:

@@ -362,6 +362,13 @@ OPTIONS: tuple[Option, ...] = (
         field="log_dir",
     ),
     Option(
+        name="debug",
+        help="open a shell in the state before a step at the moment it fails, as --pdb does",
+        convert=to_switch,
+        default=False,
+        metavar="",
+    ),
+    Option(
         name="marker",
         help="what the marker that declares images is called, where image means something else",
         convert=to_identifier,

@@ -12,6 +12,7 @@ from pytest_zlayer import hookspecs
 from pytest_zlayer.plugin import (
     attachments,
     collection,
+    debugging,
     failures,
     listing,
     markers,
@@ -69,6 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
     files.find_files(config)
     config.pluginmanager.register(services.ServiceReports(state), "zlayer-services")
     workers.connect(state)
+    debugging.refuse_many_processes(state)
     if state.settings["list"] or state.settings["prebuild"] == "only":
         workers.stay_in_one_process(config)
 
@@ -146,6 +148,12 @@ def pytest_json_runtest_metadata(
     """For pytest-json-report."""
     details = attachments.build_attachments(call, state_of(item.config).clean)
     return {"zlayer_build": details} if details else {}
+
+
+def pytest_exception_interact(
+    node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any]
+) -> None:
+    debugging.interact(state_of(node.config), call)
 
 
 @pytest.hookimpl(trylast=True)

@@ -92,7 +92,7 @@ def failure_text(error: ZlayerError) -> str:
 
 
 def build_details(error: BaseException) -> str | None:
-    """The step, its lines, its output and how to repeat it, if ``error`` is a failed build."""
+    """The step, its lines, its output and how to debug it, if ``error`` is a failed build."""
     found = _as_build_error(error)
     if found is None:
         return None

@@ -65,7 +65,7 @@ class Reporter:
         self.screen = Screen(
             config,
             LiveBlock(lambda: self.running, colours=_coloured(settings)) if live else None,
-            always=_distributes(config),
+            always=distributes(config),
         )
         self._unannounced: deque[StepRetry] = deque()
         # Build id to what the image is known by: several builds may give one image.
@@ -187,7 +187,7 @@ def _coloured(settings: Settings) -> bool:
     return not settings.environment.get("NO_COLOR")
 
 
-def _distributes(config: pytest.Config) -> bool:
+def distributes(config: pytest.Config) -> bool:
     """Whether this process only hands tests out to others (pytest-xdist)."""
     option = config.option
     distributes = getattr(option, "dist", "no") != "no" and bool(getattr(option, "tx", None))

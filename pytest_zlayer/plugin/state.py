@@ -68,6 +68,8 @@ class State:
         self.failed = False
         self.item: pytest.Item | None = None
         self.once = OnceReporter()
+        # The failed steps for which a shell was opened.
+        self.debugged: set[str] = set()
         self.wanted: list[ImageSpec] = []
         # Services that fixtures of a wider scope hold, with the names of these fixtures.
         self.fixture_services: dict[Service, str] = {}

@@ -45,13 +45,17 @@ class Retry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a step failed, and where it stands."""
+    """Why a step failed, and where it stands.
+
+    ``debug_id`` is what ``pytest-zlayer debug`` finds it by, on the machine that built it.
+    """
 
     reason: str
     line: int
     end_line: int
     exit_code: int | None
     hint: str | None
+    debug_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

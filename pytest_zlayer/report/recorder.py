@@ -403,7 +403,7 @@ def _retry(event: events.StepRetry, at: float) -> Retry:
 
 
 def _failure(event: events.StepFailed) -> Failure:
-    return Failure(**_fields(event, "reason", "line", "end_line", "exit_code", "hint"))
+    return Failure(**_fields(event, "reason", "line", "end_line", "exit_code", "hint", "debug_id"))
 
 
 def _transfer(event: events.LayersFetched | events.LayersSent, at: float) -> Transfer:

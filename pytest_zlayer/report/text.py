@@ -209,7 +209,7 @@ class Failed(Protocol):
     attempts: int
     tail: tuple[str, ...]
     log_path: str | None
-    repeat_command: str | None
+    debug_id: str | None
 
 
 def failure_lines(error: Failed) -> list[str]:
@@ -227,8 +227,8 @@ def failure_lines(error: Failed) -> list[str]:
         lines.append("the step wrote no output")
     if error.log_path:
         lines.append(f"whole log: {error.log_path}")
-    if error.repeat_command:
-        lines += ["to repeat it by hand:", f"  {error.repeat_command}"]
+    if error.debug_id:
+        lines.append(f"to debug it: pytest-zlayer debug {error.debug_id}")
     if error.hint:
         lines.append(f"hint: {error.hint}")
     return lines

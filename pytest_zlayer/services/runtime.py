@@ -20,7 +20,7 @@ from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.buildah.run_request import RunRequest, Tmpfs, Volume
 from pytest_zlayer.builder.image.container import timeout_of
 from pytest_zlayer.builder.image.image_like import ImageLike
-from pytest_zlayer.builder.image.keep import keep_container
+from pytest_zlayer.builder.image.keep import keep_container, kept_log
 from pytest_zlayer.builder.image.results import RunResult
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.services.engine import ExecRequest
@@ -281,11 +281,10 @@ class RuntimeContainer:
         kept = keep_container(self._engine, self.name, label)
         if self._log is None or not self._log.path.exists():
             return kept.name, kept.command
-        folder = self._engine.storage.state / "logs"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        file = folder / f"{kept.name}.log"
+        file = kept_log(self._engine, kept.name)
+        file.parent.mkdir(mode=0o700, exist_ok=True)
         file.write_bytes(self._log.path.read_bytes())
-        return kept.name, f"cat {file}; {kept.command}"
+        return kept.name, kept.command
 
     def run(self, request: ExecRequest) -> RunResult:
         """Run a command inside."""

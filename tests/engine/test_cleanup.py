@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,8 +89,9 @@ def test_prune_removes_what_was_kept(fresh: Storage) -> None:
 
 def _typed(command: str, inside: str) -> str:
     """What a pasted command prints when somebody types ``inside`` into its shell."""
+    program = f"{sys.executable} -m pytest_zlayer"
     done = subprocess.run(
-        ["sh", "-c", command.replace(" -t ", " ")],
+        ["sh", "-c", command.replace("pytest-zlayer", program, 1)],
         input=f"{inside} 2>/dev/null\n",
         capture_output=True,
         text=True,

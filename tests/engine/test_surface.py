@@ -145,7 +145,7 @@ def test_what_is_kept_is_reported_with_a_command_that_works(project: Project) ->
     write_files(project.folder, {"test_it.py": test})
     lines = project.pytest("--zlayer-keep").splitlines()
     [command] = [line.partition(": ")[2] for line in lines if line.startswith("image of api: ")]
-    pasted = command.replace(" -t ", " ")
+    pasted = command.replace("pytest-zlayer", f"{sys.executable} -m pytest_zlayer", 1)
     shell = ["sh", "-c", f"echo cat /srv/hello | {{ {pasted}; }}"]
     found = subprocess.check_output(shell, text=True, env=project.environment)
     assert found.startswith("hello nobody\n")

@@ -188,7 +188,7 @@ def _failure(plan: BuildPlan, line: int) -> BuildError:
         attempts=2,
         tail=("the last words",),
         log_path="build.log",
-        repeat_command="buildah run again",
+        debug_id="0a1b2c3d",
     )
     return BuildError("the command exited with 1", step)
 

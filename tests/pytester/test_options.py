@@ -49,6 +49,7 @@ VALUES = {
     "progress": ("quiet", "quiet"),
     "log-dir": ("/logs", Path("/logs")),
     "list": ("true", "text"),
+    "debug": ("true", True),
     "marker": ("container", "container"),
     "lint": ("true", ("on",)),
     "structure-tests": ("api=conftest.py", ("api=conftest.py",)),
@@ -58,7 +59,7 @@ NO_TAG = (
     "expected dir:PATH or REGISTRY/REPOSITORY (a cache place has no tag: name the repository "
     "alone), not 'ghcr.io/o/zlayer:main'"
 )
-SWITCHES = ("no-cache", "list", "lint")
+SWITCHES = ("no-cache", "list", "lint", "debug")
 CONFTEST = """
     from pytest_zlayer.plugin.state import state_of
 

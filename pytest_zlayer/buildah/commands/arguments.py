@@ -124,6 +124,7 @@ class RunOptions:
         volumes: host paths it sees.
         tmpfs: file systems in memory it sees.
         hostname: what it sees as the name of the machine; empty: the container's id.
+        terminal: whether it gets a terminal.
         network: ``default`` and ``host`` are the host's, ``none`` is none.
         isolation: ``oci``, ``rootless`` or ``chroot``.
         runtime: OCI runtime for the first two.
@@ -141,6 +142,7 @@ class RunOptions:
     runtime_root: Path | None
     tmpfs: Sequence[Tmpfs] = ()
     hostname: str = ""
+    terminal: bool = False
 
 
 def run(name: str, argv: Sequence[str], options: RunOptions) -> list[str]:
@@ -158,6 +160,8 @@ def run(name: str, argv: Sequence[str], options: RunOptions) -> list[str]:
         line += ["--network", "host"]
     else:
         line += ["--network", "none"]
+    if options.terminal:
+        line += ["--tty"]
     for key, value in options.env.items():
         line += ["--env", f"{key}={value}"]
     if options.user:

@@ -103,6 +103,7 @@ def run_request(
         network=request.network, isolation=isolation.kind, runtime=isolation.runtime,
         runtime_root=runtime_root(tmpdir, isolation), tmpfs=request.tmpfs,
         hostname=request.hostname,
+        terminal=request.terminal,
     )  # fmt: skip
     line = commander.argv(arguments.run(request.container, request.argv, options))
     cut_off = request.network == "none" and isolation.kind == "chroot"
@@ -119,12 +120,13 @@ def run_request(
         env={**commander.env, **preparation},
         timeout=request.timeout,
         stdin=request.stdin,
+        terminal=request.terminal,
         on_line=request.on_line,
         log=request.log,
         stdout=request.stdout,
         stderr=request.stderr,
         wrapped=bool(wrapper),
-        relayed=isolation.kind == "chroot",
+        relayed=isolation.kind == "chroot" and not request.terminal,
         hide_own_lines=True,
         announced=lasting is not None,
         on_start=None if lasting is None else lasting.on_start,

@@ -7,6 +7,7 @@ import json
 import os
 import selectors
 import socket
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -99,7 +100,9 @@ class Request:
         argv: program and arguments, looked up in the PATH of ``env``.
         env: its whole environment.
         cwd: where it starts, ``None`` for ``/``.
-        stdin: what it reads: bytes, a file, or nothing.
+        stdin: what it reads: bytes, a file, an open descriptor, or nothing.
+        terminal: whether it reads from and writes to our own standard input and output, which are
+            a terminal; only its standard error comes to us then.
         timeout: seconds it may take, ``None`` for ever.
         on_line: called with stream and line as each line comes.
         log: gets both streams as raw bytes, in the order they come.
@@ -120,7 +123,8 @@ class Request:
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: Path | None = None
-    stdin: bytes | Path | None = None
+    stdin: bytes | Path | int | None = None
+    terminal: bool = False
     timeout: float | None = None
     on_line: LineSink | None = None
     log: ByteSink | None = None
@@ -333,11 +337,15 @@ class _Running:
             stack.callback(self._selector.close)
             self._lifeline, theirs = socket.socketpair()
             stack.callback(self._lifeline.close)
+            if self.request.terminal:
+                # A program that is killed leaves it as it was for a program, not for people.
+                stack.callback(termios.tcsetattr, 0, termios.TCSADRAIN, termios.tcgetattr(0))
             with ExitStack() as handed:
                 handed.callback(theirs.close)
+                own = self.request.terminal
                 descriptors = (
-                    _input(self.request.stdin, handed),
-                    self._pipe("stdout", stack, handed),
+                    0 if own else _input(self.request.stdin, handed),
+                    1 if own else self._pipe("stdout", stack, handed),
                     self._pipe("stderr", stack, handed),
                     theirs.fileno(),
                 )
@@ -480,22 +488,24 @@ class _Running:
                 Failure("crash", f"the process that watched {argv[0]} was killed"), command=argv
             )
         code = os.waitstatus_to_exitcode(news.get("status", 9))
-        stdout, stderr = self._streams.values()
-        stdout.finish(hide=False)
-        stderr.finish(hide=code != 0)
+        tails: dict[str, tuple[str, ...]] = {}
+        for stream in self._streams.values():
+            stream.finish(hide=code != 0 and stream.name == "stderr")
+            tails[stream.name] = stream.tail.lines
+        stderr = tails["stderr"]
         if self._interrupted:
             raise EngineError(
                 Failure("interrupted", "the build was interrupted"),
                 command=argv,
-                stderr=stderr.tail.lines,
+                stderr=stderr,
             )
         if news.get("orphaned") and code != 0 and not self._timed_out:
-            raise EngineError(KILLED, command=argv, stderr=stderr.tail.lines)
+            raise EngineError(KILLED, command=argv, stderr=stderr)
         return Completed(
             argv=argv,
             exit_code=code if code >= 0 else 128 - code,
-            stdout_tail=stdout.tail.lines,
-            stderr_tail=stderr.tail.lines,
+            stdout_tail=tails.get("stdout", ()),
+            stderr_tail=stderr,
             seconds=seconds,
             killed_by_signal=-code if code < 0 else None,
             timed_out=self._timed_out,
@@ -504,7 +514,9 @@ class _Running:
         )
 
 
-def _input(source: bytes | Path | None, stack: ExitStack) -> int:
+def _input(source: bytes | Path | int | None, stack: ExitStack) -> int:
+    if isinstance(source, int):
+        return source
     if isinstance(source, bytes):
         descriptor = os.memfd_create("stdin")
         stack.callback(os.close, descriptor)

@@ -64,6 +64,7 @@ class Change:
     def process(self, known: Specification) -> dict[str, Any]:
         """The part of it about the process, which is also what ``exec`` wants."""
         process: dict[str, Any] = copy.deepcopy(known.config["process"])
+        process["terminal"] = self.request.terminal
         process["args"] = list(self.request.argv)
         process["cwd"] = self.request.workdir or self.record.workdir or "/"
         process["env"] = [f"{name}={value}" for name, value in self._environment(known).items()]

@@ -13,6 +13,7 @@ from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.buildah.process.command import Detached, Request
 from pytest_zlayer.buildah.run_request import RunRequest
 from pytest_zlayer.buildah.runtime.change import Change, file_name
+from pytest_zlayer.buildah.runtime.console import SOCKET
 from pytest_zlayer.buildah.runtime.container_record import ContainerRecord, read_record
 from pytest_zlayer.buildah.runtime.specification import HostFile, NotUnderstood, Specification
 from pytest_zlayer.buildah.runtime.users import find_user
@@ -40,11 +41,13 @@ class Prepared:
 
     Attributes:
         id: what the runtime calls it.
+        bundle: the directory it is started from.
         request: how the process is started.
         known, change: what it was made from, for further processes in it.
     """
 
     id: str
+    bundle: Path
     request: Request
     known: Specification
     change: Change
@@ -87,8 +90,10 @@ class DirectRuntime:
         change = Change(run, record, user, place.root, bundle)
         identifier = f"{name}-{record.id[:12]}"
         write_bundle(bundle, json.dumps(change.config(known)), change.files(known))
-        request = self._request(run, identifier, bundle, self._words(known, "run", known.options))
-        return Prepared(identifier, request, known, change)
+        terminal = ["--console-socket", SOCKET] if run.terminal else []
+        words = self._words(known, "run", [*known.options, *terminal])
+        request = self._request(run, identifier, bundle, words)
+        return Prepared(identifier, bundle, request, known, change)
 
     def prepare_more(self, started: Prepared, run: RunRequest, place: Place) -> Request:
         """Another process in a container that runs: ``exec``.

@@ -18,6 +18,7 @@ from pytest_zlayer.builder.model.masker import Masker
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.oci.chain import Chain, read_chain
 from pytest_zlayer.builder.plan.build_plan import BuildPlan
+from pytest_zlayer.builder.plan.steps import StagePlan, Step
 from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.builder.store.base_images import BaseImages
 from pytest_zlayer.builder.store.mounted_images import MountedImages
@@ -131,6 +132,7 @@ class Build:
         may_retry: asks the retry hook: ``(step text, attempt, error) -> bool | None``.
         masker: hides what nobody is to read.
         keep_container: takes over a failed step's container; false when it is not wanted.
+        remember: notes what it takes to run a failed step again; the id under which it is found.
     """
 
     build_id: str
@@ -150,6 +152,7 @@ class Build:
     stop: threading.Event
     may_retry: Callable[[str, int, BuildError], bool | None]
     keep_container: Callable[[str, str], bool]
+    remember: Callable[[StagePlan, Step], str | None]
     platform: Platform
     masker: Masker
     deadline: float | None = None

@@ -30,7 +30,7 @@ def deepest_cached(build: Build, plan: StagePlan, done: int = 0) -> tuple[int, C
 
     The first ``done`` steps do not matter.
     """
-    for position in range(len(plan.steps) - 1, done - 1, -1):
+    for position in range(len(plan.performed) - 1, done - 1, -1):
         step = plan.steps[position]
         layers = build.cached(step.key, plan.base_chain) if step.makes_layer else None
         if layers is not None:

@@ -17,6 +17,7 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.cache.layer_cache import CachedLayers
 from pytest_zlayer.builder.context.sources import Sources
+from pytest_zlayer.builder.execute.again import Again
 from pytest_zlayer.builder.execute.build import Build
 from pytest_zlayer.builder.execute.cached_steps import cached_result, deepest_cached
 from pytest_zlayer.builder.execute.final_image import final_config, image_content, tell_history
@@ -86,6 +87,17 @@ class Executor:
             raise
         finally:
             self._settle()
+
+    def again(self, again: Again) -> int:
+        """Bring the target stage to the state before a step, and run that; its exit status.
+
+        Raises:
+            BuildError, UsageError, EngineError: what stopped it.
+        """
+        plan = self._plans[self.target]
+        step = again.check(plan)
+        self._plans = {**self._plans, self.target: replace(plan, until=step.number - 1)}
+        return self.execute().again(step, again.how)
 
     def _first_failure(self) -> BaseException | None:
         """Why a stage failed; the others were interrupted only because of that."""
@@ -179,7 +191,7 @@ class Executor:
     def _build_stage(self, index: int) -> StageExecutor:
         plan = self._plans[index]
         cached = self._deepest(index)
-        remaining = plan.steps if cached is None else plan.steps[cached[0] + 1 :]
+        remaining = plan.performed[0 if cached is None else cached[0] + 1 :]
         for needed in _sources_of(remaining):
             self._start(needed)
         executor = StageExecutor(

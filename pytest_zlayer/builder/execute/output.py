@@ -62,7 +62,7 @@ class LoggedStream:
     Two streams end in one file; their chunks end anywhere.
     """
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
+    def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
         self._rest = b""
         self._ready: list[str] = []

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from pytest_zlayer.buildah.commands.disks import full_disk
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.run_request import RunRequest
+from pytest_zlayer.builder.execute.again import Debugging
 from pytest_zlayer.builder.execute.build import Build
 from pytest_zlayer.builder.execute.mount_points import (
     ENGINE_MOUNTS,
@@ -17,8 +19,7 @@ from pytest_zlayer.builder.execute.mount_points import (
 )
 from pytest_zlayer.builder.execute.mounts import MountPreparer, PreparedMounts
 from pytest_zlayer.builder.execute.output import StepOutput
-from pytest_zlayer.builder.execute.stage_files import SCRATCH, StageFiles
-from pytest_zlayer.builder.image.keep import shell_line
+from pytest_zlayer.builder.execute.stage_files import StageFiles
 from pytest_zlayer.builder.model.builder_args import sandbox_hostname
 from pytest_zlayer.builder.model.errors import TAIL_LINES, BuildError
 from pytest_zlayer.builder.model.retry_policy import RetryPolicy
@@ -26,7 +27,6 @@ from pytest_zlayer.builder.plan.steps import Step
 from pytest_zlayer.builder.retry import with_retries
 from pytest_zlayer.dockerfile.dispatch.instruction import proxy_args
 from pytest_zlayer.dockerfile.operations.kinds import RunOperation
-from pytest_zlayer.dockerfile.values.secret_names import looks_secret
 from pytest_zlayer.events import StepRetry
 
 NOT_RETRIED = (126, 127)  # cannot execute, not found: trying again cannot help
@@ -114,16 +114,36 @@ class RunStep:
             )
         except StepFailed as failed:
             self._keep_left()
-            raise self._to_error(failed, self._repeat_command()) from None
+            raise self._to_error(failed) from None
         except EngineError as error:
             self._build.check()  # an interruption is no failure of the step
             self._keep_left()
             tail = error.stderr[-TAIL_LINES:]
             trouble = StepFailed(error.message, None, tail, hint=error.hint)
-            raise self._to_error(trouble, self._repeat_command()) from error
+            raise self._to_error(trouble) from error
         return self._attempts
 
-    def _to_error(self, failed: StepFailed, repeat: str | None = None) -> BuildError:
+    def again(self, how: Debugging, shell: str | None) -> int:
+        """Run the command once more in a container that is given up then; its exit status.
+
+        Args:
+            how: where its output goes.
+            shell: a shell that takes its place, with all that it would have.
+
+        Raises:
+            UsageError: a secret or an agent cannot be had.
+        """
+        container = self._files.open()
+        try:
+            mounts = self._mounts.prepare(self._operation, self._build.engine.isolation)
+            with mounts.undo:
+                self._mount_points(mounts)
+                request = self._request(container, mounts, shell)
+                return how.run(self._build.engine, request, self._build.options.environment)
+        finally:
+            self._files.abandon()
+
+    def _to_error(self, failed: StepFailed, *, final: bool = True) -> BuildError:
         return self._failure(
             self._step,
             failed.reason,
@@ -131,13 +151,13 @@ class RunStep:
             exit_code=failed.exit_code,
             attempts=self._attempts,
             tail=failed.tail,
-            repeat=repeat,
+            final=final,
         )
 
     def _worth(self, error: BaseException, number: int) -> bool:
         if not isinstance(error, StepFailed) or error.final:
             return False
-        verdict = self._build.may_retry(self._step.text, number, self._to_error(error))
+        verdict = self._build.may_retry(self._step.text, number, self._to_error(error, final=False))
         again = error.exit_code not in NOT_RETRIED if verdict is None else verdict
         return again and self._build.spend(self._policy.pause(number))
 
@@ -183,7 +203,14 @@ class RunStep:
     def _execute(self, container: str, mounts: PreparedMounts) -> None:
         output = StepOutput(self._step, self._build.log, self._emit)
         with output:
-            done = self._build.engine.run(self._request(container, mounts, output))
+            request = replace(
+                self._request(container, mounts),
+                on_line=output.line,
+                stdout=output.stdout,
+                stderr=output.stderr,
+                timeout=self._build.time_left(),
+            )
+            done = self._build.engine.run(request)
             output.failed = done.exit_code != 0
         if done.timed_out:
             reason = f"it was stopped after {done.seconds:.1f} s: {self._build.limit_text()}"
@@ -198,12 +225,14 @@ class RunStep:
             hint = full.message if full else None
             raise StepFailed(reason, done.exit_code, output.tail(), hint=hint)
 
-    def _request(self, container: str, mounts: PreparedMounts, output: StepOutput) -> RunRequest:
+    def _request(
+        self, container: str, mounts: PreparedMounts, shell: str | None = None
+    ) -> RunRequest:
         operation = self._operation
         shown, hidden = self._variables()
         return RunRequest(
             container,
-            mounts.argv or operation.argv,
+            (shell,) if shell is not None else mounts.argv or operation.argv,
             env={**shown, **mounts.env},
             hidden_env={**hidden, **mounts.hidden_env},
             user=self._user,
@@ -212,10 +241,6 @@ class RunStep:
             tmpfs=mounts.tmpfs,
             network=operation.network,
             hostname=sandbox_hostname(self._build.plan.spec.build_args),
-            on_line=output.line,
-            stdout=output.stdout,
-            stderr=output.stderr,
-            timeout=self._build.time_left(),
         )
 
     def _variables(self) -> tuple[dict[str, str], dict[str, str]]:
@@ -227,24 +252,6 @@ class RunStep:
         hidden = {name: value for name, value in operation.args.items() if name in given}
         shown = {name: value for name, value in operation.env.items() if name not in hidden}
         return shown, {**hidden, **proxy_args(given)}
-
-    def _repeat_command(self) -> str:
-        """A shell line that runs the step again on the state before it.
-
-        Values of build arguments, and what looks like a secret, are left for people to fill in.
-        """
-        self._files.layers.save(at_once=False)  # that state has to be in the store
-        operation = self._operation
-        env = [
-            f"--env={name}=***"
-            if name in operation.args or looks_secret(name)
-            else f"--env={name}={value}"
-            for name, value in operation.env.items()
-        ]
-        user = [f"--user={operation.user}"] if operation.user else []
-        options = [*user, f"--workingdir={operation.workdir}", *env]
-        image = self._files.head.image or SCRATCH
-        return shell_line(self._build.engine, image, operation.argv, options)
 
 
 def _policy(build: Build) -> RetryPolicy:

@@ -21,6 +21,7 @@ from pytest_zlayer.builder.copy import (
     resolve_owner,
     select,
 )
+from pytest_zlayer.builder.execute.again import Debugging
 from pytest_zlayer.builder.execute.build import Build
 from pytest_zlayer.builder.execute.cached_steps import cached_result, deepest_cached, step_fields
 from pytest_zlayer.builder.execute.emulation import can_execute
@@ -29,6 +30,7 @@ from pytest_zlayer.builder.execute.run_step import RunStep
 from pytest_zlayer.builder.execute.stage_files import SCRATCH, StageFiles
 from pytest_zlayer.builder.execute.waits import Waits
 from pytest_zlayer.builder.image.results import StepResult
+from pytest_zlayer.builder.image.shell import find_shell
 from pytest_zlayer.builder.model.errors import TAIL_LINES, BuildError, FailedStep, machine_trouble
 from pytest_zlayer.builder.oci.layer import LayerEntry
 from pytest_zlayer.builder.plan.steps import StagePlan, Step
@@ -129,7 +131,7 @@ class StageExecutor:
         self._emit(StageStarted, base=base, steps=len(plan.steps), index=plan.index)
         try:
             done = self._adopt(0, self._cached)
-            while done < len(plan.steps):
+            while done < len(plan.performed):
                 self._build.check()
                 self._perform(plan.steps[done])
                 done += 1
@@ -205,6 +207,7 @@ class StageExecutor:
             exit_code=error.exit_code,
             attempts=error.attempts,
             hint=error.hint,
+            debug_id=error.debug_id,
         )
 
     def _run(self, step: Step, operation: RunOperation) -> tuple[bool, int]:
@@ -223,22 +226,53 @@ class StageExecutor:
             if layers is not None:
                 self.files.adopt(layers)
                 return True, 0
-            self.files.open()
-            user = self._numeric_user(operation.user)
-            run = RunStep(
-                build,
-                self.files,
-                self._mounts,
-                step,
-                operation,
-                user=user,
-                failure=self._failure,
-                emit=self._emit,
-                slot=lambda: self._waits.slot(build),
-            )
-            attempts = run.execute()
+            attempts = self._run_step(step, operation).execute()
             self.files.hold(step.key, stack.pop_all())
             return False, attempts
+
+    def _run_step(self, step: Step, operation: RunOperation) -> RunStep:
+        self.files.open()
+        return RunStep(
+            self._build,
+            self.files,
+            self._mounts,
+            step,
+            operation,
+            user=self._numeric_user(operation.user),
+            failure=self._failure,
+            emit=self._emit,
+            slot=lambda: self._waits.slot(self._build),
+        )
+
+    def again(self, step: Step, how: Debugging) -> int:
+        """Run a step on the state before it, and keep nothing of it; its exit status.
+
+        Raises:
+            BuildError: it is no RUN, and fails again.
+            UsageError: there is no shell, or a secret cannot be had.
+        """
+        if isinstance(step.operation, RunOperation):
+            return self._run_step(step, step.operation).again(how, self._shell(step, how))
+        if not how.opens_shell:
+            self._perform(step)
+            return 0
+        config = self.plan.state_before(step).config
+        within = RunOperation(
+            step.instruction,
+            argv=(),
+            env=config.env,
+            args={},
+            user=config.user,
+            workdir=config.workdir or "/",
+        )
+        return self._run_step(step, within).again(how, self._shell(step, how))
+
+    def _shell(self, step: Step, how: Debugging) -> str | None:
+        if not how.opens_shell:
+            return None
+        configured = self.plan.state_before(step).config.shell
+        where = f"the state before {step.text!r}"
+        return find_shell(self.files.rootfs(), configured, where)
 
     def _numeric_user(self, user: str) -> str:
         """``uid:gid`` when that is all the user is: look-ups by the engine cost 50 ms a RUN.
@@ -368,7 +402,7 @@ class StageExecutor:
         exit_code: int | None = None,
         attempts: int = 1,
         tail: tuple[str, ...] = (),
-        repeat: str | None = None,
+        final: bool = True,
     ) -> BuildError:
         span, hidden = step.instruction.span, self._build.masker.text
         dockerfile = self._build.plan.dockerfile
@@ -385,7 +419,7 @@ class StageExecutor:
             attempts=attempts,
             tail=tuple(map(hidden, tail[-TAIL_LINES:])),
             log_path=str(self._build.log.path) if self._build.log.exists else None,
-            repeat_command=repeat and hidden(repeat),
+            debug_id=self._build.remember(self.plan, step) if final else None,
         )
         return BuildError(hidden(reason), failed, hint=hint and hidden(hint))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -174,9 +175,7 @@ class Container(Assertions):
 
 def timeout_of(label: str, argv: Sequence[str], done: Completed) -> EngineTimeout:
     """The error for a command that was ended because its time was over."""
-    """The error of a command that was stopped."""
-    shown = " ".join(argv)
-    message = f"{shown!r} in {label} was stopped after {done.seconds:.1f} s"
+    message = f"{shlex.join(argv)} in {label} was stopped after {done.seconds:.1f} s"
     return EngineTimeout(Failure("timeout", message), command=tuple(argv))
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.builder.image.kept import Kept
+from pytest_zlayer.builder.model.errors import debug_command
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
@@ -24,43 +25,32 @@ def own_name(image_id: str) -> str:
 
 def keep_image(engine: Engine, image: Image) -> Kept:
     """Give an image a name that outlives the session."""
-    name = f"{KEPT_REPOSITORY}:{_stem(image.label)}-{image.short_id}"
+    tag = f"{_stem(image.label)}-{image.short_id}"
+    name = f"{KEPT_REPOSITORY}:{tag}"
     engine.tag(image.id, name)
     kind: Literal["image", "stage"] = "stage" if "#" in image.label else "image"
-    return Kept(kind, name, image.label, look_into_image(engine, name))
+    return Kept(kind, name, image.label, enter_command(engine, tag))
 
 
 def keep_container(engine: Engine, container: str, label: str) -> Kept:
     """Give a working container a name that outlives the session."""
     name = f"{KEPT_CONTAINER}{_stem(label)}-{container.strip('-').rpartition('-')[2]}"
     engine.rename_container(container, name)
-    command = f"{_buildah(engine)} run {_isolation(engine)} -t {name} -- /bin/sh"
-    return Kept("container", name, label, command)
+    return Kept("container", name, label, enter_command(engine, name))
 
 
-def look_into_image(engine: Engine, image: str) -> str:
-    """A shell line that opens a shell in an image and removes the container afterwards."""
-    return shell_line(engine, image, ["/bin/sh"], ["-t"])
+def kept_log(engine: Engine, container: str) -> Path:
+    """Where the log of a kept container lies, if it has one."""
+    return engine.storage.state / "logs" / f"{container}.log"
 
 
-def shell_line(engine: Engine, image: str, argv: Sequence[str], options: Sequence[str] = ()) -> str:
-    """A shell line that runs ``argv`` in a container of ``image`` and removes the container."""
-    buildah = _buildah(engine)
-    run = " ".join(["run", _isolation(engine), *map(shlex.quote, options)])
-    made = f"c=$({buildah} from --pull-never {shlex.quote(image)})"
-    return f'{made} && {buildah} {run} "$c" -- {shlex.join(argv)}; {buildah} rm "$c"'
-
-
-def _buildah(engine: Engine) -> str:
-    return shlex.join([str(engine.binary), *engine.storage.options.words()])
-
-
-def _isolation(engine: Engine) -> str:
-    chosen = engine.isolated_by
-    words = ["--isolation", chosen.kind]
-    if chosen.runtime is not None and chosen.kind != "chroot":
-        words += ["--runtime", chosen.runtime]
-    return shlex.join(words)
+def enter_command(engine: Engine, name: str) -> str:
+    """The command line that opens a shell in what was kept."""
+    words = [debug_command(name)]
+    if engine.own_storage:
+        words += ["--root", shlex.quote(str(engine.storage.root))]
+        words += ["--runroot", shlex.quote(str(engine.storage.runroot))]
+    return " ".join(words)
 
 
 def _stem(label: str) -> str:

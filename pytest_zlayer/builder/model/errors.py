@@ -1,4 +1,4 @@
-"""How a failed build is reported: the step, its lines, its output, and how to repeat it."""
+"""How a failed build is reported: the step, its lines, its output, and how to debug it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FailedStep:
         attempts: how often it was tried.
         tail: last lines of the step's output, at most 40.
         log_path: file with the whole output of the build, or ``None``.
-        repeat_command: shell command that runs the failed step again by hand, or ``None``.
+        debug_id: what ``pytest-zlayer debug`` finds the step by, or ``None``.
     """
 
     image: str
@@ -42,7 +42,7 @@ class FailedStep:
     attempts: int = 1
     tail: tuple[str, ...] = ()
     log_path: str | None = None
-    repeat_command: str | None = None
+    debug_id: str | None = None
 
 
 class MachineError(ZlayerError):
@@ -85,7 +85,7 @@ class BuildError(ZlayerError):
         self.attempts = step.attempts
         self.tail = step.tail
         self.log_path = step.log_path
-        self.repeat_command = step.repeat_command
+        self.debug_id = step.debug_id
         super().__init__(_headline(reason, step), hint=hint)
 
     def report(self) -> str:
@@ -99,6 +99,11 @@ class BuildError(ZlayerError):
 def _headline(reason: str, step: FailedStep) -> str:
     where = f"{step.dockerfile}:{step.line}"
     return f"building {step.image} failed at {where} (stage {step.stage}): {reason}"
+
+
+def debug_command(name: str) -> str:
+    """The command line that runs a failed step again, or enters what was kept."""
+    return f"pytest-zlayer debug {name}"
 
 
 class CopyError(ZlayerError):

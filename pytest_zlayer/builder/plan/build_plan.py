@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform as host
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -48,6 +48,7 @@ class BuildPlan:
         source_date_epoch: seconds since the epoch that every time in the image is set to.
         remote_date: where that is found out when the image is built.
         platforms: one plan for each platform when there are several (a manifest list).
+        declared: the declarations of named contexts of which the images are built by now.
     """
 
     spec: ImageSpec
@@ -57,6 +58,7 @@ class BuildPlan:
     source_date_epoch: int | None = None
     remote_date: RemoteDate | None = None
     platforms: tuple[BuildPlan, ...] = ()
+    declared: Mapping[str, str | ImageSpec] = field(default_factory=dict)
 
     @lazy
     def label(self) -> str:
@@ -164,6 +166,7 @@ def make_plan(
     spec: ImageSpec,
     options: BuildOptions,
     fetched: Callable[[ImageSpec], ImageSpec] = _cannot_fetch,
+    source: tuple[str, str] | None = None,
 ) -> BuildPlan:
     """Find, parse and resolve what ``spec`` declares.
 
@@ -171,6 +174,7 @@ def make_plan(
         spec: the declaration.
         options: what it does not say itself.
         fetched: gives a declaration whose build context lies behind an address one on this machine.
+        source: text and name of the Dockerfile, where it is not to be read.
 
     Raises:
         UsageError: no such context or Dockerfile, or a declaration that cannot mean anything.
@@ -187,8 +191,8 @@ def make_plan(
     if len(wanted) > 1:
         plans = tuple(make_plan(replace(spec, platform=one), options, fetched) for one in wanted)
         return replace(plans[0], spec=spec, platforms=plans)
-    source, shown = _read_dockerfile(spec)
-    dockerfile = parse(source, filename=shown)
+    text, shown = source or _read_dockerfile(spec)
+    dockerfile = parse(text, filename=shown)
     native = host_platform(host.machine())
     graph = resolve_stages(
         dockerfile,

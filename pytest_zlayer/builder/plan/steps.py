@@ -87,7 +87,8 @@ class StagePlan:
     """A stage with all its steps known and nothing run yet.
 
     ``base`` is the base image, ``None`` for scratch or when the base is the stage ``base_stage``;
-    ``base_chain``: the layers of the base image that the stage stands on in the end.
+    ``base_chain``: the layers of the base image that the stage stands on in the end. ``until``: how
+    many steps are performed, ``None`` for all.
     """
 
     index: int
@@ -98,6 +99,12 @@ class StagePlan:
     begin: StageState
     steps: tuple[Step, ...]
     base_chain: Chain = field(default_factory=Chain)
+    until: int | None = None
+
+    @property
+    def performed(self) -> tuple[Step, ...]:
+        """The steps that are performed."""
+        return self.steps[: self.until]
 
     @property
     def key(self) -> str:
@@ -108,6 +115,10 @@ class StagePlan:
     def state(self) -> StageState:
         """Configuration and variables at the end of the stage."""
         return self.steps[-1].state if self.steps else self.begin
+
+    def state_before(self, step: Step) -> StageState:
+        """Configuration and variables that ``step`` begins with."""
+        return self.steps[step.number - 2].state if step.number > 1 else self.begin
 
 
 def one_line(text: str, limit: int = 120) -> str:

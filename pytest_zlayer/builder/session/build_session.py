@@ -32,7 +32,7 @@ from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.builder.store.base_images import DOCKER_IMAGE
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.stages.graph import stage_label
-from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.errors import UsageError, ZlayerError
 from pytest_zlayer.events import (
     BuildComplete,
     BuildFailed,
@@ -44,6 +44,8 @@ from pytest_zlayer.events import (
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
+    from pytest_zlayer.builder.execute.again import Debugging
+    from pytest_zlayer.builder.session.debug_records import DebugRecord
 
 
 def _nothing(*_: Any) -> None:
@@ -279,6 +281,44 @@ class BuildSession:
             return error
         return None
 
+    def debug(self, record: DebugRecord, how: Debugging) -> int:
+        """Run the step again at which a build has failed, or a shell; its exit status.
+
+        What comes before the step is built where it is no longer in the store. What the step does
+        is not kept.
+
+        Raises:
+            UsageError, DockerfileError: what it needs is not there any more.
+            BuildError: a step before it fails, or it is no RUN and fails again.
+            EngineMissing, EngineUnusable, EngineError: the engine cannot do it.
+        """
+        from pytest_zlayer.builder.execute.again import Again
+        from pytest_zlayer.builder.session.debug_records import spec_of
+
+        options = BuildOptions(environment=self.options.environment)
+        spec = spec_of(record.spec, self.options)
+        source = record.text, record.dockerfile
+        plan = self._with_needed(make_plan(spec, options, self._fetched, source))
+        if plan.graph is None:
+            raise UsageError(f"{record.image} is a ready image: nothing of it is built")
+        again = Again(
+            stage=record.stage, number=record.number, text=record.step, key=record.key, how=how
+        )
+        with machine_errors_reported(f"debugging {plan.label}"):
+            graph = plan.graph.at_stage(record.stage)
+            return self._builds.debug(plan, graph, self._build_id(), again, record)
+
+    def enter_kept(self, name: str, how: Debugging) -> int:
+        """Open a shell in what an earlier session has kept; its exit status.
+
+        Raises:
+            UsageError: nothing of this name was kept, or there is no shell in it.
+            EngineMissing, EngineUnusable, EngineError: the engine cannot do it.
+        """
+        from pytest_zlayer.builder.session.enter_kept import enter_kept
+
+        return enter_kept(self._resources, name, how)
+
     def interrupt(self) -> None:
         """Make running builds stop; may be called from a signal handler."""
         self._stop.set()
@@ -426,7 +466,9 @@ class BuildSession:
         if not needed:
             return plan
         spec = replace(plan.spec, build_contexts={**plan.spec.build_contexts, **needed})
-        return replace(plan, spec=spec, platforms=tuple(map(self._with_needed, plan.platforms)))
+        platforms = tuple(map(self._with_needed, plan.platforms))
+        declared = {name: plan.spec.build_contexts[name] for name in needed}
+        return replace(plan, spec=spec, platforms=platforms, declared=declared)
 
     def _make(self, plan: BuildPlan, build_id: str) -> Image:
         plan = self._with_needed(plan)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.context.sources import Sources
@@ -27,8 +28,7 @@ from pytest_zlayer.builder.model.masker import Masker
 from pytest_zlayer.builder.plan.base_finder import BaseFinder, FoundInputs
 from pytest_zlayer.builder.plan.build_plan import BuildPlan, plan_of_stage
 from pytest_zlayer.builder.plan.epoch import with_date
-from pytest_zlayer.builder.plan.steps import PlanSettings, StagePlanner
-from pytest_zlayer.builder.session.directories import cache_directory
+from pytest_zlayer.builder.plan.steps import PlanSettings, StagePlan, StagePlanner, Step
 from pytest_zlayer.builder.session.remote_date import fetch_date
 from pytest_zlayer.builder.session.resources import SessionResources
 from pytest_zlayer.builder.stopping import Interrupted, StopEvent
@@ -38,7 +38,7 @@ from pytest_zlayer.builder.store.pull_watch import PullWatch
 from pytest_zlayer.choices import PullMode
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
-from pytest_zlayer.dockerfile.stages.resolve import StageGraph
+from pytest_zlayer.dockerfile.stages.resolve import StageGraph, stage_label
 from pytest_zlayer.dockerfile.values.credentials import redacted
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.events import Event, Pulling
@@ -46,8 +46,12 @@ from pytest_zlayer.lazy import LOADING, once
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.context.fetch import Fetcher
+    from pytest_zlayer.builder.execute.again import Again
     from pytest_zlayer.builder.execute.executor import Executor
     from pytest_zlayer.builder.plan.steps import StagePlan
+    from pytest_zlayer.builder.session.debug_records import DebugRecord
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,8 @@ class Builds:
         self._finished: list[tuple[Build, Callable[[], Executor]]] = []
         self.images: list[tuple[Image, tuple[str, ...]]] = []
         self.kept_containers: list[KeptContainer] = []
+        # The base images that the hook has put in the place of others.
+        self._resolved: dict[str, str] = {}
 
     def ready(self, plan: BuildPlan, ref: str, build_id: str) -> Image:
         """The ready image ``ref``: found or pulled, and never removed."""
@@ -127,12 +133,19 @@ class Builds:
         Raises:
             BuildError, DockerfileError, UsageError, EngineError: what stopped it.
         """
-        # Again without the cached layers that turn out to be damaged.
+        return self._unharmed(
+            plan, graph, build_id, lambda build: self._make(build, graph, stays=stays)
+        )
+
+    def _unharmed(
+        self, plan: BuildPlan, graph: StageGraph, build_id: str, work: Callable[[Build], Result]
+    ) -> Result:
+        """What ``work`` gives; again without the cached layers that turn out to be damaged."""
         dropped: set[str] = set()
         for number in itertools.count():
             build = self._build(plan, graph, f"{build_id}-again-{number}" if number else build_id)
             try:
-                return self._make(build, graph, stays=stays)
+                return work(build)
             except ZlayerError as error:
                 damaged = self._drop_unusable(build, error)
                 if damaged <= dropped:
@@ -206,6 +219,29 @@ class Builds:
             build.views.close()
             if not succeeded:
                 self._resources.mounted.remove()
+
+    def debug(
+        self, plan: BuildPlan, graph: StageGraph, build_id: str, again: Again, record: DebugRecord
+    ) -> int:
+        """Build up to a step that has failed, as far as need be, and run it; its exit status."""
+        self._resolved.update(record.bases)
+        stage = stage_label(graph.nodes[again.stage].stage)
+
+        def work(build: Build) -> int:
+            build.listener = again.listener(stage)
+            build.remember = lambda plan, step: (
+                record.id
+                if (plan.index, step.number) == (again.stage, again.number)
+                else self._remember(build, plan, step)
+            )
+            executor = self._executor(build, self._planned(build, graph))
+            try:
+                return executor.again(again)
+            finally:
+                build.log.close(keep=False)
+                build.views.close()
+
+        return self._unharmed(plan, graph, build_id, work)
 
     def warm(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> bool:
         """Bring the layers of ``plan`` into the cache; whether all were there."""
@@ -355,7 +391,7 @@ class Builds:
 
     def _build(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> Build:
         resources, spec = self._resources, plan.spec
-        return Build(
+        build = Build(
             build_id=build_id,
             plan=plan,
             options=resources.options,
@@ -374,10 +410,52 @@ class Builds:
             stop=StopEvent(self._stop),
             may_retry=self._may_retry,
             keep_container=lambda name, step: self._keep_container(plan, name, step),
+            remember=lambda stage, step: self._remember(build, stage, step),
             deadline=time.monotonic() + spec.timeout if spec.timeout else None,
             source_date_epoch=plan.source_date_epoch,
             platform=graph.platform,
         )
+        return build
+
+    def _remember(self, build: Build, stage: StagePlan, step: Step) -> str | None:
+        """Keep what it takes to run a failed step again; its id.
+
+        What was fetched from an address with a password in it cannot be fetched again.
+        """
+        with LOADING:
+            from pytest_zlayer.builder.session import debug_records
+
+        plan = build.plan
+        declared = {**plan.spec.build_contexts, **plan.declared}
+        spec = replace(plan.spec, build_contexts=declared, tags=(), retries=0, timeout=None)
+        if spec.context_url is not None:
+            if redacted(spec.context_url) != spec.context_url:
+                return None
+            spec = replace(spec, context=None)
+        record = debug_records.DebugRecord(
+            id=debug_records.new_id(),
+            image=plan.label,
+            dockerfile=plan.dockerfile_path,
+            text=plan.dockerfile.text if plan.dockerfile else "",
+            stage=stage.index,
+            number=step.number,
+            step=step.text,
+            line=step.instruction.span.line,
+            key=step.key,
+            directory=os.getcwd(),
+            spec=debug_records.plain_spec(spec),
+            options=debug_records.options_to_keep(self._resources.options),
+            bases=dict(self._resolved),
+        )
+        written = debug_records.write_record(self._resources.logs, record)
+        return record.id if written else None
+
+    def _resolve(self, reference: str) -> str | None:
+        """What the hook says of a base image; in a session that debugs, what it said before."""
+        found = self._resolve_base(reference) or self._resolved.get(reference)
+        if found is not None:
+            self._resolved[reference] = found
+        return found
 
     def _bases(self, plan: BuildPlan, build_id: str) -> BaseImages:
         limit = plan.spec.timeout
@@ -409,7 +487,7 @@ class Builds:
         return BaseImages(
             self._resources.engine,
             registry=self._resources.options.registry,
-            resolve=self._resolve_base,
+            resolve=self._resolve,
             pulling=pulling,
             pull=pull,
             check=check,
@@ -417,10 +495,7 @@ class Builds:
 
     def _log_path(self, plan: BuildPlan, build_id: str) -> Path:
         name = "".join(one if one.isalnum() or one in "-._" else "-" for one in plan.label)
-        directory = self._resources.options.log_dir
-        if directory is None:
-            cache = cache_directory(self._resources.options.environment)
-            directory = cache / "logs" / self._resources.session_id
+        directory = self._resources.options.log_dir or self._resources.logs
         return directory / f"{name}-{build_id}.log"
 
     def _keep_container(self, plan: BuildPlan, name: str, step: str) -> bool:

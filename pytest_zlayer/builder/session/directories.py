@@ -19,6 +19,11 @@ def cache_directory(environment: Mapping[str, str]) -> Path:
     return Path(base) / _NAME if base else Path(platformdirs.user_cache_dir(_NAME))
 
 
+def log_directory(environment: Mapping[str, str]) -> Path:
+    """Where logs of failed builds lie, and what it takes to debug them, below their sessions."""
+    return cache_directory(environment) / "logs"
+
+
 def remove_old_logs(directory: Path, max_age: float, max_size: int) -> None:
     """Remove logs of failed builds, the oldest sessions first.
 

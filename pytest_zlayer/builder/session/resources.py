@@ -15,7 +15,11 @@ from pytest_zlayer.builder.copy.digests import Digests
 from pytest_zlayer.builder.image.facts import ImageStore
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.remote.no_places import NoRemoteCache
-from pytest_zlayer.builder.session.directories import cache_directory, remove_old_logs
+from pytest_zlayer.builder.session.directories import (
+    cache_directory,
+    log_directory,
+    remove_old_logs,
+)
 from pytest_zlayer.builder.session.open_engine import open_engine
 from pytest_zlayer.builder.store.mounted_images import SharedImages
 from pytest_zlayer.events import Event
@@ -165,6 +169,11 @@ class SessionResources:
             transfers=self.transfers,
         )
 
+    @property
+    def logs(self) -> Path:
+        """Where this session keeps what tells of failed builds."""
+        return log_directory(self.options.environment) / self.session_id
+
     def end_transfers(self, *, hurry: bool) -> None:
         """Wait for layers on their way to another machine, but not for long."""
         if "remote" in vars(self):
@@ -188,8 +197,7 @@ class SessionResources:
         if self._engine is not None:
             if "cache" in vars(self):
                 self.cache.close()
-            logs = cache_directory(self.options.environment) / "logs"
-            remove_old_logs(logs, _LOG_AGE, _LOG_SIZE)
+            remove_old_logs(log_directory(self.options.environment), _LOG_AGE, _LOG_SIZE)
             if "scratch" in vars(self):
                 shutil.rmtree(self.scratch, ignore_errors=True)
             self._engine.close()

@@ -123,6 +123,17 @@ class StageGraph:
             )
         return source
 
+    def at_stage(self, index: int) -> StageGraph:
+        """The same graph for another target, whose stages see the arguments of this one."""
+        needed: set[int] = set()
+        missing = [index]
+        while missing:
+            one = missing.pop()
+            if one not in needed:
+                needed.add(one)
+                missing += self.nodes[one].needs
+        return replace(self, target=index, needed=tuple(sorted(needed)))
+
     def _own_name(self, index: int) -> str:
         # BuildKit leaves out the name when the file has one stage only.
         return stage_label(self.nodes[index].stage) if len(self.nodes) > 1 else ""

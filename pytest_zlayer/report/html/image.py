@@ -109,6 +109,8 @@ def _failure(step: Step) -> Iterator[str]:
         hint = f" Hint: {failure.hint}" if failure.hint else ""
         text = f"Line {failure.line}{end}: {failure.reason}.{hint}"
         yield element("p", escaped(text), class_="reason")
+        if failure.debug_id:
+            yield element("p", element("code", f"pytest-zlayer debug {failure.debug_id}"))
 
 
 def _waits(step: Step) -> Iterator[str]:

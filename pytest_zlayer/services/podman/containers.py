@@ -14,9 +14,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_zlayer.buildah.errors import EngineError, EngineTimeout
-from pytest_zlayer.buildah.failures import Failure
+from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.files.rootfs import Rootfs
+from pytest_zlayer.builder.image.container import timeout_of
 from pytest_zlayer.builder.image.image_like import ImageLike
 from pytest_zlayer.builder.image.results import RunResult
 from pytest_zlayer.services.engine import ExecRequest
@@ -342,9 +342,7 @@ class PodmanContainer:
             stdin=request.stdin, stdout=stdout, stderr=stderr,
         )  # fmt: skip
         if done.timed_out:
-            shown = " ".join(request.argv)
-            message = f"{shown!r} in {self._request.name} was stopped after {done.seconds:.1f} s"
-            raise EngineTimeout(Failure("timeout", message), command=tuple(request.argv))
+            raise timeout_of(self._request.name, request.argv, done)
         said = stderr.getvalue().decode("utf-8", "replace")
         if _is_refusal(done, said, running=self.pid is not None):
             raise ServiceError(f"no command runs in {self._request.name}: {reason_of(done)}")

@@ -62,7 +62,6 @@ def as_html(text: str) -> str:
     """What a terminal shows, in its colours."""
     console = Console(record=True, width=100, file=io.StringIO())
     for line in text.splitlines():
-        if "--root " not in line:  # the command that repeats the step, which names temporary paths
-            console.print(Text.from_ansi(line), soft_wrap=True)
+        console.print(Text.from_ansi(line), soft_wrap=True)
     code = console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
     return PAGE.format(background="#ffffff", code=code)

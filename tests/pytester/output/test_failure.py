@@ -15,8 +15,7 @@ exit code: 1, attempts: 2
 its output:
   the last words
 whole log: build.log
-to repeat it by hand:
-  buildah run again"""
+to debug it: pytest-zlayer debug 0a1b2c3d"""
 
 
 @pytest.fixture
