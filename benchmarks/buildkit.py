@@ -1,6 +1,6 @@
 """Times builds against Docker's BuildKit and ``buildah build --layers``, in turn, in one run.
 
-    scripts/buildkit-conformance --with python benchmarks/buildkit.py [--runs N]
+    scripts/buildkit-conformance --with python benchmarks/buildkit.py [--runs N] [--only TEXT]
 
 That starts the Docker of Debian 13 in namespaces of its own, and needs root. Every figure is a
 median of N runs; ratios are medians of the ratios of one turn. All three have the same base image,
@@ -113,8 +113,22 @@ class Ways:
         return {name: with_change(build) for name, build in self.warm().items()}
 
 
+class Table:
+    """What is printed; only rows that have ``only`` in their name are measured."""
+
+    def __init__(self, runs: int, only: str) -> None:
+        self._runs = runs
+        self._only = only
+        print(f"{'':44}{'ours':>9}{'buildah':>9}{'docker':>9}{'/buildah':>9}{'/docker':>9}")
+
+    def row(self, name: str, ways: Mapping[str, Callable[[], object]]) -> None:
+        """Print a row: the medians, and those of the ratios of ours to the others."""
+        if self._only in name:
+            compare(name, self._runs, ways)
+
+
 def compare(name: str, runs: int, ways: Mapping[str, Callable[[], object]]) -> None:
-    """Print a row: the medians, and those of the ratios of ours to the others."""
+    """Print one row."""
     for work in ways.values():  # nobody pays for what is done once
         work()
     turns = [{way: timed(work) for way, work in ways.items()} for _ in range(runs)]
@@ -131,7 +145,19 @@ def compare(name: str, runs: int, ways: Mapping[str, Callable[[], object]]) -> N
     print(f"{name:44}{row}", flush=True)
 
 
-def in_a_session(bench: Bench, ways: Ways, runs: int) -> None:
+def many_files(bench: Bench, ways: Ways, table: Table) -> None:
+    """20,000 files of 1 kB in 100 directories."""
+    for number in range(20_000):
+        file = bench.context / "many" / str(number % 100) / str(number)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(number.to_bytes(4, "big") * 256)
+    ways.write(BASE + "COPY many /many\n")
+    table.row("20,000 files, cold", ways.cold())
+    table.row("20,000 files, unchanged", ways.warm())
+    shutil.rmtree(bench.context / "many")
+
+
+def in_a_session(bench: Bench, ways: Ways, table: Table) -> None:
     """A cold image in a session that is open already, as the second test of a run has it."""
     ways.write(SMALL)
     session = bench.session()
@@ -144,12 +170,12 @@ def in_a_session(bench: Bench, ways: Ways, runs: int) -> None:
             return session.build(ImageSpec(context=bench.context, text=text))
 
         docker = {"docker": lambda: ways.docker("--no-cache")}
-        compare("D2 cold, in a running session", runs, {"ours": ours, **docker})
+        table.row("D2 cold, in a running session", {"ours": ours, **docker})
     finally:
         session.close()
 
 
-def pytest_run(bench: Bench, ways: Ways, runs: int) -> None:
+def pytest_run(bench: Bench, ways: Ways, table: Table) -> None:
     """A pytest run with one unchanged image; against pytest alone and ``docker build`` after it."""
     project = bench.directory / "pytest"
     project.mkdir()
@@ -174,9 +200,8 @@ def pytest_run(bench: Bench, ways: Ways, runs: int) -> None:
         run("-p", "no:zlayer", "test_alone.py")
         ways.docker()
 
-    compare(
+    table.row(
         "pytest, one unchanged image",
-        runs,
         {"ours": lambda: run("test_image.py", *options), "docker": alone},
     )
 
@@ -186,6 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--isolation", default="oci", help="of ours and of buildah")
+    parser.add_argument("--only", default="", help="what the names of rows have in them")
     options = parser.parse_args()
     docker = shutil.which("docker")
     if docker is None:
@@ -194,18 +220,18 @@ def main() -> None:
     try:
         bench = Bench(directory, options.isolation)
         ways = Ways(bench, docker)
-        print(f"{'':44}{'ours':>9}{'buildah':>9}{'docker':>9}{'/buildah':>9}{'/docker':>9}")
+        table = Table(options.runs, options.only)
         for name, text in (("D2", SMALL), ("three stages", STAGES), ("10 RUN", steps(10))):
             ways.write(text)
-            compare(f"{name}, cold", options.runs, ways.cold())
-            compare(f"{name}, unchanged", options.runs, ways.warm())
-        compare("10 RUN, one in the middle changed", options.runs, ways.changing(10))
-        for count in (50,):
-            ways.write(steps(count))
-            compare(f"{count} RUN, unchanged", options.runs, ways.warm())
-            compare(f"{count} RUN, one changed", options.runs, ways.changing(count))
-        in_a_session(bench, ways, options.runs)
-        pytest_run(bench, ways, options.runs)
+            table.row(f"{name}, cold", ways.cold())
+            table.row(f"{name}, unchanged", ways.warm())
+        table.row("10 RUN, one in the middle changed", ways.changing(10))
+        ways.write(steps(50))
+        table.row("50 RUN, unchanged", ways.warm())
+        table.row("50 RUN, one changed", ways.changing(50))
+        many_files(bench, ways, table)
+        in_a_session(bench, ways, table)
+        pytest_run(bench, ways, table)
     finally:
         subprocess.run(
             ["umount", str(directory / "root" / "overlay")], check=False, capture_output=True

@@ -290,3 +290,12 @@ def _blob(blobs: Path, kind: str, content: bytes) -> dict[str, Any]:
     (blobs / digest).write_bytes(content)
     media = f"application/vnd.oci.image.{kind}"
     return {"mediaType": media, "digest": f"sha256:{digest}", "size": len(content)}
+
+
+@pytest.fixture
+def ordinary_home(tmp_path: Path) -> Iterator[Path]:
+    """A directory that an ordinary user can reach; below pytest's own nobody else can."""
+    made = Path("/var/tmp") / f"ordinary-{os.getpid()}-{tmp_path.name}"
+    yield made
+    for directory in (made, made.with_name(f"{made.name}.etc")):
+        subprocess.run(["rm", "-rf", "--one-file-system", str(directory)], check=True)

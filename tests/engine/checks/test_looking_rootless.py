@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import pytest
-
-from tests.engine.test_engine_rootless import home, run_as_ordinary_user
-
-__all__ = ["home"]
+from tests.engine.ordinary_user import needs_root, run_as_ordinary_user
 
 HERE = Path(__file__).parent
 CHOSEN = (
@@ -18,6 +13,6 @@ CHOSEN = (
 )
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="this is an ordinary user already")
-def test_an_ordinary_user_looks_into_images_in_place(home: Path) -> None:
-    run_as_ordinary_user(home, CHOSEN, HERE / "test_looking.py")
+@needs_root
+def test_an_ordinary_user_looks_into_images_in_place(ordinary_home: Path) -> None:
+    run_as_ordinary_user(ordinary_home, CHOSEN, HERE / "test_looking.py")
