@@ -54,7 +54,8 @@ def test_pytest_lists_every_argument_of_the_marker():
 
 def test_every_fixture_has_a_row():
     fixtures = {name for name in plugin.__all__ if name.startswith("zlayer_")}
-    assert {row.split("`")[1] for row in _rows("fixtures.md")} == fixtures
+    rows = [row for row in _rows("fixtures.md") if row.startswith("| `zlayer_")]
+    assert sorted(row.split("`")[1] for row in rows) == sorted(fixtures)
 
 
 def test_every_argument_of_a_service_has_a_row():
