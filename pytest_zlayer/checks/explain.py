@@ -45,11 +45,15 @@ def _unequal_stats(left: Any, right: Any) -> list[str] | None:
         unlike = [(one, old, new) for one, old, new in pairs if old != new]
         return [
             "the files differ:",
-            *(f"{one} {old!r}, expected {new!r}" for one, old, new in unlike),
+            *(f"{one} {_fact(one, old)}, expected {_fact(one, new)}" for one, old, new in unlike),
         ]
     if type(left).__name__ == "Mode" and isinstance(right, int):
         return [f"mode {words.mode_text(left)}, expected {words.mode_text(right)}"]
     return None
+
+
+def _fact(name: str, value: Any) -> str:
+    return words.mode_text(value) if name == "mode" else repr(value)
 
 
 def _words_lines(found: list[Any], expected: list[Any]) -> list[str]:

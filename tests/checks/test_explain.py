@@ -49,7 +49,7 @@ def test_configurations_are_reported_field_by_field() -> None:
 
 def test_facts_of_files_are_reported_in_octal() -> None:
     one, two = (FileStat("file", Mode(mode), 0, 0, 1, 2.0) for mode in (0o600, 0o644))
-    assert explain("==", one, two) == ["the files differ:", "mode 0o600, expected 0o644"]
+    assert explain("==", one, two) == ["the files differ:", "mode 0600, expected 0644"]
 
 
 def test_a_package_that_is_not_there() -> None:
