@@ -60,3 +60,20 @@ def test_names_in_an_archive_lead_nowhere_else(tmp_path: Path, part: str) -> Non
     with pytest.raises(UsageError, match="cannot be read as an archive of an image"):
         unpack_archive("docker-archive", path, "", tmp_path / "target")
     assert outside.stat().st_nlink == 1
+
+
+@pytest.mark.parametrize("kind", ["docker-archive", "oci-archive"])
+def test_which_of_several_images_is_meant_has_to_be_said(tmp_path: Path, kind: str) -> None:
+    names = ("x/a:1", "x/b:1")
+    key = "org.opencontainers.image.ref.name"
+    files: dict[str, Any] = {
+        "manifest": [{"RepoTags": [name]} for name in names],
+        "index": {"manifests": [{"annotations": {key: name}} for name in names]},
+    }
+    (tmp_path / "target").mkdir()
+    path = archive(tmp_path / "a.tar", **files)
+    with pytest.raises(UsageError) as caught:
+        unpack_archive(kind, path, "", tmp_path / "target")
+    assert str(caught.value) == (
+        f"{path} holds 2 images\nhint: say which one, {path}:NAME; it holds: x/a:1, x/b:1"
+    )
