@@ -325,13 +325,14 @@ class LayerCache:
         """
         self.locks.tidy()
         known = {key for entry in entries for key in entry.keys}
+        alone = self._lease.alone()
         for stamp in (self._directory / "used").iterdir():
             with contextlib.suppress(FileNotFoundError):
-                if stamp.name not in known and self._is_over(stamp):
+                if stamp.name not in known and (alone or self._is_over(stamp)):
                     stamp.unlink()
 
     def _is_over(self, stamp: Path) -> bool:
-        """Whether what is not in the store was removed, and is not about to be stored."""
+        """Whether what is not in the store was removed, and no other process may be storing it."""
         return stamp.name in self._noted or time.time() - stamp.stat().st_mtime > _SETTLED
 
     def is_tidy(self, limits: str) -> bool:

@@ -64,6 +64,21 @@ def test_nothing_at_all_is_left_after_prune_all(workspace: Workspace) -> None:
         builds.build(BUILT)
 
 
+def test_note_of_a_layer_that_is_not_stored_goes_when_nobody_may_be_storing_it(
+    workspace: Workspace,
+) -> None:
+    note = workspace.storage.root / "zlayer" / "cache" / "used" / "0123"
+    note.parent.mkdir(parents=True, exist_ok=True)
+    with building(workspace.storage) as builds:
+        builds.build(BUILT)
+        note.touch()
+        prune(make_options(workspace.storage))
+        assert note.exists()
+    note.touch()
+    prune(make_options(workspace.storage))
+    assert not note.exists()
+
+
 @pytest.mark.parametrize(
     "name",
     [
