@@ -381,6 +381,14 @@ def _fill(context: Path, count: int, size: int) -> None:
         (folder / f"{number}.bin").write_bytes(number.to_bytes(8, "big") + block[8:])
 
 
+def remove(directory: Path) -> None:
+    """Remove a directory with the storage in it."""
+    subprocess.run(
+        ["umount", str(directory / "root" / "overlay")], check=False, capture_output=True
+    )
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 def main() -> None:
     """Run all comparisons."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -406,10 +414,7 @@ def main() -> None:
         workers(bench, max(options.runs // 2, 1))
         digests(directory)
     finally:
-        subprocess.run(
-            ["umount", str(directory / "root" / "overlay")], check=False, capture_output=True
-        )
-        shutil.rmtree(directory, ignore_errors=True)
+        remove(directory)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from build import Bench, timed
+from build import Bench, remove, timed
 
 from pytest_zlayer.builder.model.spec import ImageSpec
 
@@ -233,10 +233,7 @@ def main() -> None:
         in_a_session(bench, ways, table)
         pytest_run(bench, ways, table)
     finally:
-        subprocess.run(
-            ["umount", str(directory / "root" / "overlay")], check=False, capture_output=True
-        )
-        shutil.rmtree(directory, ignore_errors=True)
+        remove(directory)
 
 
 if __name__ == "__main__":
