@@ -18,6 +18,7 @@ from packaging.version import Version
 from pytest_zlayer.buildah.engine import Engine, RunRequest
 from pytest_zlayer.buildah.errors import EngineError, EngineMissing, EngineTimeout, EngineUnusable
 from pytest_zlayer.errors import UsageError
+from tests.holding import HOLD
 
 from .conftest import BUSYBOX, Storage, add_busybox, busybox_layer, write_layout
 
@@ -306,15 +307,6 @@ def test_storage_lock_held_by_a_stopped_process(engine: Engine, storage: Storage
     assert caught.value.hint.startswith(f"process {holder.pid} (")
     assert caught.value.hint.endswith(") holds containers.lock of the storage")
     engine.containers()
-
-
-HOLD = """
-import fcntl, sys, time
-file = open(sys.argv[1], "r+")
-fcntl.lockf(file, fcntl.LOCK_EX)
-print("held", flush=True)
-time.sleep(600)
-"""
 
 
 @pytest.fixture

@@ -12,14 +12,7 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer.buildah.commands.lock_holder import holder_hint
-
-HOLD = """
-import fcntl, sys, time
-file = open(sys.argv[1], "w")
-fcntl.lockf(file, fcntl.LOCK_EX)
-print("held", flush=True)
-time.sleep(600)
-"""
+from tests.holding import HOLD
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from pytest_zlayer.builder.model.spec import ImageSpec
 from tests.engine.building import building
 from tests.engine.conftest import BUSYBOX
 from tests.engine.faults.workspace import Workspace, descends_from, processes, stopped, wait_until
+from tests.holding import HOLD
 
 # Each RUN that is executed adds a line to a file that outlives it.
 COUNTED = """\
@@ -151,15 +152,6 @@ def test_many_builds_at_once_are_all_right(workspace: Workspace) -> None:
         lines = [event.text for event in builds.events if type(event).__name__ == "OutputLine"]
     wanted = [f"{number}" for number in range(24)] + [f"line {number}" for number in range(24)]
     assert sorted(lines) == sorted(wanted)
-
-
-HOLD = """
-import fcntl, sys, time
-file = open(sys.argv[1], "r+")
-fcntl.lockf(file, fcntl.LOCK_EX)
-print("held", flush=True)
-time.sleep(600)
-"""
 
 
 def test_stopped_process_that_holds_a_lock_is_named_in_time(workspace: Workspace) -> None:
