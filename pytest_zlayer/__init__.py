@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING, Any
 
@@ -115,9 +114,6 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = import_module(f"{__name__}.{_HOMES[name]}")
-    if not hasattr(home, name):  # a module of the room
-        return import_module(f"{home.__name__}.{name}")
-    return getattr(home, name)
+    from pytest_zlayer.lazy import late_name
+
+    return late_name(__name__, _HOMES, name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, AnyStr, Generic, TypeVar, cast, overload
 
@@ -73,6 +73,26 @@ class LazyModule:
         with LOADING:
             module = import_module(self._name)
         return getattr(module, name)
+
+
+def late_name(package: str, homes: Mapping[str, str], name: str) -> Any:
+    """What a package's ``__getattr__`` gives: a name that is loaded when it is first asked for.
+
+    Args:
+        package: the package.
+        homes: the module in it, by name; or, for a module, the room it is in.
+        name: what is asked for.
+
+    Raises:
+        AttributeError: there is no such name.
+    """
+    if name not in homes:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    with LOADING:
+        home = import_module(f"{package}.{homes[name]}")
+        if not hasattr(home, name):  # a module of the room
+            return import_module(f"{home.__name__}.{name}")
+    return getattr(home, name)
 
 
 class LatePattern:

@@ -37,6 +37,7 @@ from pytest_zlayer.dockerfile.instructions import (
 )
 from pytest_zlayer.dockerfile.source import Span, Word
 from pytest_zlayer.dockerfile.written import Flag, Heredoc, Instruction
+from pytest_zlayer.lazy import late_name
 
 if TYPE_CHECKING:
     from pytest_zlayer.dockerfile.lint.check import Finding, check
@@ -107,8 +108,4 @@ def parse(text: str | bytes, *, filename: str | None = None) -> Dockerfile:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    return late_name(__name__, _LAZY, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -13,13 +14,13 @@ def shrink(cache: LayerCache, max_age: float, max_size: int) -> list[CacheEntry]
 
     Args:
         cache: the layer cache.
-        max_age: seconds without use after which a layer goes.
+        max_age: seconds without use after which a layer goes; ``-math.inf``: all of them go.
         max_size: bytes that may stay; the least recently used go first. What was used since the
             oldest other living session began stays in any case: it may count on it.
     """
     entries, now = cache.entries(), time.time()
     cache.tidy(entries)
-    free = min(cache.others_began(), default=now + 1)
+    free = min(cache.others_began(), default=math.inf)
     total = _bytes(cache, entries, max_size)
     removed: list[CacheEntry] = []
     for entry in entries:

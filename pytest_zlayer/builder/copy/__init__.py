@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.builder.copy.select import Fetch, Selection, Source, select
 from pytest_zlayer.builder.model.errors import CopyError
+from pytest_zlayer.lazy import late_name
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.copy.place import layout, make_directory
@@ -36,6 +36,4 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return late_name(__name__, _HOMES, name)

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from pytest_zlayer.builder.context.fetch import Fetcher
     from pytest_zlayer.builder.execute.again import Again
     from pytest_zlayer.builder.execute.executor import Executor
-    from pytest_zlayer.builder.plan.steps import StagePlan
     from pytest_zlayer.builder.session.debug_records import DebugRecord
 
 Result = TypeVar("Result")
@@ -316,7 +315,8 @@ class Builds:
 
         @once
         def fetcher() -> Fetcher:
-            from pytest_zlayer.builder.session.remote_contexts import new_fetcher
+            with LOADING:
+                from pytest_zlayer.builder.session.remote_contexts import new_fetcher
 
             return new_fetcher(
                 build.plan.spec,

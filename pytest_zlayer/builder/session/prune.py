@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from dataclasses import replace
 from typing import Literal
 
 from pytest_zlayer.builder.cache.cache_mounts import mount_entries, shrink_mounts
-from pytest_zlayer.builder.cache.layer_cache import REPOSITORY, LayerCache
+from pytest_zlayer.builder.cache.layer_cache import REPOSITORY
 from pytest_zlayer.builder.cache.shrink import shrink
 from pytest_zlayer.builder.image.keep import KEPT_CONTAINER, KEPT_REPOSITORY
 from pytest_zlayer.builder.model.options import BuildOptions
@@ -88,7 +89,7 @@ def prune(
             _remove_kept(resources, before)
         resources.cache.remove_added()
         if cache or everything:
-            _remove_cached(resources.cache)
+            shrink(resources.cache, max_age=-math.inf, max_size=sys.maxsize)
         shrink(resources.cache, options.cache_max_age, options.cache_max_size)
         every = cache_mounts or everything
         shrink_mounts(
@@ -100,14 +101,6 @@ def prune(
         )
         after = {(item.kind, item.name) for item in _items(resources)}
         return [item for item in before if (item.kind, item.name) not in after]
-
-
-def _remove_cached(cache: LayerCache) -> None:
-    """All but what a session that lives may count on: its images are part of the cache."""
-    free = min(cache.others_began(), default=math.inf)
-    for entry in cache.entries():
-        if entry.used < free:
-            cache.remove(entry)
 
 
 def _remove_kept(resources: SessionResources, items: list[StoreItem]) -> None:

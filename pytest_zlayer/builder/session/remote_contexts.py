@@ -8,7 +8,11 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from pytest_zlayer.builder.context.build_context import TarContext
+from pytest_zlayer.builder.context.fetch import Fetcher
+from pytest_zlayer.builder.context.sources import host_path, whole
 from pytest_zlayer.builder.copy.remote import Fetched
+from pytest_zlayer.builder.execute.mounts import read_secret
 from pytest_zlayer.builder.model.errors import RemoteError
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.stopping import go_on
@@ -18,7 +22,6 @@ from pytest_zlayer.dockerfile.values.remote_sources import short_name
 from pytest_zlayer.errors import UsageError
 
 if TYPE_CHECKING:
-    from pytest_zlayer.builder.context.fetch import Fetcher
     from pytest_zlayer.builder.context.git import Process
     from pytest_zlayer.builder.store.transfers import Transfers
 
@@ -38,9 +41,6 @@ def new_fetcher(
 
     ``check`` is called again and again; it raises when this is to stop.
     """
-    from pytest_zlayer.builder.context.fetch import Fetcher
-    from pytest_zlayer.builder.execute.mounts import read_secret
-
     origins = spec.secrets
 
     def secret(name: str) -> str | None:
@@ -83,8 +83,6 @@ class RemoteContexts:
             RemoteError: it cannot be had.
             EngineMissing, EngineUnusable: there is no engine, under which git runs.
         """
-        from pytest_zlayer.builder.context.sources import host_path, whole
-
         get, operation = self._fetcher(spec), whole(SourceRef("context"), url)
         fetched: Fetched = self._transfers.do(
             lambda _: get(url, operation), "fetch", redacted(url), label
@@ -123,8 +121,6 @@ class RemoteContexts:
 
 
 def _is_archive(path: Path) -> bool:
-    from pytest_zlayer.builder.context.build_context import TarContext
-
     try:
         TarContext(path).close()
     except UsageError:
