@@ -129,7 +129,9 @@ class ProgressLines:
             return f"{event.text}{': cached' if event.cached else ''}"
         self._running.discard(key)
         tries = f" at attempt {event.attempts}" if event.attempts > 1 else ""
-        return "cached" if event.cached else f"done in {event.seconds:.1f}s{tries}"
+        # What it waited for has lines of its own.
+        seconds = max(event.seconds - event.waited, 0.0)
+        return "cached" if event.cached else f"done in {seconds:.1f}s{tries}"
 
 
 def printable(text: str) -> str:
@@ -259,4 +261,4 @@ def _key(event: StepStarted | StepComplete) -> tuple[str, str, int]:
 
 
 def _first_line(text: str) -> str:
-    return text.partition("\n")[0]
+    return printable(text.partition("\n")[0])

@@ -39,6 +39,17 @@ def test_each_retry_is_announced_with_its_reason(storage: Storage) -> None:
         assert builds.session.retries == tuple(retries)
 
 
+def test_a_retry_says_what_the_command_wrote_last_to_standard_error(storage: Storage) -> None:
+    run = r"RUN echo late >&2; printf '50%%\rno mirror\r\n' >&2; echo; echo out; exit 4"
+    text = f"FROM {BUSYBOX}\n{run}\n"
+    with building(storage) as builds, pytest.raises(BuildError) as caught:
+        builds.build(text, retries=1)
+    assert [one.reason for one in builds.session.retries] == [
+        "the command exited with 4: no mirror"
+    ]
+    assert caught.value.reason == "the command exited with 4"
+
+
 def test_without_retries_the_first_failure_counts(storage: Storage) -> None:
     with building(storage) as builds, pytest.raises(BuildError) as caught:
         builds.build(f"FROM {BUSYBOX}\nRUN exit 7\n")

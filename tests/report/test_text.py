@@ -61,6 +61,16 @@ def test_the_header_comes_with_the_first_line(event, line):
     assert lines.lines(event) == [line]
 
 
+def test_what_a_step_waited_is_not_the_time_it_took():
+    lines = ProgressLines("full", prefix="")
+    step = {**SHARED, "stage": "last", "number": 1, "total": 1, "text": "COPY --from=build / /"}
+    lines.lines(STARTED)
+    lines.lines(events.StepStarted(**step, line=3))
+    done = {"cached": False, "attempts": 1, "seconds": 9.5, "waited": 9.25}
+    [line] = lines.lines(events.StepComplete(**step, line=3, **done))
+    assert line.endswith("done in 0.2s")
+
+
 def test_waiting_for_the_same_image_is_not_shown():
     lines = ProgressLines("short")
     assert lines.lines(events.Waiting(**SHARED, what="api")) == []
@@ -76,7 +86,7 @@ def test_a_failure_is_reported_with_its_header():
 def test_a_quiet_one_tells_of_retries_only():
     lines = ProgressLines("quiet", prefix="")
     step = {**SHARED, "stage": "build", "number": 1, "text": "RUN make", "line": 3}
-    more = {"attempt": 1, "attempts": 2, "delay": 1.0, "reason": "exit code 1\nmore"}
+    more = {"attempt": 1, "attempts": 2, "delay": 1.0, "reason": "exit \x1b[31mcode 1\nmore"}
     assert lines.lines(STARTED) == []
     assert lines.lines(events.StepRetry(**step, **more)) == [
         "api: build RUN make (line 3): attempt 1 of 2 failed: exit code 1; trying again in 1s"

@@ -31,6 +31,7 @@ class StepOutput:
         self._step = step
         self._emit = emit
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._complaint = ""
         self._guard = threading.Lock()
         log.write(f"--- {step.text}\n".encode("utf-8", "replace"))
         self.stdout = LoggedStream(log.write)
@@ -48,12 +49,21 @@ class StepOutput:
         """Take one line without its newline."""
         with self._guard:
             self._tail.append(text)
+            # Progress bars write one line over and over again.
+            if stream == "stderr" and (shown := text.strip().rpartition("\r")[2]):
+                self._complaint = shown
         self._emit(OutputLine, number=self._step.number, stream=stream, text=text)
 
     def tail(self) -> tuple[str, ...]:
         """The last lines of both streams in the order they came."""
         with self._guard:
             return tuple(self._tail)
+
+    @property
+    def complaint(self) -> str:
+        """The last line of standard error that is not empty; empty where there is none."""
+        with self._guard:
+            return self._complaint
 
 
 class LoggedStream:

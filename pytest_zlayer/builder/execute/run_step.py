@@ -33,7 +33,10 @@ NOT_RETRIED = (126, 127)  # cannot execute, not found: trying again cannot help
 
 
 class StepFailed(Exception):
-    """One attempt of a RUN ended with a failure of its command."""
+    """One attempt of a RUN ended with a failure of its command.
+
+    ``complaint`` is the last line that it wrote to standard error.
+    """
 
     def __init__(
         self,
@@ -43,8 +46,9 @@ class StepFailed(Exception):
         *,
         final: bool = False,
         hint: str | None = None,
+        complaint: str = "",
     ) -> None:
-        super().__init__(reason)
+        super().__init__(f"{reason}: {complaint}" if complaint else reason)
         self.reason = reason
         self.exit_code = exit_code
         self.tail = tail
@@ -217,13 +221,15 @@ class RunStep:
             raise StepFailed(reason, None, output.tail(), final=True)
         if done.killed_by_signal:
             reason = f"the command was killed by signal {done.killed_by_signal}"
-            raise StepFailed(reason, done.exit_code, output.tail())
+            raise StepFailed(reason, done.exit_code, output.tail(), complaint=output.complaint)
         if done.exit_code != 0:
             reason = f"the command exited with {done.exit_code}"
             engine = self._build.engine
             full = full_disk([engine.storage.root, engine.storage.runroot, engine.tmpdir])
             hint = full.message if full else None
-            raise StepFailed(reason, done.exit_code, output.tail(), hint=hint)
+            raise StepFailed(
+                reason, done.exit_code, output.tail(), hint=hint, complaint=output.complaint
+            )
 
     def _request(
         self, container: str, mounts: PreparedMounts, shell: str | None = None
