@@ -123,6 +123,8 @@ _NOBODY_REMOVES = (
     "(buildah rm -a, rmi -a, podman system prune); --zlayer-root gives the run one of its own"
 )
 
+# Begins the message of a failure for want of a login.
+NO_LOGIN = "the registry asks for a login"
 _SIGNATURES = (
     _signature(
         "environment",
@@ -214,8 +216,8 @@ _SIGNATURES = (
     _signature(
         "permanent",
         r"unauthorized|authentication required|invalid username/password|\b401\b",
-        "the registry asks for a login",
-        "log in with buildah login, or name a credentials file",
+        NO_LOGIN,
+        "log in with buildah login, or name a file of logins with --zlayer-authfile",
     ),
     _signature(
         "permanent", r"\bdenied: |\b403 \(?Forbidden", "the registry denies access to this image"

@@ -12,6 +12,7 @@ from pytest_zlayer.buildah.agent.records import Records, StorageOptions, Unreada
 from pytest_zlayer.buildah.commands import arguments
 from pytest_zlayer.buildah.commands.disks import cramped_disk, full_disk
 from pytest_zlayer.buildah.commands.lock_holder import holder_hint
+from pytest_zlayer.buildah.commands.logins import explain_login
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout, ImageNotKnown
 from pytest_zlayer.buildah.failures import (
     Failure,
@@ -148,6 +149,7 @@ class Commander:
         """The error for a command that ended badly."""
         code = -done.killed_by_signal if done.killed_by_signal else done.exit_code
         failure = self.full_disk() or classify(done.argv, code, done.stderr_tail)
+        failure = explain_login(failure, done.argv, self.env)
         if failure.kind == "permanent" and says_broken_pipe(done.stderr_tail):
             failure = cramped_disk(self._places())
         unknown = _image_unknown(done.stderr_tail)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from pytest_zlayer.buildah.commands.logins import explain_login
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure, classify
 from pytest_zlayer.buildah.process.command import ByteSink, Completed
@@ -111,6 +112,8 @@ class Skopeo:
             raise EngineError(Failure("timeout", f"no answer after {timeout:g} s"))
         if done.exit_code != 0:
             failure = classify(words, done.exit_code, _messages(done.stderr_tail))
+            if self.authfile:
+                failure = explain_login(failure, words, env)
             raise EngineError(
                 failure, command=argv, exit_code=done.exit_code, stderr=done.stderr_tail
             )
