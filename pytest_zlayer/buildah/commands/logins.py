@@ -27,13 +27,12 @@ def explain_login(failure: Failure, argv: Sequence[str], env: Mapping[str, str])
     registry = _registry(argv)
     for path in _files(argv, env):
         if registry and any(one.split("/")[0] == registry for one in _logins(path)):
+            refused = f"the registry refused the login in {path}"
+            hint = f"log in again with buildah login {registry}, or name another file of logins"
             return replace(
                 failure,
-                message=failure.message.replace(
-                    NO_LOGIN, f"the registry refused the login in {path}"
-                ),
-                hint=f"log in again with buildah login {registry}, or name another file of logins "
-                "with --zlayer-authfile",
+                message=failure.message.replace(NO_LOGIN, refused),
+                hint=f"{hint} with --zlayer-authfile",
             )
     return failure
 
