@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer import Image, UsageError
-from pytest_zlayer.builder.image import facts
+from pytest_zlayer.builder.image import layer_files
 from tests.engine.building import Builds, building, write_files
 from tests.engine.conftest import BUSYBOX, Storage, add_busybox
 from tests.engine.test_surface import Project
@@ -70,7 +70,7 @@ def test_what_is_wasted_is_read_from_a_copy_elsewhere(
 ) -> None:
     here = builds.build(TEXT, name="here")
     expected = here.wasted
-    monkeypatch.setattr(facts, "read_layer_files", lambda *_: None)
+    monkeypatch.setattr(layer_files, "read_layer_files", lambda *_: None)
     assert builds.build(TEXT, name="there").wasted == expected
 
 
