@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import importlib
 import io
-import lzma
 import tarfile
 import tempfile
 import weakref
-import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from typing import Any, BinaryIO, cast
+from contextlib import ExitStack
+from typing import BinaryIO, cast
 
+from pytest_zlayer.builder.files.compression import CompressionError, decompressed, is_damage
 from pytest_zlayer.builder.files.contents import Content, MemberContent
 from pytest_zlayer.builder.model.errors import CopyError
 from pytest_zlayer.builder.stopping import go_on
 
-_GZIP = b"\x1f\x8b\x08"
-_BZIP2, _BZIP2_BLOCK = b"BZh", b"1AY&SY"
-_XZ = b"\xfd7zXZ\x00"
-_ZSTD = b"\x28\xb5\x2f\xfd"
-_ZSTD_SKIPPABLE = tuple(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16))
-_DECODE_ERRORS = (EOFError, OSError, lzma.LZMAError, zlib.error, tarfile.TarError, ValueError)
 _CHUNK = 1 << 20
 
 
@@ -36,7 +26,7 @@ def is_archive(content: Content, name: str) -> bool:
             here can decompress that.
     """
     try:
-        with content.open() as file, _decompressed(file) as plain:
+        with content.open() as file, decompressed(file) as plain:
             block = _read_exactly(plain, tarfile.BLOCKSIZE)
             tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except EOFError as error:
@@ -44,18 +34,13 @@ def is_archive(content: Content, name: str) -> bool:
             f"cannot unpack {name}: unexpected EOF",
             hint="--unpack=false, or COPY, takes the file as it is",
         ) from error
-    except CopyError:
-        raise
+    except CompressionError as error:
+        raise CopyError(f"cannot unpack {name}: {error.message}", hint=error.hint) from error
     except Exception as error:
-        if _is_damage(error):
+        if is_damage(error):
             return False
         raise
     return True
-
-
-def _is_damage(error: Exception) -> bool:
-    # the class of zstd errors depends on the module at hand
-    return isinstance(error, _DECODE_ERRORS) or type(error).__name__ == "ZstdError"
 
 
 def _read_exactly(file: BinaryIO, size: int) -> bytes:
@@ -63,37 +48,6 @@ def _read_exactly(file: BinaryIO, size: int) -> bytes:
     while len(data) < size and (chunk := file.read(size - len(data))):
         data += chunk
     return data
-
-
-@contextmanager
-def _decompressed(file: BinaryIO) -> Iterator[BinaryIO]:
-    start = file.read(10)
-    file.seek(0)
-    reader: Any = file
-    if start.startswith(_GZIP):
-        reader = gzip.GzipFile(fileobj=file)
-    elif start.startswith(_BZIP2) and start.endswith(_BZIP2_BLOCK):
-        reader = bz2.BZ2File(file)
-    elif start.startswith(_XZ):
-        reader = lzma.LZMAFile(file)  # noqa: SIM115 - closed below
-    elif start.startswith((_ZSTD, *_ZSTD_SKIPPABLE)):
-        reader = _zstd_reader(file)
-    try:
-        yield cast(BinaryIO, reader)
-    finally:
-        if reader is not file:
-            reader.close()
-
-
-def _zstd_reader(file: BinaryIO) -> Any:
-    """A decompressing reader from the standard library (3.14) or the ``zstandard`` package."""
-    for module in ("compression.zstd", "zstandard"):
-        with suppress(ImportError):
-            return importlib.import_module(module).open(file, "rb")
-    raise CopyError(
-        "zstd compression is not supported by this Python",
-        hint="install the package zstandard (pip install zstandard)",
-    )
 
 
 class Archive:
@@ -122,7 +76,7 @@ class Archive:
         except CopyError:
             raise
         except Exception as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise
             raise CopyError(f"cannot unpack {self.name}: {_reason(error)}") from error
 
@@ -179,7 +133,7 @@ class Archive:
     def _plain_file(self) -> BinaryIO:
         with ExitStack() as undo:
             file = undo.enter_context(self.content.open())
-            plain = undo.enter_context(_decompressed(file))
+            plain = undo.enter_context(decompressed(file))
             if plain is file:
                 undo.pop_all()
                 return file

@@ -29,7 +29,7 @@ from pytest_zlayer.builder.session.manifest_lists import ManifestLists
 from pytest_zlayer.builder.session.prebuild import Prebuild
 from pytest_zlayer.builder.session.resources import SessionResources
 from pytest_zlayer.builder.stopping import Interrupted
-from pytest_zlayer.builder.store.base_images import DOCKER_IMAGE
+from pytest_zlayer.builder.store.base_images import as_named_context
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.stages.graph import stage_label
 from pytest_zlayer.errors import UsageError, ZlayerError
@@ -459,7 +459,7 @@ class BuildSession:
     def _with_needed(self, plan: BuildPlan) -> BuildPlan:
         """The plan with the images it needs built, each named where it is used."""
         needed = {
-            name: f"{DOCKER_IMAGE}{self.build(one).name}"
+            name: as_named_context(self.build(one).name)
             for name, one in plan.spec.build_contexts.items()
             if isinstance(one, ImageSpec)
         }

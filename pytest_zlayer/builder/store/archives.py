@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
@@ -15,6 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pytest_zlayer.builder.files.compression import (
+    GZIP,
+    CompressionError,
+    decompressed,
+    is_damage,
+)
 from pytest_zlayer.builder.files.paths import clean
 from pytest_zlayer.builder.files.room import lacks_room
 from pytest_zlayer.builder.stopping import StoppableFile, go_on
@@ -73,18 +80,30 @@ _NAME = "org.opencontainers.image.ref.name"
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    """The archive, plain or compressed, to be read once from its start."""
     try:
-        with tarfile.open(path) as tar:
+        with (
+            path.open("rb") as file,
+            decompressed(file) as plain,
+            tarfile.open(fileobj=plain, mode="r|") as tar,
+        ):
             yield tar
-    except (tarfile.TarError, EOFError, OSError, *_OF_ANOTHER_SHAPE) as error:
+    except CompressionError as error:
+        raise UsageError(f"{path} cannot be read: {error.message}", hint=error.hint) from error
+    except Exception as error:
+        if not is_damage(error) and not isinstance(error, _OF_ANOTHER_SHAPE):
+            raise
         raise UsageError(f"{path} cannot be read as an archive of an image: {error}") from error
 
 
 def _extract(tar: tarfile.TarFile, target: Path, check: Callable[[], None]) -> None:
     """Write the plain files of an archive, none of them outside of ``target``."""
+    links = []
     for member in tar:
         check()
         place = target / clean(member.name)[1:]
+        if member.issym() or member.islnk():
+            links.append((place, _link_target(member)))
         content = tar.extractfile(member) if member.isreg() else None
         if content is not None:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -93,6 +112,17 @@ def _extract(tar: tarfile.TarFile, target: Path, check: Callable[[], None]) -> N
                 raise UsageError(problem, hint="let TMPDIR name a larger disk")
             with place.open("wb") as file:
                 shutil.copyfileobj(StoppableFile(content, check), file, 1 << 20)
+    for place, path in links:
+        source = target / path
+        if source.is_file() and not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.hardlink_to(source)
+
+
+def _link_target(member: tarfile.TarInfo) -> str:
+    """Where a link leads in the archive; docker writes them for a layer that is there twice."""
+    beside = posixpath.dirname(member.name) if member.issym() else ""
+    return clean(posixpath.join(beside, member.linkname))[1:]
 
 
 def _chosen(names: list[str], name: str, path: Path) -> int:
@@ -127,23 +157,38 @@ def _docker_layout(
     names = [tag for one in images for tag in one.get("RepoTags") or [""]]
     owners = [number for number, one in enumerate(images) for _ in one.get("RepoTags") or [""]]
     chosen = images[owners[_chosen(names, name, path)]] if len(images) != 1 or name else images[0]
-    return _write_dir(top, chosen, target / "layout")
+    return _write_dir(top, chosen, target / "layout", check)
 
 
-def _write_dir(top: Path, image: dict[str, Any], target: Path) -> str:
+def _digest(path: Path, check: Callable[[], None]) -> str:
+    summary = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := StoppableFile(file, check).read(1 << 20):
+            summary.update(chunk)
+    return f"sha256:{summary.hexdigest()}"
+
+
+def _write_dir(top: Path, image: dict[str, Any], target: Path, check: Callable[[], None]) -> str:
     """What ``dir:`` takes: manifest, configuration and layers side by side, named by digests."""
     target.mkdir()
     config = (top / clean(image["Config"])[1:]).read_bytes()
     (target / hashlib.sha256(config).hexdigest()).write_bytes(config)
     layers = []
-    for digest, name in zip(json.loads(config)["rootfs"]["diff_ids"], image["Layers"], strict=True):
-        blob = target / digest.partition(":")[2]
+    for diff_id, name in zip(
+        json.loads(config)["rootfs"]["diff_ids"], image["Layers"], strict=True
+    ):
         source = top / clean(name)[1:]
+        digest, suffix = diff_id, ""
+        with source.open("rb") as file:
+            # As docker writes them that keeps its images in the store of containerd.
+            if file.read(len(GZIP)) == GZIP:
+                digest, suffix = _digest(source, check), ".gzip"
+        blob = target / digest.partition(":")[2]
         if not blob.exists():
             blob.hardlink_to(source)
         layers.append(
             {
-                "mediaType": "application/vnd.docker.image.rootfs.diff.tar",
+                "mediaType": f"application/vnd.docker.image.rootfs.diff.tar{suffix}",
                 "digest": digest,
                 "size": source.stat().st_size,
             }

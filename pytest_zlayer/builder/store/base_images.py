@@ -16,6 +16,7 @@ from pytest_zlayer.builder.oci.chain import Chain, read_chain
 from pytest_zlayer.builder.oci.config import read_config
 from pytest_zlayer.builder.stopping import go_on
 from pytest_zlayer.builder.store.archives import (
+    TRANSPORTS,
     is_archive_reference,
     split_reference,
     unpack_archive,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 DOCKER_IMAGE = "docker-image://"
 OCI_LAYOUT = "oci-layout://"
+# How the value of a named context begins that is an image.
+IMAGE_SCHEMES = (DOCKER_IMAGE, OCI_LAYOUT, *TRANSPORTS)
 # The domain of names that were given on this machine; buildah and podman never push there.
 LOCAL_DOMAIN = "localhost"
 
@@ -63,6 +66,11 @@ def base_from_record(record: ImageRecord) -> BaseImage:
     config, chain = read_config(record.config), read_chain(record.manifest, record.config)
     recorded = sum(not entry.get("empty_layer") for entry in record.config.get("history") or ())
     return BaseImage(record.id, config, chain, whole=recorded == len(chain.layers))
+
+
+def as_named_context(reference: str) -> str:
+    """An image as the value of a named context."""
+    return reference if reference.startswith(IMAGE_SCHEMES) else f"{DOCKER_IMAGE}{reference}"
 
 
 def candidates(reference: Reference, registry: str | None) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import tarfile
@@ -76,4 +77,21 @@ def test_which_of_several_images_is_meant_has_to_be_said(tmp_path: Path, kind: s
         unpack_archive(kind, path, "", tmp_path / "target")
     assert str(caught.value) == (
         f"{path} holds 2 images\nhint: say which one, {path}:NAME; it holds: x/a:1, x/b:1"
+    )
+
+
+def test_what_cannot_be_decompressed_is_said_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    path = tmp_path / "image.tar.zst"
+    path.write_bytes(b"\x28\xb5\x2f\xfd and so on")
+    with pytest.raises(UsageError) as caught:
+        unpack_archive("oci-archive", path, "", tmp_path / "target")
+    assert str(caught.value) == (
+        f"{path} cannot be read: zstd compression is not supported by this Python\n"
+        "hint: pip install 'pytest-zlayer[zstd]'"
     )

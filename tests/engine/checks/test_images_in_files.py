@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
-import shutil
+import io
+import lzma
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import zstandard
 
 from pytest_zlayer import ImageSpec, UsageError
 from pytest_zlayer.dockerfile import DockerfileError
@@ -45,21 +50,95 @@ def test_an_image_in_a_file(storage: Storage, busybox: str, tmp_path: Path, kind
     ]
 
 
-def test_a_compressed_archive(storage: Storage, busybox: str, tmp_path: Path) -> None:
+def fast_gzip(data: bytes) -> bytes:
+    return gzip.compress(data, compresslevel=1)
+
+
+def fast_xz(data: bytes) -> bytes:
+    return lzma.compress(data, preset=0)
+
+
+@pytest.mark.parametrize(
+    "compress",
+    [fast_gzip, bz2.compress, fast_xz, zstandard.compress],
+    ids=lambda one: one.__module__,
+)
+@pytest.mark.parametrize("kind", ["docker-archive", "oci-archive"])
+def test_a_compressed_archive(
+    storage: Storage, busybox: str, tmp_path: Path, kind: str, compress: Callable[[bytes], bytes]
+) -> None:
     with building(storage) as builds:
-        path = Path(saved(builds, tmp_path, "docker-archive").partition(":")[2])
-        packed = tmp_path / "image.tar.gz"
-        with path.open("rb") as source, gzip.open(packed, "wb", compresslevel=1) as target:
-            shutil.copyfileobj(source, target)
-        ready = builds.session.build(ImageSpec(ref=f"docker-archive:{packed}"))
-        assert ready.path("/kind").exists()
-        named = builds.session.build(
-            ImageSpec(ref=f"docker-archive:{packed}:localhost/in/docker-archive:1")
-        )
+        path = Path(saved(builds, tmp_path, kind).partition(":")[2])
+        packed = tmp_path / "image.tar.x"
+        packed.write_bytes(compress(path.read_bytes()))
+        ready = builds.session.build(ImageSpec(ref=f"{kind}:{packed}"))
+        assert ready.path("/kind").read_text() == f"{kind}\n"
+        text = "FROM base\nRUN cat /kind > /copy"
+        built = builds.build(text, base=ImageSpec(ref=f"{kind}:{packed}"))
+        assert built.path("/copy").read_text() == f"{kind}\n"
+        cut = tmp_path / "cut.tar.x"
+        cut.write_bytes(packed.read_bytes()[:-100_000])
+        with pytest.raises(
+            UsageError, match=r"cut\.tar\.x cannot be read as an archive of an image"
+        ):
+            builds.session.build(ImageSpec(ref=f"{kind}:{cut}"))
+
+
+def test_one_of_the_images_in_an_archive(storage: Storage, busybox: str, tmp_path: Path) -> None:
+    with building(storage) as builds:
+        reference = saved(builds, tmp_path, "docker-archive")
+        ready = builds.session.build(ImageSpec(ref=reference))
+        named = builds.session.build(ImageSpec(ref=f"{reference}:localhost/in/docker-archive:1"))
         assert named.id == ready.id
         with pytest.raises(UsageError, match="holds no image 'x:1'") as caught:
-            builds.session.build(ImageSpec(ref=f"docker-archive:{packed}:x:1"))
+            builds.session.build(ImageSpec(ref=f"{reference}:x:1"))
         assert caught.value.hint == "it holds: localhost/in/docker-archive:1"
+
+
+def rewritten(
+    archive: Path, target: Path, change: Callable[[str, bytes], list[tuple[str, Any]]]
+) -> Path:
+    """An archive with other members: ``change`` gives names with contents, or targets of links."""
+    with tarfile.open(archive) as source, tarfile.open(target, "w") as tar:
+        for member in source:
+            file = source.extractfile(member) if member.isreg() else None
+            for name, content in change(member.name, b"" if file is None else file.read()):
+                info = tarfile.TarInfo(name)
+                if isinstance(content, str):
+                    info.type, info.linkname = tarfile.SYMTYPE, content
+                    tar.addfile(info)
+                else:
+                    info.size = len(content)
+                    tar.addfile(info, io.BytesIO(content))
+    return target
+
+
+def test_layers_as_docker_writes_them(storage: Storage, busybox: str, tmp_path: Path) -> None:
+    def compressed(name: str, content: bytes) -> list[tuple[str, Any]]:
+        is_layer = name.endswith(".tar")
+        return [(name, fast_gzip(content) if is_layer else content)] if content else []
+
+    def linked(name: str, content: bytes) -> list[tuple[str, Any]]:
+        if not content:
+            return []
+        if name == "manifest.json":
+            return [(name, content.replace(b'.tar"', b'/layer.tar"'))]
+        layer = name.removesuffix(".tar")
+        return (
+            [(name, content)]
+            if layer == name
+            else [
+                (f"{layer}/layer.tar", f"../twin-{layer}/layer.tar"),
+                (f"twin-{layer}/layer.tar", content),
+            ]
+        )
+
+    with building(storage) as builds:
+        archive = Path(saved(builds, tmp_path, "docker-archive").partition(":")[2])
+        for change in (compressed, linked):
+            path = rewritten(archive, tmp_path / f"{change.__name__}.tar", change)
+            ready = builds.session.build(ImageSpec(ref=f"docker-archive:{path}"))
+            assert ready.path("/kind").read_text() == "docker-archive\n"
 
 
 def test_what_is_no_image_is_refused(storage: Storage, busybox: str, tmp_path: Path) -> None:
