@@ -49,17 +49,25 @@ class DirectoryContext:
         path: the directory.
         dockerfile: path of the Dockerfile, for ``<Dockerfile>.dockerignore``; relative to ``path``.
         ignored: ``False`` for a context without ignore rules.
+        name: how to call it in messages, if not by its path.
 
     Raises:
         UsageError: not a directory, or its ignore file cannot be understood.
     """
 
-    def __init__(self, path: Path, dockerfile: str | None = None, *, ignored: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        dockerfile: str | None = None,
+        *,
+        ignored: bool = True,
+        name: str | None = None,
+    ) -> None:
         if not path.is_dir():
             raise UsageError(f"no such directory: {path}")
         self.path = path
-        self.name = str(path)
-        self.ignore = read_ignore(path, dockerfile) if ignored else None
+        self.name = name or str(path)
+        self.ignore = read_ignore(path, dockerfile, name) if ignored else None
 
     def rootfs(self) -> Rootfs:
         return ContextRootfs(self.path)
@@ -78,52 +86,86 @@ def ignore_file(context: Path, dockerfile: str | None) -> Path | None:
     return None
 
 
-def read_ignore(context: Path, dockerfile: str | None) -> IgnoreRules | None:
+def read_ignore(
+    context: Path, dockerfile: str | None, name: str | None = None
+) -> IgnoreRules | None:
     """The rules of the ignore file that counts, or ``None`` without one.
 
     Raises:
-        UsageError: a line cannot be understood.
+        UsageError: a line cannot be understood; ``name`` is how the context is called then.
     """
     path = ignore_file(context, dockerfile)
     if path is None:
         return None
+    shown = str(path)
+    if name is not None and path.is_relative_to(context):
+        shown = place_in(name, path.relative_to(context))
+    return _parse_ignore(path.read_bytes(), shown)
+
+
+def _parse_ignore(data: bytes, name: str) -> IgnoreRules:
     try:
-        return IgnoreRules.parse(path.read_bytes())
+        return IgnoreRules.parse(data)
     except ValueError as error:
-        raise UsageError(f"{path}: {error}") from error
+        raise UsageError(f"{name}: {error}") from error
+
+
+def place_in(context: str, path: Path | str) -> str:
+    """A path in a context as messages call it: of a git repository after its ``#ref:``."""
+    _, sign, fragment = context.partition("#")
+    return f"{context}{':' if sign and ':' not in fragment else '/'}{path}"
+
+
+class NotAnArchive(UsageError):
+    """A file that is no tar archive."""
 
 
 class TarContext:
     """A tar archive (plain or compressed) as context; owners are those in the archive.
 
+    Args:
+        path: the archive.
+        dockerfile: path of the Dockerfile in it, for ``<Dockerfile>.dockerignore``.
+        name: how to call it in messages, if not by its path.
+
     Raises:
-        UsageError: there is no such file, or it is not a tar archive.
+        NotAnArchive: it is not a tar archive.
+        UsageError: there is no such file, it cannot be read to its end, or its ignore file cannot
+            be understood.
     """
 
     ignore: IgnoreRules | None = None
 
-    def __init__(self, path: Path, dockerfile: str | None = None) -> None:
-        self.name = str(path)
+    def __init__(
+        self, path: Path, dockerfile: str | None = None, *, name: str | None = None
+    ) -> None:
+        self.name = name or str(path)
         directory = LocalRootfs(path.parent)
         inside = f"/{path.name}"
         if not path.is_file():
-            raise UsageError(f"no such file: {path}")
+            raise UsageError(f"no such file: {self.name}")
         content = TreeContent(directory, inside, path.stat().st_size)
         try:
-            if not is_archive(content, str(path)):
-                raise UsageError(
-                    f"not a tar archive: {path}",
+            if not is_archive(content, self.name):
+                raise NotAnArchive(
+                    f"not a tar archive: {self.name}",
                     hint="a build context is a directory; the Dockerfile is named apart from it "
                     "(dockerfile=, --file)",
                 )
-            self._archive = Archive(content, str(path))
+            self._archive = Archive(content, self.name)
             self._rootfs = LayeredRootfs(EmptyRootfs(), [unpacked(self._archive)])
         except CopyError as error:
             raise UsageError(error.message, hint=error.hint) from error
-        names = (f"{dockerfile or DOCKERFILE_NAMES[0]}{IGNORE_FILE}", IGNORE_FILE)
-        found = next((data for name in names if (data := self.read(name)) is not None), None)
-        if found is not None:
-            self.ignore = IgnoreRules.parse(found)
+        self.ignore = self._read_ignore(dockerfile)
+
+    def _read_ignore(self, dockerfile: str | None) -> IgnoreRules | None:
+        there = (name for name in DOCKERFILE_NAMES if self.read(name) is not None)
+        own = dockerfile or next(there, DOCKERFILE_NAMES[0])
+        for name in (f"{own}{IGNORE_FILE}", IGNORE_FILE):
+            data = self.read(name)
+            if data is not None:
+                return _parse_ignore(data, place_in(self.name, name))
+        return None
 
     def read(self, name: str) -> bytes | None:
         """The content of a file, ``None`` if there is no such file."""
@@ -172,18 +214,20 @@ class EmptyContext:
         pass
 
 
-def open_context(path: Path | None, dockerfile: str | None = None) -> Context:
+def open_context(
+    path: Path | None, dockerfile: str | None = None, *, name: str | None = None
+) -> Context:
     """The context at ``path``: a directory, a tar archive, or none at all.
 
     Raises:
-        UsageError: nothing is there, or it is neither.
+        UsageError: nothing is there, or it is neither; ``name`` is how it is called then.
     """
     if path is None:
         return EmptyContext()
     if path.is_dir():
-        return DirectoryContext(path, dockerfile)
+        return DirectoryContext(path, dockerfile, name=name)
     if path.exists():
-        return TarContext(path, dockerfile)
+        return TarContext(path, dockerfile, name=name)
     raise UsageError(f"no such build context: {path}")
 
 

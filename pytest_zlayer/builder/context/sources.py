@@ -14,7 +14,6 @@ from pytest_zlayer.buildah.files.rootfs import LocalRootfs, Rootfs
 from pytest_zlayer.builder.context.build_context import (
     Context,
     DirectoryContext,
-    TarContext,
     open_context,
 )
 from pytest_zlayer.builder.context.export import export
@@ -23,8 +22,7 @@ from pytest_zlayer.builder.copy.digests import Digests
 from pytest_zlayer.builder.copy.remote import remote_kind
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.stopping import go_on
-from pytest_zlayer.builder.store.archives import TRANSPORTS
-from pytest_zlayer.builder.store.base_images import DOCKER_IMAGE, OCI_LAYOUT, BaseImage
+from pytest_zlayer.builder.store.base_images import IMAGE_SCHEMES, BaseImage
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation, SourceRef
 from pytest_zlayer.dockerfile.values.credentials import redacted
 from pytest_zlayer.errors import UsageError
@@ -74,7 +72,7 @@ class Sources:
     def image_reference(self, name: str) -> str | None:
         """The image a named context stands for, ``None`` if it is a directory."""
         value = self._spec.build_contexts.get(name)
-        if isinstance(value, str) and value.startswith((DOCKER_IMAGE, OCI_LAYOUT, *TRANSPORTS)):
+        if isinstance(value, str) and value.startswith(IMAGE_SCHEMES):
             return value
         return None
 
@@ -149,14 +147,7 @@ class Sources:
 
     def _remote(self, url: str) -> Context:
         """A git repository, checked out, or an archive, downloaded."""
-        path = self._remote_path(url)
-        if path.is_dir():
-            return DirectoryContext(path)
-        try:
-            return TarContext(path)
-        except UsageError as error:
-            message = f"build context {redacted(url)} is not a tar archive"
-            raise UsageError(message, hint=error.hint) from error
+        return open_context(self._remote_path(url), name=redacted(url))
 
     def _empty(self) -> Path:
         path = self._scratch("empty")

@@ -8,7 +8,11 @@ from dataclasses import field, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_zlayer.builder.context.build_context import read_dockerfile, read_ignore
+from pytest_zlayer.builder.context.build_context import (
+    place_in,
+    read_dockerfile,
+    read_ignore,
+)
 from pytest_zlayer.builder.model.builder_args import sandbox_hostname
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.platform import wanted_platform
@@ -317,9 +321,7 @@ def _fetched_dockerfile(spec: ImageSpec, context: Path) -> tuple[bytes, str]:
         message = error.message.replace(str(context), name)
         hint = error.hint and error.hint.replace(str(context), name)
         raise UsageError(message, hint=hint) from error
-    _, sign, fragment = name.partition("#")
-    between = ":" if sign and ":" not in fragment else "/"
-    return source, f"{name}{between}{path.relative_to(context)}"
+    return source, place_in(name, path.relative_to(context))
 
 
 def _check_place(path: Path, *allowed: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from pytest_zlayer.builder.context.build_context import TarContext
+from pytest_zlayer.builder.context.build_context import NotAnArchive, open_context
 from pytest_zlayer.builder.context.fetch import Fetcher
 from pytest_zlayer.builder.context.sources import host_path, whole
 from pytest_zlayer.builder.copy.remote import Fetched
@@ -94,7 +94,8 @@ class RemoteContexts:
 
         Raises:
             RemoteError: it cannot be had.
-            UsageError: it is neither an archive nor a Dockerfile.
+            UsageError: it is neither an archive that can be read nor a Dockerfile, or its ignore
+                file cannot be understood.
         """
         url = spec.context_url or ""
         try:
@@ -103,7 +104,7 @@ class RemoteContexts:
             raise RemoteError(
                 f"the build context cannot be fetched: {error.message}", hint=error.hint
             ) from error
-        if path.is_dir() or _is_archive(path):
+        if _is_context(path, spec):
             return replace(spec, context=path)
         return replace(spec, text=_as_dockerfile(spec, path), dockerfile=None)
 
@@ -120,10 +121,10 @@ class RemoteContexts:
             return self._fetchers[key]
 
 
-def _is_archive(path: Path) -> bool:
+def _is_context(path: Path, spec: ImageSpec) -> bool:
     try:
-        TarContext(path).close()
-    except UsageError:
+        open_context(path, spec.dockerfile, name=spec.context_name).close()
+    except NotAnArchive:
         return False
     return True
 

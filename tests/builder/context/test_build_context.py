@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import tarfile
 from pathlib import Path
 
@@ -131,6 +132,30 @@ def test_archive_has_an_ignore_file(tmp_path: Path) -> None:
     context = TarContext(make_archive(tmp_path / "context.tar"))
     assert context.ignore is not None
     assert context.ignore.excludes("b")
+
+
+def packed(path: Path, files: dict[str, str]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content.encode()))
+    return path
+
+
+def test_archive_has_an_ignore_file_for_its_containerfile(tmp_path: Path) -> None:
+    files = {"Containerfile": "FROM x", "Containerfile.dockerignore": "a", ".dockerignore": "b"}
+    context = TarContext(packed(tmp_path / "context.tar", files))
+    assert context.ignore is not None
+    assert context.ignore.excludes("a")
+    assert not context.ignore.excludes("b")
+
+
+def test_malformed_ignore_file_of_an_archive_is_refused(tmp_path: Path) -> None:
+    path = packed(tmp_path / "context.tar", {".dockerignore": "!"})
+    with pytest.raises(UsageError) as caught:
+        TarContext(path)
+    assert str(caught.value) == f'{path}/.dockerignore: illegal exclusion pattern: "!"'
 
 
 def test_no_archive(tmp_path: Path) -> None:

@@ -40,6 +40,16 @@ def archives(tmp_path: Path) -> Iterator[str]:
     with tarfile.open(folder / "whole.tar", "w") as tar:
         tar.add(folder / "f", "f")
         tar.add(folder / "in", "Dockerfile")
+    (folder / "all").write_text(f"FROM {BUSYBOX}\nCOPY . /all/\nCOPY f /f\n")
+    (folder / "rules").write_text("*\n!f\n")
+    (folder / "malformed").write_text("!")
+    for name, rules in (("ignoring.tar.xz", "rules"), ("malformed.tar", "malformed")):
+        with tarfile.open(folder / name, "w:xz" if name.endswith("xz") else "w") as tar:
+            tar.add(folder / "f", "f")
+            tar.add(folder / "f", "secret")
+            tar.add(folder / "all", "Dockerfile")
+            tar.add(folder / rules, ".dockerignore")
+    (folder / "cut.tar.xz").write_bytes((folder / "ignoring.tar.xz").read_bytes()[:-60])
     handler = functools.partial(Quiet, directory=str(folder))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -155,6 +165,52 @@ def test_an_archive_or_a_dockerfile_behind_a_url_is_the_context(
             f"the build context {archives}/f is not a tar archive\n"
             "hint: a URL leads to a tar archive or to a Dockerfile"
         )
+
+
+def test_an_archive_behind_a_url_has_an_ignore_file(
+    storage: Storage, busybox: str, archives: str
+) -> None:
+    url = f"{archives}/ignoring.tar.xz"
+    with building(storage) as builds:
+        image = builds.session.build(ImageSpec(context_url=url))
+        assert [str(one) for one in image.files("all/**")] == ["/all/f"]
+        image = builds.build(TEXT, build_contexts={"there": url})
+        assert [str(one) for one in image.files("there/**")] == ["/there/f"]
+        hidden = "FROM scratch\nCOPY --from=there secret /\n"
+        with pytest.raises(ZlayerError, match='"/secret": not found'):
+            builds.build(hidden, build_contexts={"there": url})
+
+
+@pytest.mark.parametrize(
+    ("file", "reported"),
+    [
+        ("malformed.tar", '{url}/.dockerignore: illegal exclusion pattern: "!"'),
+        ("cut.tar.xz", "cannot unpack {url}: unexpected EOF"),
+    ],
+)
+def test_an_archive_behind_a_url_that_cannot_be_read_goes_by_its_address(
+    storage: Storage, busybox: str, archives: str, file: str, reported: str
+) -> None:
+    url = f"{archives.replace('//', '//me:secret-word@')}/{file}"
+    expected = reported.format(url=url.replace("secret-word", "xxxxx"))
+    with building(storage) as builds:
+        with pytest.raises(ZlayerError) as caught:
+            builds.session.plan(ImageSpec(context_url=url))
+        assert str(caught.value) == expected
+        with pytest.raises(ZlayerError) as caught:
+            builds.build(TEXT, build_contexts={"there": url})
+        assert expected in str(caught.value)
+
+
+def test_a_malformed_ignore_file_of_a_git_repository_goes_by_its_address(
+    storage: Storage, server: Server
+) -> None:
+    files = {"Dockerfile": "FROM scratch\nCOPY . /\n", ".dockerignore": "!"}
+    Repository(server.repositories / "malformed.git").commit(files)
+    url = server.url("/git/malformed.git")
+    with building(storage) as builds, pytest.raises(ZlayerError) as caught:
+        builds.session.plan(ImageSpec(context_url=url))
+    assert str(caught.value) == f'{url}/.dockerignore: illegal exclusion pattern: "!"'
 
 
 def test_tests_declare_contexts_behind_addresses(
