@@ -8,22 +8,18 @@ import pytest
 
 from tests.engine.building import write_files
 from tests.engine.conftest import BUSYBOX, Storage, add_busybox
-from tests.engine.plugins.conftest import Environment
+from tests.engine.plugins.conftest import REPOSITORY, Environment
 from tests.engine.test_surface import Project
 
 pytestmark = pytest.mark.network
 
-TESTS = """\
-import pytest
+CHECKS = REPOSITORY / "docs" / "checks.md"
 
-@pytest.mark.image("api")
-def test_syrupy(zlayer_image, snapshot):
-    assert zlayer_image.to_dict(files=True) == snapshot
 
-@pytest.mark.image("api")
-def test_regressions(zlayer_image, data_regression):
-    data_regression.check(zlayer_image.to_dict(files=True))
-"""
+def documented_tests() -> str:
+    """The block below the title "Snapshots"."""
+    section = CHECKS.read_text(encoding="utf-8").partition("## Snapshots")[2]
+    return "import pytest\n\n" + section.partition("```python\n")[2].partition("```")[0]
 
 
 def test_snapshots_hold_after_a_rebuild_and_tell_of_changes(
@@ -31,7 +27,9 @@ def test_snapshots_hold_after_a_rebuild_and_tell_of_changes(
 ) -> None:
     add_busybox(own_storage, tmp_path / "busybox")
     dockerfile = f'FROM {BUSYBOX}\nRUN echo 1 > /one\nENV A=1\nCMD ["serve"]\n'
-    folder = write_files(tmp_path / "p", {"test_it.py": TESTS, "api/Dockerfile": dockerfile})
+    folder = write_files(
+        tmp_path / "p", {"test_it.py": documented_tests(), "services/api/Dockerfile": dockerfile}
+    )
     variables = Project(folder, own_storage).environment
     ours = {name: one for name, one in variables.items() if name.startswith(("ZLAYER", "TMP"))}
 
@@ -39,9 +37,9 @@ def test_snapshots_hold_after_a_rebuild_and_tell_of_changes(
         return together.pytest(folder, "-q", "--zlayer-no-cache", *args, code=code, **ours)
 
     run("--snapshot-update", "--force-regen", code=1)  # which pytest-regressions fails with
-    assert (folder / "test_it" / "test_regressions.yml").is_file()
+    assert (folder / "test_it" / "test_files.yml").is_file()
     assert "2 passed" in run()
-    write_files(folder, {"api/Dockerfile": dockerfile.replace("A=1", "A=2")})
+    write_files(folder, {"services/api/Dockerfile": dockerfile.replace("A=1", "A=2")})
     told = run(code=1)
     assert "2 failed" in told
     assert "A: '2'" in told or '"A": "2"' in told or "'A': '2'" in told
