@@ -79,7 +79,9 @@ class Option:
         return self.ini.upper()
 
 
-_KEEP_HELP = "keep images, stage images and failed containers: all, failed or none (bare: all)"
+_KEEP_HELP = (
+    "keep images and stage images, or what failed tests have used: all, failed or none (bare: all)"
+)
 _BASE = "tried first for base images whose name has no registry"
 
 OPTIONS: tuple[Option, ...] = (

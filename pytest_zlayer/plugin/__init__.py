@@ -14,6 +14,7 @@ from pytest_zlayer.plugin import (
     collection,
     debugging,
     failures,
+    keeping,
     listing,
     markers,
     options,
@@ -123,7 +124,9 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    state_of(item.config).item = item
+    state = state_of(item.config)
+    state.item = item
+    keeping.begin(state, item)
     return (yield)
 
 
@@ -137,6 +140,7 @@ def pytest_runtest_makereport(
     report = yield
     failures.describe(call, report, state.failure_key, state.clean)
     attachments.attach(item.config, call, report, state.clean)
+    keeping.decide(state, item, call, report)
     workers.attach_lines(state, item, report)
     return report
 
@@ -161,7 +165,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitC
     state = state_of(session.config)
     stopped = exitstatus == pytest.ExitCode.INTERRUPTED or session.shouldstop or session.shouldfail
     try:
-        state.close(failed=session.testsfailed > 0, hurry=bool(stopped))
+        state.close(failed=state.failed, hurry=bool(stopped))
     except KeyboardInterrupt:  # the agent removes what is left
         session.exitstatus = pytest.ExitCode.INTERRUPTED
     if state.failed and not session.exitstatus:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # So many events of a process that cannot be reached are sent on at its end.
 _MOST_UNSENT = 20_000
+_IMAGES: pytest.StashKey[dict[str, Image]] = pytest.StashKey()
 
 
 class RunRecord:
@@ -169,6 +170,7 @@ class Uses:
         """The images it has got since the last call, those of wider fixtures among them."""
         found = {**{image.id: image for image in _images_in(item)}, **self._new}
         self._new = {}
+        item.stash.setdefault(_IMAGES, {}).update(found)
         taken = []
         for image in found.values():
             if (item.nodeid, image.id) not in self._told:
@@ -177,17 +179,31 @@ class Uses:
         return taken
 
 
+def images_of(item: pytest.Item) -> list[Image]:
+    """All images that a test has got so far."""
+    return list(item.stash.get(_IMAGES, {}).values())
+
+
+def users_of(item: pytest.Item) -> Iterator[object]:
+    """The containers and services among the values of a test's fixtures."""
+    return (one for one in _values(item) if _image_of(one) is not None)
+
+
 def _images_in(item: pytest.Item) -> Iterator[Image]:
     """The images among the values of a test's fixtures, and those behind containers."""
     module = sys.modules.get("pytest_zlayer.builder.image.built_image")
     if module is None:  # there is no image as long as nobody has loaded what makes them
         return
+    for one in _values(item):
+        image = one if isinstance(one, module.Image) else _image_of(one)
+        if isinstance(image, module.Image):
+            yield image
+
+
+def _values(item: pytest.Item) -> Iterator[object]:
+    """What the fixtures of a test have given, alone or by name."""
     for value in list(getattr(item, "funcargs", {}).values()):
-        several = isinstance(value, dict) and type(value) is dict
-        for one in value.values() if several else (value,):
-            image = one if isinstance(one, module.Image) else _image_of(one)
-            if isinstance(image, module.Image):
-                yield image
+        yield from value.values() if type(value) is dict else (value,)
 
 
 def _image_of(value: object) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -287,8 +286,6 @@ class ServiceReports:
         if report.failed and self._state.known_services is not None:
             for service in self._services_of(item):
                 report.sections.append((f"{SECTION}{service.name}", _section(service)))
-                if self._state.settings["keep"] != "none" and not service.over:
-                    self._state.services.keep(service, _label(item))
         return report
 
     def _services_of(self, item: pytest.Item) -> list[Service]:
@@ -326,7 +323,3 @@ def _section(service: Service) -> str:
     left_out = len(lines) - _SHOWN_LINES
     head = [f"({left_out} earlier lines are left out)"] if left_out > 0 else []
     return "\n".join([service.state(), *head, *lines[-_SHOWN_LINES:]])
-
-
-def _label(item: pytest.Item) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", item.name.lower()).strip("-")[:40] or "test"

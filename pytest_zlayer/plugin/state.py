@@ -26,6 +26,7 @@ from pytest_zlayer.signals import CtrlC, TerminationHandler
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
     from pytest_zlayer.builder.image.built_image import Image
+    from pytest_zlayer.builder.image.keeping import Keeping
     from pytest_zlayer.builder.model.spec import ImageSpec
     from pytest_zlayer.builder.session.build_session import BuildHooks, BuildSession
     from pytest_zlayer.events import Event
@@ -127,6 +128,11 @@ class State:
             return None
         found: Services | None = known_user(serving.Services)
         return found
+
+    @property
+    def keeping(self) -> Keeping | None:
+        """What stays of the tests that fail, if any image was asked for so far."""
+        return None if self._session is None else self._session.keeping
 
     def tell_advice(self) -> None:
         """Say once which engine runs services, where it is not the strongest one."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.builder.image.copy_out import copy_out
 from pytest_zlayer.builder.image.image_like import ImageLike
+from pytest_zlayer.builder.image.kept import Kept
 from pytest_zlayer.builder.image.path import ImagePath
 from pytest_zlayer.builder.image.results import CommandFailed, RunResult
 from pytest_zlayer.checks.assertions import Assertions
@@ -267,10 +268,11 @@ class Service(Assertions):
         self._remember()
         self._container.remove()
 
-    def keep(self, label: str) -> tuple[str, str]:
-        """Stop it and keep it, named after ``label``; its name, and commands to look inside."""
+    def keep(self, label: str) -> Kept:
+        """Stop it and keep it, named after ``label``."""
         self._remember()
-        return self._container.keep(label)
+        name, command = self._container.keep(label)
+        return Kept("service", name, label, command)
 
     def _remember(self) -> None:
         _ = self.exit_code

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pytest_zlayer.builder.image.kept import Kept
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.services.engine import ServiceEngine
 from pytest_zlayer.services.errors import ServiceError, ServiceRefused
@@ -29,9 +28,7 @@ class Services:
         self._guard = threading.RLock()
         self._engines: dict[str, ServiceEngine | ServiceRefused] = {}
         self._live: dict[Service, None] = {}
-        self._wanted: dict[Service, str] = {}
         self.advice: str | None = None
-        self._kept: list[Kept] = []
         self._started: list[Service] = []
         self._forgotten = 0
 
@@ -55,10 +52,6 @@ class Services:
         self._started = [one for one in self._started if not one.over]
         self._forgotten += len(going)
 
-    def keep(self, service: Service, label: str) -> None:
-        """Have a service kept, stopped, when it would be removed; ``label`` says for what."""
-        self._wanted[service] = label
-
     @contextmanager
     def serve(
         self,
@@ -78,26 +71,18 @@ class Services:
         service = Service(image, request, container, chosen.name)
         self._live[service] = None
         self._started.append(service)
+        self._store.keeping.begin(service, service.name, service.keep, service.end)
+        raised = True
         try:
             service.wait(ready or default_condition(service), timeout)
             yield service
-        except Exception:
-            if self._store.keeps:
-                self._wanted.setdefault(service, image.label)
-            raise
+            raised = False
         finally:
-            self._end(service)
+            self._end(service, raised=raised)
 
-    def _end(self, service: Service) -> None:
-        if service not in self._live:
-            return
-        del self._live[service]
-        label = self._wanted.pop(service, None)
-        if label is None:
-            service.end()
-            return
-        name, command = service.keep(label)
-        self._kept.append(Kept("service", name, label, command))
+    def _end(self, service: Service, *, raised: bool = False) -> None:
+        self._live.pop(service, None)
+        self._store.keeping.end(service, raised=raised)
 
     def _problem(self, service: Service) -> str | None:
         """Remove a service; why that failed."""
@@ -162,8 +147,8 @@ class Services:
         finally:
             chosen.remove_network(made)
 
-    def close(self) -> Sequence[Kept]:
-        """End whatever still runs; what was kept.
+    def close(self) -> None:
+        """End whatever still runs.
 
         Raises:
             ServiceError: something could not be removed.
@@ -175,4 +160,3 @@ class Services:
                 engine.close()
         if problems:
             raise ServiceError("\n".join(problems))
-        return self._kept

@@ -151,6 +151,72 @@ def test_what_is_kept_is_reported_with_a_command_that_works(project: Project) ->
     assert found.startswith("hello nobody\n")
 
 
+SOME_FAIL = f"""
+import pytest
+
+passing = pytest.mark.image(text="FROM {BUSYBOX}\\nRUN echo 1 > /passing", name="passing")
+failing = pytest.mark.image(text="FROM {BUSYBOX}\\nRUN echo 2 > /failing", name="failing")
+
+
+@passing
+def test_passes(zlayer_container):
+    zlayer_container.run("touch /passed")
+
+
+@passing
+def test_expects_an_error(zlayer_image):
+    with pytest.raises(ZeroDivisionError), zlayer_image.container() as container:
+        1 / 0
+
+
+@failing
+def test_fails(zlayer_container):
+    zlayer_container.run("echo state > /state")
+    assert not "of this"
+
+
+@failing
+def test_fails_inside(zlayer_image):
+    with zlayer_image.container() as container:
+        container.run("echo inside > /state")
+        pytest.fail("of this")
+
+
+def test_expects_a_failure(zlayer_build):
+    with pytest.raises(Exception, match="exit"):
+        zlayer_build(text="FROM {BUSYBOX}\\nRUN exit 3")
+
+
+@pytest.mark.image(text="FROM {BUSYBOX}\\nRUN exit 4", name="unbuilt")
+def test_is_not_built(zlayer_image): ...
+"""
+
+
+def test_what_failed_tests_have_used_is_kept_and_named_after_them(project: Project) -> None:
+    write_files(project.folder, {"test_it.py": SOME_FAIL})
+    lines = project.pytest("--zlayer-keep=failed", code=1).splitlines()
+    kept = {
+        label: command
+        for label, _, command in (line.partition(": ") for line in lines)
+        if "pytest-zlayer debug zlayer-kept-" in command or "pytest-zlayer debug test-" in command
+    }
+    assert sorted(kept) == [
+        "container of test_fails (failing)",
+        "container of test_fails_inside (failing)",
+        "container of test_is_not_built (unbuilt)",
+        "image of test_fails (failing)",
+        "image of test_fails_inside (failing)",
+    ], lines
+    assert len(project.storage.container_names()) == 3
+    names = project.storage.image_names()
+    assert [one for one in names if "kept" in one and "passing" in one] == []
+    pasted = kept["container of test_fails_inside (failing)"]
+    pasted = pasted.replace("pytest-zlayer", f"{sys.executable} -m pytest_zlayer", 1)
+    shell = ["sh", "-c", f"echo cat /state | {{ {pasted}; }}"]
+    found = subprocess.check_output(shell, text=True, env=project.environment)
+    assert found.startswith("inside\n")
+
+
 SHARED = """
 import pytest
 

@@ -23,6 +23,7 @@ import pytest
 from pytest_zlayer import events
 from pytest_zlayer.buildah.errors import EngineMissing
 from pytest_zlayer.builder.image.built_image import BuildResult, Image
+from pytest_zlayer.builder.image.keeping import Keeping
 from pytest_zlayer.builder.model.errors import BuildError, FailedStep
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.spec import ImageSpec
@@ -74,6 +75,7 @@ class PretendedSession:
     images: dict[Any, PretendedImage] = field(default_factory=dict)
     kept: tuple[Any, ...] = ()
     retries: tuple[events.StepRetry, ...] = ()
+    keeping: Keeping = field(default_factory=lambda: Keeping(wanted=False))
 
     def plan(self, spec: ImageSpec) -> BuildPlan:
         return make_plan(spec, self.options)
@@ -123,8 +125,8 @@ class PretendedSession:
     def interrupt(self) -> None:
         note("interrupted")
 
-    def close(self, failed: bool = False, **_: bool) -> None:
-        note(f"closed{' after a failure' if failed else ''}")
+    def close(self, **_: bool) -> None:
+        note("closed")
         if "STANDIN_SIGNAL" in os.environ:
             signal.raise_signal(int(os.environ["STANDIN_SIGNAL"]))
         if "STANDIN_TROUBLE" in os.environ:

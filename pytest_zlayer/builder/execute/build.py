@@ -151,7 +151,7 @@ class Build:
     rank: int
     stop: threading.Event
     may_retry: Callable[[str, int, BuildError], bool | None]
-    keep_container: Callable[[str, str], bool]
+    keep_container: Callable[[str, BuildError], bool]
     remember: Callable[[StagePlan, Step], str | None]
     platform: Platform
     masker: Masker

@@ -117,14 +117,12 @@ class RunStep:
                 stop=self._build.stop,
             )
         except StepFailed as failed:
-            self._keep_left()
-            raise self._to_error(failed) from None
+            raise self._left_by(failed) from None
         except EngineError as error:
             self._build.check()  # an interruption is no failure of the step
-            self._keep_left()
             tail = error.stderr[-TAIL_LINES:]
             trouble = StepFailed(error.message, None, tail, hint=error.hint)
-            raise self._to_error(trouble) from error
+            raise self._left_by(trouble) from error
         return self._attempts
 
     def again(self, how: Debugging, shell: str | None) -> int:
@@ -199,10 +197,12 @@ class RunStep:
         mounts.follow_links(rootfs)
         return missing(rootfs, [*ENGINE_MOUNTS, *mounts.targets])
 
-    def _keep_left(self) -> None:
-        """Let the container of the last failed attempt be kept if that is wanted."""
-        if self._left is not None and self._build.keep_container(self._left, self._step.text):
+    def _left_by(self, failed: StepFailed) -> BuildError:
+        """The error of the last attempt, whose container is kept if that is wanted."""
+        error = self._to_error(failed)
+        if self._left is not None and self._build.keep_container(self._left, error):
             self._build.views.release(self._left)
+        return error
 
     def _execute(self, container: str, mounts: PreparedMounts) -> None:
         output = StepOutput(self._step, self._build.log, self._emit)

@@ -21,7 +21,7 @@ from pytest_zlayer.errors import UsageError
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
     from pytest_zlayer.builder.image.container import Container
-    from pytest_zlayer.builder.image.kept import Kept
+    from pytest_zlayer.builder.image.keeping import Keeping
     from pytest_zlayer.builder.store.transfers import Transfers
     from pytest_zlayer.checks.waste import LayerFile
 
@@ -43,8 +43,8 @@ class StoreUser(Protocol):
 
     def __init__(self, store: ImageStore) -> None: ...
 
-    def close(self) -> Sequence[Kept]:
-        """End it; what it has kept on purpose."""
+    def close(self) -> None:
+        """End it."""
         ...
 
 
@@ -61,7 +61,7 @@ class ImageStore:
         transfers: does the pushes.
         mounted: mounts images.
         service_engine: what runs services: ``auto``, ``podman`` or ``buildah``.
-        keeps: whether what has failed is kept.
+        keeping: what of the containers is kept.
         stays: names given to images outlive the session.
     """
 
@@ -74,12 +74,12 @@ class ImageStore:
         mounted: SharedImages,
         *,
         service_engine: str = "auto",
-        keeps: bool = False,
+        keeping: Keeping,
         stays: bool = False,
     ) -> None:
         self.engine = engine
         self.service_engine = service_engine
-        self.keeps = keeps
+        self.keeping = keeping
         self._users: dict[type[Any], Any] = {}
         self._mounted = MountedImages(engine, mounted, exact=True)
         self._scratch = scratch
@@ -107,10 +107,11 @@ class ImageStore:
         """The same if it has been needed."""
         return self._users.get(kind)
 
-    def close_users(self) -> list[Kept]:
-        """Close what uses the images; what it has kept."""
+    def close_users(self) -> None:
+        """Close what uses the images."""
         users, self._users = self._users, {}
-        return [kept for one in users.values() for kept in one.close()]
+        for one in users.values():
+            one.close()
 
     def facts(self, image_id: str) -> ImageFacts:
         """Facts of an image, read once."""
@@ -149,14 +150,23 @@ class ImageStore:
         ``lasting``: what a command leaves running is there for the next one.
         """
         from pytest_zlayer.builder.image.container import Container
+        from pytest_zlayer.builder.image.keep import keep_container
 
         name = self.engine.from_image(self.runnable_image(image.native_id))
         container = Container(image, name, self.engine, lasting=lasting)
+        self.keeping.begin(
+            container,
+            image.label,
+            keep=lambda label: keep_container(self.engine, name, label),
+            remove=lambda: self.engine.remove_containers(name),
+        )
+        raised = True
         try:
             yield container
+            raised = False
         finally:
             container.close()
-            self.engine.remove_containers(name)
+            self.keeping.end(container, raised=raised)
 
     def runnable_image(self, image_id: str) -> str:
         """The image, or a twin without what the engine would act on (ONBUILD, VOLUME)."""

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pytest_zlayer.builder.image.built_image import Image
+from pytest_zlayer.builder.image.image_like import ImageLike
 from pytest_zlayer.builder.image.kept import Kept
 from pytest_zlayer.builder.model.errors import debug_command
 
@@ -23,18 +23,18 @@ def own_name(image_id: str) -> str:
     return f"{KEPT_REPOSITORY}:built-{image_id[:12]}"
 
 
-def keep_image(engine: Engine, image: Image) -> Kept:
-    """Give an image a name that outlives the session."""
-    tag = f"{_stem(image.label)}-{image.short_id}"
+def keep_image(engine: Engine, image: ImageLike, label: str) -> Kept:
+    """Give an image a name that outlives the session and holds ``label``."""
+    tag = f"{stem(label)}-{image.short_id}"
     name = f"{KEPT_REPOSITORY}:{tag}"
     engine.tag(image.id, name)
     kind: Literal["image", "stage"] = "stage" if "#" in image.label else "image"
-    return Kept(kind, name, image.label, enter_command(engine, tag))
+    return Kept(kind, name, label, enter_command(engine, tag))
 
 
 def keep_container(engine: Engine, container: str, label: str) -> Kept:
     """Give a working container a name that outlives the session."""
-    name = f"{KEPT_CONTAINER}{_stem(label)}-{container.strip('-').rpartition('-')[2]}"
+    name = f"{KEPT_CONTAINER}{stem(label)}-{container.strip('-').rpartition('-')[2]}"
     engine.rename_container(container, name)
     return Kept("container", name, label, enter_command(engine, name))
 
@@ -53,5 +53,6 @@ def enter_command(engine: Engine, name: str) -> str:
     return " ".join(words)
 
 
-def _stem(label: str) -> str:
+def stem(label: str) -> str:
+    """What names of the storage can hold of a label."""
     return re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:60] or "image"

@@ -18,6 +18,7 @@ from pytest_zlayer.builder.cache.shrink import shrink
 from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.builder.image.facts import User
 from pytest_zlayer.builder.image.keep import keep_container, keep_image
+from pytest_zlayer.builder.image.keeping import Keeping
 from pytest_zlayer.builder.image.kept import Kept
 from pytest_zlayer.builder.model.errors import BuildError, machine_errors_reported
 from pytest_zlayer.builder.model.masker import Masker, hidden_values
@@ -143,6 +144,11 @@ class BuildSession:
     def retries(self) -> tuple[StepRetry, ...]:
         """Every retry of this session so far."""
         return tuple(self._retries)
+
+    @property
+    def keeping(self) -> Keeping:
+        """Which images and containers of tests stay."""
+        return self._resources.keeping
 
     @property
     def engine(self) -> Engine:
@@ -330,7 +336,8 @@ class BuildSession:
         """Remove what this session made, or keep what the options ask for; idempotent.
 
         Args:
-            failed: some test failed (``keep="failed"`` then keeps).
+            failed: with ``keep="failed"`` the containers of all steps that failed stay, not only
+                what ``keeping`` knows of.
             hurry: a build in the background ends even if another process waits for its layers.
         """
         with self._guard:
@@ -344,9 +351,11 @@ class BuildSession:
             return
         with machine_errors_reported("removing what this run has made"):
             try:
-                services = self._resources.store.close_users()
-                self._keep(failed)
-                self.kept = (*self.kept, *services)
+                keep = self.options.keep
+                failed_stay = keep == "all" or (keep == "failed" and failed)
+                self.keeping.over(keep=failed_stay)
+                self._resources.store.close_users()
+                self._keep(failed_stay)
                 self._stop.set()
                 self._builds.close()
                 self._resources.end_transfers(hurry=hurry)
@@ -478,22 +487,25 @@ class BuildSession:
             return self._builds.ready(plan, plan.spec.ref or "", build_id)
         return self._builds.make(plan, plan.graph, build_id, stays=self.options.stay)
 
-    def _keep(self, failed: bool) -> None:
+    def _keep(self, failed_stay: bool) -> None:
         """Give what is to stay a name that no session ends."""
-        engine, keep = self._resources.engine, self.options.keep
+        engine, keep, keeping = self._resources.engine, self.options.keep, self.keeping
         kept: list[Kept] = []
-        if keep == "all" or (keep == "failed" and failed):
+        if keep == "all":
             self._builds.keep_stages()
             tags = [tag for image, _ in self._builds.images for tag in image.tags]
             for name in (*tags, *self._resources.store.tags):
                 engine.unregister_image(name)
             each = {image.id: image for image, _ in reversed(self._builds.images)}
-            kept += [keep_image(engine, image) for image in reversed(each.values())]
-        if keep != "none":
-            kept += [
-                keep_container(engine, one.name, one.label) for one in self._builds.kept_containers
-            ]
-        self.kept = tuple(kept)
+            kept += [keep_image(engine, image, image.label) for image in reversed(each.values())]
+        elif keep == "failed":
+            own = {image.id for image, _ in self._builds.images}
+            kept += [keep_image(engine, *one) for one in keeping.images if one[0].id in own]
+        for one in self._builds.kept_containers:
+            label = keeping.label_of(one.error) or (one.error.image if failed_stay else None)
+            if label is not None:
+                kept.append(keep_container(engine, one.name, label))
+        self.kept = (*kept, *keeping.kept)
 
     def _tidy_cache(self) -> None:
         cache = self._resources.cache
@@ -513,14 +525,14 @@ class BuildSession:
 
     def _remove(self) -> None:
         """Take back the names this session gave; user tags stay on what is kept."""
-        prefix = self._resources.prefix
+        prefix, all_stay = self._resources.prefix, self.options.keep == "all"
         names = [
             name
             for _, given in self._builds.images
             for name in given
-            if not self.kept or name.startswith(prefix)
+            if not all_stay or name.startswith(prefix)
         ]
-        if not self.kept:
+        if not all_stay:
             names += self._resources.store.tags
         if names:
             self._resources.engine.remove_images(*dict.fromkeys(names))

@@ -55,11 +55,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class KeptContainer:
-    """A failed step's container that is to stay."""
+    """A failed step's container that may be to stay.
+
+    Attributes:
+        name: what it is called in the store.
+        error: tells of the failure.
+    """
 
     name: str
-    label: str
-    step: str
+    error: BuildError
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,7 +413,7 @@ class Builds:
             rank=next(self._ranks),
             stop=StopEvent(self._stop),
             may_retry=self._may_retry,
-            keep_container=lambda name, step: self._keep_container(plan, name, step),
+            keep_container=self._keep_container,
             remember=lambda stage, step: self._remember(build, stage, step),
             deadline=time.monotonic() + spec.timeout if spec.timeout else None,
             source_date_epoch=plan.source_date_epoch,
@@ -498,10 +502,10 @@ class Builds:
         directory = self._resources.options.log_dir or self._resources.logs
         return directory / f"{name}-{build_id}.log"
 
-    def _keep_container(self, plan: BuildPlan, name: str, step: str) -> bool:
+    def _keep_container(self, name: str, error: BuildError) -> bool:
         if self._resources.options.keep == "none":
             return False
-        self.kept_containers.append(KeptContainer(name, plan.label, step))
+        self.kept_containers.append(KeptContainer(name, error))
         return True
 
 

@@ -13,6 +13,7 @@ from pytest_zlayer.buildah.errors import EngineUnusable
 from pytest_zlayer.builder.cache.layer_cache import LayerCache
 from pytest_zlayer.builder.copy.digests import Digests
 from pytest_zlayer.builder.image.facts import ImageStore
+from pytest_zlayer.builder.image.keeping import Keeping
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.remote.no_places import NoRemoteCache
 from pytest_zlayer.builder.session.directories import (
@@ -63,6 +64,7 @@ class SessionResources:
         self._guard = threading.RLock()
         self._engine: Engine | None = None
         self._count = 0
+        self.keeping = Keeping(wanted=options.keep != "none")
 
     @property
     def prefix(self) -> str:
@@ -119,7 +121,7 @@ class SessionResources:
             self.transfers,
             self.mounted,
             service_engine=self.options.service_engine,
-            keeps=self.options.keep != "none",
+            keeping=self.keeping,
             stays=self.options.stay,
         )
 

@@ -18,6 +18,7 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.image.container import timeout_of
 from pytest_zlayer.builder.image.image_like import ImageLike
+from pytest_zlayer.builder.image.keep import KEPT_CONTAINER, stem
 from pytest_zlayer.builder.image.results import RunResult
 from pytest_zlayer.services.engine import ExecRequest
 from pytest_zlayer.services.errors import ServiceError, ServiceRefused
@@ -40,7 +41,6 @@ _TRIES = 5
 _PORT_USED = ("address already in use", "port is already allocated")
 # Seconds in which the monitor of a container that has ended writes down how.
 _ENDING = 10.0
-_KEPT = "zlayer-kept-"
 
 
 class PodmanEngine:
@@ -318,7 +318,7 @@ class PodmanContainer:
             if self.pid is not None:
                 self.stop(2)
             self._networks.disconnect(self._podman.inspect(self.name))
-            name = f"{_KEPT}{label}-{self.name.rpartition('-')[2]}"
+            name = f"{KEPT_CONTAINER}{stem(label)}-{self.name.rpartition('-')[2]}"
             self._podman.output("rename", self.name, name)
             self._engine.kept = True
         finally:

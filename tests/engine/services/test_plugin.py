@@ -208,8 +208,10 @@ def test_logs_are_sections_of_pytest_html(runs):
 def test_services_of_failed_tests_are_kept_on_demand(runs, service_storage):
     said = runs.run(FAILING, "--zlayer-keep=failed")
     names = sorted(name.rpartition("-")[0] for name in service_storage.containers())
-    assert names == ["zlayer-kept-inline", "zlayer-kept-inline", "zlayer-kept-test-shared"], said
-    [line] = [one for one in said.splitlines() if one.startswith("service of test-shared: ")]
+    tests = ("test-by-hand-by-hand", "test-dies-inline", "test-shared-shared")
+    assert names == [f"zlayer-kept-{one}" for one in tests], said
+    start = "service of test_shared (shared): "
+    [line] = [one for one in said.splitlines() if one.startswith(start)]
     command = line.partition(": ")[2].replace("-it", "-i")
     done = subprocess.run(
         ["/bin/sh", "-c", command], input="cat /www/index.html\n", text=True, check=True,
