@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 
 from tests.engine.building import write_files
 from tests.engine.conftest import BUSYBOX, Storage, add_busybox
+from tests.engine.project import Project
 
 DOCKERFILE = f"""\
 FROM {BUSYBOX} AS builder
@@ -25,47 +25,6 @@ COPY --from=builder /hello /srv/hello
 USER app
 CMD ["cat", "/srv/hello"]
 """
-
-
-class Project:
-    """A project whose runs of pytest use a real buildah on a storage of their own."""
-
-    def __init__(self, folder: Path, storage: Storage) -> None:
-        self.folder = folder
-        self.storage = storage
-        kept = {name: one for name, one in os.environ.items() if not name.startswith("PYTEST")}
-        self.environment = {
-            **kept,
-            "TMPDIR": str(storage.tmpdir),
-            "XDG_CACHE_HOME": str(folder.parent / "user-cache"),
-            "ZLAYER_BUILDAH": storage.binary,
-            "ZLAYER_ROOT": str(storage.root),
-            "ZLAYER_RUNROOT": str(storage.runroot),
-            "ZLAYER_RETRY_DELAY": "0.01",
-            "ZLAYER_CACHE": "session",
-        }
-
-    def popen(self, *argv: str) -> subprocess.Popen[str]:
-        """Start a module of Python in the project's folder."""
-        return subprocess.Popen(
-            [sys.executable, "-m", *argv],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def run(self, *argv: str, code: int = 0) -> str:
-        """Run a module of Python; what it wrote."""
-        with self.popen(*argv) as process:
-            output, _ = process.communicate(timeout=120)
-        assert process.returncode == code, output
-        return output
-
-    def pytest(self, *args: str, code: int = 0) -> str:
-        """Run pytest; what it wrote."""
-        return self.run("pytest", "-p", "no:hypothesispytest", *args, code=code)
 
 
 @pytest.fixture

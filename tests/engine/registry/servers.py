@@ -22,6 +22,8 @@ from typing import Any
 
 import pytest
 
+from tests.engine.registry.secured import Authority, TokenServer
+
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -35,7 +37,7 @@ _CONFIG = """\
 version: 0.1
 log: {{level: error}}
 storage: {{filesystem: {{rootdirectory: "{data}"}}}}
-http: {{addr: "{address}"}}
+http: {{addr: "{address}"{tls}}}
 """
 _LOGIN = "auth: {{htpasswd: {{realm: test, path: {file}}}}}\n"
 
@@ -154,13 +156,27 @@ def _layer(text: str) -> bytes:
 
 
 @contextmanager
-def running_registry(directory: Path, *, login: bool = False) -> Iterator[Registry]:
-    """A registry with its data below ``directory``, stopped afterwards."""
+def running_registry(
+    directory: Path,
+    *,
+    login: bool = False,
+    authority: Authority | None = None,
+    tokens: TokenServer | None = None,
+) -> Iterator[Registry]:
+    """A registry with its data below ``directory``, stopped afterwards.
+
+    ``login``: it asks for user and password; ``authority``: it speaks TLS; ``tokens``: it asks for
+    tokens of that server. What it speaks then is more than ``Registry`` itself can.
+    """
     program = shutil.which("docker-registry")
     if program is None:
         pytest.fail("these tests need a registry: install docker-registry")
     address = f"127.0.0.1:{_free_port()}"
-    text = _CONFIG.format(data=directory / "data", address=address)
+    tls = ""
+    if authority is not None:
+        tls = f", tls: {{certificate: '{authority.server}', key: '{authority.server_key}'}}"
+    text = _CONFIG.format(data=directory / "data", address=address, tls=tls)
+    text += tokens.configuration if tokens else ""
     if login:
         passwords = directory / "htpasswd"
         passwords.write_text(_HTPASSWD, encoding="ascii")
@@ -202,10 +218,13 @@ class Proxy:
     Attributes:
         address: ``127.0.0.1:PORT``.
         requests: ``METHOD path`` of every request so far.
+        down, up: bytes of all bodies that were passed on, to the client and from it.
         faults: what to do with the next requests for manifests and blobs instead of passing them
-            on: a status, ``html`` (a login page), ``drop`` (no answer), ``cut`` (half an answer)
-            or ``hang`` (an answer that never comes).
+            on: a status, ``html`` (a login page), ``drop`` (no answer), ``cut`` (half an answer),
+            ``hang`` (an answer that never comes), or ``None``: this one is passed on.
+        lists_too: whether it also happens to lists of tags.
         always: the same for all of them once ``faults`` are used up.
+        message: what errors say.
         only: the method of the requests this happens to; empty: of all.
         held: the digest of a blob that is passed on only once ``released`` is set.
     """
@@ -213,9 +232,12 @@ class Proxy:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self.requests: list[str] = []
-        self.faults: list[int | str] = []
+        self.down = self.up = 0
+        self.faults: list[int | str | None] = []
         self.always: int | str | None = None
         self.only = ""
+        self.lists_too = False
+        self.message = "not for you"
         self.held = ""
         self.released = threading.Event()
         handler = type("Handler", (_Handler,), {"proxy": self})
@@ -231,6 +253,7 @@ class Proxy:
     def fault(self, method: str, path: str) -> int | str | None:
         """What is to go wrong with this request."""
         concerned = "/manifests/" in path or "/blobs/" in path
+        concerned = concerned or (self.lists_too and "/tags/list" in path)
         if not concerned or self.only not in ("", method):
             return None
         return self.faults.pop(0) if self.faults else self.always
@@ -279,6 +302,8 @@ class _Handler(BaseHTTPRequestHandler):
             connection.request(self.command, self.path, body or None, asked)
             answer = connection.getresponse()
             content = answer.read()
+            self.proxy.down += len(content)
+            self.proxy.up += len(body)
             headers = {name: value for name, value in answer.getheaders() if name != "Date"}
             headers.setdefault("Content-Length", str(len(content)))
             self._send(answer.status, headers, content[: int(len(content) * part)])
@@ -292,7 +317,7 @@ class _Handler(BaseHTTPRequestHandler):
             404: "MANIFEST_UNKNOWN",
             429: "TOOMANYREQUESTS",
         }
-        error = {"code": codes.get(status, "UNKNOWN"), "message": "not for you"}
+        error = {"code": codes.get(status, "UNKNOWN"), "message": self.proxy.message}
         headers = {"Content-Type": "application/json"}
         if status == 429:
             headers["Retry-After"] = "0"
