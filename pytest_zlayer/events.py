@@ -272,6 +272,29 @@ class LayersFetched(BuildEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayersMissed(BuildEvent):
+    """No place on another machine has the layer of a step, so that it has to be run here.
+
+    Emitted once a stage, for the first such step.
+
+    Attributes:
+        stage, number, total, text, line: the step.
+        key: its cache key.
+        place: where the nearest entry is, the latest of the same stage; empty if there is none.
+        reason: what differs from that, one sentence.
+    """
+
+    stage: str
+    number: int
+    total: int
+    text: str
+    line: int
+    key: str
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayersSent(BuildEvent):
     """Finished layers were sent to a place; the attributes are those of ``LayersFetched``."""
 
@@ -316,6 +339,7 @@ Event: TypeAlias = (
     | ImageContents
     | ImageUsed
     | LayersFetched
+    | LayersMissed
     | LayersSent
     | CachePlaceProblem
 )

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +116,8 @@ class Engine:
         self._closed = False
         # Commits that were begun and not seen to succeed.
         self._commits: dict[str, list[str]] = {}
+        # Images that are known and not here yet, and what fetches them.
+        self._expected: dict[str, Callable[[], None]] = {}
         # Ids only: a name may mean another image next time.
         self._without_triggers: set[str] = set()
 
@@ -217,9 +219,10 @@ class Engine:
     ) -> str:
         """Makes a working container of an image in the store, or of ``scratch``; its name.
 
-        Nothing is pulled. buildah would run the ONBUILD triggers of the image at this point, so
-        an image that has some is refused.
+        Nothing is pulled but what is expected (see :meth:`expect`). buildah would run the ONBUILD
+        triggers of the image at this point, so an image that has some is refused.
         """
+        self.bring(image)
         if image != "scratch" and image not in self._without_triggers:
             self._refuse_triggers(self.inspect_image(image))
         name = self.new_container_name()
@@ -442,6 +445,21 @@ class Engine:
             return known
         words = ["inspect", "--type", "image", arguments.image(reference)]
         return parse_image(self._commander.repeatable(words))
+
+    def expect(self, image: str, fetch: Callable[[], None]) -> None:
+        """Has an image, whose id is known already, fetched when it is needed in the store."""
+        self._expected[image] = fetch
+
+    def bring(self, image: str) -> None:
+        """Fetches an image that is expected; does nothing for any other.
+
+        Raises:
+            Whatever fetching it raises.
+        """
+        fetch = self._expected.get(image)
+        if fetch is not None:
+            fetch()
+            self._expected.pop(image, None)
 
     def import_layout(self, directory: Path, *names: str) -> str:
         """Puts the image of an OCI layout directory into the store under these names; its id.

@@ -62,13 +62,15 @@ class Failure:
 class Step:
     """An instruction; ``started`` is ``None`` where there was nothing to do.
 
-    ``log_omitted`` lines of what it wrote are left out in the middle of ``log``.
+    ``log_omitted`` lines of what it wrote are left out in the middle of ``log``. ``missed``: why no
+    other machine had its layer, where it was looked for.
     """
 
     number: int
     line: int
     text: str
     state: StepState
+    missed: str = ""
     started: float | None = None
     seconds: float = 0.0
     waited: float = 0.0

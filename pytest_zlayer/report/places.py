@@ -6,11 +6,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_zlayer.report.text import place_problem
+from pytest_zlayer.report.text import missed_text, place_problem
 from pytest_zlayer.report.units import count_text, size_text
 
 if TYPE_CHECKING:
     from pytest_zlayer.events import Event
+
+
+# Stages that were missed for reasons of their own; a changed base image is the same for all.
+_SHOWN = 5
 
 
 @dataclass(slots=True)
@@ -20,6 +24,7 @@ class PlacesUsed:
     _fetched: Counter[str] = field(default_factory=Counter)
     _sent: Counter[str] = field(default_factory=Counter)
     _bytes: Counter[str] = field(default_factory=Counter)
+    _missed: dict[str, None] = field(default_factory=dict)
     _problems: dict[str, None] = field(default_factory=dict)
 
     def take(self, event: Event) -> None:
@@ -30,6 +35,8 @@ class PlacesUsed:
             case events.LayersFetched():
                 self._fetched[event.place] += event.layers
                 self._bytes[event.place] += event.bytes
+            case events.LayersMissed():
+                self._missed[missed_text(event)] = None
             case events.LayersSent():
                 self._sent[event.place] += event.layers
             case events.CachePlaceProblem():
@@ -49,4 +56,12 @@ class PlacesUsed:
             if sent:
                 parts.append(f"{count_text(sent, 'layer')} sent")
             lines.append(f"cache place {place}: {', '.join(parts)}")
-        return [*lines, *self._problems]
+        return [*lines, *self._missed_lines(), *self._problems]
+
+    def _missed_lines(self) -> list[str]:
+        missed = [f"  {one}" for one in self._missed]
+        if not missed:
+            return []
+        more = [f"  and {len(missed) - _SHOWN} more"] if len(missed) > _SHOWN else []
+        stages = count_text(len(missed), "stage")
+        return [f"cache places do not have all of {stages}:", *missed[:_SHOWN], *more]

@@ -66,6 +66,7 @@ class _Step:
     done: events.StepComplete | None = None
     failure: Failure | None = None
     attempts: int = 1
+    missed: str = ""
     log: _Log = field(default_factory=_Log)
     waits: list[Wait] = field(default_factory=list)
     retries: list[Retry] = field(default_factory=list)
@@ -81,6 +82,7 @@ class _Step:
             line=self.line,
             text=self.text,
             state=self._state(),
+            missed=self.missed,
             started=self.started,
             seconds=seconds,
             waited=sum((one.seconds for one in self.waits), 0.0),
@@ -381,6 +383,8 @@ def _take_step(build: _Build, event: Event, at: float) -> None:
             step.line, step.text, step.started = event.line, event.text, at
         case events.StepComplete():
             step.line, step.text, step.done, step.ended = event.line, event.text, event, at
+        case events.LayersMissed():
+            step.missed = event.reason
         case events.StepFailed():
             step.line, step.text, step.ended = event.line, event.text, at
             step.failure, step.attempts = _failure(event), event.attempts

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         CachePlaceProblem,
         Event,
         LayersFetched,
+        LayersMissed,
         LayersSent,
         Pulled,
         Pulling,
@@ -103,6 +104,8 @@ class ProgressLines:
                 return f"{event.image}: {pulled_text(event)}"
             case events.LayersFetched():
                 return f"{event.image}: {_transferred(event)} from {event.place}" if full else None
+            case events.LayersMissed():
+                return missed_text(event) if full else None
             case events.LayersSent():
                 return (
                     f"{event.image}: {_transferred(event)} sent to {event.place}" if full else None
@@ -178,6 +181,12 @@ def activity_text(event: StepStarted | Waiting | Pulling) -> str:
             return f"waiting for {event.what}"
         case events.Pulling():
             return f"pulling {event.reference}"
+
+
+def missed_text(event: LayersMissed) -> str:
+    """Why a step was not found on another machine."""
+    where = f"{event.stage} {event.number}/{event.total}"
+    return f"{event.image}: {where} {event.text} (line {event.line}) not found: {event.reason}"
 
 
 def place_problem(event: CachePlaceProblem) -> str:

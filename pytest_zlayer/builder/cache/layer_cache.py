@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -24,6 +25,7 @@ from pytest_zlayer.lazy import late_pattern
 REPOSITORY = "localhost/zlayer/cache"
 _PREFIX = f"{REPOSITORY}:"
 _ADDED = "added-"
+_BASE = "base-"
 # Seconds after which a layer that was noted is in the store, if it ever comes there.
 _SETTLED = 3600.0
 _PART = late_pattern("part-([0-9a-f]{64})\\.([0-9]+)")
@@ -48,6 +50,14 @@ def _read(path: Path) -> str:
 def cache_name(key: str) -> str:
     """The image name under which the layer of ``key`` is kept."""
     return f"{REPOSITORY}:{key}"
+
+
+def _base_stamp(reference: str) -> str:
+    return f"{_BASE}{key_of(reference)}"
+
+
+def _age(stamp: Path) -> float:
+    return time.time() - stamp.stat().st_mtime
 
 
 def part_name(key: str, count: int) -> str:
@@ -149,6 +159,21 @@ class LayerCache:
         for part in ("locks", "used", "mounts"):
             (directory / part).mkdir(parents=True, exist_ok=True)
         self._lease = Lease(directory / "leases", session)
+        self._shared = directory / "sessions" / session
+        self._sweep_sessions()
+
+    def _sweep_sessions(self) -> None:
+        """Remove what sessions have left whose last process is over."""
+        with contextlib.suppress(FileNotFoundError):
+            found = {one.name: one for one in self._shared.parent.iterdir()}
+            for name in found.keys() - self._lease.other_sessions() - {self._shared.name}:
+                shutil.rmtree(found[name], ignore_errors=True)
+
+    def session_directory(self, name: str) -> Path:
+        """A directory that all processes of this session share; it goes with the last of them."""
+        directory = self._shared / name
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
 
     def find(self, key: str) -> CachedLayers | None:
         """Where the layers of ``key`` are, or ``None``.
@@ -171,6 +196,15 @@ class LayerCache:
         with self._guard:
             self._look()
             return key in self._known or key in self._announced
+
+    def note_bases(self, references: Iterable[str]) -> None:
+        """Note that layers made from these images may be cached from now on."""
+        for one in references:
+            self.touch(_base_stamp(one))
+
+    def stands_on(self, reference: str) -> bool:
+        """Whether layers made from this image may be cached."""
+        return (self._directory / "used" / _base_stamp(reference)).exists()
 
     def _look(self) -> None:
         version = self._engine.images_version()
@@ -315,25 +349,31 @@ class LayerCache:
                         self.remove(entry)
             additions.unlink(missing_ok=True)
 
-    def tidy(self, entries: Iterable[CacheEntry]) -> None:
+    def tidy(self, entries: Iterable[CacheEntry], max_age: float) -> None:
         """Remove what is left of killed processes, and of layers that others have removed.
 
         It is called when this process adds nothing any more.
 
         Args:
             entries: what is in the store.
+            max_age: seconds without use after which an image counts no more as one that layers are
+                made from.
         """
         self.locks.tidy()
         known = {key for entry in entries for key in entry.keys}
         alone = self._lease.alone()
         for stamp in (self._directory / "used").iterdir():
             with contextlib.suppress(FileNotFoundError):
-                if stamp.name not in known and (alone or self._is_over(stamp)):
+                if stamp.name.startswith(_BASE):
+                    over = (alone and not known) or _age(stamp) > max_age
+                else:
+                    over = stamp.name not in known and (alone or self._is_over(stamp))
+                if over:
                     stamp.unlink()
 
     def _is_over(self, stamp: Path) -> bool:
         """Whether what is not in the store was removed, and no other process may be storing it."""
-        return stamp.name in self._noted or time.time() - stamp.stat().st_mtime > _SETTLED
+        return stamp.name in self._noted or _age(stamp) > _SETTLED
 
     def is_tidy(self, limits: str) -> bool:
         """Whether there is nothing to look for that is too old, too much, or of killed processes.
@@ -359,6 +399,8 @@ class LayerCache:
     def close(self) -> None:
         """This process counts on no layer any more."""
         self._lease.close()
+        if not self._lease.shared():
+            shutil.rmtree(self._shared, ignore_errors=True)
 
     def remove(self, entry: CacheEntry) -> bool:
         """Remove one entry; ``False`` when a container or a build still uses it."""

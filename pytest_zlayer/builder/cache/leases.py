@@ -40,6 +40,10 @@ class Lease:
         """Whether another process of a session lives."""
         return any(name.startswith(f"{session}-") for name, _ in self._others())
 
+    def other_sessions(self) -> set[str]:
+        """The sessions of other living processes."""
+        return {name.rpartition("-")[0] for name, _ in self._others()}
+
     def alone(self) -> bool:
         """Whether no other process lives."""
         return next(self._others(), None) is None

@@ -19,7 +19,7 @@ def shrink(cache: LayerCache, max_age: float, max_size: int) -> list[CacheEntry]
             oldest other living session began stays in any case: it may count on it.
     """
     entries, now = cache.entries(), time.time()
-    cache.tidy(entries)
+    cache.tidy(entries, max_age)
     free = min(cache.others_began(), default=math.inf)
     total = _bytes(cache, entries, max_size)
     removed: list[CacheEntry] = []

@@ -106,6 +106,17 @@ class Selection:
         return summary.hexdigest()
 
 
+def listing(
+    selection: Selection, digests: Fingerprints, check: Callable[[], None] = go_on
+) -> Iterator[tuple[str, int, str]]:
+    """The path, mode and digest of everything that is taken from a context."""
+    for source in selection.sources:
+        prints = _fingerprints(source, digests, check)
+        for node, fingerprint in zip(source.nodes, prints, strict=True):
+            path = posixpath.join(source.name, node.path) if node.path else source.name
+            yield path, node.entry.mode, fingerprint
+
+
 def _describe(source: Source, digests: Fingerprints, check: Callable[[], None]) -> Iterator[str]:
     yield "archive" if source.archive else "source"
     yield source.name

@@ -127,6 +127,7 @@ class Build:
         rank: how many builds of the session began before: those go first.
         stop: set when the session ends early or another stage of this build failed.
         deadline: ``time.monotonic()`` value at which the build has taken too long, or ``None``.
+        plans: the needed stages by index, once they are planned.
         adopted: cached layers this build has taken over.
         source_date_epoch: seconds since the epoch that every time in the image is set to.
         may_retry: asks the retry hook: ``(step text, attempt, error) -> bool | None``.
@@ -157,6 +158,7 @@ class Build:
     masker: Masker
     deadline: float | None = None
     source_date_epoch: int | None = None
+    plans: Mapping[int, StagePlan] = field(default_factory=dict)
     adopted: list[CachedLayers] = field(default_factory=list)
     _count: int = 0
     _paused: float = 0.0
@@ -199,48 +201,75 @@ class Build:
         return min(known) if known else None
 
     def cached(
-        self, key: str, base: Chain | None = None, *, again: bool = False
+        self, key: str, stage: StagePlan | None = None, *, again: bool = False
     ) -> CachedLayers | None:
         """The layers cached under ``key``, unless this build is to use none.
 
         Args:
             key: what they were made from.
-            base: the layers of the base image under them; places on other machines are asked only
-                where it is given.
+            stage: whose layers they are; places on other machines are asked only where it is given.
             again: whether such places are to be asked for what came lately: a step would have to
                 run otherwise.
         """
         if self.plan.spec.no_cache:
             return None
         found = self.cache.find(key)
-        if found is not None or base is None or not self.remote.reads:
+        if found is not None or stage is None or not self.remote.reads:
             return found
-        asked = self._asked(base)
+        asked = self._asked(stage)
         found = self.remote.find(key, asked)
         return self.remote.look_again(key, asked) if found is None and again else found
 
-    def offer(self, cached: CachedLayers, base: Chain) -> None:
+    def why_missed(self, stage: StagePlan) -> tuple[str, int, str] | None:
+        """Why no place has all layers of a stage.
+
+        Returns:
+            The place with the nearest entry, the first key of the stage that it does not have (by
+            position), and what differs there; ``None`` where nobody was asked.
+        """
+        if self.plan.spec.no_cache or not self.remote.reads:
+            return None
+        with LOADING:
+            from pytest_zlayer.builder.execute.tracing import nearest_tag, trace_of
+            from pytest_zlayer.builder.remote.trace import difference
+
+        nearest = self.remote.nearest(nearest_tag(self.plan.label, stage, str(self.platform)))
+        if nearest is None:
+            return None
+        place, trace = nearest
+        if trace is None:
+            return place, 0, "no place has an entry of this stage"
+        ours = trace_of(stage, self.plans, self.digests)
+        number, reason = difference(ours, trace)
+        below = len(ours.steps) - len(stage.layer_steps)
+        if number < below:  # in a stage that this one is built from
+            return place, 0, f"{ours.steps[number].text}: {reason}"
+        return place, number - below, reason
+
+    def offer(self, cached: CachedLayers, stage: StagePlan) -> None:
         """Have cached layers sent to another machine, unless it has them."""
         record = self.engine.inspect_image(cached.image)
         chain = read_chain(record.manifest, record.config)
         if cached.count is not None:
             chain = chain.lowest(cached.count)
         self.remote.offer(
-            self.batch(cached.image, chain, base, {cached.key: len(chain.layers)}, [])
+            self.batch(cached.image, chain, stage, {cached.key: len(chain.layers)}, [])
         )
 
     def batch(
         self,
         stored: str,
         chain: Chain,
-        base: Chain,
+        stage: StagePlan,
         counts: Mapping[str, int],
         tags: Sequence[str],
     ) -> Batch:
         """Layers of this build for other machines; ``counts``: how many of all are each key's."""
         with LOADING:
+            from pytest_zlayer.builder.execute.tracing import nearest_tag, trace_of
             from pytest_zlayer.builder.remote.sender import Batch
 
+        base = stage.base_chain
         below = len(base.layers)
         return Batch(
             build_id=self.build_id,
@@ -251,17 +280,20 @@ class Build:
             keys={key: count - below for key, count in counts.items()},
             tags=tags,
             platform=self._platform,
+            nearest=nearest_tag(self.plan.label, stage, str(self.platform)),
+            trace=lambda: trace_of(stage, self.plans, self.digests),
         )
 
     @property
     def _platform(self) -> tuple[str, str, str]:
         return self.platform.architecture, self.platform.os, self.platform.variant
 
-    def _asked(self, base: Chain) -> Asked:
+    def _asked(self, stage: StagePlan) -> Asked:
         with LOADING:
             from pytest_zlayer.builder.remote.lookup import Asked
 
         def arrived(place: str, key: str, entry: Entry, seconds: float) -> None:
+            self.remote.arrived(place, entry)
             self.emit(
                 LayersFetched,
                 key=key,
@@ -271,7 +303,17 @@ class Build:
                 seconds=seconds,
             )
 
-        return Asked(base=base, platform=self._platform, check=self.check, arrived=arrived)
+        def bring() -> None:
+            if stage.root is not None:
+                self.engine.bring(stage.root.id)
+
+        return Asked(
+            base=stage.base_chain,
+            platform=self._platform,
+            bring=bring,
+            check=self.check,
+            arrived=arrived,
+        )
 
     def layer_name(self, key: str) -> str:
         """The name a finished layer gets.

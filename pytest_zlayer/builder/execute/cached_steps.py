@@ -25,14 +25,17 @@ def cached_result(plan: StagePlan, step: Step) -> StepResult:
     )
 
 
-def deepest_cached(build: Build, plan: StagePlan, done: int = 0) -> tuple[int, CachedLayers] | None:
+def deepest_cached(
+    build: Build, plan: StagePlan, done: int = 0, *, remote: bool = True
+) -> tuple[int, CachedLayers] | None:
     """Position of the last step whose layer is in the cache, and where; or ``None``.
 
-    The first ``done`` steps do not matter.
+    The first ``done`` steps do not matter. ``remote``: places on other machines are asked too.
     """
+    asking = plan if remote else None
     for position in range(len(plan.performed) - 1, done - 1, -1):
         step = plan.steps[position]
-        layers = build.cached(step.key, plan.base_chain) if step.makes_layer else None
+        layers = build.cached(step.key, asking) if step.makes_layer else None
         if layers is not None:
             return position, layers
     return None

@@ -55,7 +55,7 @@ class Executor:
         self, build: Build, plans: Mapping[int, StagePlan], graph: StageGraph, sources: Sources
     ) -> None:
         self._build = build
-        self._plans = plans
+        self._plans = build.plans = plans
         self._graph = graph
         self.target = graph.target
         self._sources = sources
@@ -130,9 +130,9 @@ class Executor:
         if not (build.options.send_cached and build.remote.sends) or build.plan.spec.no_cache:
             return
         for plan in self._plans.values():
-            found = deepest_cached(build, plan)
+            found = deepest_cached(build, plan, remote=False)
             if found is not None:
-                build.offer(found[1], plan.base_chain)
+                build.offer(found[1], plan)
 
     def result(self) -> BuildResult:
         """Steps, time and log of the build."""
@@ -219,14 +219,14 @@ class Executor:
         """What a stage begins with: nothing, its base image, or the stage it is built from."""
         if plan.base is not None:
             start = Head(plan.base.id, plan.base.chain)
-            return StageFiles(self._build, start, plan.base, base_chain=plan.base_chain)
+            return StageFiles(self._build, start, plan)
         if plan.base_stage is None or cached:
-            return StageFiles(self._build, Head(), None, base_chain=plan.base_chain)
+            return StageFiles(self._build, Head(), plan)
         parent = self._stage(plan.base_stage).files
         if self._successor(plan.base_stage) == plan.index:
-            return StageFiles(self._build, Head(), None, base_chain=plan.base_chain, parent=parent)
+            return StageFiles(self._build, Head(), plan, parent=parent)
         start = parent.stored_head()
-        return StageFiles(self._build, start, None, base_chain=plan.base_chain, below=parent)
+        return StageFiles(self._build, start, plan, below=parent)
 
     def _deepest(self, index: int) -> tuple[int, CachedLayers] | None:
         """The last step of a stage that was cached when this was asked first."""
@@ -316,7 +316,7 @@ class Executor:
         refuse_too_many(chain, build.plan.label)
         content = image_content(build, config, chain)
         image_format = spec.format or natural_format(config)
-        image = self._store(content, chain, image_format, names)
+        image = self._store(content, chain, image_format, names, files.layers.bring)
         files.stored(image)
         return image
 
@@ -326,6 +326,7 @@ class Executor:
         chain: Chain,
         image_format: ImageFormat,
         names: Callable[[str], Sequence[str]],
+        bring: Callable[[], None],
     ) -> str:
         """Give names to the image with this configuration; it is made unless it is there."""
         engine, known = self._build.engine, image_id(content)
@@ -336,6 +337,7 @@ class Executor:
                 if record.manifest.get("mediaType") == manifest_type(image_format):
                     engine.tag(known, *given)
                     return known
+        bring()
         directory = self._build.fresh_path("layout")
         write_layout(directory, content, chain.layers, image_format)
         made = engine.import_layout(directory, *given)

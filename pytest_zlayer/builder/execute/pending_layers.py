@@ -15,7 +15,7 @@ from pytest_zlayer.builder.oci.chain import Chain, HistoryEntry, Layer, read_cha
 from pytest_zlayer.builder.oci.config import config_json
 from pytest_zlayer.builder.oci.layer import LayerEntry, write_layer
 from pytest_zlayer.builder.oci.layout import write_layout
-from pytest_zlayer.builder.plan.steps import Step
+from pytest_zlayer.builder.plan.steps import StagePlan, Step
 from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
@@ -67,7 +67,7 @@ class PendingLayers:
     Args:
         build: the build under way.
         head: where the stage begins.
-        base: the layers of the base image under it.
+        plan: the stage.
         parent: the layers of the stage it stands on, until they are needed from the store.
         keys: of the topmost layers of ``head``, from below, as far as they are known.
     """
@@ -76,13 +76,13 @@ class PendingLayers:
         self,
         build: Build,
         head: Head,
-        base: Chain,
+        plan: StagePlan,
         parent: PendingLayers | None = None,
         *,
         keys: Sequence[str] = (),
     ) -> None:
         self._build = build
-        self._base = base
+        self._plan = plan
         # The keys of the topmost layers, from below; those that others may look for first.
         self._keys = [*keys]
         self._sought: set[str] = set()
@@ -233,6 +233,11 @@ class PendingLayers:
                 self._import(self.chain(), keys)
             self._release()
             self._build.cache.withdraw(keys)
+
+    def bring(self) -> None:
+        """Have in the store what the stage begins with, also a base image that is not there yet."""
+        if (image := self.head.image) is not None:
+            self._build.engine.bring(image)
 
     def finish(self) -> None:
         """No more layers come: what is left may reach the store in the background."""
@@ -386,7 +391,7 @@ class PendingLayers:
         first = len(chain.layers) - len(self._keys) + 1
         counts = {key: count for count, key in enumerate(self._keys, first)}
         tags = [key for key in self._keys if key in self._sought]
-        build.remote.offer(build.batch(image, chain, self._base, counts, tags))
+        build.remote.offer(build.batch(image, chain, self._plan, counts, tags))
 
     def _settle(self, image: str, chain: Chain, part: CachedLayers | None = None) -> None:
         """Go on from ``image``, which has all layers of ``chain``."""
@@ -401,6 +406,7 @@ class PendingLayers:
         if not build.plan.spec.no_cache:
             names += self._part_names(keys)[:-1]
         refuse_too_many(chain, build.plan.label)
+        self.bring()
         directory = build.fresh_path("layout")
         bare = ImageConfig(
             architecture=build.platform.architecture,

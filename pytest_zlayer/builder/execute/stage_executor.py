@@ -44,6 +44,7 @@ from pytest_zlayer.dockerfile.operations.kinds import (
 )
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.events import (
+    LayersMissed,
     OutputLine,
     StageComplete,
     StageStarted,
@@ -131,6 +132,7 @@ class StageExecutor:
         self._emit(StageStarted, base=base, steps=len(plan.steps), index=plan.index)
         try:
             done = self._adopt(0, self._cached)
+            self._tell_miss(done)
             while done < len(plan.performed):
                 self._build.check()
                 self._perform(plan.steps[done])
@@ -155,6 +157,18 @@ class StageExecutor:
         for step in self.plan.steps[done : position + 1]:
             self._record(step, cached=True)
         return position + 1
+
+    def _tell_miss(self, done: int) -> None:
+        """Say why the first step that is to be done was not found on another machine."""
+        missed = [step for step in self.plan.performed[done:] if step.makes_layer]
+        found = self._build.why_missed(self.plan) if missed else None
+        if found is not None:
+            place, position, reason = found
+            step = missed[0]
+            steps = self.plan.layer_steps
+            if steps[position:] and steps[position] is not step:
+                reason = f"{steps[position].text}: {reason}"
+            self._emit(LayersMissed, **self._fields(step), key=step.key, place=place, reason=reason)
 
     def _perform(self, step: Step) -> None:
         operation = step.operation
@@ -222,7 +236,7 @@ class StageExecutor:
             )
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._lock(step))
-            layers = build.cached(step.key, self.plan.base_chain, again=True)
+            layers = build.cached(step.key, self.plan, again=True)
             if layers is not None:
                 self.files.adopt(layers)
                 return True, 0

@@ -16,7 +16,7 @@ from pytest_zlayer.builder.files.paths import EmptyRootfs
 from pytest_zlayer.builder.oci.chain import Chain
 from pytest_zlayer.builder.oci.layer import LayerEntry
 from pytest_zlayer.builder.oci.overlay import LayeredRootfs
-from pytest_zlayer.builder.plan.steps import Step
+from pytest_zlayer.builder.plan.steps import StagePlan, Step
 from pytest_zlayer.builder.store.base_images import BaseImage
 
 SCRATCH = "scratch"
@@ -30,8 +30,7 @@ class StageFiles:
     Args:
         build: the build under way.
         head: where the stage begins.
-        base: the base image it begins with, if it does.
-        base_chain: the layers of the base image under it, or under the stage it is built from.
+        plan: the stage.
         parent: the files of the stage in whose container it goes on.
         below: the files of the stage it is built from, in a container of its own.
     """
@@ -40,19 +39,18 @@ class StageFiles:
         self,
         build: Build,
         head: Head,
-        base: BaseImage | None,
+        plan: StagePlan,
         *,
-        base_chain: Chain,
         parent: StageFiles | None = None,
         below: StageFiles | None = None,
     ) -> None:
         self._build = build
-        self._base = base
+        self._base = plan.base
         self._parent = parent
         self.layers: PendingLayers = PendingLayers(
             build,
             head,
-            base_chain,
+            plan,
             parent.layers if parent else None,
             keys=below.layers.keys() if below else (),
         )

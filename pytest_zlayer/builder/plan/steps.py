@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any, Protocol
 
-from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.cache.layer_cache import key_of
-from pytest_zlayer.builder.copy import CopyError, Selection
+from pytest_zlayer.builder.copy import Selection
 from pytest_zlayer.builder.model.builder_args import DEFAULT_HOSTNAME
 from pytest_zlayer.builder.oci.chain import Chain
+from pytest_zlayer.builder.plan.located import located
 from pytest_zlayer.builder.plan.reads import copy_reads, run_reads
-from pytest_zlayer.builder.store.base_images import BaseImage, BaseImageError
+from pytest_zlayer.builder.store.base_images import BaseImage
 from pytest_zlayer.choices import NetworkMode
 from pytest_zlayer.dataclass import dataclass
-from pytest_zlayer.dockerfile import Diagnostic, DockerfileError
 from pytest_zlayer.dockerfile.dispatch.instruction import (
     StageState,
     begin_stage,
@@ -34,7 +32,6 @@ from pytest_zlayer.dockerfile.operations.kinds import (
     SourceRef,
     WorkdirOperation,
 )
-from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, stage_label
 
 # Bump when a layer built from the same input would come out differently.
@@ -52,6 +49,8 @@ class Step:
         state: the stage's configuration and variables after it.
         key: key of the layer chain up to and including this step; unchanged by metadata.
         selection: the files a COPY or ADD from a context or URL takes.
+        below: the key of what it is put on.
+        reads: what its key is made from besides: names and values.
     """
 
     number: int
@@ -60,6 +59,8 @@ class Step:
     state: StageState
     key: str
     selection: Selection | None = None
+    below: str = ""
+    reads: Sequence[tuple[str, Any]] = ()
 
     @property
     def makes_layer(self) -> bool:
@@ -87,8 +88,9 @@ class StagePlan:
     """A stage with all its steps known and nothing run yet.
 
     ``base`` is the base image, ``None`` for scratch or when the base is the stage ``base_stage``;
-    ``base_chain``: the layers of the base image that the stage stands on in the end. ``until``: how
-    many steps are performed, ``None`` for all.
+    ``origin``: what the keys of all its steps depend on, as texts for people;
+    ``root``: the base image at the bottom of the stage, ``None`` for scratch; ``until``: how many
+    steps are performed, ``None`` for all.
     """
 
     index: int
@@ -98,13 +100,24 @@ class StagePlan:
     base_key: str
     begin: StageState
     steps: tuple[Step, ...]
-    base_chain: Chain = field(default_factory=Chain)
+    root: BaseImage | None = None
+    origin: Mapping[str, str] = field(default_factory=dict)
     until: int | None = None
 
     @property
     def performed(self) -> tuple[Step, ...]:
         """The steps that are performed."""
         return self.steps[: self.until]
+
+    @property
+    def layer_steps(self) -> Sequence[Step]:
+        """The steps that have keys of their own."""
+        return [step for step in self.steps if step.makes_layer]
+
+    @property
+    def base_chain(self) -> Chain:
+        """The layers of the base image at the bottom of the stage."""
+        return Chain() if self.root is None else self.root.chain
 
     @property
     def key(self) -> str:
@@ -200,20 +213,20 @@ class StagePlanner:
 
     def _plan_stage(self, index: int) -> StagePlan:
         node = self._graph.nodes[index]
-        settings, chain = self._settings, Chain()
+        settings, root = self._settings, None
         base, base_stage, key = None, None, settings.root_key("scratch", settings.platform)
         start: ImageConfig | StageState
         if node.base.kind == "stage":
             base_stage = node.base.index
             start, key = self._of(base_stage).state, self._of(base_stage).key
-            chain = self._of(base_stage).base_chain
+            root = self._of(base_stage).root
         elif node.base.kind == "scratch":
             start = ImageConfig()
         else:
-            with self._at(node.stage.from_.image.span):
+            with located(self._graph, node.stage.from_.image.span):
                 base = self._inputs.base_image(self._graph, index)
             start, key = base.config, settings.root_key("image", base.id)
-            chain = base.chain
+            root = base
         begin = begin_stage(self._graph, index, start)
         inherited = start.config if isinstance(start, StageState) else start
         instructions = (
@@ -221,43 +234,53 @@ class StagePlanner:
             *node.stage.instructions,
         )
         steps = tuple(self._steps(index, begin, instructions, key))
-        return StagePlan(index, stage_label(node.stage), base, base_stage, key, begin, steps, chain)
+        return StagePlan(
+            index,
+            stage_label(node.stage),
+            base,
+            base_stage,
+            key,
+            begin,
+            steps,
+            root,
+            self._origin(root),
+        )
+
+    def _origin(self, root: BaseImage | None) -> Mapping[str, str]:
+        settings = self._settings
+        epoch = settings.source_date_epoch
+        return {
+            "version of the cache": str(CACHE_VERSION),
+            "platform": settings.platform,
+            "cache scope": settings.scope or "none",
+            "SOURCE_DATE_EPOCH": "none" if epoch is None else str(epoch),
+            "base image": "scratch" if root is None else root.id[:12],
+        }
 
     def _steps(
         self, index: int, state: StageState, instructions: tuple[AnyInstruction, ...], key: str
     ) -> Iterator[Step]:
         for number, instruction in enumerate(instructions, start=1):
             state, operation = dispatch(self._graph, index, state, instruction)
-            selection = None
+            selection, below, named = None, key, []
             match operation:
                 case RunOperation():
                     operation = self._with_defaults(operation)
-                    with self._at(instruction.span):
+                    with located(self._graph, instruction.span):
                         reads = run_reads(operation, self._source_key)
                         key = key_of(key, *reads, *self._settings.run_reads)
+                        named = [*reads[1:], *self._settings.run_reads]
                 case CopyOperation():
-                    with self._at(instruction.span):
+                    with located(self._graph, instruction.span):
                         selection, reads = self._copy_reads(operation)
                     key = key_of(key, *reads)
+                    named = [*reads[:-1], ("content", reads[-1])]
                 case WorkdirOperation():
                     key = key_of(key, "WORKDIR", operation.path, operation.user)
+                    named = [("path", operation.path), ("user", operation.user)]
                 case MetadataOperation():
                     pass
-            yield Step(number, instruction, operation, state, key, selection)
-
-    @contextmanager
-    def _at(self, span: Span) -> Iterator[None]:
-        """Say of an error where in the Dockerfile it came up."""
-        try:
-            yield
-        except (CopyError, BaseImageError, EngineError) as error:
-            dockerfile = self._graph.dockerfile
-            raise DockerfileError(
-                [Diagnostic(error.message, span, error.hint)],
-                phase="dispatch",
-                text=dockerfile.text,
-                filename=dockerfile.filename,
-            ) from error
+            yield Step(number, instruction, operation, state, key, selection, below, named)
 
     def _with_defaults(self, operation: RunOperation) -> RunOperation:
         taken = {getattr(mount, "target", None) for mount in operation.mounts}

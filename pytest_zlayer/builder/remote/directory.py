@@ -24,6 +24,7 @@ from pytest_zlayer.builder.remote.entry import (
     read_entry,
 )
 from pytest_zlayer.builder.remote.place import Fetched, PlaceError, ReadOnlyPlace
+from pytest_zlayer.builder.remote.trace import Trace, read_trace
 
 _REF = "org.opencontainers.image.ref.name"
 _LOCK = ".zlayer.lock"
@@ -55,6 +56,11 @@ class DirectoryCache:
             return None
         manifest = self._read_json(digest)
         return Fetched(read_entry(manifest, self._read_json(config_digest(manifest))), self._blobs)
+
+    def trace(self, tag: str) -> Trace | None:
+        """What the entry of a tag was made from."""
+        digest = self._tags().get(tag)
+        return None if digest is None else read_trace(self._read_json(digest))
 
     def send(
         self, entry: Entry, blobs: Path, keys: Sequence[str], check: Callable[[], None]

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from pytest_zlayer.builder.oci.chain import HistoryEntry
+from pytest_zlayer.builder.remote.trace import TRACE, Trace
 from pytest_zlayer.dataclass import dataclass
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
@@ -53,6 +54,7 @@ class Entry:
         history: one entry a layer, as in the image that was made.
         created: seconds since the epoch.
         platform: architecture, operating system and variant.
+        trace: what its layers were made from; only written, see :func:`read_trace`.
     """
 
     base: tuple[str, ...]
@@ -61,6 +63,7 @@ class Entry:
     history: tuple[HistoryEntry, ...]
     created: float
     platform: tuple[str, str, str]
+    trace: Trace | None = None
 
     @property
     def top(self) -> str:
@@ -103,6 +106,7 @@ class Entry:
                 "annotations": {
                     _CREATED: _timestamp(self.created),
                     _ANNOTATION: encoded(data).decode(),
+                    **({} if self.trace is None else {TRACE: self.trace.to_json()}),
                 },
             }
         )

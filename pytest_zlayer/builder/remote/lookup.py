@@ -16,6 +16,7 @@ from pytest_zlayer.builder.oci.chain import Chain, Layer
 from pytest_zlayer.builder.remote.blobs import decompress
 from pytest_zlayer.builder.remote.entry import Entry, EntryError
 from pytest_zlayer.builder.remote.place import Fetched, Place
+from pytest_zlayer.builder.remote.trace import Trace
 from pytest_zlayer.builder.remote.use import PlaceUse, is_older
 from pytest_zlayer.dataclass import dataclass
 
@@ -34,12 +35,14 @@ class Asked:
     Attributes:
         base: the layers of the base image under the stage.
         platform: architecture, operating system and variant.
+        bring: has the base image in the store.
         check: called now and then; raises where the build is to end.
         arrived: called with each entry that was fetched: place, key, entry, seconds.
     """
 
     base: Chain
     platform: tuple[str, str, str]
+    bring: Callable[[], None]
     check: Callable[[], None]
     arrived: Callable[[str, str, Entry, float], None]
 
@@ -96,17 +99,29 @@ class RemoteLayers:
                 return found
         return None
 
+    def nearest(self, tag: str) -> tuple[str, Trace | None] | None:
+        """The place that has an entry under this tag, and what that was made from.
+
+        ``None``: no place is left to look in. Without such an entry the name is empty.
+        """
+        left = [place for place in self._places if not place.off]
+        for place in left:
+            if tag in (place.keys() or ()):
+                with contextlib.suppress(EntryError):
+                    return place.name, place.do(lambda one: one.trace(tag))
+        return ("", None) if left else None
+
     def _fetch_locked(self, place: PlaceUse[Place], key: str, asked: Asked) -> CachedLayers | None:
         with self._cache.locks.hold(f"remote-{key}", lambda: None, asked.check):
             return self._cache.find_stored(key) or self._fetch(place, key, asked)
 
     def _fetch(self, place: PlaceUse[Place], key: str, asked: Asked) -> CachedLayers | None:
         began = time.monotonic()
+        fetched = self._get(place, key, asked)
+        if fetched is None:
+            return None
+        asked.bring()  # whatever is wrong with that is not the entry's fault
         try:
-            fetched = place.do(lambda one: one.fetch(key))
-            if fetched is None:
-                return None
-            self._check(fetched.entry, key, asked)
             self._import(fetched, asked)
         except EntryError as error:
             place.spoil(key, str(error))
@@ -121,6 +136,18 @@ class RemoteLayers:
             return None
         asked.arrived(place.name, key, fetched.entry, time.monotonic() - began)
         return self._cache.find_stored(key)
+
+    def _get(self, place: PlaceUse[Place], key: str, asked: Asked) -> Fetched | None:
+        """The entry of ``key`` with its blobs, if it can be used for what is asked."""
+        try:
+            with place.alone(asked.check):  # what entries have in common is fetched once
+                fetched = place.do(lambda one: one.fetch(key))
+            if fetched is not None:
+                self._check(fetched.entry, key, asked)
+        except EntryError as error:
+            place.spoil(key, str(error))
+            return None
+        return fetched
 
     def _check(self, entry: Entry, key: str, asked: Asked) -> None:
         if key not in entry.keys:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.cache.layer_cache import CachedLayers
+    from pytest_zlayer.builder.remote.entry import Entry
     from pytest_zlayer.builder.remote.lookup import Asked
     from pytest_zlayer.builder.remote.sender import Batch
+    from pytest_zlayer.builder.remote.trace import Trace
 
 
 class NoRemoteCache:
@@ -23,6 +25,13 @@ class NoRemoteCache:
     def look_again(self, key: str, asked: Asked) -> CachedLayers | None:  # noqa: ARG002
         """The same for what another machine may just have finished; asked once for a key."""
         return None
+
+    def nearest(self, tag: str) -> tuple[str, Trace | None] | None:  # noqa: ARG002
+        """The place with the latest entry of a stage, and what that was made from."""
+        return None
+
+    def arrived(self, place: str, entry: Entry) -> None:
+        """Note that an entry is in use."""
 
     def offer(self, batch: Batch) -> None:
         """Have finished layers sent, in the background."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_zlayer.builder.remote.entry import Entry
+from pytest_zlayer.builder.remote.trace import Trace
 from pytest_zlayer.dataclass import dataclass
 
 
@@ -49,6 +50,13 @@ class Place(Protocol):
 
     def fetch(self, key: str) -> Fetched | None:
         """The entry of ``key`` with all its blobs, or ``None`` when it is gone.
+
+        Raises:
+            EntryError: the entry is not usable.
+        """
+
+    def trace(self, tag: str) -> Trace | None:
+        """What the entry of a tag was made from, where it says so.
 
         Raises:
             EntryError: the entry is not usable.

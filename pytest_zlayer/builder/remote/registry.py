@@ -13,6 +13,7 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.remote.directory import DirectoryCache
 from pytest_zlayer.builder.remote.entry import Entry, EntryError, config_digest, read_entry
 from pytest_zlayer.builder.remote.place import BusyPlace, Fetched, PlaceError, ReadOnlyPlace
+from pytest_zlayer.builder.remote.trace import Trace, read_trace
 from pytest_zlayer.lazy import late_pattern
 
 _KEY = late_pattern("[0-9a-f]{64}")
@@ -70,6 +71,18 @@ class RegistryCache:
             raise _translated(error) from error
         return DirectoryCache(self._scratch).fetch(key)
 
+    def trace(self, tag: str) -> Trace | None:
+        """What the entry of a tag was made from: its manifest alone is asked for."""
+        try:
+            found = json.loads(self._skopeo.manifest(self._name(tag), timeout=_ANSWER))
+        except EngineError as error:
+            if _ABSENT.search(_words(error)):
+                return None
+            raise _translated(error) from error
+        except (ValueError, RecursionError) as error:
+            raise EntryError("it is not JSON") from error
+        return read_trace(found)
+
     def describe(self, key: str) -> Entry:
         """The entry of ``key`` without its blobs."""
         try:
@@ -91,23 +104,21 @@ class RegistryCache:
         sent = outgoing.send(entry, blobs, keys, check)
         for key in keys:
             check()
-            self._send_one(layout, key)
+            self._copy(f"oci:{layout}:{key}", key)
         return sent + entry.compressed
 
-    def _send_one(self, layout: Path, key: str) -> None:
+    def _copy(self, source: str, key: str) -> None:
         try:
-            self._skopeo.copy(f"oci:{layout}:{key}", self._name(key), timeout=self._limit)
+            self._skopeo.copy(source, self._name(key), timeout=self._limit)
         except EngineError as error:
             if _IMMUTABLE.search(_words(error)):
                 return  # somebody else has stored it, and it is to stay as it is
             raise _translated(error, writing=True) from error
 
     def refresh(self, key: str, keys: Sequence[str]) -> None:
-        """Put the tags once more."""
-        fetched = self.fetch(key)
-        if fetched is not None:
-            for one in keys:
-                self._send_one(self._scratch, one)
+        """Put the tags once more; the layers stay where they are."""
+        for one in keys:
+            self._copy(self._name(key), one)
 
     def delete(self, key: str) -> None:
         """Remove a tag."""

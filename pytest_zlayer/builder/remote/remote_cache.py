@@ -8,17 +8,20 @@ from pathlib import Path
 
 from pytest_zlayer.buildah.commands.skopeo import SkopeoMissing, find_skopeo
 from pytest_zlayer.buildah.engine import Engine
-from pytest_zlayer.builder.cache.layer_cache import CachedLayers, LayerCache
+from pytest_zlayer.builder.cache.layer_cache import CachedLayers, LayerCache, key_of
 from pytest_zlayer.builder.model.cache_place import CachePlace, DirectoryPlace
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.remote.directory import DirectoryCache
+from pytest_zlayer.builder.remote.entry import Entry
 from pytest_zlayer.builder.remote.importing import Importer
 from pytest_zlayer.builder.remote.lookup import Asked, RemoteLayers
 from pytest_zlayer.builder.remote.no_places import NoRemoteCache
 from pytest_zlayer.builder.remote.place import Place
 from pytest_zlayer.builder.remote.registry import RegistryCache
 from pytest_zlayer.builder.remote.sender import Batch, Sender
-from pytest_zlayer.builder.remote.use import PlaceUse
+from pytest_zlayer.builder.remote.together import Together
+from pytest_zlayer.builder.remote.trace import Trace
+from pytest_zlayer.builder.remote.use import PlaceUse, is_older
 from pytest_zlayer.events import CachePlaceProblem, Event, LayersSent
 
 _NO_SKOPEO = (
@@ -52,13 +55,14 @@ class RemoteCache(NoRemoteCache):
         self._options = options
         self._engine = engine
         self._scratch = scratch
+        self._cache = cache
         self._tell = tell
         self._stop = stop
         self._warned = False
         self._uses: dict[CachePlace, PlaceUse[Place]] = {}
         self._ending = threading.Event()
         places = () if options.no_cache else options.cache_from
-        uses = [use for one in places if (use := self._use(one, stop)) is not None]
+        uses = [use for one in places if (use := self._use_for_reading(one)) is not None]
         self._lookup = RemoteLayers(
             uses,
             cache=cache,
@@ -79,6 +83,17 @@ class RemoteCache(NoRemoteCache):
         """The same for what another machine may just have finished; asked once for a key."""
         return self._lookup.look_again(key, asked) if self.reads else None
 
+    def nearest(self, tag: str) -> tuple[str, Trace | None] | None:
+        """The place with the latest entry of a stage, and what that was made from."""
+        return self._lookup.nearest(tag) if self.reads else None
+
+    def arrived(self, place: str, entry: Entry) -> None:
+        """Note that an entry is in use: one that has lived half its time is named once more."""
+        half = self._options.cache_max_age / 2
+        sends_there = place == str(self._options.cache_to)
+        if self._sender is not None and sends_there and is_older(entry.created, half):
+            self._sender.refresh(entry)
+
     def offer(self, batch: Batch) -> None:
         """Have finished layers sent, in the background."""
         if self._sender is not None:
@@ -98,7 +113,7 @@ class RemoteCache(NoRemoteCache):
 
     def _make_sender(self, place: CachePlace) -> Sender | None:
         known = self._uses.get(place)
-        use = self._use(place, self._ending, known=known)
+        use = self._use(place, self._scratch / "sending", self._ending, known=known)
         if use is None:
             return None
         return Sender(
@@ -122,31 +137,42 @@ class RemoteCache(NoRemoteCache):
             )
         )
 
+    def _use_for_reading(self, place: CachePlace) -> PlaceUse[Place] | None:
+        directory = self._cache.session_directory(f"place-{key_of(str(place))[:16]}")
+        together = Together(directory)
+        use = self._use(place, together.blobs, self._stop, together=together)
+        if use is not None:
+            self._uses.setdefault(place, use)
+        return use
+
     def _use(
-        self, place: CachePlace, stop: threading.Event, *, known: PlaceUse[Place] | None = None
+        self,
+        place: CachePlace,
+        scratch: Path,
+        stop: threading.Event,
+        *,
+        known: PlaceUse[Place] | None = None,
+        together: Together | None = None,
     ) -> PlaceUse[Place] | None:
-        made = self._place(place)
+        made = self._place(place, scratch)
         if made is None:
             return None
         name = str(place)
-        use = PlaceUse[Place](
+        return PlaceUse[Place](
             name,
             made,
             warn=lambda text: self._warn(name, text),
             note=lambda text: self._note(name, text),
             stop=stop,
             known=known,
+            together=together,
         )
-        self._uses.setdefault(place, use)
-        return use
 
-    def _place(self, place: CachePlace) -> Place | None:
+    def _place(self, place: CachePlace, scratch: Path) -> Place | None:
         if isinstance(place, DirectoryPlace):
             return DirectoryCache(place.path)
         try:
-            return registry_cache(
-                place.repository, self._engine, self._options, self._scratch / "fetched"
-            )
+            return registry_cache(place.repository, self._engine, self._options, scratch)
         except SkopeoMissing:
             if not self._warned:
                 self._warned = True

@@ -17,6 +17,7 @@ from pytest_zlayer.builder.oci.chain import Chain
 from pytest_zlayer.builder.remote.blobs import compress
 from pytest_zlayer.builder.remote.entry import Entry, EntryLayer
 from pytest_zlayer.builder.remote.place import Place
+from pytest_zlayer.builder.remote.trace import Trace
 from pytest_zlayer.builder.remote.use import PlaceUse
 from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.dataclass import dataclass
@@ -34,6 +35,8 @@ class Batch:
         keys: each cache key, and how many layers above the base are its.
         tags: the keys that somebody may look for first.
         platform: architecture, operating system and variant.
+        nearest: the tag of the latest entry of this stage.
+        trace: what the layers were made from; asked for when they are sent.
     """
 
     build_id: str
@@ -44,6 +47,8 @@ class Batch:
     keys: Mapping[str, int]
     tags: Sequence[str]
     platform: tuple[str, str, str]
+    nearest: str
+    trace: Callable[[], Trace]
 
     @property
     def top(self) -> str:
@@ -87,7 +92,7 @@ class Sender:
         self._all_keys = all_keys
         self._on_sent = on_sent
         self._layers: dict[str, EntryLayer] = {}
-        self._batches: queue.SimpleQueue[tuple[Batch, Path] | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._numbers = itertools.count(1)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -96,12 +101,29 @@ class Sender:
 
     def offer(self, batch: Batch) -> None:
         """Have a batch sent; returns at once."""
+        if self._stop.is_set() or self._use.off:
+            return
+        directory = self._kept(batch)
+
+        def send() -> None:
+            try:
+                self._send(batch, directory)
+            finally:
+                shutil.rmtree(directory, ignore_errors=True)
+
+        self._put(send)
+
+    def refresh(self, entry: Entry) -> None:
+        """Have the tags of an entry put once more: retention policies see that it is in use."""
+        self._put(lambda: self._refresh(entry))
+
+    def _put(self, work: Callable[[], None]) -> None:
         with self._guard:
             if self._stop.is_set() or self._use.off:
                 return
-            self._batches.put((batch, self._kept(batch)))
+            self._work.put(work)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="cache-to", daemon=True)
+                self._thread = threading.Thread(target=self._go, name="cache-to", daemon=True)
                 self._thread.start()
 
     def finish(self, seconds: float) -> bool:
@@ -110,7 +132,7 @@ class Sender:
             thread = self._thread
         if thread is None:
             return True
-        self._batches.put(None)
+        self._work.put(None)
         if not self._stop.is_set():
             thread.join(seconds)
         self.stop()
@@ -130,16 +152,18 @@ class Sender:
                 file.hardlink_to(layer.blob)
         return directory
 
-    def _work(self) -> None:
+    def _go(self) -> None:
         # Whatever ends one batch ends all: the place is off, or the run is over.
         with contextlib.suppress(Interrupted, EngineError):
-            while (offered := self._batches.get()) is not None:
-                batch, directory = offered
-                try:
-                    if not self._stop.is_set() and not self._use.off:
-                        self._send(batch, directory)
-                finally:
-                    shutil.rmtree(directory, ignore_errors=True)
+            while (work := self._work.get()) is not None:
+                if not self._stop.is_set() and not self._use.off:
+                    work()
+
+    def _refresh(self, entry: Entry) -> None:
+        known = self._use.keys() or ()
+        keys = [key for key in entry.keys if key in known]
+        if keys:
+            self._use.do(lambda place: place.refresh(keys[0], keys))
 
     def _check(self) -> None:
         if self._stop.is_set():
@@ -161,7 +185,8 @@ class Sender:
     def _send_to(self, place: Place, batch: Batch, tars: Path) -> int:
         blobs = self._scratch / "blobs" / "sha256"
         entry = self._entry(batch, blobs, tars)
-        tags = list(batch.keys) if self._all_keys else [*dict.fromkeys((batch.top, *batch.tags))]
+        keys = batch.keys if self._all_keys else (batch.top, *batch.tags)
+        tags = [*dict.fromkeys((*keys, batch.nearest))]
         return place.send(entry, blobs, tags, self._check)
 
     def _entry(self, batch: Batch, blobs: Path, tars: Path) -> Entry:
@@ -181,6 +206,7 @@ class Sender:
             history=tuple(history),
             created=time.time(),
             platform=batch.platform,
+            trace=batch.trace().up_to(batch.top),
         )
 
     def _exported(self, batch: Batch) -> dict[str, Path]:

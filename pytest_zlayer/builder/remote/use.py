@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.remote.entry import EntryError
 from pytest_zlayer.builder.remote.place import BusyPlace, Place, PlaceError, ReadOnlyPlace
+from pytest_zlayer.builder.remote.together import Together
 from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.errors import ZlayerError
 
@@ -31,6 +33,7 @@ class PlaceUse(Generic[P]):
         note: called once when it may only be read.
         stop: set when the session ends: nothing is waited for any more.
         known: another use of the same place, whose list of keys serves this one too.
+        together: what all processes of the session do together, where there is anything.
     """
 
     def __init__(
@@ -42,10 +45,12 @@ class PlaceUse(Generic[P]):
         note: Callable[[str], None],
         stop: threading.Event,
         known: PlaceUse[P] | None = None,
+        together: Together | None = None,
     ) -> None:
         self._known = known
+        self._together = together
         self.name = name
-        self.off = False
+        self._given_up = False
         self._place = place
         self._warn = warn
         self._note = note
@@ -56,15 +61,39 @@ class PlaceUse(Generic[P]):
         self._times = 0
         self._guard = threading.RLock()
 
+    @property
+    def off(self) -> bool:
+        """Whether it is not used any more."""
+        return self._given_up or (self._together is not None and self._together.given_up)
+
+    @contextlib.contextmanager
+    def alone(self, check: Callable[[], None]) -> Iterator[None]:
+        """Let no other process of the session fetch from it meanwhile; ``check`` raises to end."""
+        if self._together is None:
+            yield
+            return
+        with self._together.alone(check):
+            yield
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            raise Interrupted
+
     def keys(self) -> set[str] | None:
         """The keys that can be had; asked for once. ``None``: the place is off."""
         if self._known is not None and not self.off:
             return self._known.keys()
         with self._guard:
             if self._keys is None and not self.off:
-                found = self.do(lambda place: place.keys())
+                found = self._list()
                 self._keys = None if found is None else set(found)
             return None if self.off or self._keys is None else self._keys - self._unusable
+
+    def _list(self) -> Iterable[str] | None:
+        def read() -> Iterable[str] | None:
+            return self.do(lambda place: place.keys())
+
+        return read() if self._together is None else self._together.keys(read, self._check)
 
     def note_key(self, key: str) -> None:
         """It has this key now."""
@@ -121,7 +150,9 @@ class PlaceUse(Generic[P]):
             raise Interrupted
 
     def _give_up(self, say: Callable[[str], None], text: str) -> None:
-        self.off = True
+        self._given_up = True
+        if self._together is not None:
+            self._together.give_up()
         say(text)
 
 

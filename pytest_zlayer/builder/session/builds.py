@@ -287,7 +287,12 @@ class Builds:
         if build.plan.remote_date is not None:
             build.source_date_epoch = fetch_date(build.plan.remote_date, fetch)
             graph = with_date(graph, build.source_date_epoch)
-        found = BaseFinder(build.bases, spec.pull or "missing", spec.platform)
+        found = BaseFinder(
+            build.bases,
+            spec.pull or "missing",
+            spec.platform,
+            may_spare=self._resources.may_spare if not spec.no_cache else lambda *_: False,
+        )
         sources = Sources(
             spec,
             base_image=found.image,
@@ -310,6 +315,7 @@ class Builds:
         planner = StagePlanner(graph, FoundInputs(found, sources, graph), settings)
         self._sources.append(sources)
         plans = planner.plan()
+        self._resources.cache.note_bases(found.references())
         for one in plans.values():  # what is in daily use must not count as old
             self._resources.cache.touch_known(step.key for step in one.steps)
         return _Planned(graph, plans, sources)
@@ -494,6 +500,7 @@ class Builds:
             resolve=self._resolve,
             pulling=pulling,
             pull=pull,
+            describe=self._resources.describe,
             check=check,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
 from collections.abc import Callable
@@ -27,9 +28,11 @@ from pytest_zlayer.events import Event
 from pytest_zlayer.lazy import LOADING, lazy
 
 if TYPE_CHECKING:
-    from pytest_zlayer.buildah.engine import Engine
+    from pytest_zlayer.buildah.commands.skopeo import Skopeo
+    from pytest_zlayer.buildah.engine import Engine, ImageRecord
     from pytest_zlayer.builder.session.remote_contexts import RemoteContexts
     from pytest_zlayer.builder.store.transfers import Transfers
+    from pytest_zlayer.dockerfile.values.platforms import Platform
 
 _SCRATCH = "zlayer"
 _LOG_AGE = 7 * 86400.0  # seconds the logs of failed builds stay
@@ -175,6 +178,30 @@ class SessionResources:
     def logs(self) -> Path:
         """Where this session keeps what tells of failed builds."""
         return log_directory(self.options.environment) / self.session_id
+
+    def describe(self, name: str, platform: Platform) -> ImageRecord | None:
+        """What a registry says of an image; ``None`` where that cannot be asked for."""
+        with LOADING:
+            from pytest_zlayer.builder.store.described_images import describe_image
+
+        return None if self._skopeo is None else describe_image(self._skopeo, name, platform)
+
+    def may_spare(self, reference: str, needed: bool) -> bool:
+        """Whether cached layers may spare the pull of an image.
+
+        ``needed``: only those in this store can: what is fetched is put on top of it.
+        """
+        return self.cache.stands_on(reference) or (self.remote.reads and not needed)
+
+    @lazy
+    def _skopeo(self) -> Skopeo | None:
+        with LOADING:
+            from pytest_zlayer.buildah.commands.skopeo import SkopeoMissing, find_skopeo
+
+        options = self.options
+        with contextlib.suppress(SkopeoMissing):
+            return find_skopeo(self.engine.process, options.environment, authfile=options.authfile)
+        return None
 
     def end_transfers(self, *, hurry: bool) -> None:
         """Wait for layers on their way to another machine, but not for long."""

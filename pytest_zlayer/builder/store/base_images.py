@@ -7,6 +7,7 @@ import os
 import platform as host
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,14 @@ from pytest_zlayer.builder.store.archives import (
     split_reference,
     unpack_archive,
 )
+from pytest_zlayer.builder.store.described_images import by_digest
 from pytest_zlayer.choices import PullMode
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.values.platforms import Platform, host_platform, parse_platform
 from pytest_zlayer.dockerfile.values.references import Reference, parse_reference
 from pytest_zlayer.errors import UsageError, ZlayerError
+from pytest_zlayer.lazy import once
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine, ImageRecord
@@ -133,8 +136,21 @@ def image_platform(config: ImageConfig) -> str:
     )
 
 
+Failing = Callable[[], AbstractContextManager[None]]
+"""What a pull is done in, so that its failure is reported as that of what needs the image."""
+
+
 class BaseImages:
-    """Finds and pulls base images for one session."""
+    """Finds and pulls base images for one session.
+
+    Args:
+        engine: the engine.
+        registry: the default registry.
+        resolve: the hook for base images.
+        pulling: called before a reference is pulled.
+        pull: pulls ``(reference, mode, platform)``; the id.
+        describe: what a registry says of an image, ``None`` where nothing is to be gained by it.
+    """
 
     def __init__(
         self,
@@ -144,6 +160,7 @@ class BaseImages:
         resolve: Callable[[str], str | None],
         pulling: Callable[[str], None],
         pull: Callable[[str, PullMode, str | None], str],
+        describe: Callable[[str, Platform], ImageRecord | None] | None = None,
         check: Callable[[], None] = go_on,
     ) -> None:
         self._engine = engine
@@ -151,10 +168,16 @@ class BaseImages:
         self._resolve = resolve
         self._pulling = pulling
         self._pull = pull
+        self._describe = describe
         self._check = check
 
-    def get(self, name: str, mode: PullMode, platform: str | None) -> BaseImage:
+    def get(
+        self, name: str, mode: PullMode, platform: str | None, failing: Failing | None = None
+    ) -> BaseImage:
         """The base image ``name`` stands for, pulled as ``mode`` says.
+
+        With ``failing`` what a registry says of it may be all there is of it. The engine then
+        pulls it where it is first needed, within that.
 
         Raises:
             BaseImageError: it is nowhere to be had.
@@ -175,12 +198,65 @@ class BaseImages:
             return local
         if only_here or mode == "never":
             return self._without_network(name, tried[0], local, wanted, never=mode == "never")
+        if failing is not None and self._is_absent(local, mode, tried, reference, wanted):
+            described = self._described(tried, mode, wanted, failing)
+            if described is not None:
+                return described
         if local is None or wanted.explicit:
             return self._pull_first(tried, mode if local is None else "always", wanted)
         try:
             return self._pull_first(tried, "always", wanted)
         except (BaseImageError, EngineError):
             return local  # nobody asked for another platform, so it may be meant
+
+    def _is_absent(
+        self,
+        local: BaseImage | None,
+        mode: PullMode,
+        tried: list[str],
+        reference: Reference,
+        wanted: _Wanted,
+    ) -> bool:
+        """Whether there is nothing in the store that a pull could go by."""
+        if mode == "always":
+            return self._local(tried, reference, wanted) is None
+        return mode == "missing" and local is None
+
+    def _described(
+        self, tried: list[str], mode: PullMode, wanted: _Wanted, failing: Failing
+    ) -> BaseImage | None:
+        """What a registry says of the image; ``None``: it has to be pulled to know it."""
+        if self._describe is None:
+            return None
+        for name in tried:
+            try:
+                record = self._describe(name, wanted.platform)
+            except EngineError as error:
+                if error.failure.kind == "interrupted":
+                    raise
+                if error.failure.kind == "absent":
+                    continue
+                return None
+            if record is None or (wanted.explicit and not wanted.fits(base_from_record(record))):
+                return None
+            self._expect(name, record, mode, wanted, failing)
+            return base_from_record(record)
+        return None
+
+    def _expect(
+        self, name: str, record: ImageRecord, mode: PullMode, wanted: _Wanted, failing: Failing
+    ) -> None:
+        """Have the image pulled when the engine first needs it."""
+
+        def fetch() -> None:
+            with failing():
+                found = self._pull_first([name], mode, wanted).id
+                if found != record.id:  # the tag has come to mean another one
+                    found = self._pull_first([by_digest(name, record)], "missing", wanted).id
+                if found != record.id:
+                    raise BaseImageError(f"base image {name} is another one than its registry said")
+
+        self._engine.expect(record.id, once(fetch))
 
     def _without_network(
         self, name: str, full: str, local: BaseImage | None, wanted: _Wanted, *, never: bool

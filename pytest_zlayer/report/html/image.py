@@ -83,7 +83,7 @@ def _step(step: Step, limit: int) -> str:
     line = element("span", escaped(f"{step.line}"), class_="line", title="line of the Dockerfile")
     head = line + element("code", escaped(step.text)) + badge(step.state)
     head += element("span", escaped(" · ".join(_times(step))), class_="about")
-    inside = [*_failure(step), *_waits(step), *_log(step, limit)]
+    inside = [*_failure(step), *_missed(step), *_waits(step), *_log(step, limit)]
     if not inside:
         return element("li", element("div", head, class_="head"))
     return element("li", folded(head, *inside, opened=step.state == "failed"))
@@ -111,6 +111,12 @@ def _failure(step: Step) -> Iterator[str]:
         yield element("p", escaped(text), class_="reason")
         if failure.debug_id:
             yield element("p", element("code", f"pytest-zlayer debug {failure.debug_id}"))
+
+
+def _missed(step: Step) -> Iterator[str]:
+    if step.missed:
+        text = f"Not found on another machine: {step.missed}"
+        yield element("p", escaped(text), class_="about")
 
 
 def _waits(step: Step) -> Iterator[str]:

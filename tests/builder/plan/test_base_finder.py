@@ -11,7 +11,7 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.builder.oci.chain import Chain
 from pytest_zlayer.builder.plan.base_finder import BaseFinder, FoundInputs
-from pytest_zlayer.builder.store.base_images import BaseImage, BaseImageError
+from pytest_zlayer.builder.store.base_images import BaseImage, BaseImageError, Failing
 from pytest_zlayer.dockerfile import parse
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, resolve_stages
@@ -27,9 +27,14 @@ class Bases:
     def __init__(self, **errors: Exception) -> None:
         self.errors = errors
         self.asked: list[tuple[str, str, str | None]] = []
+        self.later: list[str] = []
 
-    def get(self, reference: str, mode: str, platform: str | None) -> BaseImage:
+    def get(
+        self, reference: str, mode: str, platform: str | None, failing: Failing | None = None
+    ) -> BaseImage:
         self.asked.append((reference, mode, platform))
+        if failing is not None:
+            self.later.append(reference)
         if reference in self.errors:
             raise self.errors[reference]
         return BaseImage(f"id of {reference}", ImageConfig(), Chain())
@@ -66,6 +71,24 @@ def test_base_of_a_stage_with_its_platform() -> None:
     assert bases.asked == [("base", "missing", graph.nodes[0].base.platform)]
     assert graph.nodes[0].base.platform
     assert inputs.image_id("other") == "id of other"
+
+
+def test_what_cached_layers_may_spare_is_pulled_later() -> None:
+    graph = graph_of("FROM under AS below\nFROM aside AS other\nFROM below\n")
+    asked: list[tuple[str, bool]] = []
+
+    def may_spare(reference: str, needed: bool) -> bool:
+        asked.append((reference, needed))
+        return not needed
+
+    bases = Bases()
+    found = BaseFinder(cast("Any", bases), "missing", None, may_spare=may_spare)
+    inputs = FoundInputs(found, sources(None), graph)
+    inputs.base_image(graph, 0)
+    inputs.base_image(graph, 1)
+    inputs.image_id("copied")
+    assert asked == [("under", True), ("aside", False), ("copied", False)]
+    assert bases.later == ["aside", "copied"]
 
 
 def test_base_that_is_a_build_context() -> None:

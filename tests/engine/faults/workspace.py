@@ -94,7 +94,7 @@ def only_locks(counted: Count) -> bool:
 def _is_cached(top: Path, parts: tuple[str, ...], keys: set[str]) -> bool:
     match parts:
         case ("cache", "used", key):
-            return key in keys
+            return key in keys or key.startswith("base-")
         case ("cache", "mounts", name, *inside):
             directory = Path(name.removesuffix(".used"))
             is_one = not directory.suffix and (top / "cache" / "mounts" / directory).is_dir()

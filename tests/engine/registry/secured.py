@@ -65,7 +65,7 @@ class Authority:
         return self.directory / "server.key"
 
     def trust(self, home: Path, address: str) -> None:
-        """Have whoever has this home directory trust it, for one registry."""
+        """Have the user of this home directory trust it, for one registry."""
         place = home / ".config" / "containers" / "certs.d" / address
         place.mkdir(parents=True)
         (place / "ca.crt").write_bytes(self.certificate.read_bytes())
@@ -89,7 +89,7 @@ class TokenServer:
 
     @property
     def configuration(self) -> str:
-        """What a registry is told of it."""
+        """What the configuration of a registry says of it."""
         realm = f"http://127.0.0.1:{self._server.server_port}/token"
         return (
             f"auth: {{token: {{realm: '{realm}', service: test, issuer: test, "

@@ -3,78 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pytest_zlayer.builder.model.cache_place import RegistryPlace
-from pytest_zlayer.builder.oci.chain import HistoryEntry
-from tests.engine.building import Builds, write_files
+from pytest_zlayer.builder.model.cache_place import DirectoryPlace, RegistryPlace
+from tests.engine.building import write_files
 from tests.engine.conftest import BUSYBOX
-from tests.engine.registry.servers import Proxy, Registry, running_registry
-from tests.engine.remote.conftest import Machine, Machines, fetched, problems, sent
-
-STEPS = f"FROM {BUSYBOX}\nRUN echo one > /one\nCOPY data /\nRUN cat /data > /copy\n"
-_CONF = (
-    'unqualified-search-registries = []\n[[registry]]\nlocation = "127.0.0.1"\ninsecure = true\n'
-)
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    with running_registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
-
-
-@dataclass
-class Shared:
-    """A registry behind a proxy, and machines that use one repository of it."""
-
-    registry: Registry
-    proxy: Proxy
-    place: RegistryPlace
-    conf: Path
-    context: Path
-    machine: Machines
-    history: tuple[HistoryEntry, ...] = ()
-
-    def session(self, on: Machine | None = None, **changes: Any) -> AbstractContextManager[Builds]:
-        one = on or self.machine()
-        environment = {
-            **one.storage.environment,
-            "XDG_CACHE_HOME": str(one.storage.root.parent / "user-cache"),
-            "CONTAINERS_REGISTRIES_CONF": str(self.conf),
-            **changes.pop("environment", {}),
-        }
-        return one.session(environment=environment, **changes)
-
-    def fill(self) -> str:
-        """Another machine builds and sends; the id of the image."""
-        with self.session(cache_to=self.place) as first:
-            image = first.build(STEPS, self.context)
-            made, self.history = image.id, image.history
-        assert problems(first) == []
-        self.proxy.requests.clear()
-        return made
-
-
-@pytest.fixture
-def shared(registry: Registry, machine: Machines, tmp_path: Path) -> Iterator[Shared]:
-    proxy = Proxy(registry)
-    conf = tmp_path / "registries.conf"
-    conf.write_text(_CONF)
-    context = write_files(tmp_path / "context", {"data": "hello\n"})
-    place = RegistryPlace(f"{proxy.address}/{tmp_path.name[:20].strip('_')}/zlayer")
-    yield Shared(registry, proxy, place, conf, context, machine)
-    proxy.close()
-
-
-def of(proxy: Proxy, *methods: str) -> list[str]:
-    return [one for one in proxy.requests if one.split()[0] in methods]
+from tests.engine.registry.servers import Proxy
+from tests.engine.remote.conftest import STEPS, Shared, fetched, of, problems, sent
 
 
 def test_another_machine_runs_no_step_and_gets_the_same_image(shared: Shared) -> None:
@@ -85,7 +24,9 @@ def test_another_machine_runs_no_step_and_gets_the_same_image(shared: Shared) ->
         assert again.history == shared.history
         assert again.id == image
         assert second.executed() == []
-    assert [one.layers for one in fetched(second)] == [3]
+    (arrived,) = fetched(second)
+    assert arrived.layers == 3
+    assert shared.proxy.down <= arrived.bytes + 20_000  # a list, a manifest, a configuration
     assert of(shared.proxy, "POST", "PUT", "PATCH", "DELETE") == []
 
 
@@ -159,6 +100,101 @@ def test_a_place_that_fails_fails_no_build(shared: Shared, fault: str) -> None:
     assert image != made.id
 
 
+def test_what_a_registry_has_lost_is_built(shared: Shared) -> None:
+    shared.fill()
+    shared.proxy.always = 404
+    with shared.session(cache_from=(shared.place,)) as second:
+        second.build(STEPS, shared.context)
+        assert len(second.executed()) == 3
+    assert problems(second) == []
+
+
+@pytest.mark.parametrize("what", ["list", "entry"])
+def test_a_place_that_hangs_is_given_up(
+    shared: Shared, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_zlayer.builder.remote.registry._ANSWER", 2.0)
+    shared.fill()
+    shared.proxy.always, shared.proxy.lists_too = "hang", what == "list"
+    with shared.session(cache_from=(shared.place,), transfer_timeout=2.0) as second:
+        second.build(STEPS, shared.context)
+        assert len(second.executed()) == 3
+    (problem,) = problems(second)
+    assert problem == "it is no longer used in this run: no answer after 2 s"
+
+
+def test_a_place_that_asks_for_patience_gets_some(shared: Shared) -> None:
+    image = shared.fill()
+    shared.proxy.faults, shared.proxy.lists_too = [429, 429], True
+    with shared.session(cache_from=(shared.place,)) as second:
+        assert second.build(STEPS, shared.context).id == image
+        assert second.executed() == []
+    assert problems(second) == []
+
+
+def test_the_first_place_that_has_it_is_used_and_the_next_one_not_asked(
+    shared: Shared, place: DirectoryPlace
+) -> None:
+    shared.fill()
+    with shared.session(cache_to=place) as first:
+        first.build(STEPS.replace("one", "two"), shared.context)
+    shared.proxy.requests.clear()
+    with shared.session(cache_from=(place, shared.place)) as second:
+        second.build(STEPS.replace("one", "two"), shared.context)
+        assert [one.place for one in fetched(second)] == [str(place)]
+        assert shared.proxy.requests == []
+        second.build(STEPS, shared.context)
+        assert [one.place for one in fetched(second)] == [str(place), str(shared.place)]
+        assert second.executed() == []
+
+
+def test_a_registry_that_lets_no_tag_be_overwritten_is_no_problem(shared: Shared) -> None:
+    shared.proxy.only, shared.proxy.always = "PUT", 400
+    shared.proxy.message = "The image tag already exists and cannot be overwritten: it is immutable"
+    with shared.session(cache_to=shared.place) as first:
+        first.build(STEPS, shared.context)
+    assert of(shared.proxy, "PUT")
+    assert problems(first) == []
+
+
+def test_an_entry_that_has_lived_half_its_time_is_named_once_more(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    with monkeypatch.context() as patched:
+        patched.setattr("pytest_zlayer.builder.remote.sender.time.time", lambda: now - 20 * 86400)
+        image = shared.fill()
+    for max_age, expected in ((60 * 86400, []), (30 * 86400, ["PUT"])):
+        shared.proxy.requests.clear()
+        with shared.session(
+            cache_from=(shared.place,), cache_to=shared.place, cache_max_age=max_age
+        ) as again:
+            assert again.build(STEPS, shared.context).id == image
+            assert again.executed() == []
+        puts = of(shared.proxy, "PUT", "POST", "PATCH")
+        assert sorted({one.split()[0] for one in puts}) == expected
+        assert all("/manifests/" in one for one in puts)
+        assert problems(again) == []
+
+
+def test_an_entry_that_is_too_old_is_made_anew(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    with monkeypatch.context() as patched:
+        patched.setattr("pytest_zlayer.builder.remote.sender.time.time", lambda: now - 20 * 86400)
+        shared.fill()
+    with shared.session(
+        cache_from=(shared.place,), cache_to=shared.place, cache_max_age=10 * 86400
+    ) as second:
+        second.build(STEPS, shared.context)
+        assert len(second.executed()) == 3
+    assert "older than the cache's maximum age" in problems(second)[0]
+    with shared.session(cache_from=(shared.place,), cache_max_age=10 * 86400) as third:
+        third.build(STEPS, shared.context)
+        assert third.executed() == []
+
+
 def test_a_place_that_is_not_there_is_reported_once(shared: Shared) -> None:
     nowhere = RegistryPlace("127.0.0.1:1/zlayer")
     with shared.session(cache_from=(nowhere,), cache_to=nowhere) as builds:
@@ -180,14 +216,9 @@ def test_a_place_that_may_only_be_read_gets_a_note(shared: Shared) -> None:
 
 
 def test_without_skopeo_builds_go_on(shared: Shared, tmp_path: Path) -> None:
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    for name in ("buildah", "runc", "newuidmap", "newgidmap", "unshare", "sh"):
-        for directory in ("/usr/bin", "/usr/sbin", "/bin"):
-            if (Path(directory) / name).exists() and not (programs / name).exists():
-                (programs / name).symlink_to(Path(directory) / name)
+    environment = shared.without("skopeo", tmp_path)
     with shared.session(
-        cache_from=(shared.place,), cache_to=shared.place, environment={"PATH": str(programs)}
+        cache_from=(shared.place,), cache_to=shared.place, environment=environment
     ) as builds:
         builds.build(STEPS, shared.context)
     assert [one.partition(",")[0] for one in problems(builds)] == ["skopeo is not installed"]
