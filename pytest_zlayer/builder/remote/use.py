@@ -107,10 +107,11 @@ class PlaceUse(Generic[P]):
         """``action`` with the place; ``None`` when that failed, or the place is off."""
         with self._guard:
             while not self.off:
+                began = time.monotonic()
                 try:
                     return action(self._place)
-                except BusyPlace as busy:  # noqa: PERF203 (the loop ends with the first success)
-                    self._wait(busy)
+                except BusyPlace as busy:
+                    self._wait(busy, time.monotonic() - began)
                 except EntryError:
                     raise
                 except ReadOnlyPlace as error:
@@ -140,10 +141,11 @@ class PlaceUse(Generic[P]):
             if not self.off:
                 self._give_up(self._warn, f"it is no longer used in this run: {why}")
 
-    def _wait(self, busy: BusyPlace) -> None:
+    def _wait(self, busy: BusyPlace, spent: float) -> None:
+        """Wait as the place asks; skopeo has waited too, up to five times, in ``spent`` seconds."""
         seconds = _FIRST * 2**self._times if busy.wait is None else max(busy.wait, 0.1)
         self._times += 1
-        self._waited += seconds
+        self._waited += spent + seconds
         if self._times > _TIMES or self._waited > _SECONDS:
             self._give_up(self._warn, f"it is no longer used in this run: {busy}")
         elif self._stop.wait(seconds):

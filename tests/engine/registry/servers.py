@@ -221,7 +221,8 @@ class Proxy:
         down, up: bytes of all bodies that were passed on, to the client and from it.
         faults: what to do with the next requests for manifests and blobs instead of passing them
             on: a status, ``html`` (a login page), ``drop`` (no answer), ``cut`` (half an answer),
-            ``hang`` (an answer that never comes), or ``None``: this one is passed on.
+            ``hang`` (an answer that never comes), ``drip`` (one that comes byte by byte), or
+            ``None``: this one is passed on.
         lists_too: whether it also happens to lists of tags.
         always: the same for all of them once ``faults`` are used up.
         message: what errors say.
@@ -293,7 +294,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.readline()
         self.rfile.readline()
 
-    def _pass_on(self, body: bytes, *, part: float = 1.0) -> None:
+    def _pass_on(self, body: bytes, *, part: float = 1.0, pause: float = 0.0) -> None:
+        """Pass it on: a part of the answer, or all of it with a pause after each byte."""
         connection = HTTPConnection(self.proxy.registry.address, timeout=30)
         try:
             # buildah sends a line for each kind of manifest it accepts.
@@ -306,7 +308,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.proxy.up += len(body)
             headers = {name: value for name, value in answer.getheaders() if name != "Date"}
             headers.setdefault("Content-Length", str(len(content)))
-            self._send(answer.status, headers, content[: int(len(content) * part)])
+            content = content[: int(len(content) * part)]
+            self._send(answer.status, headers, b"" if pause else content)
+            for byte in content if pause else b"":
+                self.wfile.write(bytes([byte]))
+                if self.proxy.released.wait(pause):
+                    break
         finally:
             connection.close()
 
@@ -331,6 +338,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.proxy.released.wait()
         elif fault == "cut":
             self._pass_on(body, part=0.5)
+        elif fault == "drip":
+            self._pass_on(body, pause=1.0)
 
     def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response(status)

@@ -109,13 +109,15 @@ def test_what_a_registry_has_lost_is_built(shared: Shared) -> None:
     assert problems(second) == []
 
 
-@pytest.mark.parametrize("what", ["list", "entry"])
-def test_a_place_that_hangs_is_given_up(
-    shared: Shared, what: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("how", "what"), [("hang", "list"), ("hang", "entry"), ("drip", "list"), ("drip", "entry")]
+)
+def test_a_place_that_hangs_or_drips_is_given_up(
+    shared: Shared, how: str, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pytest_zlayer.builder.remote.registry._ANSWER", 2.0)
     shared.fill()
-    shared.proxy.always, shared.proxy.lists_too = "hang", what == "list"
+    shared.proxy.always, shared.proxy.lists_too = how, what == "list"
     with shared.session(cache_from=(shared.place,), transfer_timeout=2.0) as second:
         second.build(STEPS, shared.context)
         assert len(second.executed()) == 3

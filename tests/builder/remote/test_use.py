@@ -1,0 +1,45 @@
+"""Patience with a place that asks for it: bounded, whatever the programs that carry layers do."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pytest_zlayer.builder.remote.directory import DirectoryCache
+from pytest_zlayer.builder.remote.place import BusyPlace
+from pytest_zlayer.builder.remote.use import PlaceUse
+
+
+class Busy(DirectoryCache):
+    """A place that is always busy, and whose answers take some seconds of a clock of its own."""
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__(path)
+        self.seconds = seconds
+        self.now = 0.0
+        self.asked = 0
+
+    def keys(self) -> frozenset[str]:
+        self.asked += 1
+        self.now += self.seconds
+        raise BusyPlace("too many requests", 0.001)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "asked"), [(0.0, 4), (12.0, 3), (60.0, 1)], ids=["at once", "slowly", "too slowly"]
+)
+def test_seconds_that_skopeo_has_waited_itself_count_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, asked: int
+) -> None:
+    place = Busy(tmp_path, seconds)
+    clock = SimpleNamespace(monotonic=lambda: place.now)
+    monkeypatch.setattr("pytest_zlayer.builder.remote.use.time", clock)
+    said: list[str] = []
+    use = PlaceUse("place", place, warn=said.append, note=said.append, stop=threading.Event())
+    assert use.keys() is None
+    assert use.off
+    assert place.asked == asked
+    assert said == ["it is no longer used in this run: too many requests"]
