@@ -24,7 +24,12 @@ from pytest_zlayer.dockerfile.lint.source_rules import (
     check_instructions,
     check_stage_names,
 )
-from pytest_zlayer.dockerfile.lint.value_rules import StageChecks, check_secret_args, check_unknown
+from pytest_zlayer.dockerfile.lint.value_rules import (
+    StageChecks,
+    check_secret_args,
+    check_unknown,
+    usual_directories,
+)
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.parser.broken import BrokenDockerfile
 from pytest_zlayer.dockerfile.parser.parse import read
@@ -196,7 +201,11 @@ class _StageWalk:
         config = self.bases.get(node.base.name, ImageConfig())
         base = self.states[node.base.index] if inside else config
         workdir_set = inside and self.checks[node.base.index].workdir_set
-        checks = self.checks[index] = StageChecks(self.ignore, workdir_set)
+        if inside:
+            owners = dict(self.checks[node.base.index].owners)
+        else:
+            owners = {} if node.base.kind == "scratch" else usual_directories()
+        checks = self.checks[index] = StageChecks(self.ignore, workdir_set, owners)
         state = begin_stage(self.graph, index, base)
         triggers: tuple[AnyInstruction, ...] = ()
         if index in self.graph.needed:

@@ -21,6 +21,12 @@ RULES = MappingProxyType(
             "The source of this COPY or ADD is excluded by the ignore file, so it is not part of"
             " the build context and the build fails or copies nothing."
         ),
+        "CopyLinkReplacesDirectory": (
+            "What --link copies becomes a layer that knows nothing of the image below it. It holds"
+            " the directories that lead to the destination too, made anew: with mode 0755, and"
+            " owned by root or by --chown. They take the place of those in the image. Leave --link"
+            " out, or copy to a directory that the image does not have."
+        ),
         "DuplicateStageName": (
             "Two stages have the same name. A reference means the latest one that is defined where"
             " it stands, which is easily not the one that was meant."

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterator
 from dataclasses import field
 
 from pytest_zlayer.dataclass import dataclass
-from pytest_zlayer.dockerfile.dispatch.state import StageState
+from pytest_zlayer.dockerfile.dispatch.state import StageState, absolute, clean
 from pytest_zlayer.dockerfile.dispatch.words import WordReader
 from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
 from pytest_zlayer.dockerfile.instructions import (
@@ -34,6 +35,13 @@ from pytest_zlayer.dockerfile.values.suggest import suggest
 
 # A name that only a pattern for everything matches.
 _ANY_NAME = "\0"
+# Directories that do not have the mode 0755, and some that have it.
+_PRIVATE_DIRECTORIES = ("/root", "/tmp", "/var/tmp")  # noqa: S108  # in images
+_PUBLIC_DIRECTORIES = (
+    "/bin", "/etc", "/home", "/lib", "/opt", "/sbin", "/srv", "/usr", "/usr/bin", "/usr/lib",
+    "/usr/local", "/usr/local/bin", "/usr/local/lib", "/usr/sbin", "/usr/share", "/var",
+    "/var/cache", "/var/lib", "/var/log",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -43,11 +51,13 @@ class StageChecks:
     Attributes:
         ignore: the context's ignore rules, if there are any.
         workdir_set: whether this stage or one it is built from has had a WORKDIR.
+        owners: directories that the stage has, with their owners where these are known.
         once: the last CMD, ENTRYPOINT and HEALTHCHECK so far.
     """
 
     ignore: IgnoreRules | None
     workdir_set: bool = False
+    owners: dict[str, str] = field(default_factory=dict)
     once: dict[str, AnyInstruction] = field(default_factory=dict)
 
     def check(self, state: StageState, expanded: AnyInstruction, findings: Findings) -> None:
@@ -66,10 +76,13 @@ class StageChecks:
                 self._check_once(expanded, findings)
             case Workdir():
                 self._check_workdir(expanded, findings)
+                made = absolute(state.workdir, expanded.path.value)
+                self.owners.setdefault(clean(made), _owner(state.config.user))
             case Expose():
                 _check_ports(expanded, findings)
             case Copy() | Add():
                 self._check_sources(expanded, findings)
+                self._check_link(state, expanded, findings)
             case _:
                 pass
 
@@ -109,6 +122,46 @@ class StageChecks:
                 " excluded by .dockerignore"
             )
             findings.report("CopyIgnoredFile", message, spot(instruction, source.span))
+
+    def _check_link(self, state: StageState, instruction: Copy | Add, findings: Findings) -> None:
+        # With --chmod the layer is made from the image, as without --link.
+        if not instruction.link or instruction.chmod:
+            return
+        owner = _owner(instruction.chown.value if instruction.chown else "")
+        for path in _leading(state.workdir, instruction):
+            known = self.owners.get(path)
+            if known is not None and (known != owner or path in _PRIVATE_DIRECTORIES):
+                message = (
+                    f"{instruction.keyword} --link replaces the mode and owner of {path}, which"
+                    " the image already has"
+                )
+                place = spot(instruction, instruction.destination.span)
+                findings.report("CopyLinkReplacesDirectory", message, place)
+                return
+
+
+def usual_directories() -> dict[str, str]:
+    """What images of any distribution have, with the owners."""
+    return dict.fromkeys((*_PUBLIC_DIRECTORIES, *_PRIVATE_DIRECTORIES), _owner(""))
+
+
+def _leading(workdir: str, instruction: Copy | Add) -> Iterator[str]:
+    """The directories that an instruction makes where they are missing, the deepest first."""
+    destination = instruction.destination.value
+    sources = instruction.sources
+    into = destination.endswith(("/", "/.")) or len(sources) + len(instruction.files) > 1
+    into = into or any(one.value.endswith("/") or one.value == "." for one in sources)
+    path = clean(absolute(workdir, destination))
+    path = path if into else posixpath.dirname(path)
+    while path != "/":
+        yield path
+        path = posixpath.dirname(path)
+
+
+def _owner(user: str) -> str:
+    """The name of a user without the group; root has several ways to be written."""
+    name = user.partition(":")[0]
+    return "root" if name in ("", "0") else name
 
 
 def _is_ignored(path: str, ignore: IgnoreRules) -> bool:

@@ -581,3 +581,51 @@ def test_a_text_that_makes_sense_is_examined_whole():
 
 def test_a_fine_file_has_no_findings():
     assert report("FROM a AS b", "WORKDIR /x", 'CMD ["y"]') == CheckReport(())
+
+
+# COPY --link
+
+
+@pytest.mark.parametrize(
+    ("instruction", "path"),
+    [
+        ("COPY --link a /tmp/", "/tmp"),
+        ("COPY --link a /var/tmp/a", "/var/tmp"),
+        ("ADD --link a /root/x/a", "/root"),
+        ("COPY --link --chown=app a /usr/local/bin/", "/usr/local/bin"),
+        ("COPY --link --chown=1:1 a b /opt", "/opt"),
+        ("COPY --link . .", "/made"),
+        ("COPY --link a /made/b/c", "/made"),
+    ],
+)
+def test_link_onto_a_directory_that_is_there(instruction: str, path: str):
+    [one] = found("FROM a", "USER app", "WORKDIR /made", instruction)
+    assert (one.name, one.span.line) == ("CopyLinkReplacesDirectory", 4)
+    keyword = instruction.partition(" ")[0]
+    assert one.message == (
+        f"{keyword} --link replaces the mode and owner of {path}, which the image already has"
+    )
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        "COPY --link a /usr/local/bin/",
+        "COPY --link --chown=0:0 a /usr/local/bin/",
+        "COPY --link a /tmp",
+        "COPY --link --chown=app . .",
+        "COPY --link --chown=app:app a /made/x",
+        "COPY --link --chmod=644 a /tmp/",
+        "COPY a /tmp/",
+        "COPY --link --chown=app a /new/",
+    ],
+)
+def test_link_that_changes_no_directory_that_is_known(instruction: str):
+    assert found("FROM a", "USER app", "WORKDIR /made", instruction) == []
+
+
+def test_link_in_a_stage_of_nothing_and_one_on_it():
+    lines = "FROM scratch AS a", "COPY --link x /tmp/", "WORKDIR /w", "FROM a"
+    assert found(*lines, "COPY --link x /w/") == []
+    [one] = found(*lines, "COPY --link --chown=app x /w/")
+    assert one.span.line == 5
