@@ -57,8 +57,9 @@ class BuildStarted(BuildEvent):
     layers_only: bool = False
 
 
-# build: somebody else builds the same; stage: one of this build; slot: enough runs side by side.
-WaitReason: TypeAlias = Literal["build", "stage", "slot"]
+# build: somebody else builds the same; stage: one of this build; slot: enough runs side by side;
+# sweep: the session ends while what killed runs have left is being removed.
+WaitReason: TypeAlias = Literal["build", "stage", "slot", "sweep"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -646,6 +646,10 @@ class Engine:
         """The dead sessions that were found at opening; waits until what they left is removed."""
         return self._sweep.swept()
 
+    def sweep_ended(self, seconds: float) -> bool:
+        """Waits for the removal of what dead sessions left; whether it ended in that time."""
+        return self._sweep.wait(seconds)
+
     def close(self) -> None:
         """Ends everything of this process, removes its containers and its directory.
 

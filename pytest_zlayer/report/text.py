@@ -93,6 +93,8 @@ class ProgressLines:
 
         full, live = self.detail == "full", self.detail == "live"
         match event:
+            case events.Waiting() if event.reason == "sweep":
+                return activity_text(event)
             case events.Waiting() if event.reason != "build" or event.what == event.image:
                 # Built in the background by this very process, whose lines are shown anyway.
                 return None

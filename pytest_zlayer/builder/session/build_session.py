@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from pytest_zlayer.builder.execute.again import Debugging
     from pytest_zlayer.builder.session.debug_records import DebugRecord
 
+# Seconds for which the removal of what dead sessions left is waited for without a word.
+_SILENT_SWEEP = 1.0
+
 
 def _nothing(*_: Any) -> None:
     return None
@@ -363,6 +366,7 @@ class BuildSession:
                 self._resources.mounted.close()
                 self._remove()
                 self._tidy_cache()
+                self._tell_of_sweep()
             finally:
                 self._resources.close()
 
@@ -506,6 +510,12 @@ class BuildSession:
             if label is not None:
                 kept.append(keep_container(engine, one.name, label))
         self.kept = (*kept, *keeping.kept)
+
+    def _tell_of_sweep(self) -> None:
+        """Say what the end of the session waits for if it takes long; it does not wait for ever."""
+        if not self._resources.engine.sweep_ended(_SILENT_SWEEP):
+            what = "what killed runs have left to be removed"
+            self._tell(Waiting(build_id="", image="", what=what, reason="sweep"))
 
     def _tidy_cache(self) -> None:
         cache = self._resources.cache

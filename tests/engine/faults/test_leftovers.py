@@ -7,15 +7,21 @@ import signal
 
 import pytest
 
+from pytest_zlayer.buildah.agent.journal import is_dead
 from pytest_zlayer.builder.cache.layer_cache import REPOSITORY
 from pytest_zlayer.builder.session.prune import prune
+from pytest_zlayer.events import Waiting
+from pytest_zlayer.report.text import ProgressLines
 from tests.engine.building import building, make_options
 from tests.engine.conftest import BUSYBOX
 from tests.engine.faults.workspace import BUILT, Workspace, our_files, send, wait_until
 
 
 def killed(workspace: Workspace, *args: str) -> None:
-    """A run that is killed in its second RUN, once the layer of the first is in the store."""
+    """A run that is killed in its second RUN, once the layer of the first is in the store.
+
+    Nobody has removed yet what it has left.
+    """
     workspace.project(
         test_it="import pytest\n"
         f"one = 'FROM {BUSYBOX}\\nRUN echo first > /first\\n'\n"
@@ -29,7 +35,6 @@ def killed(workspace: Workspace, *args: str) -> None:
     wait_until(lambda: cached(workspace) > before, "the first layer")
     send(signal.SIGKILL, [*run.agents(), run.process.pid])
     run.wait()
-    workspace.storage.sweep()
 
 
 def cached(workspace: Workspace) -> set[str]:
@@ -41,6 +46,7 @@ def test_layers_that_were_to_go_with_a_killed_session_go_with_the_next(
 ) -> None:
     before = cached(workspace)
     killed(workspace, "--zlayer-cache=session")
+    workspace.storage.sweep()
     assert cached(workspace) > before
     with building(workspace.storage) as builds:
         builds.build(BUILT)
@@ -49,12 +55,14 @@ def test_layers_that_were_to_go_with_a_killed_session_go_with_the_next(
 
 def test_sessions_note_no_layers_that_stay(workspace: Workspace) -> None:
     killed(workspace)
+    workspace.storage.sweep()
     assert [one for one in our_files(workspace.storage) if "added-" in one] == []
     workspace.sweep()
 
 
 def test_nothing_at_all_is_left_after_prune_all(workspace: Workspace) -> None:
     killed(workspace)
+    workspace.storage.sweep()
     text = f"FROM {BUSYBOX}\nRUN --mount=type=cache,target=/c touch /c/f\n"
     with building(workspace.storage) as builds:
         builds.build(text)
@@ -77,6 +85,27 @@ def test_note_of_a_layer_that_is_not_stored_goes_when_nobody_may_be_storing_it(
     note.touch()
     prune(make_options(workspace.storage))
     assert not note.exists()
+
+
+def test_a_session_does_not_wait_for_ever_for_a_dead_one_to_be_swept_and_says_so(
+    workspace: Workspace,
+) -> None:
+    killed(workspace)
+    storage = workspace.storage
+    sessions = storage.root / "zlayer" / "sessions"
+    wait_until(lambda: any(is_dead(str(one)) for one in sessions.glob("*.json")), "its end")
+    slow = storage.tmpdir.parent / "slow-buildah"
+    opening = "*info*|*version*"
+    script = f'case "$*" in {opening}) ;; *) sleep 60;; esac\nexec {storage.binary} "$@"\n'
+    slow.write_text(f"#!/bin/sh\n{script}", encoding="ascii")
+    slow.chmod(0o755)
+    with building(storage, buildah=str(slow)) as builds:
+        _ = builds.session.engine
+    [said] = [one for one in builds.events if isinstance(one, Waiting)]
+    assert ProgressLines("short", prefix="").lines(said) == [
+        "waiting for what killed runs have left to be removed"
+    ]
+    workspace.sweep()
 
 
 @pytest.mark.parametrize(
