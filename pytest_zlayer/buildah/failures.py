@@ -78,7 +78,8 @@ _WRAPPING = late_pattern(
     r"|parsing image configuration: |fetching target platform image selected from image index: )+"
 )
 _EMPTY_END = late_pattern(r"^: exit status \d+$")
-_STATUS = late_pattern(r"^Error: (?:while running runtime: )?exit status (\d+)$")
+# buildah goes on in the last line of the command, if that has no end.
+_STATUS = late_pattern(r"Error: (?:while running runtime: )?exit status (\d+)$")
 _KILLED = late_pattern(r"(?:subprocess|container) exited on ([a-z /0-9]+)")
 _NOT_STARTED = late_pattern(
     # chroot
@@ -91,7 +92,7 @@ _NOT_STARTED = late_pattern(
 )
 # The lines buildah adds on its own account when the command of a RUN ends with a bad status.
 _OWN_LINE = late_pattern(
-    r"^(?:Error: (?:while running runtime: )?exit status \d+"
+    r"(?:Error: (?:while running runtime: )?exit status \d+"
     r"|subprocess exited with status \d+"
     r"|subprocess exited on [a-z /0-9]+"
     r"|container exited on [a-z /0-9]+"
@@ -344,9 +345,10 @@ def image_gone(stderr: Sequence[str]) -> Failure | None:
     return Failure("permanent", message, _NOBODY_REMOVES)
 
 
-def own_line(line: str) -> bool:
-    """Whether buildah, not the command it ran, may have written this line to end a RUN."""
-    return _OWN_LINE.match(line) is not None
+def own_words(line: str) -> int | None:
+    """Where in a line buildah, not the command it ran, may have begun to write, to end a RUN."""
+    found = _OWN_LINE.search(line)
+    return None if found is None else found.start()
 
 
 def log_errors(stderr: Sequence[str]) -> list[str]:
@@ -406,7 +408,7 @@ def _first_panic(lines: Sequence[str]) -> str:
 
 def _of_run(exit_code: int, said: Sequence[str]) -> Failure | None:
     """How the command of a RUN ended, or ``None`` if buildah did not get that far."""
-    last = _STATUS.match(said[-1]) if said else None
+    last = _STATUS.search(said[-1]) if said else None
     if last is None or int(last[1]) != exit_code:
         return None
     text = "\n".join(said)

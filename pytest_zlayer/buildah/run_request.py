@@ -84,6 +84,8 @@ class RunRequest:
             output then: for a person to type into.
         timeout: seconds it may take, ``None`` for ever.
         on_line: called with ``stdout`` or ``stderr`` and each line as it comes.
+        on_text: called as ``on_line``, but each line has its end; a last line may have none, and
+            of a very long line that comes in pieces only the last has it.
         log: gets both streams as they come, raw.
         stdout, stderr: get one of the streams each, raw.
         afterwards: called as ``on_line`` with what processes that it has left running write later,
@@ -105,6 +107,7 @@ class RunRequest:
     terminal: bool = False
     timeout: float | None = None
     on_line: LineSink | None = None
+    on_text: LineSink | None = None
     log: ByteSink | None = None
     stdout: ByteSink | None = None
     stderr: ByteSink | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
 from typing import Literal
 
 from pytest_zlayer.dataclass import dataclass
@@ -20,6 +21,19 @@ class LogLine:
 
     def __str__(self) -> str:
         return f"{self.time[11:23]} {self.stream} {self.text}"
+
+
+def log_line(stream: str, tag: str, text: str) -> str:
+    """A line of now, as :func:`parse_log` reads it."""
+    return (
+        f"{datetime.now(timezone.utc).isoformat(timespec='microseconds')} {stream} {tag} {text}\n"
+    )
+
+
+def unfinished(lines: Iterable[str]) -> list[str]:
+    """The streams of which the last line has no end."""
+    tags = {parts[1]: parts[2] for line in lines if len(parts := line.split()) > 2}
+    return [stream for stream, tag in tags.items() if tag == "P"]
 
 
 def parse_log(lines: Iterable[str]) -> Iterator[LogLine]:

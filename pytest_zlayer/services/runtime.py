@@ -10,22 +10,22 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import field
-from datetime import datetime, timezone
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.files.rootfs import Rootfs
+from pytest_zlayer.buildah.process.output import without_end
 from pytest_zlayer.buildah.run_request import RunRequest, Tmpfs, Volume
-from pytest_zlayer.builder.image.container import timeout_of
+from pytest_zlayer.builder.image.container import Output, timeout_of
 from pytest_zlayer.builder.image.image_like import ImageLike
 from pytest_zlayer.builder.image.keep import keep_container, kept_log
 from pytest_zlayer.builder.image.results import RunResult
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.services.engine import ExecRequest
 from pytest_zlayer.services.errors import ServiceError, ServiceRefused
-from pytest_zlayer.services.log import LogLine, parse_log
+from pytest_zlayer.services.log import LogLine, log_line, parse_log, unfinished
 from pytest_zlayer.services.networks import Network
 from pytest_zlayer.services.ports import Claim, claim_free_port, claim_port, is_claimed
 from pytest_zlayer.services.request import Port, ServeRequest
@@ -115,10 +115,10 @@ class LogFile:
     _size: int = 0
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, stream: str, line: str) -> None:
-        """Take one more line."""
-        time_ = datetime.now(timezone.utc).isoformat(timespec="microseconds")
-        data = f"{time_} {stream} F {line}\n".encode("utf-8", "replace")
+    def add(self, stream: str, text: str) -> None:
+        """Take one more line with its end; the rest of one without an end comes next."""
+        tag = "F" if text.endswith("\n") else "P"
+        data = log_line(stream, tag, without_end(text)).encode("utf-8", "replace")
         with self._guard:
             if self._file is None or self._size + len(data) > _LOG_SIZE:
                 self._begin()
@@ -132,6 +132,11 @@ class LogFile:
         self._file = self.path.open("ab" if first else "wb", buffering=0)
         self._size = self.path.stat().st_size
 
+    def end_lines(self) -> None:
+        """What comes next begins on a line of its own."""
+        for stream in unfinished(self._read()):
+            self.add(stream, "\n")
+
     def close_file(self) -> None:
         """Let go of the file; it is opened again when more comes."""
         if self._file is not None:
@@ -140,9 +145,12 @@ class LogFile:
 
     def lines(self) -> list[LogLine]:
         """All that is there."""
+        return list(parse_log(self._read()))
+
+    def _read(self) -> list[str]:
         try:
             with self.path.open(encoding="utf-8", errors="replace", newline="\n") as file:
-                return list(parse_log(file))
+                return list(file)
         except FileNotFoundError:
             return []
 
@@ -199,12 +207,12 @@ class RuntimeContainer:
             volumes=[Volume(one.source, one.target, one.readonly) for one in request.mounts],
             tmpfs=[Tmpfs(target, size) for target, size in request.tmpfs.items()],
             network="none" if request.network == "none" else "host",
-            on_line=self._add_line,
+            on_text=self._add_text,
         )
 
-    def _add_line(self, stream: str, line: str) -> None:
+    def _add_text(self, stream: str, text: str) -> None:
         if self._log is not None:
-            self._log.add(stream, line)
+            self._log.add(stream, text)
 
     @property
     def pid(self) -> int | None:
@@ -222,7 +230,7 @@ class RuntimeContainer:
             done = self._running.wait()
             self._ended = done.exit_code
         except EngineError as error:
-            self._add_line("stderr", f"buildah: {error.message}")
+            self._add_text("stderr", f"buildah: {error.message}\n")
             self._ended = error.exit_code or 125
         return self._ended
 
@@ -242,6 +250,8 @@ class RuntimeContainer:
         """Start it, for the first time or again."""
         self._ended = None
         self._running = self._engine.start(self._run_request())
+        if self._log is not None:
+            self._log.end_lines()
 
     def stop(self, timeout: float) -> None:
         """Ask it to end, and kill it after ``timeout`` seconds."""
@@ -292,8 +302,7 @@ class RuntimeContainer:
             raise ServiceError(f"no command runs in {self._request.name}: it has ended")
         config = self._image.config
         env = {**self._run_request().hidden_env, **request.env}
-        stdout: list[str] = []
-        stderr: list[str] = []
+        output = Output()
         done = self._running.run(
             RunRequest(
                 self.name,
@@ -303,16 +312,14 @@ class RuntimeContainer:
                 user=config.user if request.user is None else request.user,
                 workdir=request.workdir or config.workdir or "/",
                 stdin=request.stdin,
-                on_line=lambda stream, line: (stdout if stream == "stdout" else stderr).append(
-                    line
-                ),
+                on_text=output.add,
                 timeout=request.timeout,
             )
         )
         if done.timed_out:
             raise timeout_of(self._request.name, request.argv, done)
         return RunResult(
-            done.exit_code, _joined(stdout), _joined(stderr), done.seconds, tuple(request.argv)
+            done.exit_code, output.stdout, output.stderr, done.seconds, tuple(request.argv)
         )
 
     def log(self) -> list[LogLine]:
@@ -331,10 +338,6 @@ class RuntimeContainer:
 def _without(env: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
     """Variables of the image that nothing else takes the place of."""
     return {name: value for name, value in env.items() if name not in others}
-
-
-def _joined(lines: list[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)
 
 
 def _claim_fixed(name: str, port: Port) -> Claim:

@@ -12,8 +12,8 @@ from pytest_zlayer.buildah.failures import (
     image_gone,
     log_errors,
     of_debug_log,
-    own_line,
     own_retry,
+    own_words,
     says_broken_pipe,
 )
 
@@ -34,6 +34,11 @@ def test_status_of_the_command_under_chroot() -> None:
 def test_status_of_the_command_under_a_runtime() -> None:
     failure = of_run(1, "Error: while running runtime: exit status 1")
     assert failure == Failure("command", "the command ended with status 1")
+
+
+def test_status_of_a_command_whose_last_line_has_no_end() -> None:
+    failure = of_run(3, "no endError: while running runtime: exit status 3")
+    assert failure == Failure("command", "the command ended with status 3")
 
 
 def test_status_125_of_the_command_is_not_buildahs() -> None:
@@ -320,18 +325,20 @@ def test_errors_in_the_log_are_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "owned"),
+    ("line", "begins"),
     [
-        ("Error: exit status 3", True),
-        ("Error: while running runtime: exit status 3", True),
-        ("subprocess exited with status 3", True),
-        ("subprocess exited on killed", True),
-        ("Error: exit status three", False),
-        ("make: *** Error 1", False),
+        ("Error: exit status 3", 0),
+        ("Error: while running runtime: exit status 3", 0),
+        ("subprocess exited with status 3", 0),
+        ("subprocess exited on killed", 0),
+        ("no endError: while running runtime: exit status 3", 6),
+        ("no endsubprocess exited with status 3", 6),
+        ("Error: exit status three", None),
+        ("make: *** Error 1", None),
     ],
 )
-def test_line_that_may_be_buildahs_own(line: str, owned: bool) -> None:
-    assert own_line(line) is owned
+def test_where_buildahs_own_words_may_begin(line: str, begins: int | None) -> None:
+    assert own_words(line) == begins
 
 
 def test_reason_of_a_silent_failure_stands_in_the_log() -> None:

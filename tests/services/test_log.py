@@ -31,11 +31,21 @@ def test_a_file_begins_anew_before_it_is_too_long(tmp_path, monkeypatch):
     monkeypatch.setattr(runtime, "_LOG_SIZE", 1000)
     file = runtime.LogFile(tmp_path / "log")
     for number in range(100):
-        file.add("stdout", f"line {number}")
+        file.add("stdout", f"line {number}\n")
         assert (tmp_path / "log").stat().st_size <= 1000
     texts = [one.text for one in file.lines()]
     assert texts[-1] == "line 99"
     assert texts == [f"line {number}" for number in range(100 - len(texts), 100)]
+    file.close_file()
+
+
+def test_a_file_tells_lines_that_have_no_end(tmp_path):
+    file = runtime.LogFile(tmp_path / "log")
+    for text in ("a", "b\r\n", "c"):
+        file.add("stdout", text)
+    file.end_lines()
+    file.add("stdout", "d\n")
+    assert [one.text for one in file.lines()] == ["ab", "c", "d"]
     file.close_file()
 
 

@@ -122,6 +122,7 @@ def run_request(
         stdin=request.stdin,
         terminal=request.terminal,
         on_line=request.on_line,
+        on_text=request.on_text,
         log=request.log,
         stdout=request.stdout,
         stderr=request.stderr,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.buildah.failures import KILLED, Failure, own_line
+from pytest_zlayer.buildah.failures import KILLED, Failure, own_words
 from pytest_zlayer.buildah.process.interruption import Interruption, current
 from pytest_zlayer.buildah.process.late_agent import Agent
 from pytest_zlayer.buildah.process.output import (
@@ -28,6 +28,7 @@ from pytest_zlayer.buildah.process.output import (
     LineSplitter,
     Tail,
     read_to_the_end,
+    without_end,
 )
 from pytest_zlayer.dataclass import dataclass
 
@@ -105,6 +106,7 @@ class Request:
             a terminal; only its standard error comes to us then.
         timeout: seconds it may take, ``None`` for ever.
         on_line: called with stream and line as each line comes.
+        on_text: called as ``on_line``, but each line has its end, if it has one.
         log: gets both streams as raw bytes, in the order they come.
         stdout, stderr: get one stream each, as raw bytes.
         wrapped: ``argv`` is ``unshare``, and its child is what can be asked to end.
@@ -127,6 +129,7 @@ class Request:
     terminal: bool = False
     timeout: float | None = None
     on_line: LineSink | None = None
+    on_text: LineSink | None = None
     log: ByteSink | None = None
     stdout: ByteSink | None = None
     stderr: ByteSink | None = None
@@ -289,11 +292,12 @@ class _Stream:
         self.tail = Tail(_TAIL_LINES, _TAIL_CHARACTERS)
         self._splitter = LineSplitter()
         self._on_line = request.on_line
+        self._on_text = request.on_text
         raw = request.stdout if name == "stdout" else request.stderr
         self._raw = [sink for sink in (raw, request.log) if sink is not None]
         self._holdback: Holdback | None = None
         if request.hide_own_lines and name == "stderr":
-            self._holdback = Holdback(own_line, self._pass_on)
+            self._holdback = Holdback(lambda text: own_words(without_end(text)), self._pass_on)
 
     def feed(self, data: bytes) -> None:
         for sink in self._raw:
@@ -302,20 +306,22 @@ class _Stream:
 
     def finish(self, *, hide: bool) -> None:
         self._take(b"", final=True)
-        if self._holdback is not None and not hide:
-            self._holdback.release()
+        if self._holdback is not None:
+            (self._holdback.drop if hide else self._holdback.release)()
 
     def _take(self, data: bytes, *, final: bool) -> None:
-        for line in self._splitter.feed(data, final=final):
-            self.tail.add(line)
+        for text in self._splitter.feed(data, final=final):
+            self.tail.add(without_end(text))
             if self._holdback is not None:
-                self._holdback.add(line)
+                self._holdback.add(text)
             else:
-                self._pass_on(line)
+                self._pass_on(text)
 
-    def _pass_on(self, line: str) -> None:
+    def _pass_on(self, text: str) -> None:
         if self._on_line is not None:
-            self._on_line(self.name, line)
+            self._on_line(self.name, without_end(text))
+        if self._on_text is not None:
+            self._on_text(self.name, text)
 
 
 @dataclass(slots=True, eq=False)

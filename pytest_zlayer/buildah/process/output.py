@@ -14,11 +14,16 @@ LineSink = Callable[[str, str], None]
 LONGEST_LINE = 16 * 1024
 
 
+def without_end(text: str) -> str:
+    """A line without its end; a carriage return before that goes with it."""
+    return text[:-1].removesuffix("\r") if text.endswith("\n") else text
+
+
 class LineSplitter:
-    """Bytes in, lines out, as soon as each is complete.
+    """Bytes in, lines with their ends out, as soon as each is complete.
 
     Bytes that are not UTF-8 become U+FFFD; a line longer than ``longest`` characters comes in
-    pieces; a carriage return before the line end goes with it.
+    pieces, of which only the last has an end.
     """
 
     def __init__(self, longest: int = LONGEST_LINE) -> None:
@@ -31,7 +36,7 @@ class LineSplitter:
         text = self._rest + self._decoder.decode(data, final)
         *complete, self._rest = text.split("\n")
         for line in complete:
-            yield from self._pieces(line.removesuffix("\r"))
+            yield from self._pieces(f"{line}\n")
         while len(self._rest) > self._longest:
             yield self._rest[: self._longest]
             self._rest = self._rest[self._longest :]
@@ -40,9 +45,10 @@ class LineSplitter:
             self._rest = ""
 
     def _pieces(self, line: str) -> Iterator[str]:
-        yield line[: self._longest]
-        for start in range(self._longest, len(line), self._longest):
-            yield line[start : start + self._longest]
+        while len(without_end(line)) > self._longest:
+            yield line[: self._longest]
+            line = line[self._longest :]
+        yield line
 
 
 class Tail:
@@ -72,27 +78,43 @@ class Tail:
 class Holdback:
     """Passes lines on, except that suspicious ones at the very end are kept back.
 
-    buildah ends the output of a failed RUN with lines of its own. Whether a line is such a one
-    shows only at the end, since the command may write the same words.
+    buildah ends the output of a failed RUN with lines of its own, of which the first may go on in
+    the last line of the command. Whether a line is such a one shows only at the end, since the
+    command may write the same words.
+
+    Args:
+        suspicious: where in a line the suspicious words begin; ``None`` where there are none.
+        sink: takes what is passed on.
     """
 
-    def __init__(self, suspicious: Callable[[str], bool], sink: Callable[[str], None]) -> None:
+    def __init__(
+        self, suspicious: Callable[[str], int | None], sink: Callable[[str], None]
+    ) -> None:
         self._suspicious = suspicious
         self._sink = sink
         self._held: list[str] = []
 
     def add(self, line: str) -> None:
         """Takes one line."""
-        if self._suspicious(line) and len(self._held) < 4:
+        begins = self._suspicious(line)
+        if begins != 0 or len(self._held) == 4:
+            self.release()
+        if begins is None:
+            self._sink(line)
+        else:
             self._held.append(line)
-            return
-        self.release()
-        self._sink(line)
 
     def release(self) -> None:
         """Passes on what was kept back."""
         for line in self._held:
             self._sink(line)
+        self._held = []
+
+    def drop(self) -> None:
+        """Lets go of what was kept back, but for what stands before the suspicious words."""
+        for line in self._held[:1]:
+            if begins := self._suspicious(line):
+                self._sink(line[:begins])
         self._held = []
 
 
@@ -106,7 +128,7 @@ def read_to_the_end(streams: Mapping[int, str], sink: LineSink) -> None:
             for key, _ in selector.select():
                 data = os.read(key.fd, LONGEST_LINE)
                 for line in splitters[key.fd].feed(data, final=not data):
-                    sink(streams[key.fd], line)
+                    sink(streams[key.fd], without_end(line))
                 if not data:
                     selector.unregister(key.fd)
                     os.close(key.fd)

@@ -154,6 +154,7 @@ def detached_request(
         timeout=run.timeout,
         stdin=run.stdin,
         on_line=run.on_line,
+        on_text=run.on_text,
         log=run.log,
         stdout=run.stdout,
         stderr=run.stderr,

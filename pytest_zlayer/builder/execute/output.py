@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from pytest_zlayer.buildah.failures import own_line
+from pytest_zlayer.buildah.failures import own_words
 from pytest_zlayer.buildah.process.output import Holdback
 from pytest_zlayer.builder.execute.build import BuildLog
 from pytest_zlayer.builder.model.errors import TAIL_LINES
@@ -76,7 +76,7 @@ class LoggedStream:
         self._write = write
         self._rest = b""
         self._ready: list[str] = []
-        self._holdback = Holdback(own_line, self._ready.append)
+        self._holdback = Holdback(own_words, self._ready.append)
 
     def write(self, data: bytes, /) -> None:
         """Take the next bytes."""
@@ -98,8 +98,7 @@ class LoggedStream:
 
     def finish(self, *, hide: bool) -> None:
         """Pass on what has no line end, and, unless ``hide``, what was held back."""
-        if not hide:
-            self._holdback.release()
+        (self._holdback.drop if hide else self._holdback.release)()
         if self._ready or self._rest:
             self._pass_on(self._rest + b"\n" if self._rest else b"")
             self._rest = b""

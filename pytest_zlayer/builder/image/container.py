@@ -62,12 +62,10 @@ class Container(Assertions):
         """Run a command; arguments and errors as for ``Image.run``."""
         config = self.image.config
         argv = self._argv(cmd)
-        stdout: list[str] = []
-        stderr: list[str] = []
+        output = Output()
 
-        def take(stream: str, line: str) -> None:
+        def remember(stream: str, line: str) -> None:
             self._lines.append((stream, line))
-            (stdout if stream == "stdout" else stderr).append(line)
 
         request = RunRequest(
             self.name,
@@ -78,16 +76,15 @@ class Container(Assertions):
             volumes=[_volume(source, target) for source, target in mounts.items()],
             network=network,
             stdin=input.encode() if isinstance(input, str) else input,
-            on_line=take,
-            afterwards=lambda stream, line: self._lines.append((stream, line)),
+            on_line=remember,
+            on_text=output.add,
+            afterwards=remember,
             timeout=timeout,
         )
         done = self._run(request)
         if done.timed_out:
             raise timeout_of(self.image.label, argv, done)
-        result = RunResult(
-            done.exit_code, _joined(stdout), _joined(stderr), done.seconds, tuple(argv)
-        )
+        result = RunResult(done.exit_code, output.stdout, output.stderr, done.seconds, tuple(argv))
         if check and result.exit_code != 0:
             raise CommandFailed(self.image.label, result)
         return result
@@ -119,7 +116,8 @@ class Container(Assertions):
             tail: only the last lines.
         """
         lines = [text for name, text in list(self._lines) if stream in (None, name)]
-        return _joined(lines if tail is None else lines[max(0, len(lines) - tail) :])
+        kept = lines if tail is None else lines[max(0, len(lines) - tail) :]
+        return "".join(f"{line}\n" for line in kept)
 
     def testinfra(self) -> Any:
         """A host of pytest-testinfra whose commands run inside (extra ``testinfra``)."""
@@ -173,14 +171,29 @@ class Container(Assertions):
         return tuple(cmd)
 
 
+class Output:
+    """What a command writes, to the letter."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, list[str]] = {"stdout": [], "stderr": []}
+
+    def add(self, stream: str, text: str) -> None:
+        """Take what comes next in a stream."""
+        self._texts[stream].append(text)
+
+    @property
+    def stdout(self) -> str:
+        return "".join(self._texts["stdout"])
+
+    @property
+    def stderr(self) -> str:
+        return "".join(self._texts["stderr"])
+
+
 def timeout_of(label: str, argv: Sequence[str], done: Completed) -> EngineTimeout:
     """The error for a command that was ended because its time was over."""
     message = f"{shlex.join(argv)} in {label} was stopped after {done.seconds:.1f} s"
     return EngineTimeout(Failure("timeout", message), command=tuple(argv))
-
-
-def _joined(lines: list[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)
 
 
 def _volume(source: str, target: str) -> Volume:

@@ -53,7 +53,10 @@ class BuildResult:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a command in an image did; ``duration`` is seconds."""
+    """What a command in an image did; ``duration`` is seconds.
+
+    ``stdout`` and ``stderr`` are what it wrote; bytes that are not UTF-8 become U+FFFD.
+    """
 
     exit_code: int
     stdout: str

@@ -22,7 +22,7 @@ from pytest_zlayer.builder.image.keep import KEPT_CONTAINER, stem
 from pytest_zlayer.builder.image.results import RunResult
 from pytest_zlayer.services.engine import ExecRequest
 from pytest_zlayer.services.errors import ServiceError, ServiceRefused
-from pytest_zlayer.services.log import LogLine, parse_log
+from pytest_zlayer.services.log import LogLine, log_line, parse_log, unfinished
 from pytest_zlayer.services.networks import Network
 from pytest_zlayer.services.podman.commands import Podman, reason_of, says_not_known
 from pytest_zlayer.services.podman.networks import PodmanNetworks
@@ -265,10 +265,19 @@ class PodmanContainer:
         return self._process is None or self._process.wait_ended(seconds)
 
     def start(self) -> None:
+        self._end_lines()
         """Start it again after it has ended."""
         self.exit_code()
         self._podman.output("start", self.name, lasting=True)
         self._look()
+
+    def _end_lines(self) -> None:
+        """What it writes next begins on a line of its own: conmon would go on in the last one."""
+        if self._log is None:
+            return
+        with suppress(OSError), self._log.open("r+", encoding="utf-8", errors="replace") as file:
+            file.writelines(log_line(stream, "F", "") for stream in unfinished(file))
+
         self._tell_hosts()
 
     def stop(self, timeout: float) -> None:

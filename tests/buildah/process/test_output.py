@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_zlayer.buildah.process.output import Holdback, LineSplitter, Tail
+from pytest_zlayer.buildah.process.output import Holdback, LineSplitter, Tail, without_end
 
 
-def lines(*chunks: bytes, longest: int = 100) -> list[str]:
+def texts(*chunks: bytes, longest: int = 100) -> list[str]:
     splitter = LineSplitter(longest)
     found = [line for chunk in chunks for line in splitter.feed(chunk)]
     return [*found, *splitter.feed(b"", final=True)]
+
+
+def lines(*chunks: bytes, longest: int = 100) -> list[str]:
+    return [without_end(text) for text in texts(*chunks, longest=longest)]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +37,14 @@ def test_lines(chunks: list[bytes], expected: list[str]) -> None:
 
 def test_line_comes_as_soon_as_it_is_complete() -> None:
     splitter = LineSplitter()
-    assert list(splitter.feed(b"one\ntwo")) == ["one"]
+    assert list(splitter.feed(b"one\ntwo")) == ["one\n"]
+
+
+@pytest.mark.parametrize(
+    "written", ["a\r\n\nb", "a\r", "x" * 25 + "\ny\n", "x" * 25, "x" * 20 + "\r\n"]
+)
+def test_nothing_is_lost_and_nothing_added(written: str) -> None:
+    assert "".join(texts(written.encode(), longest=10)) == written
 
 
 def test_long_line_comes_in_pieces() -> None:
@@ -67,11 +78,10 @@ def test_tail_keeps_one_line_however_long() -> None:
 
 def held(*given: str, release: bool) -> list[str]:
     passed: list[str] = []
-    holdback = Holdback(lambda line: line.startswith("!"), passed.append)
+    holdback = Holdback(lambda line: line.find("!") if "!" in line else None, passed.append)
     for line in given:
         holdback.add(line)
-    if release:
-        holdback.release()
+    (holdback.release if release else holdback.drop)()
     return passed
 
 
@@ -81,6 +91,15 @@ def test_suspicious_lines_at_the_end_are_held_back() -> None:
 
 def test_suspicious_lines_in_the_middle_are_passed_on() -> None:
     assert held("a", "!b", "c", release=False) == ["a", "!b", "c"]
+
+
+def test_what_stands_before_suspicious_words_is_passed_on() -> None:
+    assert held("a", "b!c", "!d", release=False) == ["a", "b"]
+    assert held("!a", "b!c", "!d", "e", release=False) == ["!a", "b!c", "!d", "e"]
+
+
+def test_no_more_than_four_lines_are_held_back() -> None:
+    assert held("!1", "!2", "!3", "!4", "!5", release=False) == ["!1", "!2", "!3", "!4"]
 
 
 def test_held_back_lines_can_be_released() -> None:

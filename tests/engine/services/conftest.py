@@ -31,6 +31,13 @@ RUN mkdir /www && echo hello > /www/index.html
 EXPOSE 8080
 CMD ["httpd", "-f", "-v", "-p", "8080", "-h", "/www"]
 """
+# A command, and what it writes.
+WRITING = (
+    ("printf 4; printf no >&2", "4", "no"),
+    ("printf 'a\\r\\n\\nb'", "a\r\n\nb", ""),
+    ("head -c 50000 /dev/zero | tr '\\0' x; echo >&2", "x" * 50_000, "\n"),
+    ("printf 'no end' >&2; exit 3", "", "no end"),
+)
 TOLD = 'FROM localhost/test/busybox:1\nCMD ["httpd", "-f", "-v", "-p", "{port}"]\n'
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_zlayer.buildah.errors import EngineTimeout
 from tests.engine.building import building
-from tests.engine.services.conftest import WEB, session_environment
+from tests.engine.services.conftest import WEB, WRITING, session_environment
 
 
 @pytest.fixture(scope="module", params=["auto", "buildah", "chroot", "chroot without unshare"])
@@ -53,6 +53,12 @@ def test_what_it_writes_later_is_in_the_logs(container):
     assert container.logs(stream="stdout") == "now\nlater\n"
     assert container.logs(stream="stderr") == "worse\n"
     assert container.logs(tail=0) == ""
+
+
+@pytest.mark.parametrize(("command", "stdout", "stderr"), WRITING)
+def test_output_is_what_was_written_to_the_letter(web, container, command, stdout, stderr):
+    for found in (container.run(command, check=False), web.run(command, check=False)):
+        assert (found.stdout, found.stderr) == (stdout, stderr)
 
 
 def test_its_end_can_be_waited_for_by_another_command(container):

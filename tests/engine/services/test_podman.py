@@ -12,7 +12,7 @@ from pytest_zlayer import ready
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.services.errors import ServiceEnded, ServiceError, ServiceNotReady
 from pytest_zlayer.services.serving import Services
-from tests.engine.services.conftest import TOLD, WEB, needs_podman
+from tests.engine.services.conftest import TOLD, WEB, WRITING, needs_podman
 
 pytestmark = needs_podman
 BUSYBOX = "FROM localhost/test/busybox:1\n"
@@ -57,6 +57,13 @@ def test_commands_run_beside_the_service(web):
         assert service.run(
             "echo $A; id -un; pwd", env={"A": "b c"}, user="app", workdir="/tmp"
         ).stdout == ("b c\napp\n/tmp\n")
+
+
+def test_output_is_what_was_written_to_the_letter(web):
+    with web.serve() as service:
+        for command, stdout, stderr in WRITING:
+            found = service.run(command, check=False)
+            assert (found.stdout, found.stderr) == (stdout, stderr)
 
 
 def test_values_of_variables_stand_on_no_command_line(web, shared_storage):
@@ -113,6 +120,14 @@ def test_both_streams_are_in_order_and_have_times(busybox):
         assert service.logs(tail=1) == "3\n"
         times = [one.time for one in service.log_lines()]
         assert times == sorted(times)
+
+
+def test_a_long_line_of_the_log_is_one_and_one_without_an_end_ends_with_the_run(busybox):
+    command = "head -c 50000 /dev/zero | tr '\\0' x"
+    with busybox.serve(command, ready=ready.exited()) as service:
+        service.start()
+        service.wait(ready.exited())
+        assert service.logs() == f"{'x' * 50_000}\n" * 2
 
 
 def test_one_that_dies_at_once_is_reported_at_once(busybox):

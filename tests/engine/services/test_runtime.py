@@ -13,7 +13,7 @@ from pytest_zlayer import ready
 from pytest_zlayer.services.errors import ServiceEnded, ServiceError, ServiceRefused
 from pytest_zlayer.services.serving import Services
 from tests.engine.building import building
-from tests.engine.services.conftest import session_environment
+from tests.engine.services.conftest import WRITING, session_environment
 
 WEB = """\
 FROM localhost/test/busybox:1
@@ -69,6 +69,31 @@ def test_commands_run_beside_it(web):
     with web.serve(env={"TOKEN": "s3cr3t"}) as service:
         assert service.run("echo $TOKEN; id -un", user="app").stdout == "s3cr3t\napp\n"
         assert service.run("exit 3", check=False).exit_code == 3
+
+
+def test_output_is_what_was_written_to_the_letter(web):
+    with web.serve() as service:
+        for command, stdout, stderr in WRITING:
+            found = service.run(command, check=False)
+            assert (found.stdout, found.stderr) == (stdout, stderr)
+
+
+def test_both_streams_are_in_order_and_have_times(web):
+    command = "echo 1; sleep 0.1; echo 2 >&2; sleep 0.1; echo 3"
+    with web.serve(command, ready=ready.exited()) as service:
+        assert service.logs() == "1\n2\n3\n"
+        assert service.logs(stream="stderr") == "2\n"
+        assert service.logs(tail=1) == "3\n"
+        times = [one.time for one in service.log_lines()]
+        assert times == sorted(times)
+
+
+def test_a_long_line_of_the_log_is_one_and_one_without_an_end_ends_with_the_run(web):
+    command = "head -c 50000 /dev/zero | tr '\\0' x"
+    with web.serve(command, ready=ready.exited()) as service:
+        service.start()
+        service.wait(ready.exited())
+        assert service.logs() == f"{'x' * 50_000}\n" * 2
 
 
 def test_commands_beside_it_see_its_processes(web):
