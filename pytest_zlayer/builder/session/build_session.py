@@ -307,6 +307,7 @@ class BuildSession:
         options = BuildOptions(environment=self.options.environment)
         spec = spec_of(record.spec, self.options)
         source = record.text, record.dockerfile
+        self._masker.hide(hidden_values(spec, self.options.environment))
         plan = self._with_needed(make_plan(spec, options, self._fetched, source))
         if plan.graph is None:
             raise UsageError(f"{record.image} is a ready image: nothing of it is built")

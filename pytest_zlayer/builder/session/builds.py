@@ -228,10 +228,10 @@ class Builds:
     ) -> int:
         """Build up to a step that has failed, as far as need be, and run it; its exit status."""
         self._resolved.update(record.bases)
-        stage = stage_label(graph.nodes[again.stage].stage)
+        listen = again.listener(stage_label(graph.nodes[again.stage].stage))
 
         def work(build: Build) -> int:
-            build.listener = again.listener(stage)
+            build.listener = lambda event: listen(self._masker.event(event))
             build.remember = lambda plan, step: (
                 record.id
                 if (plan.index, step.number) == (again.stage, again.number)

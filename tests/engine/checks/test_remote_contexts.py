@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_zlayer.builder.model.errors import BuildError
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.dockerfile import DockerfileError
 from pytest_zlayer.errors import ZlayerError
@@ -36,6 +37,7 @@ def archives(tmp_path: Path) -> Iterator[str]:
     with tarfile.open(folder / "c.tar.gz", "w:gz") as tar:
         tar.add(folder / "f", "f")
     (folder / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN touch /alone\n")
+    (folder / "failing").write_text(f"FROM {BUSYBOX}\nRUN exit 3\n")
     (folder / "in").write_text(f"FROM {BUSYBOX}\nCOPY f /f\n")
     with tarfile.open(folder / "whole.tar", "w") as tar:
         tar.add(folder / "f", "f")
@@ -165,6 +167,24 @@ def test_an_archive_or_a_dockerfile_behind_a_url_is_the_context(
             f"the build context {archives}/f is not a tar archive\n"
             "hint: a URL leads to a tar archive or to a Dockerfile"
         )
+
+
+def test_nothing_is_kept_for_debugging_of_a_context_whose_address_has_a_password(
+    storage: Storage, busybox: str, archives: str
+) -> None:
+    url = f"{archives}/failing"
+    with building(storage) as builds:
+        logs = builds.session.options.environment["XDG_CACHE_HOME"]
+        ids = []
+        for one in (url, url.replace("http://", "http://me:secret-word@")):
+            with pytest.raises(BuildError) as caught:
+                builds.session.build(ImageSpec(context_url=one))
+            assert "secret-word" not in caught.value.report()
+            ids.append(caught.value.debug_id)
+    assert [one is None for one in ids] == [False, True]
+    kept = [one.read_bytes() for one in Path(logs).rglob("*") if one.is_file()]
+    assert len(kept) > 2
+    assert not any(b"secret-word" in one for one in kept)
 
 
 def test_an_archive_behind_a_url_has_an_ignore_file(

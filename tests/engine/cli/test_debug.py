@@ -134,6 +134,15 @@ def test_a_secret_is_asked_for_where_it_came_from_and_nowhere_kept(fail: Fail) -
     assert not any(text.encode() in content for text in (WORD, token) for content in kept)
 
 
+def test_secrets_are_hidden_in_what_is_told_of_the_steps_before_it(fail: Fail) -> None:
+    run = f"--mount=type=secret,id=word,env=WORD echo it is $WORD >&2; test $WORD = {WORD}"
+    text = f"FROM {{busybox}}\nRUN : {{unique}}\nRUN {run}\nRUN exit 7\n"
+    failed = fail(text, secrets={"word": "env:THE_WORD"}, cache="session")
+    done = failed.debug(THE_WORD="another-word")
+    assert "it is ***" in done.stderr, done
+    assert "another-word" not in done.stderr + done.stdout
+
+
 def test_what_is_kept_lies_with_the_log_for_this_user_alone(failed: Failed) -> None:
     assert failed.error.log_path is not None
     assert failed.record.parent == Path(failed.error.log_path).parent
