@@ -31,6 +31,7 @@ from pytest_zlayer.buildah.runtime.console import joined
 from pytest_zlayer.buildah.runtime.container_record import read_record
 from pytest_zlayer.buildah.runtime.direct import DirectRuntime, Place, Prepared
 from pytest_zlayer.buildah.runtime.entrance import Entrance
+from pytest_zlayer.buildah.runtime.held_back import HeldBack
 from pytest_zlayer.buildah.runtime.specification import NotUnderstood
 from pytest_zlayer.buildah.runtime.specifications import Known, Specifications
 from pytest_zlayer.buildah.runtime.validity import fingerprint
@@ -39,6 +40,8 @@ from pytest_zlayer.choices import NetworkMode
 
 # Seconds between two looks whether a command has ended instead of having begun.
 _LOOK = 0.1
+# Seconds in which the end of a command is known when the runtime has forgotten its container.
+_ENDING = 2.0
 Mounted = LocalRootfs | AgentRootfs
 # How another command is started in a container in which one runs.
 Inside: TypeAlias = "Callable[[RunRequest, Place], Request]"
@@ -287,11 +290,13 @@ class Runs:
             return self._start_by_buildah(isolation, request, str(program))
         return self.start(replace(request, volumes=[Volume(program, where, readonly=True)]))
 
-    def run_beside(self, inside: Inside | None, request: RunRequest) -> Completed:
+    def run_beside(
+        self, inside: Inside | None, request: RunRequest, has_ended: Callable[[], bool]
+    ) -> Completed:
         """Runs another command in a container in which one runs already.
 
         What cannot be started there runs by itself: it sees the same files, and not the other's
-        processes.
+        processes. ``has_ended``: whether the other has ended since ``inside`` was asked for.
         """
         if inside is None:
             return self.run(request)
@@ -299,14 +304,20 @@ class Runs:
             wanted = inside(request, self._place(request.container))
         except (NotUnderstood, OSError):
             return self.run(request)
-        done = self._commander.runner.run(wanted)
+        held = HeldBack()
+        done = self._commander.runner.run(held.request(wanted))
+        if done.started or done.timed_out:
+            held.release()
         if done.timed_out:
             return containers.overrun(done, request)
         if not done.started:
             failure = failed_start(done.stderr_tail)
             if failure is None or failure.exit_code is None:
+                if has_ended():  # the runtime does not know of its container any more
+                    return self.run(request)
                 raise self._commander.failed(done)
             done = replace(done, exit_code=failure.exit_code)
+            held.release()
         return replace(done, argv=tuple(request.argv))
 
 
@@ -362,7 +373,13 @@ class RunningContainer:
 
     def run(self, request: RunRequest) -> Completed:
         """Runs another command in the same container, beside this one."""
-        return self._runs.run_beside(self._inside(), request)
+        return self._runs.run_beside(self._inside(), request, self._has_ended)
+
+    def _has_ended(self) -> bool:
+        """Whether the command has ended, also if the news of it is still on its way."""
+        with suppress(TimeoutError, EngineError):
+            self._process.wait(_ENDING)
+        return not self.running
 
     def _inside(self) -> Inside | None:
         """How others are started in it, once it has begun; ``None`` when it has ended."""

@@ -184,6 +184,22 @@ def test_command_in_the_background_is_stopped(direct: Way, storage: Storage) -> 
     assert not [line for line in storage.processes() if "7654" in line]
 
 
+def test_command_beside_one_that_has_just_ended_runs_by_itself(
+    direct: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = direct.engine.start(RunRequest(direct.container, ["sleep", "7654"]))
+    looked = started._inside()
+    started.stop()
+    monkeypatch.setattr(started, "_inside", lambda: looked)
+    lines: list[str] = []
+    beside = RunRequest(
+        direct.container,
+        ["sh", "-c", "echo here; exit 3"],
+        on_line=lambda _, one: lines.append(one),
+    )
+    assert (started.run(beside).exit_code, lines) == (3, ["here"])
+
+
 def test_command_in_the_background_that_cannot_be_started(direct: Way) -> None:
     assert direct.engine.start(RunRequest(direct.container, ["/nope"])).wait(60).exit_code == 127
 
