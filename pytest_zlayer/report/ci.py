@@ -15,7 +15,7 @@ from typing import Literal
 from pytest_zlayer.lazy import late_pattern
 from pytest_zlayer.report.model import Build, Run, Stage, Step, images
 from pytest_zlayer.report.summary import outcome, summary_line
-from pytest_zlayer.report.text import failed_attempt, printable
+from pytest_zlayer.report.text import failed_attempt, outcome_text, printable
 from pytest_zlayer.report.units import count_text, seconds_text, size_text
 
 Service = Literal["github", "gitlab"]
@@ -154,12 +154,7 @@ def job_summary(run: Run) -> str:
     return f"### Container images\n\n{_markdown(line)}\n\n{table}\n"
 
 
-_SIGNS = {
-    "failed": "❌ failed",
-    "built": "✅ built",
-    "stopped": "⏹️ stopped",
-    "ready": "taken as it is",
-}
+_SIGNS = {"failed": "❌ ", "built": "✅ ", "stopped": "⏹️ "}
 
 
 def _summary_row(builds: Sequence[Build]) -> tuple[str, ...]:
@@ -171,7 +166,7 @@ def _summary_row(builds: Sequence[Build]) -> tuple[str, ...]:
     state = outcome(builds)
     return (
         _markdown(best.image),
-        _SIGNS.get(state, "from the cache"),
+        _SIGNS.get(state, "") + outcome_text(state),
         seconds_text(best.seconds),
         f"{cached} of {count_text(len(steps), 'step')}" if steps else "",
         str(again) if again else "",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_zlayer.report.model import Build, Run, Stage, Step, images
+from pytest_zlayer.report.model import Build, BuildState, Run, Stage, Step, images
+from pytest_zlayer.report.text import outcome_text, state_text
 from pytest_zlayer.report.units import count_text, seconds_text, size_text
 
 
@@ -27,34 +28,28 @@ def summary_line(run: Run, *, above: str = " (see above)") -> str | None:
 
 
 def _outcomes(groups: Iterable[list[Build]]) -> list[str]:
-    found: dict[str, list[Build]] = {}
+    found: dict[BuildState, list[Build]] = {}
     for builds in groups:
         found.setdefault(outcome(builds), []).extend(builds)
     texts = []
-    for state, words in _WORDS.items():
+    for state in _ORDER:
         builds = found.get(state, [])
         if builds:
             number = len({one.same or one.id for one in builds})
             spent = f" in {seconds_text(busy(builds))}" if state == "built" else ""
-            texts.append(f"{number} {words}{spent}")
+            texts.append(f"{number} {outcome_text(state, number)}{spent}")
     return texts
 
 
-_WORDS = {
-    "built": "built",
-    "cached": "from the cache",
-    "ready": "taken as they are",
-    "failed": "failed",
-    "stopped": "stopped",
-}
+_ORDER: tuple[BuildState, ...] = ("built", "cached", "ready", "failed", "stopped")
+# The first that one of the processes has come to counts.
+_STRONGEST: tuple[BuildState, ...] = ("failed", "built", "stopped", "ready")
 
 
-def outcome(builds: Iterable[Build]) -> str:
+def outcome(builds: Iterable[Build]) -> BuildState:
     """What became of an image that several processes may have asked for."""
     states = {one.state for one in builds}
-    return next(
-        (state for state in ("failed", "built", "stopped", "ready") if state in states), "cached"
-    )
+    return next((state for state in _STRONGEST if state in states), "cached")
 
 
 def busy(builds: Iterable[Build]) -> float:
@@ -102,7 +97,7 @@ def _build_line(build: Build) -> str:
         f"run {seconds_text(sum(run_seconds(step) for step in steps))}",
         f"waited {seconds_text(sum(step.waited for step in steps))}",
         *([f"pulled {seconds_text(pulled)}"] if pulled >= 0.05 else []),
-        f"{cached} of {count_text(len(steps), 'step')} cached",
+        f"{cached} of {count_text(len(steps), 'step')} {state_text('cached')}",
     ]
     first = f"; for {build.uses[0].test}" if build.uses else ""
     return f"{seconds_text(build.seconds):>10}  {_name(build)} ({', '.join(parts)}{first})"

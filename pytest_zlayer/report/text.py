@@ -23,12 +23,29 @@ if TYPE_CHECKING:
         StepStarted,
         Waiting,
     )
+    from pytest_zlayer.report.model import BuildState, StageState
 
 Detail = Literal["quiet", "short", "live", "full"]
 PREFIX = "zlayer: "
 _MOST_LINES = 40  # of its output that a failed step shows (FailedStep.tail)
 # Instructions that may take long; the others are done before a line about them is read.
 _SLOW = ("RUN", "COPY", "ADD")
+
+_OUTCOMES: dict[BuildState, str] = {
+    "built": "built",
+    "cached": "from the cache",
+    "ready": "taken as it is",
+    "failed": "failed",
+    "stopped": "stopped",
+}
+_STATES: dict[StageState, str] = {
+    "run": "run",
+    "cached": "cached",
+    "retried": "tried again",
+    "failed": "failed",
+    "stopped": "stopped",
+    "skipped": "skipped",
+}
 
 # Control sequences of terminals: CSI (colours, cursor) and OSC (titles, links).
 _ESCAPES = late_pattern(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
@@ -82,9 +99,10 @@ class ProgressLines:
         self._announced.discard(event.build_id)
         if isinstance(event, events.BuildFailed):
             start = [] if shown or header is None else [self.prefix + header]
-            return [*start, f"{self.prefix}{event.image}: failed after {event.seconds:.1f}s"]
+            failed = outcome_text("failed")
+            return [*start, f"{self.prefix}{event.image}: {failed} after {event.seconds:.1f}s"]
         if isinstance(event, events.BuildComplete) and (shown or self.detail == "full"):
-            done = "from the cache" if event.cached else "built"
+            done = outcome_text("cached" if event.cached else "built")
             return [f"{self.prefix}{event.image}: {done} in {event.seconds:.1f}s"]
         return []
 
@@ -130,13 +148,25 @@ class ProgressLines:
 
     def _done(self, event: StepComplete) -> str:
         key = _key(event)
+        cached = state_text("cached")
         if key not in self._running:
-            return f"{event.text}{': cached' if event.cached else ''}"
+            return f"{event.text}: {cached}" if event.cached else event.text
         self._running.discard(key)
         tries = f" at attempt {event.attempts}" if event.attempts > 1 else ""
         # What it waited for has lines of its own.
         seconds = max(event.seconds - event.waited, 0.0)
-        return "cached" if event.cached else f"done in {seconds:.1f}s{tries}"
+        return cached if event.cached else f"done in {seconds:.1f}s{tries}"
+
+
+def outcome_text(state: BuildState, count: int = 1) -> str:
+    """What became of an image, or of ``count`` images."""
+    words = _OUTCOMES.get(state, state)
+    return words if count == 1 else words.replace("it is", "they are")
+
+
+def state_text(state: StageState) -> str:
+    """What became of a step or a stage."""
+    return _STATES.get(state, state)
 
 
 def printable(text: str) -> str:

@@ -97,7 +97,11 @@ class Script:
             events.StepFailed, **known, end_line=number + 1, reason="the command exited with 1",
             exit_code=1, attempts=1,
         )  # fmt: skip
-        self.tell(events.BuildFailed, message="building api failed", seconds=self.at - START)
+        self.tell(
+            events.BuildFailed,
+            message=f"building {self.shared['image']} failed",
+            seconds=self.at - START,
+        )
 
     def done(self, *, cached: bool = False, image_id: str = "f" * 64, test: str = "") -> None:
         seconds = self.at - START

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pytest_zlayer.report.html.markup import SIGNS, WORDS, element, escaped
+from pytest_zlayer.report.html.markup import SIGNS, element, escaped
 from pytest_zlayer.report.model import Stage
+from pytest_zlayer.report.text import state_text
 from pytest_zlayer.report.units import seconds_text
 
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _EDGE = 168, 52, 46, 14, 6
@@ -81,7 +82,7 @@ def _line(start: Place, end: Place, *, needed: bool) -> str:
 
 def _state(stage: Stage) -> str:
     spent = f" {seconds_text(stage.seconds)}" if stage.started is not None else ""
-    word = WORDS.get(stage.state, stage.state) if stage.needed else "not needed"
+    word = state_text(stage.state) if stage.needed else "not needed"
     return f"{SIGNS.get(stage.state, '')} {word}{spent}"
 
 

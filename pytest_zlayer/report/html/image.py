@@ -9,7 +9,7 @@ from pytest_zlayer.report.html.logs import shortened
 from pytest_zlayer.report.html.markup import badge, element, escaped, folded, table
 from pytest_zlayer.report.model import Build, Stage, Step, Test
 from pytest_zlayer.report.summary import outcome, run_seconds
-from pytest_zlayer.report.text import failed_attempt
+from pytest_zlayer.report.text import failed_attempt, outcome_text, state_text
 from pytest_zlayer.report.units import count_text, seconds_text, size_text
 
 
@@ -19,7 +19,7 @@ def image_section(
     """An image with its stages, logs, layers, retries and tests; ``limit``: characters of a log."""
     best = builds[0]
     state = outcome(builds)
-    head = element("span", escaped(best.image), class_="image") + badge(state)
+    head = element("span", escaped(best.image), class_="image") + badge(state, outcome_text(state))
     about = " · ".join(_about(builds))
     body = [
         *_message(best),
@@ -73,7 +73,7 @@ def _graphs(build: Build) -> Iterator[str]:
 
 def _stage(stage: Stage, limit: int) -> str:
     rows = [_step(step, limit) for step in stage.steps]
-    name = element("code", escaped(stage.name)) + badge(stage.state)
+    name = element("code", escaped(stage.name)) + badge(stage.state, state_text(stage.state))
     base = f"FROM {stage.base}" + (f", {stage.platform}" if stage.platform else "")
     head = element("h4", name, element("span", escaped(base), class_="about"))
     return head + element("ol", *rows, class_="steps")
@@ -81,7 +81,7 @@ def _stage(stage: Stage, limit: int) -> str:
 
 def _step(step: Step, limit: int) -> str:
     line = element("span", escaped(f"{step.line}"), class_="line", title="line of the Dockerfile")
-    head = line + element("code", escaped(step.text)) + badge(step.state)
+    head = line + element("code", escaped(step.text)) + badge(step.state, state_text(step.state))
     head += element("span", escaped(" · ".join(_times(step))), class_="about")
     inside = [*_failure(step), *_missed(step), *_waits(step), *_log(step, limit)]
     if not inside:
@@ -177,7 +177,7 @@ def _retries(builds: Sequence[Build]) -> Iterator[str]:
         (
             element("code", escaped(one.what)),
             f"{one.attempt} of {one.attempts}",
-            escaped(one.reason),
+            element("span", escaped(one.reason), class_="text"),
         )
         for build in builds
         for one in build.retries
@@ -210,7 +210,7 @@ def _tests(builds: Sequence[Build], tests: Mapping[str, Test]) -> Iterator[str]:
     rows = [
         (
             element("code", escaped(name)),
-            badge(tests[name].outcome) if name in tests else "",
+            badge(tests[name].outcome, tests[name].outcome) if name in tests else "",
             escaped(seconds_text(use.seconds)),
         )
         for name, use in sorted(uses.items())
@@ -221,7 +221,11 @@ def _tests(builds: Sequence[Build], tests: Mapping[str, Test]) -> Iterator[str]:
 
 def _others(builds: Sequence[Build]) -> Iterator[str]:
     rows = [
-        (escaped(one.worker or "main"), badge(one.state), escaped(seconds_text(one.seconds)))
+        (
+            escaped(one.worker or "main"),
+            badge(one.state, outcome_text(one.state)),
+            escaped(seconds_text(one.seconds)),
+        )
         for one in builds[1:]
     ]
     if rows:

@@ -21,9 +21,6 @@ SIGNS: Mapping[str, str] = MappingProxyType(
         "stopped": "■",
     }
 )
-WORDS: Mapping[str, str] = MappingProxyType(
-    {"cached": "from the cache", "ready": "taken as it is", "retried": "tried again"}
-)
 
 
 def escaped(text: object) -> str:
@@ -41,9 +38,9 @@ def element(name: str, *content: str, **attributes: object) -> str:
     return f"<{name}{given}>{''.join(content)}</{name}>"
 
 
-def badge(state: str) -> str:
-    """A state as a sign and a word."""
-    shown = f"{SIGNS.get(state, '·')} {WORDS.get(state, state)}"
+def badge(state: str, words: str) -> str:
+    """A state as a sign and words."""
+    shown = f"{SIGNS.get(state, '·')} {words}"
     return element("span", escaped(shown), class_=f"badge {state}")
 
 
@@ -54,16 +51,17 @@ def folded(summary: str, *content: str, opened: bool = False, **attributes: obje
 
 
 def table(caption: str, heads: Iterable[str], rows: Iterable[Iterable[str]], **more: object) -> str:
-    """A table; the cells are HTML already, those of the first column head their rows."""
+    """A table that scrolls by itself; cells are HTML already, the first ones head their rows."""
     top = "".join(element("th", escaped(head), scope="col") for head in heads)
     body = "".join(element("tr", *_cells(row)) for row in rows)
-    return element(
+    made = element(
         "table",
         element("caption", escaped(caption)),
         element("thead", element("tr", top)),
         element("tbody", body),
         **more,
     )
+    return element("div", made, class_="scroll")
 
 
 def _cells(row: Iterable[str]) -> list[str]:

@@ -13,12 +13,13 @@ from pytest_zlayer.report.html.image import image_section
 from pytest_zlayer.report.html.logs import log_limit
 from pytest_zlayer.report.html.markup import badge, element, escaped, folded, table
 from pytest_zlayer.report.html.timeline import timeline
-from pytest_zlayer.report.model import Build, Run, Transfer, images
+from pytest_zlayer.report.model import Build, BuildState, Run, Transfer, images
 from pytest_zlayer.report.summary import outcome, slowest, summary_line
+from pytest_zlayer.report.text import outcome_text, state_text
 from pytest_zlayer.report.units import count_text, seconds_text, size_text
 
 _TITLE = "Container images of this test run"
-_ORDER = ("failed", "stopped", "built", "ready", "cached")
+_ORDER: tuple[BuildState, ...] = ("failed", "stopped", "built", "ready", "cached")
 _SLOWEST = 15
 Group = tuple[str, Sequence[Build]]
 
@@ -72,7 +73,11 @@ def _search() -> Iterator[str]:
     label = element("label", "Search images, steps and logs", for_="search")
     field = '<input id="search" type="search" autocomplete="off" spellcheck="false">'
     boxes = [
-        element("label", f'<input type="checkbox" value="{state}" checked>', badge(state))
+        element(
+            "label",
+            f'<input type="checkbox" value="{state}" checked>',
+            badge(state, outcome_text(state)),
+        )
         for state in _ORDER
     ]
     states = element("fieldset", element("legend", "Show"), *boxes)
@@ -111,20 +116,21 @@ def _groups(run: Run) -> Iterator[Group]:
 
 def _overview(groups: Sequence[Group]) -> str:
     rows = [_row(anchor, builds) for anchor, builds in groups]
-    heads = ("image", "outcome", "time", "steps from the cache", "size", "tests")
+    heads = ("image", "outcome", "time", f"steps {state_text('cached')}", "size", "tests")
     caption = f"{count_text(len(groups), 'image')}, those with trouble first"
-    return element("div", table(caption, heads, rows, class_="overview"), class_="scroll")
+    return table(caption, heads, rows, class_="overview")
 
 
 def _row(anchor: str, builds: Sequence[Build]) -> tuple[str, ...]:
     best = builds[0]
     steps = [step for _, step in best.steps]
+    state = outcome(builds)
     cached = sum(step.state == "cached" for step in steps)
     size = max(one.size for one in builds)
     uses = {use.test for one in builds for use in one.uses}
     return (
         element("a", escaped(best.image), href=f"#{anchor}"),
-        badge(outcome(builds)),
+        badge(state, outcome_text(state)),
         escaped(seconds_text(best.seconds)),
         f"{cached} of {len(steps)}" if steps else "",
         escaped(size_text(size)) if size else "",
@@ -133,16 +139,16 @@ def _row(anchor: str, builds: Sequence[Build]) -> tuple[str, ...]:
 
 
 def _legend() -> str:
-    kinds = ("run", "retried", "failed", "pull", "wait")
-    words = {
-        "run": "ran",
+    kinds = {
+        "run": state_text("run"),
+        "retried": state_text("retried"),
+        "failed": f"{state_text('failed')} or {state_text('stopped')}",
+        "pull": "pull",
         "wait": "waiting",
-        "retried": "tried again",
-        "failed": "failed or stopped",
     }
     marks = [
-        element("li", element("span", class_=f"key {kind}"), words.get(kind, kind))
-        for kind in kinds
+        element("li", element("span", class_=f"key {kind}"), escaped(words))
+        for kind, words in kinds.items()
     ]
     return element("ul", *marks, class_="legend")
 

@@ -77,7 +77,14 @@ def test_what_a_step_wrote_cannot_become_part_of_the_page(text):
 
 
 def test_states_are_reported_in_words_not_only_in_colours(text):
-    for word in ("✗ failed", "↻ tried again", "≡ from the cache", "not needed", "✓ run"):
+    for word in (
+        "✗ failed",
+        "↻ tried again",
+        "≡ from the cache",
+        "≡ cached",
+        "not needed",
+        "✓ run",
+    ):
         assert word in text
 
 
@@ -212,6 +219,18 @@ def test_what_is_folded_is_printed(file):
     assert answers(file, script) == "2|1"
     browse(file, f"--print-to-pdf={file.with_suffix('.pdf')}")
     assert file.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+
+
+@needs_browser
+def test_a_narrow_window_scrolls_tables_not_the_page(file):
+    # Phones, and the side panes of CI services.
+    script = """(() => {
+      document.body.style.maxWidth = "320px";
+      const cells = [...document.querySelectorAll(".overview td")];
+      const lines = cells.filter((one) => one.offsetHeight).map((one) => one.offsetHeight < 40);
+      return [document.documentElement.scrollWidth <= innerWidth, new Set(lines).size, lines[0]];
+    })()"""
+    assert answers(file, f"{script}.join('|')") == "true|1|true"
 
 
 @needs_browser
