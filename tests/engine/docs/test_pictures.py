@@ -54,7 +54,7 @@ def test_a_picture_of_a_failure(open_page: Callable[[str], Page]) -> None:
     html = page.project / "failure.html"
     html.write_text(as_html(shown), encoding="utf-8")
     picture = folder / "failure.png"
-    browse(html, "--window-size=900,420", f"--screenshot={picture}")
+    browse(html, "--window-size=900,270", f"--screenshot={picture}")
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
