@@ -186,6 +186,7 @@ def pytest_terminal_summary(
             terminalreporter,
             state.run,
             state.settings["durations"],
+            clean=state.clean,
             written=state.written,
             for_ci=state.ci.lines(state.run),
         )

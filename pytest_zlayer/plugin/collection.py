@@ -112,7 +112,7 @@ def check(state: State, session: pytest.Session) -> None:
     state.expect([one.spec for one in found.needed if one.wanted])
     state.mistakes = len(found.mistakes)
     for mistake in found.mistakes:
-        report = collect_error(mistake.item, str(mistake), mistake.message)
+        report = collect_error(mistake.item, state.clean(str(mistake)), mistake.message)
         session.config.hook.pytest_collectreport(report=report)
     wrong = {id(mistake.item) for mistake in found.mistakes}
     if wrong and state.worker is not None and not _continues(session):

@@ -147,20 +147,21 @@ def describe(
     replaces = error is not value
     if not isinstance(error, ZlayerError):
         return
-    _shorten_summary(report, error)
+    message = clean(first_line(error.message))
+    _shorten_summary(report, message)
     details = None if replaces else build_details(error)
     if details is not None:
         report.sections.append((SECTION, clean(details)))
     if replaces or details is not None:
-        said = {"key": key(error), "message": first_line(error.message), "replaces": replaces}
+        said = {"key": key(error), "message": message, "replaces": replaces}
         setattr(report, _FAILURE, said)
 
 
-def _shorten_summary(report: pytest.TestReport, error: ZlayerError) -> None:
+def _shorten_summary(report: pytest.TestReport, message: str) -> None:
     """Where ``CI`` is set, the short summary would hold the whole text once more."""
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is not None:
-        crash.message = first_line(error.message)
+        crash.message = message
 
 
 def collect_error(item: pytest.Item, text: str, message: str) -> pytest.CollectReport:
@@ -175,11 +176,11 @@ def message_of(report: pytest.CollectReport) -> str | None:
     return message
 
 
-def shorten_collect_error(report: pytest.CollectReport) -> None:
+def shorten_collect_error(report: pytest.CollectReport, clean: Callable[[str], str]) -> None:
     """Where reports are shown, let the short summary hold the first line of a mistake."""
     message = message_of(report)
     if message is not None:
-        shown: Any = ReportText(str(report.longrepr), message, report)
+        shown: Any = ReportText(str(report.longrepr), clean(message), report)
         report.longrepr = shown
 
 

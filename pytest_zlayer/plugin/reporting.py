@@ -8,7 +8,7 @@ import threading
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -55,7 +55,7 @@ class Reporter:
         from pytest_zlayer.report.places import PlacesUsed
 
         self._config = config
-        self._clean = clean
+        self.clean = clean
         self._lock = threading.RLock()
         self._detail = _detail(config, settings)
         self._progress: dict[str, ProgressLines] = {}
@@ -118,7 +118,7 @@ class Reporter:
 
     def show(self, lines: list[str]) -> None:
         """Show lines that are no build's, or come from another process."""
-        self.screen.add(lines)
+        self.screen.add([self.clean(line) for line in lines])
         self.screen.flush()
 
     def lost(self, worker: str) -> None:
@@ -131,7 +131,7 @@ class Reporter:
 
         if worker not in self._progress:
             self._progress[worker] = ProgressLines(self._detail)
-        lines = [self._clean(line) for line in self._progress[worker].lines(event)]
+        lines = [self.clean(line) for line in self._progress[worker].lines(event)]
         return [f"[{worker}] {line}" for line in lines] if worker else lines
 
     def _remember(self, event: Event, *, announce: bool) -> None:
@@ -164,7 +164,7 @@ class Reporter:
             event = self._unannounced.popleft()
             self._config.hook.pytest_warning_recorded.call_historic(
                 kwargs={
-                    "warning_message": _warning(event),
+                    "warning_message": _warning(event, self.clean),
                     "nodeid": nodeid,
                     "when": "runtest",
                     "location": None,
@@ -194,10 +194,10 @@ def distributes(config: pytest.Config) -> bool:
     return distributes and not hasattr(config, "workerinput")
 
 
-def _warning(event: StepRetry) -> warnings.WarningMessage:
+def _warning(event: StepRetry, clean: Callable[[str], str]) -> warnings.WarningMessage:
     """The warning, placed where the step stands: it is shown as ``image:line: RetryWarning: …``."""
-    warning = RetryWarning(f"{event.text} was tried again")
-    return warnings.WarningMessage(warning, RetryWarning, event.image, event.line)
+    warning = RetryWarning(clean(f"{event.text} was tried again"))
+    return warnings.WarningMessage(warning, RetryWarning, clean(event.image), event.line)
 
 
 def _is_of(retry: dict[str, Any], builds: set[str]) -> bool:
@@ -237,20 +237,21 @@ def header(settings: Settings) -> str | None:
 
 def summarise(terminal: pytest.TerminalReporter, reporter: Reporter) -> None:
     """What the run's end must not leave unsaid: steps that were tried again, things kept."""
+
+    def write(lines: Iterable[str]) -> None:
+        for line in lines:
+            terminal.line(reporter.clean(line))
+
     if reporter.retries:
         terminal.section("zlayer: steps that were tried again")
-        for retry in reporter.retries:
-            terminal.line(retry["line"])
-    for line in reporter.places.lines():
-        terminal.line(f"{PREFIX}{line}")
+        write(retry["line"] for retry in reporter.retries)
+    write(f"{PREFIX}{line}" for line in reporter.places.lines())
     if reporter.kept:
         terminal.section("zlayer: kept, with the command to look inside")
-        for kept in reporter.kept:
-            terminal.line(f"{kept['kind']} of {kept['image']}: {kept['command']}")
+        write(f"{kept['kind']} of {kept['image']}: {kept['command']}" for kept in reporter.kept)
     if reporter.problems:
         terminal.section("zlayer: not everything could be removed", red=True)
-        for problem in reporter.problems:
-            terminal.line(problem)
+        write(reporter.problems)
 
 
 def conclude(
@@ -258,16 +259,20 @@ def conclude(
     run: Run,
     count: int | None,
     *,
+    clean: Callable[[str], str],
     written: list[str],
     for_ci: list[str],
 ) -> None:
-    """The slowest builds, where they are asked for, the line that sums up, the reports, the CI."""
+    """The slowest builds, where they are asked for, the line that sums up, the reports, the CI.
+
+    ``clean`` makes a line fit to be shown.
+    """
     from pytest_zlayer.report.summary import slowest, summary_line
 
     if count is not None and run.builds:
         terminal.section("zlayer: slowest builds and steps")
         for line in slowest(run, count):
-            terminal.line(line)
+            terminal.line(clean(line))
     total = summary_line(run)
     if total is not None:
         terminal.line(f"{PREFIX}{total}")

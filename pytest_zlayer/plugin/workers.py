@@ -54,7 +54,7 @@ class Relay:
         """Before others read a report: give a mistake its one line for the summary."""
         if self._state.worker is None:
             self._state.ci.note_mistake(report, message_of(report))
-            shorten_collect_error(report)
+            shorten_collect_error(report, self._state.clean)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Between two tests nothing is captured: show what background builds have to say."""

@@ -92,10 +92,13 @@ def mistake(message: str, place: tuple[str, int], workspace: str = "") -> str:
 
 def annotation(level: str, text: str, **places: object) -> str:
     """One command of GitHub Actions, with everything in it escaped."""
+    if "title" in places:
+        places["title"] = harmless(str(places["title"]))
     known = [
         f"{name}={_property(value)}" for name, value in places.items() if value not in (None, "")
     ]
-    return f"::{level} {','.join(known)}::{_data(text)}" if known else f"::{level}::{_data(text)}"
+    shown = _data(harmless(text))
+    return f"::{level} {','.join(known)}::{shown}" if known else f"::{level}::{shown}"
 
 
 def _data(text: str) -> str:
@@ -118,12 +121,12 @@ def _from(file: str, workspace: str) -> str:
 def logs(run: Run, service: Service, now: float | None = None) -> Iterator[str]:
     """The logs of the steps that failed, folded."""
     for number, (build, stage, step) in enumerate(_failed(run)):
-        title = printable(f"zlayer: log of {build.image}: {stage.name} {step.text}")
+        title = harmless(printable(f"zlayer: log of {build.image}: {stage.name} {step.text}"))
         lines = [harmless(line) for line in step.log[-_MOST_LINES:]]
         if service == "github":
             yield from (f"::group::{_data(title)}", *lines, "::endgroup::")
         else:
-            yield from _section(f"zlayer_{number}", harmless(title), lines, now)
+            yield from _section(f"zlayer_{number}", title, lines, now)
 
 
 def _failed(run: Run) -> Iterator[tuple[Build, Stage, Step]]:

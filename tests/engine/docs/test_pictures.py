@@ -63,5 +63,8 @@ def as_html(text: str) -> str:
     console = Console(record=True, width=100, file=io.StringIO())
     for line in text.splitlines():
         console.print(Text.from_ansi(line), soft_wrap=True)
-    code = console.export_html(inline_styles=True, code_format='<pre style="white-space:pre-wrap;overflow-wrap:anywhere">{code}</pre>')
+    code = console.export_html(
+        inline_styles=True,
+        code_format='<pre style="white-space:pre-wrap;overflow-wrap:anywhere">{code}</pre>',
+    )
     return PAGE.format(background="#ffffff", code=code)

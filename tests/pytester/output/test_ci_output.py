@@ -81,3 +81,52 @@ def test_a_mistake_is_an_error_at_its_place(project, monkeypatch, args):
     result = project.run_process(*args)
     (command,) = [line for line in result.outlines if line.startswith("::")]
     assert command.startswith("::error file=api/Dockerfile,line=2,col=1::")
+
+
+HOSTILE = r"""
+    import pytest
+
+    @pytest.mark.image(text="FROM scratch\nRUN ##[error]step\nRUN flaky", name="::error::named")
+    def test_named(zlayer_images):
+        pass
+
+    @pytest.mark.image("::error::folder", name="##[error]named")
+    def test_broken(zlayer_images):
+        pass
+
+    @pytest.mark.image(text="FROM scratch\nRUN section_start:1:x", name="section_end:1:x")
+    def test_section(zlayer_images):
+        pass
+"""
+
+
+@pytest.mark.parametrize("service", ["GITHUB_ACTIONS", "GITLAB_CI"])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--zlayer-progress=plain", "--zlayer-durations=0", "--zlayer-keep=all"],
+        ["-n1", "-v", "--zlayer-durations=0"],
+        ["--zlayer-list"],
+        ["--collect-only"],
+    ],
+    ids=["plain", "xdist", "list", "mistakes"],
+)
+def test_names_and_places_are_no_commands(project, monkeypatch, args, service):
+    monkeypatch.setenv(service, "true")
+    project.dockerfile("FROM scratch\nRUN false\n", "::error::folder")
+    if "--collect-only" in args:
+        project.dockerfile("FROM scratch\nRUM ##[error]\n", "##[error]folder")
+        project.pytester.makepyfile(test_it=HOSTILE.replace("::error::folder", "##[error]folder"))
+    else:
+        project.pytester.makepyfile(test_it=HOSTILE)
+    result = project.run_process(*args)
+    lines = [*result.outlines, *result.errlines]
+    assert any("error" in line for line in lines)
+    own = ("::group::zlayer: log of ", "::endgroup::", "::warning line=", "::error file=")
+    sections = ("\x1b[0Ksection_start:", "\x1b[0Ksection_end:")
+    commands = [line for line in lines if line.lstrip().startswith("::")]
+    assert [line for line in commands if not line.startswith(own)] == []
+    marked = [line for line in lines if "##[" in line and not line.startswith("::error file=")]
+    assert marked == []
+    cut = [line for line in lines if "section_start:" in line or "section_end:" in line]
+    assert [line for line in cut if not line.startswith(sections)] == []
