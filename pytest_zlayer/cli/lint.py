@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.cli.options import add_settings, read_settings
-from pytest_zlayer.cli.output import show
+from pytest_zlayer.cli.output import readable, show
 from pytest_zlayer.cli.sources import STDIN, read_source
 from pytest_zlayer.errors import UsageError
 
@@ -108,7 +108,7 @@ def _written(reports: list[FileReport], form: str) -> Iterable[str]:
             from pytest_zlayer.dockerfile.lint.code_quality import code_quality
 
             return [json.dumps(code_quality(reports), indent=2)]
-    return [*(line for one in reports for line in one.lines()), _total(reports)]
+    return [*(readable(line) for one in reports for line in one.lines()), _total(reports)]
 
 
 def _check(file: str, target: str | None, settings: Settings) -> FileReport:

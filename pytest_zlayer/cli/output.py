@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.inputs.settings import environment
+from pytest_zlayer.report.service import harmless, service_of
 
 
 class OutputError(ZlayerError):
@@ -34,12 +36,17 @@ def show(lines: Iterable[str]) -> None:
         raise OutputError(f"cannot write the result: {problem.strerror}") from problem
 
 
+def readable(text: str) -> str:
+    """Text for people: in a job of a CI service, without what the service takes for commands."""
+    return text if service_of(environment()) is None else harmless(text)
+
+
 def tell(text: str) -> None:
     """Write a message that is not the result, at once; as far as somebody wants to read it."""
     if sys.stderr is None:
         return
     with suppress(OSError):
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{readable(text)}\n")
         sys.stderr.flush()
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pytest_zlayer.cli.output import show
+from pytest_zlayer.cli.output import readable, show
 from pytest_zlayer.cli.sources import read_source
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show([json.dumps(dockerfile.to_dict(), indent=2)])
     else:
-        show(lines_of(dockerfile))
+        show(map(readable, lines_of(dockerfile)))
     return 0
 
 

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.cli.options import add_settings, here, read_settings
-from pytest_zlayer.cli.output import show
+from pytest_zlayer.cli.output import readable, show
 from pytest_zlayer.cli.sources import add_source, source_arguments
 from pytest_zlayer.inputs.declarations import declare
 
@@ -36,5 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
         plan = session.plan(declare(args, values, place=here(), what="plan"))
     finally:
         session.close()
-    show([json.dumps(plan.to_dict(), indent=2)] if arguments.json else plan.describe())
+    if arguments.json:
+        show([json.dumps(plan.to_dict(), indent=2)])
+    else:
+        show(map(readable, plan.describe()))
     return 0

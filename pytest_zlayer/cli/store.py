@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_zlayer.cli.options import STORAGE, add_settings, read_settings
-from pytest_zlayer.cli.output import show, tell
+from pytest_zlayer.cli.output import readable, show, tell
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.inputs.option_values import to_place, to_span
 
@@ -104,7 +104,7 @@ def _show(items: list[StoreItem], as_json: bool, nothing: str) -> None:
     elif not items:
         show([nothing])
     else:
-        show(table(items))
+        show(map(readable, table(items)))
         for item in items:
             for problem in filter(None, item.problem.split("\n")):
                 tell(f"{item.name}: {problem}")

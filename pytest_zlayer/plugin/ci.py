@@ -13,8 +13,8 @@ from pytest_zlayer.inputs.settings import Settings
 from pytest_zlayer.lazy import late_pattern
 
 if TYPE_CHECKING:
-    from pytest_zlayer.report.ci import Service
     from pytest_zlayer.report.model import Run
+    from pytest_zlayer.report.service import Service
 
 # How the text of a mistake begins: the place of the test that has it.
 _PLACE = late_pattern(r"^(?P<file>[^\n]+?):(?P<line>\d+): ")
@@ -24,7 +24,7 @@ def _service(environment: Mapping[str, str]) -> Service | None:
     # Elsewhere nothing is loaded to find that out.
     if not {"GITHUB_ACTIONS", "GITLAB_CI"} & set(environment):
         return None
-    from pytest_zlayer.report.ci import service_of
+    from pytest_zlayer.report.service import service_of
 
     return service_of(environment)
 
@@ -49,7 +49,7 @@ class CiJob:
         """Text from a build, in which the service finds no command."""
         if self.service is None:
             return text
-        from pytest_zlayer.report.ci import harmless
+        from pytest_zlayer.report.service import harmless
 
         return harmless(text)
 

@@ -1,45 +1,23 @@
-"""What continuous integration services read: annotations, folded logs, a table of the run.
-
-GitHub Actions reads commands from the lines of a job (``::error …::``, and ``##[…]`` anywhere in a
-line); GitLab reads marks of sections. Text from builds must not be taken for any of them.
-"""
+"""What continuous integration services read: annotations, folded logs, a table of the run."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
-from typing import Literal
 
 from pytest_zlayer.lazy import late_pattern
 from pytest_zlayer.report.model import Build, Run, Stage, Step, images
+from pytest_zlayer.report.service import Service, harmless
 from pytest_zlayer.report.summary import outcome, summary_line
 from pytest_zlayer.report.text import failed_attempt, outcome_text, printable
 from pytest_zlayer.report.units import count_text, seconds_text, size_text
 
-Service = Literal["github", "gitlab"]
-_COMMAND = late_pattern(r"^(\s*)::", re.MULTILINE)
-# Shown as nothing, and no white space: what follows no longer begins a line.
-_APART = "\u200b"
 _MISTAKE = late_pattern(
     r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+)(?::(?P<column>\d+))?: (?P<text>.+)$"
 )
 _MOST_LINES = 400  # of a log that is folded
-
-
-def service_of(environment: Mapping[str, str]) -> Service | None:
-    """The service whose job this is, by the variables it sets."""
-    if environment.get("GITHUB_ACTIONS") == "true":
-        return "github"
-    return "gitlab" if environment.get("GITLAB_CI") == "true" else None
-
-
-def harmless(text: str) -> str:
-    """``text`` in which no service finds a command; it looks the same."""
-    shown = _COMMAND.sub(rf"\1{_APART}::", text).replace("##[", f"#{_APART}#[")
-    shown = re.sub(r"section_(start|end):", rf"section_\1{_APART}:", shown)
-    return "".join(one for one in shown if one in "\t\n" or one == _APART or one.isprintable())
 
 
 def notices(run: Run, workspace: str = "") -> Iterator[str]:

@@ -6,15 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.report.ci import (
-    annotation,
-    harmless,
-    job_summary,
-    logs,
-    mistake,
-    notices,
-    service_of,
-)
+from pytest_zlayer.report.ci import annotation, job_summary, logs, mistake, notices
+from pytest_zlayer.report.service import harmless, service_of
 
 from .runs import sample
 
