@@ -16,13 +16,16 @@ from pytest_zlayer.buildah.commands.logins import explain_login
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure, classify
 from pytest_zlayer.buildah.process.command import ByteSink, Completed
+from pytest_zlayer.buildah.process.output import LineSink
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.lazy import late_pattern
 
 _REGISTRIES_CONF = ("CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH")
 # How it ends: in a log line where it writes to no terminal.
 _FATAL = late_pattern(r'level=fatal msg="((?:[^"\\]|\\.)*)"|^FATA\[\d+\] (.*)')
-
+# What it logs before it waits as a registry asks: up to five times, up to a minute each.
+_PAUSE = late_pattern(r'level=debug msg="Too many requests to .*: sleeping for ([0-9.]+) seconds')
+_DEBUG = " level=debug "
 
 _QUOTE, _PLAIN = '\\"', '"'
 
@@ -36,6 +39,7 @@ class RunProcess(Protocol):
         *,
         env: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        on_line: LineSink | None = None,
         stdout: ByteSink | None = None,
     ) -> Completed:
         """Run the program, whatever its exit status."""
@@ -45,9 +49,21 @@ class SkopeoMissing(Exception):
     """skopeo is not installed."""
 
 
+class RegistryBusy(EngineError):
+    """A registry asks to wait, which is left to the caller.
+
+    Attributes:
+        seconds: how long skopeo would have waited before the next attempt.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(Failure("transient", f"the registry asks to wait {seconds:g} s"))
+        self.seconds = seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Skopeo:
-    """The installed skopeo.
+    """The installed skopeo. Its methods raise ``RegistryBusy`` where a registry asks to wait.
 
     Attributes:
         binary: its path.
@@ -105,18 +121,17 @@ class Skopeo:
 
     def _said(self, words: Sequence[str], *, timeout: float | None) -> bytes:
         said = io.BytesIO()
-        argv = [self.binary, *self._options(), *words]
+        argv = [self.binary, "--debug", *self._options(), *words]
         env = {"REGISTRY_AUTH_FILE": str(self.authfile)} if self.authfile else {}
-        done = self.run(argv, env=env, timeout=timeout, stdout=said)
+        done = self.run(argv, env=env, timeout=timeout, on_line=_refuse_to_wait, stdout=said)
         if done.timed_out:
             raise EngineError(Failure("timeout", f"no answer after {timeout:g} s"))
         if done.exit_code != 0:
-            failure = classify(words, done.exit_code, _messages(done.stderr_tail))
+            stderr = [line for line in done.stderr_tail if _DEBUG not in line]
+            failure = classify(words, done.exit_code, _messages(stderr))
             if self.authfile:
                 failure = explain_login(failure, words, env)
-            raise EngineError(
-                failure, command=argv, exit_code=done.exit_code, stderr=done.stderr_tail
-            )
+            raise EngineError(failure, command=argv, exit_code=done.exit_code, stderr=stderr)
         return said.getvalue()
 
     def _options(self) -> list[str]:
@@ -143,6 +158,11 @@ def find_skopeo(
         raise SkopeoMissing
     conf = next((environment[name] for name in _REGISTRIES_CONF if environment.get(name)), None)
     return Skopeo(binary, run, conf, authfile)
+
+
+def _refuse_to_wait(_: str, line: str) -> None:
+    if found := _PAUSE.search(line):
+        raise RegistryBusy(float(found[1]))
 
 
 def _messages(stderr: Sequence[str]) -> list[str]:

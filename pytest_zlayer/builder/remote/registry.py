@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from pytest_zlayer.buildah.commands.skopeo import Skopeo
+from pytest_zlayer.buildah.commands.skopeo import RegistryBusy, Skopeo
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.remote.directory import DirectoryCache
 from pytest_zlayer.builder.remote.entry import Entry, EntryError, config_digest, read_entry
@@ -29,7 +30,10 @@ _DENIED = late_pattern(
 )
 _IMMUTABLE = late_pattern(r"immutable|ImageTagAlreadyExists|cannot be overwritten", re.IGNORECASE)
 _DAMAGED = late_pattern(r"digest|unsupported MIME", re.IGNORECASE)
-_WAIT = late_pattern(r"retry.?after:? (\d+(?:\.\d+)?) ?(ms|milliseconds)?", re.IGNORECASE)
+_WAIT = late_pattern(r"retry.?after:? (\d+(?:\.\d+)?) ?(ms|milliseconds|µs)?", re.IGNORECASE)
+_UNITS: Mapping[str | None, float] = MappingProxyType(
+    {None: 1.0, "ms": 1e-3, "milliseconds": 1e-3, "µs": 1e-6}
+)
 
 
 class RegistryCache:
@@ -140,6 +144,8 @@ def _translated(error: EngineError, *, writing: bool = False) -> Exception:
     words = _words(error)
     if error.failure.kind == "interrupted":
         return error
+    if isinstance(error, RegistryBusy):
+        return BusyPlace(error.failure.message, error.seconds)
     if _BUSY.search(words):
         return BusyPlace(error.failure.message, _wait(words))
     if writing and _DENIED.search(words):
@@ -151,4 +157,4 @@ def _wait(words: str) -> float | None:
     found: Any = _WAIT.search(words)
     if found is None:
         return None
-    return float(found[1]) / (1000 if found[2] else 1)
+    return float(found[1]) * _UNITS[found[2] and found[2].lower()]

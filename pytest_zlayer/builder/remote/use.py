@@ -142,7 +142,7 @@ class PlaceUse(Generic[P]):
                 self._give_up(self._warn, f"it is no longer used in this run: {why}")
 
     def _wait(self, busy: BusyPlace, spent: float) -> None:
-        """Wait as the place asks; skopeo has waited too, up to five times, in ``spent`` seconds."""
+        """Wait as the place asks; the attempt has taken ``spent`` seconds."""
         seconds = _FIRST * 2**self._times if busy.wait is None else max(busy.wait, 0.1)
         self._times += 1
         self._waited += spent + seconds

@@ -226,6 +226,7 @@ class Proxy:
         lists_too: whether it also happens to lists of tags.
         always: the same for all of them once ``faults`` are used up.
         message: what errors say.
+        retry_after: the seconds that answers with status 429 ask for.
         only: the method of the requests this happens to; empty: of all.
         held: the digest of a blob that is passed on only once ``released`` is set.
     """
@@ -239,6 +240,7 @@ class Proxy:
         self.only = ""
         self.lists_too = False
         self.message = "not for you"
+        self.retry_after = 0
         self.held = ""
         self.released = threading.Event()
         handler = type("Handler", (_Handler,), {"proxy": self})
@@ -327,7 +329,7 @@ class _Handler(BaseHTTPRequestHandler):
         error = {"code": codes.get(status, "UNKNOWN"), "message": self.proxy.message}
         headers = {"Content-Type": "application/json"}
         if status == 429:
-            headers["Retry-After"] = "0"
+            headers["Retry-After"] = str(self.proxy.retry_after)
         if status == 401:
             headers["WWW-Authenticate"] = 'Basic realm="test"'
         self._send(status, headers, _json({"errors": [error]}))

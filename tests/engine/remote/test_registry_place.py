@@ -134,6 +134,27 @@ def test_a_place_that_asks_for_patience_gets_some(shared: Shared) -> None:
     assert problems(second) == []
 
 
+def test_a_place_that_asks_for_more_patience_than_there_is_holds_up_nothing(shared: Shared) -> None:
+    shared.fill()
+    shared.proxy.faults, shared.proxy.always, shared.proxy.retry_after = [None, None], 429, 3600
+    with shared.session(cache_from=(shared.place,), transfer_timeout=30.0) as second:
+        second.build(STEPS, shared.context)
+        assert len(second.executed()) == 3
+        assert problems(second) == [
+            "it is no longer used in this run: the registry asks to wait 60 s"
+        ]
+    blobs = [one for one in of(shared.proxy, "GET") if "/blobs/" in one]
+    assert blobs
+    assert len(blobs) == len(set(blobs))  # skopeo, which would have asked again, has ended
+
+
+def test_nor_does_one_that_layers_are_sent_to(shared: Shared) -> None:
+    shared.proxy.only, shared.proxy.always, shared.proxy.retry_after = "POST", 429, 3600
+    with shared.session(cache_to=shared.place, cache_push_timeout=60.0) as first:
+        first.build(STEPS, shared.context)
+    assert problems(first) == ["it is no longer used in this run: the registry asks to wait 60 s"]
+
+
 def test_the_first_place_that_has_it_is_used_and_the_next_one_not_asked(
     shared: Shared, place: DirectoryPlace
 ) -> None:
