@@ -17,6 +17,8 @@ from typing import IO, Any
 from pytest_zlayer.builder.remote.entry import EntryError, EntryLayer
 
 _CHUNK = 1 << 20
+# What a byte of a gzip stream becomes at most: two bits can stand for 258 bytes.
+_RATIO = 1032
 
 
 class _Hashing:
@@ -73,28 +75,51 @@ def decompress(layer: EntryLayer, blob: Path, target: Path, check: Callable[[], 
     """Write the tar of a layer to ``target``, and see that it is what the entry says.
 
     Raises:
-        EntryError: it is larger than declared, damaged, or has names that leave the image.
+        EntryError: it is not as large as declared, cannot be read, is damaged, or has names that
+            leave the image.
         OSError: it cannot be written.
     """
+    _check_sizes(layer, blob)
     room = shutil.disk_usage(target.parent).free
     if layer.size > room:
         raise OSError(28, f"a layer has {layer.size} bytes, and {room} are free")
     found = hashlib.sha256()
     size = 0
-    try:
-        with gzip.open(blob) as stream, target.open("wb") as file:
-            while chunk := stream.read(min(_CHUNK, layer.size - size + 1)):
-                check()
-                size += len(chunk)
-                if size > layer.size:
-                    raise EntryError(f"a layer has more than the {layer.size} bytes it declares")
-                found.update(chunk)
-                file.write(chunk)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise EntryError("a layer is damaged") from error
+    with target.open("wb") as file:
+        for chunk in _chunks(blob, layer.size):
+            check()
+            size += len(chunk)
+            if size > layer.size:
+                raise EntryError(f"a layer has more than the {layer.size} bytes it declares")
+            found.update(chunk)
+            file.write(chunk)
     if size != layer.size or f"sha256:{found.hexdigest()}" != layer.diff_id:
         raise EntryError("a layer is not what its digest says")
     check_names(target, check)
+
+
+def _check_sizes(layer: EntryLayer, blob: Path) -> None:
+    try:
+        size = blob.stat().st_size
+    except OSError as error:
+        raise EntryError(f"a layer cannot be read: {error.strerror}") from error
+    if size != layer.compressed:
+        raise EntryError(f"a layer has {size} compressed bytes, not the {layer.compressed} of it")
+    if layer.size > size * _RATIO:
+        raise EntryError(f"a layer cannot have the {layer.size} bytes it declares")
+
+
+def _chunks(blob: Path, size: int) -> Iterator[bytes]:
+    """What a gzip stream holds, and at most one byte more than ``size``."""
+    try:
+        with gzip.open(blob) as stream:
+            while chunk := stream.read(min(_CHUNK, size + 1)):
+                size -= len(chunk)
+                yield chunk
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise EntryError("a layer is damaged") from error
+    except OSError as error:
+        raise EntryError(f"a layer cannot be read: {error.strerror}") from error
 
 
 def check_names(layer: Path, check: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import time
@@ -21,7 +22,9 @@ from pytest_zlayer.builder.remote.entry import (
     config_digest,
     descriptor,
     digest_of,
+    of_manifest,
     read_entry,
+    refuse_old,
 )
 from pytest_zlayer.builder.remote.place import Fetched, PlaceError, ReadOnlyPlace
 from pytest_zlayer.builder.remote.trace import Trace, read_trace
@@ -49,13 +52,16 @@ class DirectoryCache:
         """The keys it has entries for."""
         return frozenset(self._tags())
 
-    def fetch(self, key: str) -> Fetched | None:
+    def fetch(self, key: str, max_age: float = math.inf) -> Fetched | None:
         """The entry of ``key``; its blobs stay where they are."""
         digest = self._tags().get(key)
         if digest is None:
             return None
-        manifest = self._read_json(digest)
-        return Fetched(read_entry(manifest, self._read_json(config_digest(manifest))), self._blobs)
+        with of_manifest(digest):
+            manifest = self._read_json(digest)
+            refuse_old(manifest, max_age)
+            entry = read_entry(manifest, self._read_json(config_digest(manifest)))
+        return Fetched(entry, digest, self._blobs)
 
     def trace(self, tag: str) -> Trace | None:
         """What the entry of a tag was made from."""
@@ -122,11 +128,8 @@ class DirectoryCache:
 
     def _tags(self) -> dict[str, str]:
         with _translated():
-            return {
-                str(one["annotations"][_REF]): str(one["digest"])
-                for one in self._index()["manifests"]
-                if _REF in (one.get("annotations") or {})
-            }
+            found = ((_tag(one), one.get("digest")) for one in self._index()["manifests"])
+            return {tag: str(digest) for tag, digest in found if tag and digest}
 
     def _index(self) -> dict[str, Any]:
         try:
@@ -188,10 +191,15 @@ class DirectoryCache:
         return size
 
 
+def _tag(one: Mapping[str, Any]) -> str | None:
+    """What a manifest of an index is called."""
+    annotations = one.get("annotations")
+    found = annotations.get(_REF) if isinstance(annotations, dict) else None
+    return found if isinstance(found, str) else None
+
+
 def _name(index: dict[str, Any], manifest: Mapping[str, Any], keys: Sequence[str]) -> None:
-    others = [
-        one for one in index["manifests"] if (one.get("annotations") or {}).get(_REF) not in keys
-    ]
+    others = [one for one in index["manifests"] if _tag(one) not in keys]
     named = [{**manifest, "annotations": {_REF: key}} for key in keys]
     index["manifests"] = [*others, *named]
 

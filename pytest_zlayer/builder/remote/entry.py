@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
 from pytest_zlayer.builder.oci.chain import HistoryEntry
 from pytest_zlayer.builder.remote.trace import TRACE, Trace
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.lazy import late_pattern
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
@@ -18,12 +21,32 @@ _LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 _CREATED = "org.opencontainers.image.created"
 _ANNOTATION = "io.github.pytest-zlayer.entry"
 _VERSION = 1
+_KEY = late_pattern("[0-9a-f]{64}")
+# What it means to read JSON that anybody may have written.
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+_OTHER = "it is not an entry of this kind"
 # As many layers as an overlay of the container storage can have.
 MOST_LAYERS = 127
 
 
 class EntryError(Exception):
-    """An entry that must not be used; the message says why, as the end of a sentence."""
+    """An entry that must not be used; the message says why, as the end of a sentence.
+
+    Attributes:
+        digest: of its manifest, where that is known.
+    """
+
+    digest = ""
+
+
+@contextmanager
+def of_manifest(digest: str) -> Iterator[None]:
+    """Say of an error which entry it is about."""
+    try:
+        yield
+    except EntryError as error:
+        error.digest = digest
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +158,21 @@ def config_digest(manifest: Mapping[str, Any]) -> str:
         raise EntryError("its manifest names no configuration") from None
 
 
+def refuse_old(manifest: Mapping[str, Any], max_age: float) -> None:
+    """See that an entry was not made more than ``max_age`` seconds ago, before it is fetched.
+
+    Raises:
+        EntryError: it was, or does not say when.
+    """
+    if is_older(_created(manifest), max_age):
+        raise EntryError("it is older than the cache's maximum age")
+
+
+def is_older(created: float, max_age: float) -> bool:
+    """Whether an entry was made more than this many seconds ago."""
+    return time.time() - created > max_age
+
+
 def read_entry(manifest: Mapping[str, Any], config: Mapping[str, Any]) -> Entry:
     """The entry that these two blobs make.
 
@@ -150,7 +188,7 @@ def read_entry(manifest: Mapping[str, Any], config: Mapping[str, Any]) -> Entry:
             keys={str(key): int(count) for key, count in data["keys"].items()},
             layers=layers,
             history=tuple(_read_history(one) for one in config["history"]),
-            created=_seconds(manifest["annotations"][_CREATED]),
+            created=_created(manifest),
             platform=(
                 str(config["architecture"]),
                 str(config["os"]),
@@ -159,8 +197,8 @@ def read_entry(manifest: Mapping[str, Any], config: Mapping[str, Any]) -> Entry:
         )
     except EntryError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise EntryError("it is not an entry of this kind") from error
+    except _UNREADABLE as error:
+        raise EntryError(_OTHER) from error
     _check(entry)
     return entry
 
@@ -206,6 +244,8 @@ def _check(entry: Entry) -> None:
         raise EntryError(f"it has {len(entry.base) + count} layers, and {MOST_LAYERS} are the most")
     if len(entry.history) != count:
         raise EntryError("its history does not fit its layers")
+    if not all(map(_KEY.fullmatch, entry.keys)):
+        raise EntryError("it has keys that are none of this cache")
     if not entry.keys or max(entry.keys.values()) != count or min(entry.keys.values()) < 1:
         raise EntryError("its keys do not fit its layers")
     if any(one.size < 0 or one.compressed < 0 for one in entry.layers):
@@ -217,5 +257,9 @@ def _timestamp(seconds: float) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+def _created(manifest: Mapping[str, Any]) -> float:
+    try:
+        text = manifest["annotations"][_CREATED]
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    except _UNREADABLE as error:
+        raise EntryError(_OTHER) from error

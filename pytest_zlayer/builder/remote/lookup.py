@@ -14,10 +14,10 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.cache.layer_cache import CachedLayers, LayerCache, cache_name, part_name
 from pytest_zlayer.builder.oci.chain import Chain, Layer
 from pytest_zlayer.builder.remote.blobs import decompress
-from pytest_zlayer.builder.remote.entry import Entry, EntryError
+from pytest_zlayer.builder.remote.entry import Entry, EntryError, of_manifest
 from pytest_zlayer.builder.remote.place import Fetched, Place
 from pytest_zlayer.builder.remote.trace import Trace
-from pytest_zlayer.builder.remote.use import PlaceUse, is_older
+from pytest_zlayer.builder.remote.use import PlaceUse
 from pytest_zlayer.dataclass import dataclass
 
 
@@ -124,12 +124,12 @@ class RemoteLayers:
         try:
             self._import(fetched, asked)
         except EntryError as error:
-            place.spoil(key, str(error))
+            place.spoil(key, fetched.digest, str(error))
             return None
         except EngineError as error:
             if error.failure.kind == "interrupted":
                 raise
-            place.spoil(key, f"it cannot be imported: {error.message}")
+            place.spoil(key, fetched.digest, f"it cannot be imported: {error.message}")
             return None
         except OSError as error:
             place.give_up(error.strerror or str(error))
@@ -141,11 +141,12 @@ class RemoteLayers:
         """The entry of ``key`` with its blobs, if it can be used for what is asked."""
         try:
             with place.alone(asked.check):  # what entries have in common is fetched once
-                fetched = place.do(lambda one: one.fetch(key))
+                fetched = place.do(lambda one: one.fetch(key, self._max_age))
             if fetched is not None:
-                self._check(fetched.entry, key, asked)
+                with of_manifest(fetched.digest):
+                    self._check(fetched.entry, key, asked)
         except EntryError as error:
-            place.spoil(key, str(error))
+            place.spoil(key, error.digest or key, str(error))
             return None
         return fetched
 
@@ -156,8 +157,6 @@ class RemoteLayers:
             raise EntryError("it is built on another base image")
         if entry.platform != asked.platform:
             raise EntryError(f"it is for {'/'.join(filter(None, entry.platform))}")
-        if is_older(entry.created, self._max_age):
-            raise EntryError("it is older than the cache's maximum age")
 
     def _import(self, fetched: Fetched, asked: Asked) -> None:
         entry, below = fetched.entry, len(asked.base.layers)

@@ -33,9 +33,13 @@ class BusyPlace(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An entry and the directory that holds its blobs, each named by its 64 hex digits."""
+    """An entry, the digest of its manifest, and the directory of its blobs.
+
+    Each blob is named by its 64 hex digits.
+    """
 
     entry: Entry
+    digest: str
     blobs: Path
 
 
@@ -48,11 +52,12 @@ class Place(Protocol):
     def keys(self) -> frozenset[str]:
         """The keys it has entries for; none where it does not exist yet."""
 
-    def fetch(self, key: str) -> Fetched | None:
+    def fetch(self, key: str, max_age: float) -> Fetched | None:
         """The entry of ``key`` with all its blobs, or ``None`` when it is gone.
 
         Raises:
-            EntryError: the entry is not usable.
+            EntryError: the entry is not usable, or older than ``max_age`` seconds: then no layer of
+                it was fetched.
         """
 
     def trace(self, tag: str) -> Trace | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,15 @@ from typing import Any
 from pytest_zlayer.buildah.commands.skopeo import RegistryBusy, Skopeo
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.remote.directory import DirectoryCache
-from pytest_zlayer.builder.remote.entry import Entry, EntryError, config_digest, read_entry
+from pytest_zlayer.builder.remote.entry import (
+    Entry,
+    EntryError,
+    config_digest,
+    digest_of,
+    of_manifest,
+    read_entry,
+    refuse_old,
+)
 from pytest_zlayer.builder.remote.place import BusyPlace, Fetched, PlaceError, ReadOnlyPlace
 from pytest_zlayer.builder.remote.trace import Trace, read_trace
 from pytest_zlayer.lazy import late_pattern
@@ -29,7 +38,9 @@ _DENIED = late_pattern(
     r"unauthorized|authentication required|denied|\b401\b|\b403\b", re.IGNORECASE
 )
 _IMMUTABLE = late_pattern(r"immutable|ImageTagAlreadyExists|cannot be overwritten", re.IGNORECASE)
-_DAMAGED = late_pattern(r"digest|unsupported MIME", re.IGNORECASE)
+# What skopeo says of entries that are not what they say.
+_DAMAGED = late_pattern(r"digest|size mismatch|unsupported MIME|invalid character", re.IGNORECASE)
+_TOO_LONG = "exceeded maximum allowed size"
 _WAIT = late_pattern(r"retry.?after:? (\d+(?:\.\d+)?) ?(ms|milliseconds|µs)?", re.IGNORECASE)
 _UNITS: Mapping[str | None, float] = MappingProxyType(
     {None: 1.0, "ms": 1e-3, "milliseconds": 1e-3, "µs": 1e-6}
@@ -62,42 +73,61 @@ class RegistryCache:
             raise _translated(error) from error
         return frozenset(tag for tag in tags if _KEY.fullmatch(tag))
 
-    def fetch(self, key: str) -> Fetched | None:
+    def fetch(self, key: str, max_age: float = math.inf) -> Fetched | None:
         """The entry of ``key``, its blobs in the shared layout."""
+        found = self._manifest(key)
+        if found is None:
+            return None
+        manifest, digest = found
         self._scratch.mkdir(parents=True, exist_ok=True)
+        with of_manifest(digest):
+            refuse_old(manifest, max_age)
+            arrived = self._fetch_blobs(key, digest)
+        return DirectoryCache(self._scratch).fetch(key) if arrived else None
+
+    def _fetch_blobs(self, key: str, digest: str) -> bool:
+        """Fetch the entry with this manifest into the shared layout; whether it is there."""
+        source = f"docker://{self._repository}@{digest}"
         try:
-            self._skopeo.copy(self._name(key), f"oci:{self._scratch}:{key}", timeout=self._limit)
+            self._skopeo.copy(source, f"oci:{self._scratch}:{key}", timeout=self._limit)
         except EngineError as error:
             if _ABSENT.search(_words(error)):
-                return None
+                return False
             if error.failure.kind != "timeout" and _DAMAGED.search(_words(error)):
-                raise EntryError(f"it cannot be fetched: {error.failure.message}") from error
+                raise EntryError("it is damaged, or not what it says") from error
             raise _translated(error) from error
-        return DirectoryCache(self._scratch).fetch(key)
+        return True
 
     def trace(self, tag: str) -> Trace | None:
         """What the entry of a tag was made from: its manifest alone is asked for."""
-        try:
-            found = json.loads(self._skopeo.manifest(self._name(tag), timeout=_ANSWER))
-        except EngineError as error:
-            if _ABSENT.search(_words(error)):
-                return None
-            raise _translated(error) from error
-        except (ValueError, RecursionError) as error:
-            raise EntryError("it is not JSON") from error
-        return read_trace(found)
+        found = self._manifest(tag)
+        return None if found is None else read_trace(found[0])
 
     def describe(self, key: str) -> Entry:
         """The entry of ``key`` without its blobs."""
+        found = self._manifest(key)
+        if found is None:
+            raise EntryError("it is gone")
+        config_digest(found[0])
         try:
-            manifest = json.loads(self._skopeo.manifest(self._name(key), timeout=_ANSWER))
-            config_digest(manifest)
-            config = json.loads(self._skopeo.config(self._name(key), timeout=_ANSWER))
+            config = self._skopeo.config(self._name(key), timeout=_ANSWER)
         except EngineError as error:
             raise _translated(error) from error
-        except (ValueError, RecursionError) as error:
-            raise EntryError("it is not JSON") from error
-        return read_entry(manifest, config)
+        return read_entry(found[0], _json(config))
+
+    def _manifest(self, tag: str) -> tuple[Mapping[str, Any], str] | None:
+        """The manifest of a tag and its digest, ``None`` when it is gone."""
+        try:
+            found = self._skopeo.manifest(self._name(tag), timeout=_ANSWER)
+        except EngineError as error:
+            if _ABSENT.search(_words(error)):
+                return None
+            if _TOO_LONG in _words(error):
+                raise EntryError("its manifest is too long") from error
+            raise _translated(error) from error
+        if found.lstrip().startswith(b"<"):
+            raise PlaceError("something other than a registry answered")
+        return _json(found), digest_of(found)
 
     def send(
         self, entry: Entry, blobs: Path, keys: Sequence[str], check: Callable[[], None]
@@ -133,6 +163,16 @@ class RegistryCache:
 
     def _name(self, key: str) -> str:
         return f"docker://{self._repository}:{key}"
+
+
+def _json(data: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise EntryError("it is not JSON")
+    return found
 
 
 def _words(error: EngineError) -> str:

@@ -12,7 +12,7 @@ from pytest_zlayer.builder.cache.layer_cache import CachedLayers, LayerCache, ke
 from pytest_zlayer.builder.model.cache_place import CachePlace, DirectoryPlace
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.remote.directory import DirectoryCache
-from pytest_zlayer.builder.remote.entry import Entry
+from pytest_zlayer.builder.remote.entry import Entry, is_older
 from pytest_zlayer.builder.remote.importing import Importer
 from pytest_zlayer.builder.remote.lookup import Asked, RemoteLayers
 from pytest_zlayer.builder.remote.no_places import NoRemoteCache
@@ -21,7 +21,7 @@ from pytest_zlayer.builder.remote.registry import RegistryCache
 from pytest_zlayer.builder.remote.sender import Batch, Sender
 from pytest_zlayer.builder.remote.together import Together
 from pytest_zlayer.builder.remote.trace import Trace
-from pytest_zlayer.builder.remote.use import PlaceUse, is_older
+from pytest_zlayer.builder.remote.use import PlaceUse
 from pytest_zlayer.events import CachePlaceProblem, Event, LayersSent
 
 _NO_SKOPEO = (

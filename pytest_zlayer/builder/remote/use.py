@@ -57,6 +57,7 @@ class PlaceUse(Generic[P]):
         self._stop = stop
         self._keys: set[str] | None = None
         self._unusable: set[str] = set()
+        self._refused: set[str] = set()
         self._waited = 0.0
         self._times = 0
         self._guard = threading.RLock()
@@ -128,11 +129,12 @@ class PlaceUse(Generic[P]):
                     self._give_up(self._warn, f"it is no longer used in this run: {error}")
             return None
 
-    def spoil(self, key: str, why: str) -> None:
-        """Never use the entry of ``key`` in this session."""
+    def spoil(self, key: str, entry: str, why: str) -> None:
+        """Never use the entry of ``key`` in this session; of each ``entry`` that is said once."""
         with self._guard:
-            if key not in self._unusable:
-                self._unusable.add(key)
+            self._unusable.add(key)
+            if entry not in self._refused:
+                self._refused.add(entry)
                 self._warn(f"the entry {key[:12]}… is not used: {why}")
 
     def give_up(self, why: str) -> None:
@@ -156,8 +158,3 @@ class PlaceUse(Generic[P]):
         if self._together is not None:
             self._together.give_up()
         say(text)
-
-
-def is_older(created: float, max_age: float) -> bool:
-    """Whether an entry was made more than this many seconds ago."""
-    return time.time() - created > max_age

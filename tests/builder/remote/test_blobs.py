@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import shutil
 import tarfile
 from dataclasses import replace
@@ -83,8 +84,31 @@ def test_more_bytes_than_declared_are_not_written(tmp_path: Path, more: int) -> 
 
 def test_what_no_disk_can_hold_is_refused_before_it_is_written(tmp_path: Path) -> None:
     size = shutil.disk_usage(tmp_path).total * 2
+    layer = replace(sent(tmp_path, PLAIN), size=size, compressed=size // 1000)
+    os.truncate(tmp_path / "blobs" / layer.digest[7:], layer.compressed)
     with pytest.raises(OSError, match="are free"):
-        fetched(tmp_path, replace(sent(tmp_path, PLAIN), size=size))
+        fetched(tmp_path, layer)
+    assert not (tmp_path / "back").exists()
+
+
+def test_what_no_blob_of_its_size_can_hold_is_no_trouble_of_the_disk(tmp_path: Path) -> None:
+    layer = sent(tmp_path, PLAIN)
+    with pytest.raises(EntryError, match=f"cannot have the {10**18} bytes it declares"):
+        fetched(tmp_path, replace(layer, size=10**18))
+    assert not (tmp_path / "back").exists()
+
+
+def test_a_blob_of_another_size_is_refused(tmp_path: Path) -> None:
+    layer = sent(tmp_path, PLAIN)
+    with pytest.raises(EntryError, match=f"has {layer.compressed} compressed bytes"):
+        fetched(tmp_path, replace(layer, compressed=layer.compressed + 1))
+
+
+def test_a_blob_that_is_not_there_is_the_fault_of_the_entry(tmp_path: Path) -> None:
+    layer = sent(tmp_path, PLAIN)
+    (tmp_path / "blobs" / layer.digest[7:]).unlink()
+    with pytest.raises(EntryError, match="cannot be read"):
+        fetched(tmp_path, layer)
     assert not (tmp_path / "back").exists()
 
 

@@ -11,6 +11,7 @@ import tarfile
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,6 +103,7 @@ def test_skopeo_reads_it(place: DirectoryCache, tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
+from typing import Any
 sys.path[:0] = {path!r}
 from tests.builder.remote.test_directory import DirectoryCache, key, made, nothing
 work = Path(sys.argv[1]) / sys.argv[2]
@@ -157,6 +159,23 @@ def test_an_index_that_is_none_ends_the_place(place: DirectoryCache, text: bytes
     (place.path / "index.json").write_bytes(text)
     with pytest.raises(PlaceError, match=r"index\.json"):
         place.keys()
+
+
+REF = "org.opencontainers.image.ref.name"
+
+
+@pytest.mark.parametrize("other", [{"annotations": REF}, {"annotations": {REF: "f" * 64}}])
+def test_what_else_is_in_the_index_does_not_matter(
+    place: DirectoryCache, tmp_path: Path, other: dict[str, Any]
+) -> None:
+    entry, blobs = made(tmp_path, "a")
+    place.send(entry, blobs, [key(1)], nothing)
+    index = json.loads((place.path / "index.json").read_bytes())
+    index["manifests"].append(other)
+    (place.path / "index.json").write_text(json.dumps(index))
+    assert place.keys() == {key(1)}
+    assert place.send(entry, blobs, [key(2)], nothing) == 0
+    assert place.fetch(key(2)) is not None
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"{}"])

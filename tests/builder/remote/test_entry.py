@@ -40,6 +40,11 @@ def annotated(**changes: Any) -> dict[str, Any]:
     return {"annotations": {**found, "io.github.pytest-zlayer.entry": json.dumps(reported)}}
 
 
+def dated(created: str) -> dict[str, Any]:
+    found = json.loads(ENTRY.manifest())["annotations"]
+    return {"annotations": {**found, "org.opencontainers.image.created": created}}
+
+
 def test_an_entry_comes_back_from_its_blobs() -> None:
     assert again(ENTRY) == ENTRY
 
@@ -74,6 +79,9 @@ def test_blobs_that_are_equal_are_fetched_once() -> None:
         (annotated(sizes=[1]), "it is not an entry of this kind"),
         (annotated(sizes=[1, -1]), "a layer has a negative size"),
         (annotated(keys=[]), "it is not an entry of this kind"),
+        (annotated(sizes=[1, float("inf")]), "it is not an entry of this kind"),
+        (annotated(keys={"../x": 2}), "it has keys that are none of this cache"),
+        (dated("0001-01-01T00:00:00"), "it is not an entry of this kind"),
         (annotated(base=["x"] * 126), "it has 128 layers, and 127 are the most"),
         ({"annotations": {}}, "it is not an entry of this kind"),
         ({"annotations": None}, "it is not an entry of this kind"),

@@ -98,6 +98,16 @@ class Registry:
         )
         return body if answer.status == 200 else None
 
+    def put(self, repository: str, tag: str, manifest: bytes) -> None:
+        """Have a tag mean this OCI manifest, whatever it says of blobs that are there."""
+        self._put_manifest(repository, tag, MANIFEST, manifest)
+
+    def tags(self, repository: str) -> list[str]:
+        """The tags of a repository."""
+        answer, body = self._ask("GET", f"/v2/{repository}/tags/list")
+        assert answer.status == 200, body
+        return list(json.loads(body)["tags"])
+
     def digest(self, name: str) -> str | None:
         """The digest ``repository:tag`` has in the registry."""
         repository, _, tag = name.rpartition(":")

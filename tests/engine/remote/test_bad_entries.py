@@ -22,6 +22,7 @@ from tests.engine.conftest import BUSYBOX
 from tests.engine.remote.conftest import Machines, fetched, problems
 
 TEXT = f"FROM {BUSYBOX}\nCOPY data /data\nRUN cat /data > /copy\n"
+OTHER = f"FROM {BUSYBOX}\nRUN echo other > /other\n"
 ENTRY = "io.github.pytest-zlayer.entry"
 CREATED = "org.opencontainers.image.created"
 
@@ -31,13 +32,22 @@ def blob(place: DirectoryPlace, digest: str) -> Path:
 
 
 def rewrite(place: DirectoryPlace, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change what all manifests say."""
-    index = json.loads((place.path / "index.json").read_bytes())
-    for one in index["manifests"]:
-        manifest = json.loads(blob(place, one["digest"]).read_bytes())
+    """Change what all manifests say of their entries."""
+
+    def changed(manifest: dict[str, Any]) -> None:
         data = json.loads(manifest["annotations"][ENTRY])
         change(data)
         manifest["annotations"][ENTRY] = json.dumps(data)
+
+    rewrite_manifests(place, changed)
+
+
+def rewrite_manifests(place: DirectoryPlace, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change all manifests."""
+    index = json.loads((place.path / "index.json").read_bytes())
+    for one in index["manifests"]:
+        manifest = json.loads(blob(place, one["digest"]).read_bytes())
+        change(manifest)
         data = json.dumps(manifest).encode()
         one["digest"], one["size"] = f"sha256:{sha256(data).hexdigest()}", len(data)
         blob(place, one["digest"]).write_bytes(data)
@@ -52,6 +62,18 @@ def flip(place: DirectoryPlace) -> None:
         data = bytearray(path.read_bytes())
         data[len(data) // 2] ^= 0xFF
         path.write_bytes(data)
+
+
+def lose_layers(place: DirectoryPlace) -> None:
+    index = json.loads((place.path / "index.json").read_bytes())
+    manifest = json.loads(blob(place, index["manifests"][0]["digest"]).read_bytes())
+    for layer in manifest["layers"]:
+        blob(place, layer["digest"]).unlink()
+
+
+def other_sizes(manifest: dict[str, Any]) -> None:
+    for layer in manifest["layers"]:
+        layer["size"] += 1
 
 
 def forge(place: DirectoryPlace, *layers: list[tuple[str, bytes, str]]) -> None:
@@ -98,6 +120,23 @@ CHANGES: dict[str, tuple[Callable[[DirectoryPlace], None], str]] = {
         lambda place: rewrite(place, lambda data: data.update(sizes=[10, 10])),
         "a layer has more than the 10 bytes it declares",
     ),
+    "more than any disk": (
+        lambda place: rewrite(place, lambda data: data.update(sizes=[10**18] * 2)),
+        f"a layer cannot have the {10**18} bytes it declares",
+    ),
+    "other compressed size": (
+        lambda place: rewrite_manifests(place, other_sizes),
+        "a layer has",
+    ),
+    "lost layers": (lose_layers, "a layer cannot be read: No such file or directory"),
+    "keys of another kind": (
+        lambda place: rewrite(place, lambda data: data["keys"].update({"../../x": 1})),
+        "it has keys that are none of this cache",
+    ),
+    "no time at all": (
+        lambda place: rewrite_manifests(place, lambda one: one["annotations"].pop(CREATED)),
+        "it is not an entry of this kind",
+    ),
     "later version": (
         lambda place: rewrite(place, lambda data: data.update(version=2)),
         "its format is version 2, not 1",
@@ -130,15 +169,20 @@ def test_it_is_built_and_reported_once(
     machine: Machines, place: DirectoryPlace, tmp_path: Path, change: str
 ) -> None:
     context = write_files(tmp_path / "context", {"data": "hello\n"})
-    with machine().session(cache_to=place) as first:
+    writer = machine()
+    with writer.session(cache_to=place) as first:
         first.build(TEXT, context)
     damage, reason = CHANGES[change]
     damage(place)
+    with writer.session(cache_to=place) as first:
+        first.build(OTHER, context)
     with machine().session(cache_from=(place,)) as second:
         assert second.build(TEXT, context).path("/copy").read_text() == "hello\n"
         assert len(second.executed()) == 2
-    assert problems(second)
-    assert all(reason in one for one in problems(second))
+        second.build(OTHER, context)
+        assert len(second.executed()) == 2  # other entries of the place are used
+    (problem,) = problems(second)
+    assert reason in problem
 
 
 def test_a_layer_that_writes_through_a_link_writes_nothing_on_this_machine(

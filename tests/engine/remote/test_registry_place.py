@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,9 +54,7 @@ def test_a_second_run_sends_nothing(shared: Shared) -> None:
 def test_entries_are_plain_oci_images_without_the_base(shared: Shared) -> None:
     shared.fill()
     repository = shared.place.repository.partition("/")[2]
-    answer, body = shared.registry._ask("GET", f"/v2/{repository}/tags/list")
-    tags = json.loads(body)["tags"]
-    assert answer.status == 200
+    tags = shared.registry.tags(repository)
     assert all(len(tag) == 64 for tag in tags)
     manifests = {shared.registry.get(repository, tag) for tag in tags}
     for manifest in manifests:
@@ -155,6 +154,41 @@ def test_nor_does_one_that_layers_are_sent_to(shared: Shared) -> None:
     assert problems(first) == ["it is no longer used in this run: the registry asks to wait 60 s"]
 
 
+def swap(manifest: dict[str, Any]) -> None:
+    """Have its layers lie about their digests."""
+    manifest["layers"].reverse()
+
+
+LIES: dict[str, Callable[[dict[str, Any]], None]] = {
+    "size of the configuration": lambda one: one["config"].update(size=one["config"]["size"] + 1),
+    "size of a layer": lambda one: one["layers"][0].update(size=one["layers"][0]["size"] + 1),
+    "digests": swap,
+    "no entry": lambda one: one.pop("annotations"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_an_entry_that_is_not_what_it_says_is_refused_and_others_are_used(
+    shared: Shared, lie: str
+) -> None:
+    other = f"FROM {BUSYBOX}\nRUN echo other > /other\n"
+    shared.fill()
+    repository = shared.place.repository.partition("/")[2]
+    for tag in shared.registry.tags(repository):
+        manifest = json.loads(shared.registry.get(repository, tag) or b"")
+        LIES[lie](manifest)
+        shared.registry.put(repository, tag, json.dumps(manifest).encode())
+    with shared.session(cache_to=shared.place) as first:
+        first.build(other, shared.context)
+    with shared.session(cache_from=(shared.place,)) as second:
+        second.build(STEPS, shared.context)
+        assert len(second.executed()) == 3
+        second.build(other, shared.context)
+        assert len(second.executed()) == 3
+    (problem,) = problems(second)
+    assert problem.startswith("the entry ")
+
+
 def test_the_first_place_that_has_it_is_used_and_the_next_one_not_asked(
     shared: Shared, place: DirectoryPlace
 ) -> None:
@@ -212,7 +246,9 @@ def test_an_entry_that_is_too_old_is_made_anew(
     ) as second:
         second.build(STEPS, shared.context)
         assert len(second.executed()) == 3
-    assert "older than the cache's maximum age" in problems(second)[0]
+    (problem,) = problems(second)
+    assert "older than the cache's maximum age" in problem
+    assert [one for one in of(shared.proxy, "GET") if "/blobs/" in one] == []
     with shared.session(cache_from=(shared.place,), cache_max_age=10 * 86400) as third:
         third.build(STEPS, shared.context)
         assert third.executed() == []
