@@ -17,7 +17,7 @@ from pytest_zlayer.builder.remote.blobs import decompress
 from pytest_zlayer.builder.remote.entry import Entry, EntryError, of_manifest
 from pytest_zlayer.builder.remote.place import Fetched, Place
 from pytest_zlayer.builder.remote.trace import Trace
-from pytest_zlayer.builder.remote.use import PlaceUse
+from pytest_zlayer.builder.remote.use import PlaceUse, trouble
 from pytest_zlayer.dataclass import dataclass
 
 
@@ -132,7 +132,7 @@ class RemoteLayers:
             place.spoil(key, fetched.digest, f"it cannot be imported: {error.message}")
             return None
         except OSError as error:
-            place.give_up(error.strerror or str(error))
+            place.give_up(trouble(error))
             return None
         asked.arrived(place.name, key, fetched.entry, time.monotonic() - began)
         return self._cache.find_stored(key)

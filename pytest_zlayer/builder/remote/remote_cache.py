@@ -21,7 +21,7 @@ from pytest_zlayer.builder.remote.registry import RegistryCache
 from pytest_zlayer.builder.remote.sender import Batch, Sender
 from pytest_zlayer.builder.remote.together import Together
 from pytest_zlayer.builder.remote.trace import Trace
-from pytest_zlayer.builder.remote.use import PlaceUse
+from pytest_zlayer.builder.remote.use import PlaceUse, trouble
 from pytest_zlayer.events import CachePlaceProblem, Event, LayersSent
 
 _NO_SKOPEO = (
@@ -138,8 +138,12 @@ class RemoteCache(NoRemoteCache):
         )
 
     def _use_for_reading(self, place: CachePlace) -> PlaceUse[Place] | None:
-        directory = self._cache.session_directory(f"place-{key_of(str(place))[:16]}")
-        together = Together(directory)
+        try:
+            directory = self._cache.session_directory(f"place-{key_of(str(place))[:16]}")
+            together = Together(directory)
+        except OSError as error:
+            self._warn(str(place), f"it is not used in this run: {trouble(error)}")
+            return None
         use = self._use(place, together.blobs, self._stop, together=together)
         if use is not None:
             self._uses.setdefault(place, use)

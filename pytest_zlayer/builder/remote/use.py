@@ -70,10 +70,12 @@ class PlaceUse(Generic[P]):
     @contextlib.contextmanager
     def alone(self, check: Callable[[], None]) -> Iterator[None]:
         """Let no other process of the session fetch from it meanwhile; ``check`` raises to end."""
-        if self._together is None:
-            yield
-            return
-        with self._together.alone(check):
+        with contextlib.ExitStack() as stack:
+            if self._together is not None:
+                try:
+                    stack.enter_context(self._together.alone(check))
+                except OSError as error:
+                    self.give_up(trouble(error))
             yield
 
     def _check(self) -> None:
@@ -94,7 +96,8 @@ class PlaceUse(Generic[P]):
         def read() -> Iterable[str] | None:
             return self.do(lambda place: place.keys())
 
-        return read() if self._together is None else self._together.keys(read, self._check)
+        together = self._together
+        return read() if together is None else self.do(lambda _: together.keys(read, self._check))
 
     def note_key(self, key: str) -> None:
         """It has this key now."""
@@ -125,7 +128,9 @@ class PlaceUse(Generic[P]):
                     self._give_up(self._warn, f"it is no longer used in this run: {error.message}")
                 except Interrupted:
                     raise
-                except (OSError, ValueError, KeyError, ZlayerError) as error:
+                except OSError as error:
+                    self._give_up(self._warn, f"it is no longer used in this run: {trouble(error)}")
+                except (ValueError, KeyError, ZlayerError) as error:
                     self._give_up(self._warn, f"it is no longer used in this run: {error}")
             return None
 
@@ -158,3 +163,9 @@ class PlaceUse(Generic[P]):
         if self._together is not None:
             self._together.give_up()
         say(text)
+
+
+def trouble(error: OSError) -> str:
+    """Which file is in trouble, and what kind of trouble it is."""
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else reason

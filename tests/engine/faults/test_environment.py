@@ -16,7 +16,7 @@ from pytest_zlayer.errors import ZlayerError
 from tests.engine.building import building
 from tests.engine.conftest import BUSYBOX, Storage
 from tests.engine.faults.conftest import copy_storage
-from tests.engine.faults.workspace import BUILT, Workspace
+from tests.engine.faults.workspace import BUILT, Workspace, mounted
 
 
 def report(output: str) -> str:
@@ -24,19 +24,6 @@ def report(output: str) -> str:
     assert "Traceback" not in output, output
     assert "pytest_zlayer/" not in output, output
     return output.partition("___\n")[2]
-
-
-@contextlib.contextmanager
-def mounted(directory: Path, options: str) -> Iterator[Path]:
-    """A small file system in memory."""
-    directory.mkdir(exist_ok=True)
-    argv = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)]
-    if subprocess.run(argv, check=False, capture_output=True).returncode != 0:
-        pytest.skip("only root can mount a small disk")
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", "--lazy", str(directory)], check=True)
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from pytest_zlayer.builder.cache.layer_cache import REPOSITORY
 from pytest_zlayer.builder.session.prune import prune
 from tests.engine.building import make_options, write_files
@@ -37,6 +39,19 @@ LASTING = {
 
 # Seconds anything may take on a busy machine before a test gives up; nothing waits that long.
 PATIENCE = 90.0
+
+
+@contextlib.contextmanager
+def mounted(directory: Path, options: str) -> Iterator[Path]:
+    """A small file system in memory."""
+    directory.mkdir(exist_ok=True)
+    argv = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)]
+    if subprocess.run(argv, check=False, capture_output=True).returncode != 0:
+        pytest.skip("only root can mount a small disk")
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "--lazy", str(directory)], check=True)
 
 
 def count(storage: Storage) -> Count:

@@ -13,6 +13,7 @@ import pytest
 from pytest_zlayer.builder.model.cache_place import DirectoryPlace, RegistryPlace
 from tests.engine.building import write_files
 from tests.engine.conftest import BUSYBOX
+from tests.engine.faults.workspace import mounted
 from tests.engine.registry.servers import Proxy
 from tests.engine.remote.conftest import STEPS, Shared, fetched, of, problems, sent
 
@@ -252,6 +253,26 @@ def test_an_entry_that_is_too_old_is_made_anew(
     with shared.session(cache_from=(shared.place,), cache_max_age=10 * 86400) as third:
         third.build(STEPS, shared.context)
         assert third.executed() == []
+
+
+@pytest.mark.parametrize("files", [1, 2, 3, 4])
+def test_a_full_disk_where_processes_share_what_they_fetch_ends_the_place(
+    shared: Shared, files: int
+) -> None:
+    shared.fill()
+    one = shared.machine()
+    with shared.session(one) as first:
+        first.build(f"FROM {BUSYBOX}\n", shared.context)
+    # Room for itself, and for none to three of: the directory of the session, that of the place,
+    # the file of its lock. After those come the list and the blobs.
+    directory = one.storage.root / "zlayer" / "cache" / "sessions"
+    with mounted(directory, f"nr_inodes={files}"):
+        with shared.session(one, cache_from=(shared.place,)) as second:
+            second.build(STEPS, shared.context)
+            assert len(second.executed()) == 3
+        assert len(problems(second)) == 1
+        assert problems(second)[0].endswith(": No space left on device")
+        assert list(directory.iterdir()) == []
 
 
 def test_a_place_that_is_not_there_is_reported_once(shared: Shared) -> None:
