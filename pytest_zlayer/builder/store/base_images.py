@@ -22,14 +22,13 @@ from pytest_zlayer.builder.store.archives import (
     split_reference,
     unpack_archive,
 )
-from pytest_zlayer.builder.store.described_images import by_digest
 from pytest_zlayer.choices import PullMode
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.values.platforms import Platform, host_platform, parse_platform
 from pytest_zlayer.dockerfile.values.references import Reference, parse_reference
 from pytest_zlayer.errors import UsageError, ZlayerError
-from pytest_zlayer.lazy import once
+from pytest_zlayer.lazy import LOADING, once
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine, ImageRecord
@@ -252,6 +251,9 @@ class BaseImages:
             with failing():
                 found = self._pull_first([name], mode, wanted).id
                 if found != record.id:  # the tag has come to mean another one
+                    with LOADING:
+                        from pytest_zlayer.builder.store.described_images import by_digest
+
                     found = self._pull_first([by_digest(name, record)], "missing", wanted).id
                 if found != record.id:
                     raise BaseImageError(f"base image {name} is another one than its registry said")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_zlayer.buildah.commands.skopeo import Skopeo
 from pytest_zlayer.buildah.storage.records import ImageRecord
 from pytest_zlayer.dockerfile.values.platforms import Platform, parse_platform
+
+if TYPE_CHECKING:
+    from pytest_zlayer.buildah.commands.skopeo import Skopeo
 
 # Seconds for each question.
 _ANSWER = 15.0
