@@ -22,8 +22,10 @@ from tests.checks.subject import Subject, make
 HEAD = 'schemaVersion: "2.0.0"\n'
 
 
-def read(text: str, file: str = "s.yaml", *, head: str = HEAD) -> StructureFile:
-    return read_structure(head + text, file)
+def read(
+    text: str, file: str = "s.yaml", *, head: str = HEAD, folder: Path = Path("/nowhere")
+) -> StructureFile:
+    return read_structure(head + text, file, folder)
 
 
 def refusal(text: str, file: str = "s.yaml", *, head: str = HEAD) -> str:
@@ -65,7 +67,7 @@ def run_commands(
     tmp_path: Path, text: str, ended: RunResult, around: Mapping[str, str] | None = None
 ) -> tuple[list[str], list[Any]]:
     """What is wrong, and what was run."""
-    file = read(text)
+    file = read(text, folder=tmp_path)
     config = ImageConfig(env={"PATH": "/bin"})
     subject = Running(tmp_path, config, ended=ended)
     outside = evaluate.Surroundings(around or {}, tmp_path)
@@ -315,6 +317,12 @@ containerRunOptions: {privileged: true}
 => s.yaml:2:35: containerRunOptions.privileged cannot be given to buildah's containers
 containerRunOptions: {capabilities: [NET_ADMIN]}
 => s.yaml:2:37: containerRunOptions.capabilities cannot be given to buildah's containers
+containerRunOptions: {capabilities: NET_ADMIN}
+=> s.yaml:2:37: containerRunOptions.capabilities must be a list, not 'NET_ADMIN'
+containerRunOptions: {allocateTty: yes}
+=> s.yaml:2:36: containerRunOptions.allocateTty cannot be given to buildah's containers
+containerRunOptions: {envFile: .env}
+=> s.yaml:2:32: containerRunOptions.envFile: there is no file .env
 a: [
 => s.yaml:3:1: expected the node content, but found '<stream end>'
 """
@@ -333,6 +341,8 @@ def test_a_refusal_has_a_hint() -> None:
     assert refusal("zzz: []").endswith("containerRunOptions")
     reported = refusal("commandTests: [{name: x, command: [a]}]")
     assert reported.endswith("hint: since schema version 2.0.0 arguments go into args")
+    reported = refusal("containerRunOptions: {capabilities: [NET_ADMIN]}")
+    assert reported.endswith("hint: Image.serve(cap_add=…) can, in a test function")
 
 
 def test_versions_are_reported_apart() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from pytest_zlayer.checks.structure.go_regex import compile_go
@@ -41,11 +42,16 @@ _METADATA = (
 _OPTIONS = (
     "user", "privileged", "allocateTty", "envFile", "envVars", "capabilities", "bindMounts",
 )  # fmt: skip
+_NOT_GIVEN = {
+    "privileged": "Image.serve(privileged=True) can, in a test function",
+    "capabilities": "Image.serve(cap_add=…) can, in a test function",
+    "allocateTty": None,
+}
 _EXECUTORS = ("any", "owner", "group", "other")
 
 
-def read_structure(text: str, file: str) -> StructureFile:
-    """What a file says; ``file`` is its path as people know it.
+def read_structure(text: str, file: str, folder: Path) -> StructureFile:
+    """What a file says; ``file`` is its path as people know it, its paths begin in ``folder``.
 
     Raises:
         StructureError: it cannot mean anything, with the line.
@@ -66,7 +72,7 @@ def read_structure(text: str, file: str) -> StructureFile:
         contents=_tests(fields.get("fileContentTests"), _content),
         licenses=_tests(fields.get("licenseTests"), _license),
         metadata=_metadata(fields.get("metadataTest")),
-        options=_options(fields.get("containerRunOptions")),
+        options=_options(fields.get("containerRunOptions"), folder),
     )
 
 
@@ -228,16 +234,17 @@ def _values(node: Node | None) -> tuple[Value, ...]:
     return tuple(found)
 
 
-def _options(node: Node | None) -> RunOptions:
+def _options(node: Node | None, folder: Path) -> RunOptions:
     if node is None:
         return RunOptions()
     fields = node.fields(_OPTIONS)
-    for name in ("privileged", "allocateTty"):
-        if name in fields and fields[name].truth():
-            fields[name].refuse(f"{fields[name].where} cannot be given to buildah's containers")
-    if "capabilities" in fields and fields["capabilities"].texts():
-        where = fields["capabilities"].where
-        fields["capabilities"].refuse(f"{where} cannot be given to buildah's containers")
+    for name, hint in _NOT_GIVEN.items():
+        one = fields.get(name)
+        if one is not None and (one.texts() if name == "capabilities" else one.truth()):
+            one.refuse(f"{one.where} cannot be given to buildah's containers", hint=hint)
+    file = fields.get("envFile")
+    if file is not None and not (folder / file.text()).is_file():
+        file.refuse(f"{file.where}: there is no file {file.text()}")
     return RunOptions(
         user=_text(fields, "user") or None,
         env_file=_text(fields, "envFile") or None,

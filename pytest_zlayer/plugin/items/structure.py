@@ -35,7 +35,7 @@ class StructureTests(pytest.File):
         shown = self.path.relative_to(self.config.rootpath) if self._is_below() else self.path
         try:
             text = self.path.read_text(encoding="utf-8")
-            found = read_structure(text, shown.as_posix())
+            found = read_structure(text, shown.as_posix(), self.path.parent)
         except ZlayerError as error:
             raise self.CollectError(str(error)) from error
         except (OSError, UnicodeDecodeError) as error:
