@@ -18,9 +18,15 @@ from pytest_zlayer.errors import UsageError
 from pytest_zlayer.lazy import late_pattern
 
 ImageFormat = Literal["oci", "docker"]
-_SIZE = late_pattern(r"[0-9]+[bkmg]?b?", re.IGNORECASE)
-_ULIMIT = late_pattern(r"[a-z]+=(?:-1|[0-9]+)(?::(?:-1|[0-9]+))?")
-_HOST = late_pattern(r"[A-Za-z0-9_.-]+[:=](?:[0-9.]+|\[?[0-9A-Fa-f:]+\]?)")
+# No number is beyond what 64 bits hold: of 18 digits, and of 9 before the unit of a size.
+_SIZE = late_pattern(r"[0-9]{1,18}b?|[0-9]{1,9}[kmg]b?", re.IGNORECASE)
+_ULIMIT = late_pattern(r"[a-z]+=(?:-1|[0-9]{1,18})(?::(?:-1|[0-9]{1,18}))?")
+_HOST = late_pattern(r"[A-Za-z0-9_.-]+[:=](?P<address>[0-9.]+|\[?[0-9A-Fa-f:]+\]?)")
+_ULIMITS = (
+    "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc",
+    "rss", "rtprio", "rttime", "sigpending", "stack",
+)  # fmt: skip
+_LONGEST = 60  # characters of a wrong value that are shown
 _RUN_LIMITS = ("shm_size", "memory", "ulimits", "add_hosts")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -177,13 +183,40 @@ def _is_remote(context: str) -> bool:
 def _check_limits(spec: ImageSpec) -> None:
     for name, value in (("shm_size", spec.shm_size), ("memory", spec.memory)):
         if value is not None and not _SIZE.fullmatch(value):
-            raise UsageError(f"{name} must be a size such as 64m or 1g, not {value!r}")
+            raise UsageError(f"{name} must be a size such as 64m or 1g, not {_short(value)}")
     for value in spec.ulimits:
-        if not _ULIMIT.fullmatch(value):
-            raise UsageError(f"ulimits: expected NAME=SOFT[:HARD], not {value!r}")
+        _check_ulimit(value)
     for value in spec.add_hosts:
-        if not _HOST.fullmatch(value):
-            raise UsageError(f"add_hosts: expected NAME:ADDRESS, not {value!r}")
+        found = _HOST.fullmatch(value)
+        if found is None or not _is_address(found["address"]):
+            raise UsageError(f"add_hosts: expected NAME:ADDRESS, not {_short(value)}")
+
+
+def _check_ulimit(value: str) -> None:
+    if not _ULIMIT.fullmatch(value):
+        raise UsageError(f"ulimits: expected NAME=SOFT[:HARD], not {_short(value)}")
+    name, _, numbers = value.partition("=")
+    if name not in _ULIMITS:
+        raise UsageError(
+            f"ulimits: unknown limit {name!r}", hint=f"known are {', '.join(_ULIMITS)}"
+        )
+    soft, _, hard = numbers.partition(":")
+    if hard not in ("", "-1") and not 0 <= int(soft) <= int(hard):
+        raise UsageError(f"ulimits: the soft limit is above the hard one: {value!r}")
+
+
+def _is_address(text: str) -> bool:
+    import ipaddress
+
+    try:
+        ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _short(value: str) -> str:
+    return repr(value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…")
 
 
 def _plain(value: Any) -> Any:

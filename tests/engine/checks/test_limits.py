@@ -31,9 +31,26 @@ def test_limits_reach_run_steps(storage: Storage, busybox: str) -> None:
         ("memory", "-1", "memory must be a size"),
         ("ulimits", ("nofile",), "ulimits: expected NAME=SOFT"),
         ("add_hosts", ("db",), "add_hosts: expected NAME:ADDRESS, not 'db'"),
+        ("memory", "9" * 5000, f"memory must be a size such as 64m or 1g, not '{'9' * 60}…'"),
+        ("shm_size", "9" * 10 + "g", "shm_size must be a size"),
+        ("ulimits", (f"nofile={'9' * 5000}",), "ulimits: expected NAME=SOFT"),
+        ("ulimits", ("nosuch=1",), "ulimits: unknown limit 'nosuch'"),
+        ("ulimits", ("nofile=9:1",), "ulimits: the soft limit is above the hard one"),
+        ("ulimits", ("nofile=-1:1",), "ulimits: the soft limit is above the hard one"),
+        ("add_hosts", ("db:999.1.1.1",), "add_hosts: expected NAME:ADDRESS"),
+        ("add_hosts", ("db:::::1",), "add_hosts: expected NAME:ADDRESS"),
     ],
 )
 def test_what_cannot_be_a_limit_is_refused(argument: str, value: object, reported: str) -> None:
     with pytest.raises(UsageError) as caught:
         ImageSpec(text="FROM scratch", **{argument: value})
     assert reported in str(caught.value)
+
+
+def test_what_can_be_a_limit() -> None:
+    ImageSpec(
+        text="FROM scratch",
+        memory="9" * 18,
+        ulimits=("nofile=-1", "core=0:-1", "nproc=5"),
+        add_hosts=("a=::1", "b:[::1]", "c:10.0.0.1"),
+    )
