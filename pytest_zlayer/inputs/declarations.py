@@ -232,16 +232,14 @@ def _is_remote(name: str, text: str) -> bool:
 
 
 def _with_context(spec: ImageSpec, place: Place) -> ImageSpec:
-    inner = {
-        name: _with_context(one, place) if not isinstance(one, str) else one
-        for name, one in spec.build_contexts.items()
-    }
-    base = (
-        spec.base
-        if spec.base is None or isinstance(spec.base, str)
-        else (_with_context(spec.base, place))
+    """The declaration with its paths, and those of what it needs, made absolute."""
+    base = spec.base
+    spec = replace(
+        spec,
+        ref=None if spec.ref is None else _as_ref("ref", spec.ref, place),
+        build_contexts=_as_contexts("build_contexts", spec.build_contexts, place),
+        base=base if base is None or isinstance(base, str) else _with_context(base, place),
     )
-    spec = replace(spec, build_contexts=inner, base=base)
     if spec.context is None or spec.context.is_absolute():
         return spec
     return replace(spec, context=_existing(spec.context, place))
@@ -290,7 +288,8 @@ def _as_base(name: str, value: Any, place: Place) -> str | ImageSpec:
 
 
 # Images in archives and directories: KIND:PATH[:NAME], the path as all paths of declarations.
-_IN_FILES = ("oci-archive", "docker-archive", "oci", "dir")
+_DIRECTORIES = ("oci", "dir")
+_IN_FILES = ("oci-archive", "docker-archive", *_DIRECTORIES)
 
 
 def _in_file(text: str, place: Place) -> str | None:
@@ -298,15 +297,19 @@ def _in_file(text: str, place: Place) -> str | None:
     kind, colon, rest = text.partition(":")
     if kind not in _IN_FILES or not colon or rest.startswith("//"):
         return None
+    if not rest:
+        raise UsageError(f"{text!r} names no path", hint=f"write {kind}:PATH")
     path, colon, name = rest.partition(":")
-    whole = place.find(rest)
-    if whole.exists():
-        return f"{kind}:{whole}"
-    found = place.find(path)
+    found, tag = place.find(rest), ""
+    if not found.exists():
+        found, tag = place.find(path), f"{colon}{name}"
     if not found.exists():
         looked = " and ".join(place.shown(one) for one in place.candidates(path))
         raise UsageError(f"there is no file for {text!r}", hint=f"looked for {looked}")
-    return f"{kind}:{found}{colon}{name}"
+    if found.is_dir() != (kind in _DIRECTORIES):
+        wanted = "a directory" if kind in _DIRECTORIES else "an archive"
+        raise UsageError(f"{text!r}: {place.shown(found)} is not {wanted}")
+    return f"{kind}:{found}{tag}"
 
 
 def _as_ref(name: str, value: Any, place: Place) -> str:
