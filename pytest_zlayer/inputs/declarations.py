@@ -188,7 +188,7 @@ def _bind(args: Sequence[Any], kwargs: Mapping[str, Any], what: str) -> dict[str
         given["build_args"] = given.pop("buildargs")
     for name in given:
         if name != "context" and name not in _PLAIN and name not in _PLACED:
-            raise _unknown(name, what)
+            raise unknown_argument(name, what, argument_names())
     return {name: one for name, one in given.items() if one is not None or name == "context"}
 
 
@@ -198,11 +198,12 @@ def _converted(name: str, value: Any, place: Place) -> Any:
     return _PLAIN[name](name, value)
 
 
-def _unknown(name: str, what: str) -> UsageError:
+def unknown_argument(name: str, what: str, known: Sequence[str]) -> UsageError:
+    """The error for an argument that ``what`` does not know, with the one that is most like it."""
     from pytest_zlayer.dockerfile.values.suggest import suggest
 
-    near = suggest(name, argument_names())
-    hint = f"did you mean {near!r}?" if near else f"known are {', '.join(argument_names())}"
+    near = suggest(name, known)
+    hint = f"did you mean {near!r}?" if near else f"known are {', '.join(known)}"
     return UsageError(f"unknown argument {name!r} of {what}", hint=hint)
 
 

@@ -124,15 +124,25 @@ def _unlink_own_frames(trace: TracebackType) -> None:
     # pytest reads the chain itself: what is filtered in its copy comes back.
     last, entry = trace, trace.tb_next
     while entry is not None:
-        if not _is_own(entry.tb_frame.f_globals):
+        if not _is_own(entry) and not _leads_to_own(entry):
             last.tb_next = entry
             last = entry
         entry = entry.tb_next
     last.tb_next = None
 
 
-def _is_own(names: dict[str, Any]) -> bool:
-    return str(names.get("__name__")).partition(".")[0] == _PACKAGE
+def _is_own(entry: TracebackType) -> bool:
+    return _module(entry).partition(".")[0] == _PACKAGE
+
+
+def _leads_to_own(entry: TracebackType) -> bool:
+    """Whether it is what a ``with`` statement calls a function of this package by."""
+    then = entry.tb_next
+    return _module(entry) == "contextlib" and then is not None and _is_own(then)
+
+
+def _module(entry: TracebackType) -> str:
+    return str(entry.tb_frame.f_globals.get("__name__"))
 
 
 def describe(

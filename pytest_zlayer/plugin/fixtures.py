@@ -114,6 +114,8 @@ class BuildFixture:
 class ImageFixture:
     """The arguments of one ``image_fixture``, read when tests are collected."""
 
+    maker = "image_fixture"
+
     def __init__(self, folder: Path, args: tuple[Any, ...], arguments: Mapping[str, Any]) -> None:
         self._folder = folder
         self._args = args
@@ -131,7 +133,7 @@ class ImageFixture:
             self._args,
             {name: one for name, one in self._arguments.items() if name != "matrix"},
             place=Place(self._folder, rootdir),
-            what="image_fixture",
+            what=self.maker,
             cell=cell.values_for(UNNAMED) if isinstance(cell, Cell) else None,
         )
 
@@ -221,6 +223,12 @@ def _definitions(item: pytest.Item) -> Iterator[tuple[str, Any]]:
     for name, definitions in getattr(info, "name2fixturedefs", {}).items():
         if definitions:
             yield name, definitions[-1]
+
+
+def all_definitions(item: pytest.Item) -> list[object]:
+    """The fixtures a test uses, with those that they override."""
+    found = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+    return [one for definitions in found.values() for one in definitions]
 
 
 class Failing:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pytest_zlayer.errors import UsageError, ZlayerError
+from pytest_zlayer.inputs.declarations import argument_names, unknown_argument
 from pytest_zlayer.plugin.fixtures import (
     DECLARATION,
     UNSET,
     Failing,
     ImageFixture,
+    all_definitions,
     build_declared,
     folder_of,
     module_of_caller,
@@ -97,6 +99,8 @@ def zlayer_network(request: pytest.FixtureRequest) -> Iterator[Network]:
 class _ServiceFixture(ImageFixture):
     """The arguments of one ``service_fixture``, read when tests are collected."""
 
+    maker = "service_fixture"
+
     def __init__(
         self, folder: Path, args: tuple[Any, ...], building: Any, serving: Mapping[str, Any]
     ) -> None:
@@ -106,6 +110,10 @@ class _ServiceFixture(ImageFixture):
     def spec(self, rootdir: Path, cell: object = None) -> ImageSpec:
         from pytest_zlayer.services.request import check_values
 
+        known = dict.fromkeys([*argument_names(), *ARGUMENTS])
+        for name in self._arguments:
+            if name not in known:
+                raise unknown_argument(name, self.maker, tuple(known))
         check_values(self._serving)
         return super().spec(rootdir, cell)
 
@@ -136,7 +144,6 @@ def service_fixture(
             spec = declaration.spec(request.config.rootpath, getattr(request, "param", None))
             image = state.build(spec)
         with _serving(state, image, serving) as running:
-            state.fixture_services[running] = str(request.fixturename)
             yield running
 
     what = "its text" if context is UNSET else context
@@ -159,7 +166,9 @@ def mistakes(item: pytest.Item) -> Iterator[Callable[[], ImageSpec]]:
 
         for mark in _marks(item):
             check_values(_arguments(mark))
+        _refuse_doubles(item)
         if "zlayer_services" in names:
+            _refuse_none(item)
             known = {one.name for one in declared_images(item)}
             _refuse_unknown({name for name, _ in _by_name(item)} - known, known)
     except UsageError as error:
@@ -195,9 +204,6 @@ class _Serving:
 
     def __exit__(self, *_: object) -> None:
         __tracebackhide__ = True
-        self._state.fixture_services = {
-            one: name for one, name in self._state.fixture_services.items() if not one.over
-        }
         with Failing(self._state):
             self._stack.close()
 
@@ -206,10 +212,11 @@ def _shared_network(state: State, stack: ExitStack, chosen: Any) -> Network | No
     """The network of services that ask for none, where the engine has networks."""
     if all("network" in arguments for arguments in chosen):
         return None
-    services = state.services
-    if any(arguments.get("engine", "auto") != "auto" for arguments in chosen):
+    wanted = [arguments.get("engine", "auto") for arguments in chosen]
+    engines = [state.services.engine(one) for one in wanted]
+    if len({one.name for one in engines}) > 1 or not engines[0].has_networks:
         return None
-    return stack.enter_context(services.network()) if services.engine().has_networks else None
+    return stack.enter_context(state.services.network(wanted[0]))
 
 
 def _marks(item: Any) -> Iterator[pytest.Mark]:
@@ -222,16 +229,8 @@ def _arguments(mark: pytest.Mark) -> dict[str, Any]:
         raise UsageError(f"the {MARKER} marker takes one positional argument, the command")
     for name in mark.kwargs:
         if name not in ARGUMENTS:
-            raise _unknown(name)
+            raise unknown_argument(name, f"the {MARKER} marker", ARGUMENTS)
     return {**({"cmd": mark.args[0]} if mark.args else {}), **mark.kwargs}
-
-
-def _unknown(name: str) -> UsageError:
-    from pytest_zlayer.dockerfile.values.suggest import suggest
-
-    near = suggest(name, ARGUMENTS)
-    hint = f"did you mean {near!r}?" if near else f"known are {', '.join(ARGUMENTS)}"
-    return UsageError(f"unknown argument {name!r} of the {MARKER} marker", hint=hint)
 
 
 def _for_one(marks: list[pytest.Mark]) -> dict[str, Any]:
@@ -253,6 +252,28 @@ def _by_name(item: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     yield from reversed(found.items())
 
 
+def _refuse_doubles(item: pytest.Item) -> None:
+    """Two marks of one name on the same function: neither is closer than the other."""
+    callspec = getattr(item, "callspec", None)
+    chosen = [id(one) for one in getattr(callspec, "marks", ())]
+    own = [one for one in item.own_markers if one.name == MARKER and id(one) not in chosen]
+    names = [str(one.kwargs.get("name") or UNNAMED) for one in own]
+    doubles = sorted({name for name in names if names.count(name) > 1})
+    if doubles:
+        raise UsageError(
+            f"two {MARKER} marks are for the same image: {doubles[0]}",
+            hint="give each image a name, and each mark the name of its image",
+        )
+
+
+def _refuse_none(item: pytest.Item) -> None:
+    if not any(_marks(item)):
+        raise UsageError(
+            f"the test has no {MARKER} mark, so zlayer_services has no services",
+            hint=f'add one for each image that is to run: @pytest.mark.{MARKER}(name="…")',
+        )
+
+
 def _refuse_unknown(names: set[str], known: set[str]) -> None:
     if names:
         raise UsageError(
@@ -264,7 +285,10 @@ def _refuse_unknown(names: set[str], known: set[str]) -> None:
 
 
 class ServiceReports:
-    """Puts the logs of a failed test's services into its report."""
+    """Puts the logs of a failed test's services into its report.
+
+    Those of a wider scope belong to the fixture that has started them.
+    """
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -276,6 +300,22 @@ class ServiceReports:
         if services is not None:
             services.forget_ended()
             item.stash[_STARTED] = services.count
+            known = self._state.fixture_services
+            self._state.fixture_services = {one: by for one, by in known.items() if not one.over}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any]
+    ) -> Generator[None, object, object]:
+        """Remember which services a fixture has started."""
+        services = self._state.known_services
+        before = 0 if services is None else services.count
+        try:
+            return (yield)
+        finally:
+            services = self._state.known_services
+            for one in () if services is None else services.started_since(before):
+                self._state.fixture_services.setdefault(one, fixturedef)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -290,11 +330,11 @@ class ServiceReports:
 
     def _services_of(self, item: pytest.Item) -> list[Service]:
         """The services of a test: those of its fixtures, and those started while it ran."""
-        fixtures = self._state.fixture_services
-        names = set(getattr(item, "fixturenames", ()))
-        shared = [one for one, name in fixtures.items() if name in names]
+        used = all_definitions(item)
+        started_by = self._state.fixture_services.items()
+        shared = [one for one, by in started_by if by in used and not one.over]
         own = self._state.services.started_since(item.stash.get(_STARTED, 0))
-        return list(dict.fromkeys([*shared, *(one for one in own if one not in fixtures)]))
+        return list(dict.fromkeys([*shared, *own]))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:

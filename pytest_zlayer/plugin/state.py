@@ -72,8 +72,8 @@ class State:
         # The failed steps for which a shell was opened.
         self.debugged: set[str] = set()
         self.wanted: list[ImageSpec] = []
-        # Services that fixtures of a wider scope hold, with the names of these fixtures.
-        self.fixture_services: dict[Service, str] = {}
+        # Services with the fixtures that have started them.
+        self.fixture_services: dict[Service, object] = {}
         self._process = os.getpid()
         self._session: BuildSession | None = None
         self._engine_error: ZlayerError | None = None

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from typing import TypeAlias
+from urllib.parse import quote
 
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
@@ -19,6 +20,8 @@ from pytest_zlayer.services.waited import Waited
 Look: TypeAlias = "Callable[[], str | None]"
 # Seconds one connection or request may take.
 _PATIENCE = 5.0
+# What may stand in the path of a request; other characters are written as browsers do.
+_AS_IT_IS = "!#$%&'()*+,/:;=?@[]~"
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Http(Condition):
         def look() -> str | None:
             connection = HTTPConnection(host, number, timeout=_PATIENCE)
             try:
-                connection.request("GET", self.path)
+                connection.request("GET", quote(self.path, safe=_AS_IT_IS))
                 status = connection.getresponse().status
             except (OSError, HTTPException) as error:
                 return f"GET {self.path}: {str(error) or type(error).__name__}"
@@ -224,4 +227,13 @@ def begin(condition: Anything, service: Waited) -> Look:
     """What looks whether a condition holds, also one that is a function."""
     if isinstance(condition, Condition):
         return condition.begin(service)
-    return lambda: None if condition(service) else "it returned a false value"
+
+    def look() -> str | None:
+        answer: object = condition(service)
+        if isinstance(answer, Condition):
+            raise UsageError(
+                f"{shown(condition)} returned a condition", hint="give the condition itself"
+            )
+        return None if answer else "it returned a false value"
+
+    return look

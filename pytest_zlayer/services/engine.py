@@ -54,7 +54,7 @@ class ServiceContainer(Protocol):
         """Ask it to end, and kill it after ``timeout`` seconds."""
         ...
 
-    def kill(self, signal: str) -> None:
+    def kill(self, number: int) -> None:
         """Send a signal to its first process."""
         ...
 

@@ -27,49 +27,58 @@ class Claim:
     """Something that is ours until it is given back."""
 
     value: str
-    _holder: socket.socket
+    _holders: tuple[socket.socket, ...]
 
     def release(self) -> None:
         """Give it back."""
-        self._holder.close()
+        for holder in self._holders:
+            holder.close()
 
 
-def claim(kind: str, value: str) -> Claim | None:
-    """Take this one; ``None`` when another process has it."""
-    holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+def claim(value: str, *kinds: str) -> Claim | None:
+    """Take this one of each kind; ``None`` when another process has one of them."""
+    taken = Claim(value, tuple(_socket() for _ in kinds))
     try:
-        holder.bind(f"\0zlayer/{kind}/{value}")
+        for kind, holder in zip(kinds, taken._holders, strict=True):  # noqa: SLF001
+            holder.bind(f"\0zlayer/{kind}/{value}")
     except OSError:
-        holder.close()
-        return None
-    return Claim(value, holder)
-
-
-def claim_port(number: int, kind: str = "tcp") -> Claim | None:
-    """Take this port; ``None`` when somebody has it or listens there."""
-    taken = claim(kind, str(number))
-    if taken is not None and not _is_free(number, kind):
         taken.release()
         return None
     return taken
 
 
-def is_claimed(number: int, kind: str = "tcp") -> bool:
+def _socket() -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
+
+def claim_port(number: int, *kinds: str) -> Claim | None:
+    """Take this port, for TCP or what is named; ``None`` when somebody has it or listens there."""
+    wanted = kinds or ("tcp",)
+    taken = claim(str(number), *wanted)
+    if taken is not None and not all(_is_free(number, kind) for kind in wanted):
+        taken.release()
+        return None
+    return taken
+
+
+def is_claimed(number: int, *kinds: str) -> bool:
     """Whether a process has taken this port here, be it in use or not."""
-    taken = claim(kind, str(number))
+    taken = claim(str(number), *(kinds or ("tcp",)))
     if taken is not None:
         taken.release()
     return taken is None
 
 
-def claim_free_port(kind: str = "tcp") -> Claim:
-    """Take any free port below those that the kernel gives to connections.
+def claim_free_port(*kinds: str) -> Claim:
+    """Take any port that is free, for TCP or what is named.
+
+    It lies below those that the kernel gives to connections.
 
     Raises:
         ServiceError: there is none.
     """
     for number in _candidates(_LOWEST, _first_ephemeral()):
-        taken = claim_port(number, kind)
+        taken = claim_port(number, *kinds)
         if taken is not None:
             return taken
     raise ServiceError("no free port was found on this machine")
@@ -85,7 +94,7 @@ def claim_subnet() -> Claim:
     for number in _candidates(0, 127 * 256):
         start = f"10.{128 + number // 256}.{number % 256}"
         if not any(start.startswith(one) for one in routes):
-            taken = claim("subnet", f"{start}.0/24")
+            taken = claim(f"{start}.0/24", "subnet")
             if taken is not None:
                 return taken
     raise ServiceError("no free subnet was found below 10.128.0.0")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 from pathlib import Path
 
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.errors import UsageError
 
 # States of a socket in /proc/PID/net: listening for TCP, open for UDP.
 _LISTENING = {"tcp": "0A", "udp": "07"}
@@ -53,6 +55,22 @@ def _began(pid: int) -> str | None:
     except OSError:
         return None
     return None if fields[0] in (b"Z", b"X") else fields[19].decode("ascii")
+
+
+def signal_number(name: str | int) -> int:
+    """The number of a signal: ``SIGTERM``, ``TERM`` or ``15``.
+
+    Raises:
+        UsageError: there is no such signal.
+    """
+    full = str(name).upper()
+    try:
+        number = int(full) if full.isdigit() else signal.Signals[f"SIG{full.removeprefix('SIG')}"]
+    except KeyError:
+        number = 0
+    if number not in signal.valid_signals():
+        raise UsageError(f"there is no signal {name!r}", hint='such as "SIGTERM"')
+    return int(number)
 
 
 def listening(pid: int, number: int, kind: str) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +27,9 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 _NO_SIZES: Mapping[str, int] = MappingProxyType({})
 _NAME = late_pattern(r"[a-z0-9](?:[a-z0-9_.-]{0,40}[a-z0-9])?")
 _DEFAULT_SHELL = ("/bin/sh", "-c")
+# The functions that make conditions, and those among them that cannot do without arguments.
+_MAKERS = "pytest_zlayer.services.ready"
+_NEED_ARGUMENTS = ("all", "command", "log")
 # Where a service listens whose command has {port} and that has no port of its own.
 _ANY_PORT = 8080
 
@@ -89,6 +93,14 @@ class ServeRequest:
         """A word or value with ``{port}`` replaced."""
         return text.replace("{port}", str(port)) if port is not None else text
 
+    @property
+    def published(self) -> Mapping[int, tuple[Port, ...]]:
+        """What can be reached from outside, by number: a TCP and a UDP port may have the same."""
+        found: dict[int, tuple[Port, ...]] = {}
+        for one in self.ports if self.network != "none" else ():
+            found[one.number] = (*found.get(one.number, ()), one)
+        return found
+
     def mentions_port(self) -> bool:
         """Whether command or environment name the port with ``{port}``."""
         return any("{port}" in text for text in (*self.argv, *self.env.values()))
@@ -104,6 +116,7 @@ def make_request(image: ImageLike, cmd: Any, given: Mapping[str, Any]) -> ServeR
     ports = _ports(image, values.pop("port", None), values.pop("ports", ()))
     argv = _argv(image, cmd)
     converted = {name: _CONVERT[name](name, value) for name, value in values.items()}
+    _check_ports(given)
     name = converted.pop("name", None) or _stem(image.label)
     request = ServeRequest(argv=argv, name=name, ports=ports, **converted)
     if request.mentions_port() and not ports:
@@ -120,9 +133,9 @@ def check_values(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         if value is not None and name in _CONVERT and name not in _PATHS:
             _CONVERT[name](name, value)
-    if given.get("port") is not None:
-        _port(given["port"])
-    _many_ports(given.get("ports") or ())
+    if given.get("cmd") is not None:
+        check_words(given["cmd"])
+    _check_ports(given)
     check_engine(given.get("engine", "auto"))
     check_waiting(given.get("ready"), given.get("timeout", 0))
 
@@ -142,20 +155,67 @@ def check_waiting(ready: Any, timeout: Any) -> None:
     Raises:
         UsageError: that cannot be.
     """
-    if ready is not None and not callable(ready):
-        raise UsageError(
-            f"ready must be a condition, not {ready!r}",
-            hint="such as ready.port(), ready.log(…), or a function of the service",
-        )
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout < 0:
+    if ready is not None:
+        check_condition(ready, "ready")
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0:
         raise UsageError(f"timeout must be a number of seconds, not {timeout!r}")
 
 
+def check_condition(value: Any, what: str) -> None:
+    """Look at something that is to be waited for.
+
+    Raises:
+        UsageError: it is no condition, and no function of the service.
+    """
+    __tracebackhide__ = True
+    advice = "such as ready.port(), ready.log(…), or a function of the service"
+    if not callable(value):
+        raise UsageError(f"{what} must be a condition, not {value!r}", hint=advice)
+    if getattr(value, "__module__", None) == _MAKERS:
+        name = value.__name__
+        raise UsageError(
+            f"{what} must be a condition, and ready.{name} only makes one",
+            hint=f"call it: ready.{name}({'…' if name in _NEED_ARGUMENTS else ''})",
+        )
+    try:
+        inspect.signature(value).bind(None)
+    except TypeError:
+        raise UsageError(
+            f"{what} must be a function of one argument, the service", hint=advice
+        ) from None
+    except ValueError:  # built in, without a signature
+        return
+
+
 def argv_of(image: ImageLike, cmd: Any) -> tuple[str, ...]:
-    """A command as words: a string goes to the image's shell."""
+    """A command as words: a string goes to the image's shell.
+
+    Raises:
+        UsageError: that is no command.
+    """
     if isinstance(cmd, str):
-        return (*(image.config.shell or _DEFAULT_SHELL), cmd)
-    return tuple(str(word) for word in cmd)
+        return (*(image.config.shell or _DEFAULT_SHELL), *check_words(cmd))
+    return check_words(cmd)
+
+
+def check_words(cmd: Any) -> tuple[str, ...]:
+    """A command, be it one text or several words, as words.
+
+    Raises:
+        UsageError: that is no command.
+    """
+    __tracebackhide__ = True
+    if not isinstance(cmd, Sequence) or isinstance(cmd, bytes):
+        raise UsageError(f"a command must be a text or a list of words, not {cmd!r}")
+    words = (cmd,) if isinstance(cmd, str) else tuple(cmd)
+    if not words:
+        raise UsageError("there is no command to run", hint='such as ["ls", "/"]')
+    for word in words:
+        if not isinstance(word, (str, int, os.PathLike)):
+            raise UsageError(f"a word of a command must be a text, not {word!r}")
+        if "\0" in str(word):
+            raise UsageError("a command cannot contain a NUL character")
+    return tuple(str(word) for word in words)
 
 
 def _argv(image: ImageLike, cmd: Any) -> tuple[str, ...]:
@@ -171,12 +231,23 @@ def _ports(image: ImageLike, port: Any, more: Any) -> tuple[Port, ...]:
     named = [] if port is None else [_port(port)]
     named += _many_ports(more)
     if port is None:
-        named += _many_ports(image.config.exposed_ports)
+        exposed = image.config.exposed_ports
+        named += _many_ports([one for one in exposed if not one.endswith("/sctp")])
     return tuple(dict.fromkeys(named))
 
 
+def _check_ports(given: Mapping[str, Any]) -> None:
+    port, more = given.get("port"), given.get("ports") or ()
+    named = [*([] if port is None else [_port(port)]), *_many_ports(more)]
+    if named and given.get("network") == "none":
+        raise UsageError(
+            f'port {named[0]} cannot be reached with network="none"',
+            hint="leave one of the two out",
+        )
+
+
 def _many_ports(value: Any) -> list[Port]:
-    if isinstance(value, (str, int)):
+    if isinstance(value, str) or not isinstance(value, Collection):
         raise UsageError(f"ports must be a list of ports, not {value!r}")
     return [_port(one) for one in value]
 
@@ -212,7 +283,7 @@ def _text(argument: str, value: Any) -> str:
 
 
 def _user(argument: str, value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
         raise UsageError(f"{argument} must be a user, not {value!r}")
     return str(value)
 
@@ -224,7 +295,10 @@ def _mapping(argument: str, value: Any) -> Mapping[Any, Any]:
 
 
 def _values(argument: str, value: Any) -> Mapping[str, str]:
-    found = {str(name): str(one) for name, one in _mapping(argument, value).items()}
+    given = _mapping(argument, value)
+    if (without := next((name for name, one in given.items() if one is None), None)) is not None:
+        raise UsageError(f"{argument}: {without!r} has no value")
+    found = {str(name): str(one) for name, one in given.items()}
     for name, one in found.items():
         if not name or "=" in name or "\0" in name + one:
             raise UsageError(f"{argument}: {name!r} cannot be a name")
@@ -239,25 +313,33 @@ def _mount(argument: str, source: Any, target: Any) -> Mount:
     path, _, option = str(target).partition(":")
     if option not in ("", "ro", "rw"):
         raise UsageError(f"{argument}: {target!r} ends with neither :ro nor :rw")
-    found = Path(os.path.abspath(source))
-    if not found.exists():
-        raise UsageError(f"{argument}: {found} is not there")
+    found = _source(argument, source)
     if ":" in str(found):
         raise UsageError(f"{argument}: a path with a colon cannot be mounted: {found}")
     return Mount(found, _absolute(argument, path), option == "ro")
 
 
-def _absolute(argument: str, path: str) -> str:
+def _source(argument: str, value: Any) -> Path:
+    if not isinstance(value, (str, os.PathLike)):
+        raise UsageError(f"{argument}: {value!r} is not a path of this machine")
+    found = Path(os.path.abspath(value))
+    if not found.exists():
+        raise UsageError(f"{argument}: {found} is not there")
+    return found
+
+
+def _absolute(argument: str, value: Any) -> str:
+    path = str(value)
     if not path.startswith("/") or any(sign in path for sign in ":,"):
         raise UsageError(f"{argument}: {path!r} is not an absolute path in the container")
     return path
 
 
 def _tmpfs(argument: str, value: Any) -> Mapping[str, int]:
-    if isinstance(value, str):
+    if isinstance(value, str) or not isinstance(value, Collection):
         raise UsageError(f"{argument} must be a list of paths, or a mapping of paths to sizes")
     pairs = value.items() if isinstance(value, Mapping) else [(path, 0) for path in value]
-    return {_absolute(argument, str(path)): _size(argument, size) for path, size in pairs}
+    return {_absolute(argument, path): _size(argument, size) for path, size in pairs}
 
 
 def _size(argument: str, value: Any) -> int:
@@ -268,13 +350,10 @@ def _size(argument: str, value: Any) -> int:
 
 
 def _copies(argument: str, value: Any) -> tuple[tuple[Path, str], ...]:
-    found = []
-    for source, target in _mapping(argument, value).items():
-        path = Path(os.path.abspath(source))
-        if not path.exists():
-            raise UsageError(f"{argument}: {path} is not there")
-        found.append((path, _absolute(argument, str(target))))
-    return tuple(found)
+    return tuple(
+        (_source(argument, source), _absolute(argument, target))
+        for source, target in _mapping(argument, value).items()
+    )
 
 
 def _network(argument: str, value: Any) -> Network | str:

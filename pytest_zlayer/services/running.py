@@ -16,10 +16,10 @@ from pytest_zlayer.builder.image.results import CommandFailed, RunResult
 from pytest_zlayer.checks.assertions import Assertions
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.services.engine import ExecRequest, ServiceContainer
-from pytest_zlayer.services.errors import ending
+from pytest_zlayer.services.errors import ServiceError, ending
 from pytest_zlayer.services.log import LogLine, Stream, as_text
 from pytest_zlayer.services.ports import LOOPBACK
-from pytest_zlayer.services.processes import listening
+from pytest_zlayer.services.processes import listening, signal_number
 from pytest_zlayer.services.readiness import wait_until
 from pytest_zlayer.services.request import Port, ServeRequest, argv_of, check_waiting
 
@@ -88,7 +88,9 @@ class Service(Assertions):
             which = "no port" if port is None else f"no port {port}"
             raise UsageError(
                 f"service {self.name} has {which}",
-                hint="name it with port= or ports=, or let the image EXPOSE it",
+                hint='its network is "none"'
+                if self._request.network == "none"
+                else "name it with port= or ports=, or let the image EXPOSE it",
             )
         return found
 
@@ -189,7 +191,10 @@ class Service(Assertions):
             EngineTimeout: it took longer than ``timeout``.
             ServiceError: the service does not run.
         """
-        done = self._container.run(
+        container = self._known()
+        if not self.running:
+            raise ServiceError(f"no command runs in {self.name}: {self.state()}")
+        done = container.run(
             ExecRequest(
                 argv=argv_of(self.image, cmd),
                 env=env,
@@ -212,15 +217,18 @@ class Service(Assertions):
 
     def path(self, path: str) -> ImagePath:
         """A file inside as it is now."""
-        return ImagePath(self._container.rootfs(), path)
+        return ImagePath(self._known().rootfs(), path)
 
     def copy_in(self, source: str | Path, destination: str) -> None:
         """Copy a file or directory of the host to ``destination``."""
-        self._container.copy_in(Path(source).absolute(), destination)
+        found = Path(source).absolute()
+        if not found.exists():
+            raise UsageError(f"{found} is not there")
+        self._known().copy_in(found, destination)
 
     def copy_out(self, source: str, destination: str | Path) -> Path:
         """Copy a file or directory to the host; its path there."""
-        return copy_out(self._container.rootfs(), source, Path(destination), self.name)
+        return copy_out(self._known().rootfs(), source, Path(destination), self.name)
 
     def testinfra(self) -> Any:
         """A host of pytest-testinfra whose commands run inside (extra ``testinfra``)."""
@@ -239,6 +247,7 @@ class Service(Assertions):
             UsageError: that is no condition, or no number of seconds.
         """
         check_waiting(ready, timeout)
+        self._known()
         wait_until(self, ready, timeout)
 
     def stop(self, timeout: float = 10.0) -> None:
@@ -247,21 +256,40 @@ class Service(Assertions):
             self._container.stop(timeout)
 
     def kill(self, signal: str = "SIGKILL") -> None:
-        """Send a signal to its first process."""
-        self._container.kill(signal)
+        """Send a signal (``SIGTERM``, ``TERM`` or ``15``) to its first process.
+
+        Raises:
+            ServiceError: the service does not run.
+            UsageError: there is no such signal.
+        """
+        number = signal_number(signal)
+        container = self._known()
+        if not self.running:
+            raise ServiceError(f"{self.name} gets no signal: {self.state()}")
+        container.kill(number)
 
     def start(self) -> None:
         """Start it again, with the files and ports that it had."""
+        container = self._known()
         if self.running:
             return
-        self._lines_before = len(self._container.log())
-        self._container.start()
+        self._lines_before = len(container.log())
+        container.start()
         self.started_at = time.monotonic()
 
     def restart(self, timeout: float = 10.0) -> None:
         """Stop it and start it again; ``wait`` tells when it is ready."""
         self.stop(timeout)
         self.start()
+
+    def _known(self) -> ServiceContainer:
+        """Its container, as long as there is one."""
+        if self.over:
+            raise ServiceError(
+                f"service {self.name} has been removed",
+                hint="it lives until the end of its with block or fixture",
+            )
+        return self._container
 
     def end(self) -> None:
         """Remove it."""

@@ -7,8 +7,7 @@ import os
 import signal as signals
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +27,7 @@ from pytest_zlayer.services.errors import ServiceError, ServiceRefused
 from pytest_zlayer.services.log import LogLine, log_line, parse_log, unfinished
 from pytest_zlayer.services.networks import Network
 from pytest_zlayer.services.ports import Claim, claim_free_port, claim_port, is_claimed
+from pytest_zlayer.services.processes import signal_number
 from pytest_zlayer.services.request import Port, ServeRequest
 
 if TYPE_CHECKING:
@@ -184,18 +184,19 @@ class RuntimeContainer:
 
     def _take_ports(self) -> None:
         request = self._request
-        chosen = request.mentions_port()
         found: dict[Port, int] = {}
-        for number, port in enumerate(request.ports):
-            free = chosen and number == 0
-            claim = claim_free_port(port.kind) if free else _claim_fixed(request.name, port)
+        for number, same in request.published.items():
+            kinds = [one.kind for one in same]
+            told = request.mentions_port() and request.port in same
+            claim = claim_free_port(*kinds) if told else _claim_fixed(request.name, number, kinds)
             self._claims.append(claim)
-            found[port] = int(claim.value)
+            found.update(dict.fromkeys(same, int(claim.value)))
         self.ports = MappingProxyType(found)
 
     def _run_request(self) -> RunRequest:
         request, config = self._request, self._image.config
-        port = self.ports[request.port] if request.port else None
+        main = request.port
+        port = None if main is None else self.ports.get(main, main.number)
         env = {name: request.with_port(one, port) for name, one in request.env.items()}
         return RunRequest(
             self.name,
@@ -249,9 +250,9 @@ class RuntimeContainer:
     def start(self) -> None:
         """Start it, for the first time or again."""
         self._ended = None
-        self._running = self._engine.start(self._run_request())
         if self._log is not None:
             self._log.end_lines()
+        self._running = self._engine.start(self._run_request())
 
     def stop(self, timeout: float) -> None:
         """Ask it to end, and kill it after ``timeout`` seconds."""
@@ -263,10 +264,10 @@ class RuntimeContainer:
         if not self.wait_ended(2.0):
             self._running.stop()
 
-    def kill(self, signal: str) -> None:
+    def kill(self, number: int) -> None:
         """Send a signal to its first process."""
         if self._running is not None:
-            self._running.signal(signal_number(signal))
+            self._running.signal(number)
 
     def _end(self) -> None:
         if self._running is not None:
@@ -340,30 +341,15 @@ def _without(env: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str
     return {name: value for name, value in env.items() if name not in others}
 
 
-def _claim_fixed(name: str, port: Port) -> Claim:
+def _claim_fixed(name: str, number: int, kinds: Sequence[str]) -> Claim:
     """A port that cannot be another one; it is waited for if a service of this kind has it."""
     until = time.monotonic() + _PATIENCE
-    while (claim := claim_port(port.number, port.kind)) is None:
-        if not is_claimed(port.number, port.kind) or time.monotonic() >= until:
+    while (claim := claim_port(number, *kinds)) is None:
+        if not is_claimed(number, *kinds) or time.monotonic() >= until:
             raise ServiceError(
-                f"service {name}: port {port} of this machine is taken",
+                f"service {name}: port {number} of this machine is taken",
                 hint="with buildah alone services listen on the network of this machine: let this "
                 "one listen on {port}, as in cmd or env",
             )
         time.sleep(0.1)
     return claim
-
-
-def signal_number(name: str) -> int:
-    """The number of a signal: ``SIGTERM``, ``TERM`` or ``15``.
-
-    Raises:
-        ServiceError: there is no such signal.
-    """
-    with suppress(ValueError):
-        return int(name)
-    full = name.upper() if name.upper().startswith("SIG") else f"SIG{name.upper()}"
-    try:
-        return signals.Signals[full]
-    except KeyError:
-        raise ServiceError(f"there is no signal {name!r}") from None

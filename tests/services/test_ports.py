@@ -35,6 +35,18 @@ def test_a_port_that_somebody_listens_on_is_not_given(kind, family):
         assert ports.claim_port(other.getsockname()[1], kind) is None
 
 
+def test_a_port_is_taken_for_several_kinds_or_not_at_all():
+    taken = ports.claim_free_port("tcp", "udp")
+    number = int(taken.value)
+    assert ports.is_claimed(number, "tcp")
+    assert ports.claim_port(number, "udp") is None
+    taken.release()
+    udp = ports.claim_port(number, "udp")
+    assert ports.claim_port(number, "tcp", "udp") is None
+    assert not ports.is_claimed(number, "tcp")
+    udp.release()
+
+
 def test_ports_lie_below_those_of_connections():
     with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
         first = int(file.read().split()[0])

@@ -38,6 +38,39 @@ def test_a_named_port_is_the_only_one_but_for_more():
     assert request.ports == (Port(8080), Port(9, "udp"))
 
 
+def test_a_port_named_twice_is_one():
+    request = make_request(image(), None, {"port": 80, "ports": [80, "80/tcp", 81]})
+    assert request.ports == (Port(80), Port(81))
+
+
+def test_ports_of_one_number_belong_together_and_without_a_network_there_are_none():
+    given = {"ports": ["53/udp", "80", "53/tcp"]}
+    published = make_request(image(), None, given).published
+    assert published == {53: (Port(53, "udp"), Port(53)), 80: (Port(80),)}
+    assert make_request(image(exposed_ports=("80/tcp",)), None, {"network": "none"}).published == {}
+
+
+def test_a_port_of_a_kind_that_is_not_published_is_left_out():
+    assert make_request(image(exposed_ports=("1/sctp", "2/tcp")), None, {}).ports == (Port(2),)
+
+
+@pytest.mark.parametrize(
+    ("cmd", "message"),
+    [
+        (5, "a command must be a text or a list of words, not 5"),
+        (b"ls", "a command must be a text or a list of words, not b'ls'"),
+        ([], "there is no command to run"),
+        (["ls", None], "a word of a command must be a text, not None"),
+        (["a\0"], "a command cannot contain a NUL character"),
+        ("a\0", "a command cannot contain a NUL character"),
+    ],
+)
+def test_what_is_no_command_is_refused(cmd, message):
+    with pytest.raises(UsageError) as caught:
+        make_request(image(), cmd, {})
+    assert caught.value.message == message
+
+
 def test_a_string_goes_to_the_shell_of_the_image():
     config = {"shell": ("/bin/ash", "-c")}
     assert make_request(image(**config), "a b", {}).argv == ("/bin/ash", "-c", "a b")
@@ -70,6 +103,14 @@ def test_a_service_whose_command_names_a_port_has_one():
         ({"cap_add": "SYS_ADMIN"}, "cap_add must be a list of texts, not 'SYS_ADMIN'"),
         ({"read_only": 1}, "read_only must be True or False, not 1"),
         ({"env": {"A=B": "c"}}, "env: 'A=B' cannot be a name"),
+        ({"env": {"A": None}}, "env: 'A' has no value"),
+        ({"ports": 8.5}, "ports must be a list of ports, not 8.5"),
+        ({"mounts": {5: "/x"}}, "mounts: 5 is not a path of this machine"),
+        ({"copy_in": {5: "/x"}}, "copy_in: 5 is not a path of this machine"),
+        ({"tmpfs": 5}, "tmpfs must be a list of paths, or a mapping of paths to sizes"),
+        ({"workdir": 5}, "workdir: '5' is not an absolute path in the container"),
+        ({"user": ""}, "user must be a user, not ''"),
+        ({"port": 80, "network": "none"}, 'port 80/tcp cannot be reached with network="none"'),
     ],
 )
 def test_what_cannot_be_is_refused(given, message):
@@ -84,6 +125,8 @@ def test_what_cannot_be_is_refused(given, message):
         ({"ready": "port"}, "ready must be a condition, not 'port'"),
         ({"timeout": "60"}, "timeout must be a number of seconds, not '60'"),
         ({"timeout": -1}, "timeout must be a number of seconds, not -1"),
+        ({"timeout": float("nan")}, "timeout must be a number of seconds, not nan"),
+        ({"cmd": 5}, "a command must be a text or a list of words, not 5"),
         ({"engine": "docker"}, "there is no service engine 'docker'"),
         ({"port": "http"}, "'http' is no port"),
         ({"ports": 80}, "ports must be a list of ports, not 80"),

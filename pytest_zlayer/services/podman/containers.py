@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import math
 import secrets
 import shlex
 import time
@@ -189,24 +190,21 @@ class PodmanContainer:
 
     def _port_options(self) -> list[str]:
         request = self._request
-        if request.network == "none":
-            return []
+        self.ports = MappingProxyType(dict(self._published()))
         if request.network == "host":
-            self.ports = MappingProxyType(dict(self._ports_of_the_host()))
             return []
-        self._claims = [claim_free_port(one.kind) for one in request.ports]
-        numbers = [int(one.value) for one in self._claims]
-        self.ports = MappingProxyType(dict(zip(request.ports, numbers, strict=True)))
         return [f"--publish={LOOPBACK}:{host}:{port}" for port, host in self.ports.items()]
 
-    def _ports_of_the_host(self) -> Iterator[tuple[Port, int]]:
-        """Where it listens itself: the main port is a free one if it is told."""
-        for one in self._request.ports:
-            if one == self._request.port and self._request.mentions_port():
-                self._claims.append(claim_free_port(one.kind))
-                yield one, int(self._claims[-1].value)
-            else:
-                yield one, one.number
+    def _published(self) -> Iterator[tuple[Port, int]]:
+        """Each port with a free one; on the network of the host that has to be told it."""
+        request = self._request
+        for number, same in request.published.items():
+            told = request.mentions_port() and request.port in same
+            if request.network == "host" and not told:
+                yield from ((one, number) for one in same)
+                continue
+            self._claims.append(claim_free_port(*(one.kind for one in same)))
+            yield from ((one, int(self._claims[-1].value)) for one in same)
 
     def _port_inside(self) -> int | None:
         """What ``{port}`` stands for."""
@@ -265,11 +263,12 @@ class PodmanContainer:
         return self._process is None or self._process.wait_ended(seconds)
 
     def start(self) -> None:
-        self._end_lines()
         """Start it again after it has ended."""
         self.exit_code()
+        self._end_lines()
         self._podman.output("start", self.name, lasting=True)
         self._look()
+        self._tell_hosts()
 
     def _end_lines(self) -> None:
         """What it writes next begins on a line of its own: conmon would go on in the last one."""
@@ -278,17 +277,15 @@ class PodmanContainer:
         with suppress(OSError), self._log.open("r+", encoding="utf-8", errors="replace") as file:
             file.writelines(log_line(stream, "F", "") for stream in unfinished(file))
 
-        self._tell_hosts()
-
     def stop(self, timeout: float) -> None:
         """Ask it to end, and kill it after ``timeout`` seconds."""
-        seconds = str(max(0, round(timeout)))
+        seconds = str(math.ceil(timeout))
         self._podman.output("stop", "--time", seconds, self.name, timeout=timeout + 60)
         self.exit_code()
 
-    def kill(self, signal: str) -> None:
+    def kill(self, number: int) -> None:
         """Send a signal to its first process."""
-        self._podman.output("kill", "--signal", signal, self.name)
+        self._podman.output("kill", "--signal", str(number), self.name)
 
     def remove(self) -> None:
         """End it and remove everything of it."""

@@ -57,6 +57,14 @@ def test_two(zlayer_services):
     assert zlayer_services["client"].run("wget -qO- http://server:8080/").stdout == "hello\\n"
 
 
+@pytest.mark.image(text=WEB, name="server")
+@pytest.mark.image(text="FROM localhost/test/busybox:1", name="client")
+@pytest.mark.zlayer_service(name="server", engine="podman")
+@pytest.mark.zlayer_service("sleep 1000", name="client", engine="podman")
+def test_two_of_an_engine(zlayer_services):
+    assert zlayer_services["client"].run("wget -qO- http://server:8080/").stdout == "hello\\n"
+
+
 @pytest.mark.image(text=WEB)
 def test_network(zlayer_image, zlayer_network):
     with zlayer_image.serve(network=zlayer_network, name="one") as one:
@@ -74,9 +82,22 @@ def test_shared(shared):
     assert not "of this"
 
 
+@pytest.fixture(scope="session")
+def own(zlayer_build):
+    with zlayer_build(text=WEB).serve(name="own") as service:
+        yield service
+
+
+def test_own_earlier(own): ...
+
+
+def test_own(own):
+    assert not "of that"
+
+
 @pytest.mark.image(text=WEB)
 def test_by_hand(zlayer_image):
-    with zlayer_image.serve("echo last words; sleep 1000", name="by-hand"):
+    with zlayer_image.serve("echo last words; sleep 1000", name="by-hand", ready=ready.log("last")):
         raise ValueError
 
 
@@ -158,14 +179,14 @@ def assert_nothing_left(storage: ServiceStorage) -> None:
 @pytest.mark.parametrize("workers", ["0", "4"])
 def test_fixtures_serve_and_leave_nothing(runs, service_storage, workers):
     said = runs.run(PASSING, "-n", workers)
-    assert "7 passed" in said, said
+    assert "8 passed" in said, said
     assert_nothing_left(service_storage)
 
 
 def test_logs_are_sections_of_the_reports_of_failed_tests(runs, service_storage):
     said = runs.run(FAILING, "--junitxml=junit.xml", "-v")
-    assert "1 passed" in said, said
-    for heading in ("service shared", "service by-hand", "service inline"):
+    assert "2 passed" in said, said
+    for heading in ("service shared", "service own", "service by-hand", "service inline"):
         assert said.count(f" {heading} -") == 1, said
     assert "service inline ended before it was ready: exit code 7" in said
     assert "response:200" in said
@@ -208,7 +229,7 @@ def test_logs_are_sections_of_pytest_html(runs):
 def test_services_of_failed_tests_are_kept_on_demand(runs, service_storage):
     said = runs.run(FAILING, "--zlayer-keep=failed")
     names = sorted(name.rpartition("-")[0] for name in service_storage.containers())
-    tests = ("test-by-hand-by-hand", "test-dies-inline", "test-shared-shared")
+    tests = ("test-by-hand-by-hand", "test-dies-inline", "test-own-own", "test-shared-shared")
     assert names == [f"zlayer-kept-{one}" for one in tests], said
     start = "service of test_shared (shared): "
     [line] = [one for one in said.splitlines() if one.startswith(start)]
@@ -317,3 +338,12 @@ def test_mistakes_are_reported_before_anything_runs(runs, marks, message):
     said = runs.run(f"{text}def test_it({fixture}): ...\ndef test_other(): ...\n")
     assert message in said
     assert "passed" not in said
+
+
+def test_a_traceback_leads_no_further_than_the_with_statement(runs):
+    said = runs.run(
+        TESTS + "@pytest.mark.image(text=WEB)\ndef test_it(zlayer_image):\n"
+        "    with zlayer_image.serve(ports=80):\n        pass\n"
+    )
+    assert "E       pytest_zlayer.UsageError: ports must be a list of ports, not 80" in said
+    assert "contextlib" not in said

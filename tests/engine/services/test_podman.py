@@ -191,15 +191,16 @@ def test_mounts_tmpfs_limits_and_identity(busybox, tmp_path):
         "ulimits": {"nofile": "100:200", "nproc": "1024:1024"}, "memory": "64m",
         "labels": {"a": "b"}, "cap_drop": ["CHOWN"], "env": {"A": "1"},
     }  # fmt: skip
+    # The soft limit would be right only by chance: Go programs raise it, and runc is one.
     script = (
         "cat /host/file; echo; touch /host/x 2>&1; touch /x 2>&1; touch /scratch/x && echo made; "
-        "id -un; pwd; hostname; ulimit -n; echo $A; df -k /dev/shm /scratch | awk '{print $2}'"
+        "id -un; pwd; hostname; ulimit -Hn; echo $A; df -k /dev/shm /scratch | awk '{print $2}'"
     )
     with busybox.serve("sleep 1000", **options) as service:
         said = service.run(script).stdout
     assert said.splitlines() == [
         "seen", "touch: /host/x: Read-only file system", "touch: /x: Read-only file system", "made",
-        "app", "/home", "box", "100", "1", "1K-blocks", "2048", "1024",
+        "app", "/home", "box", "200", "1", "1K-blocks", "2048", "1024",
     ]  # fmt: skip
 
 
@@ -321,3 +322,49 @@ def test_testinfra_looks_inside(web):
         assert host.file("/www/index.html").content_string == "hello\n"
         assert host.check_output("echo %s", "a b") == "a b"
         assert host.run("exit 3").rc == 3
+
+
+def test_one_that_is_stopped_says_so(web):
+    with web.serve() as service:
+        service.kill()
+        assert service.wait_ended(10)
+        over = r"it ended with exit code 137 \(killed by SIGKILL\)"
+        with pytest.raises(ServiceError, match=f"^no command runs in inline: {over}$"):
+            service.run("true")
+        with pytest.raises(ServiceError, match=f"^inline gets no signal: {over}$"):
+            service.kill()
+        with pytest.raises(ServiceEnded, match="killed by SIGKILL"):
+            service.wait(ready.command("true"))
+        assert service.path("/www/index.html").read_text() == "hello\n"
+
+
+def test_one_that_is_gone_says_so(web, tmp_path):
+    with web.serve() as service:
+        with pytest.raises(UsageError, match="there is no signal 'FOO'"):
+            service.kill("FOO")
+        with pytest.raises(UsageError, match="/nowhere/at/all is not there"):
+            service.copy_in("/nowhere/at/all", "/x")
+    service.stop()
+    for use in (
+        lambda: service.run("true"), lambda: service.path("/"), service.kill, service.start,
+        lambda: service.copy_in(tmp_path, "/x"), lambda: service.copy_out("/www", tmp_path / "out"),
+        service.restart, lambda: service.wait(ready.port()),
+    ):  # fmt: skip
+        with pytest.raises(ServiceError, match="service inline has been removed"):
+            use()
+
+
+def test_an_image_with_ports_can_do_without_a_network(web):
+    with web.serve(network="none") as service:
+        assert service.ports == {}
+        with pytest.raises(UsageError, match='has no port\nhint: its network is "none"'):
+            _ = service.port
+        assert service.run("tail -n +3 /proc/net/dev").stdout.split(":")[0].strip() == "lo"
+        assert service.run("tail -n +3 /proc/net/dev").stdout.count(":") == 1
+
+
+def test_a_tcp_and_a_udp_port_of_one_number_stay_together(web):
+    command = "nc -lu -p {port} & exec nc -l -p {port}"
+    with web.serve(command, ports=["53/tcp", "53/udp"], port="53/tcp") as service:
+        assert set(service._container.ports.values()) == {service.port}
+        assert list(service.ports) == [53]

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from pytest_zlayer import ready
+from pytest_zlayer.errors import UsageError
 from pytest_zlayer.services.errors import ServiceEnded, ServiceError, ServiceRefused
 from pytest_zlayer.services.serving import Services
 from tests.engine.building import building
@@ -214,3 +215,49 @@ def test_podman_serves_on_the_network_of_the_host_where_it_cannot_publish_ports(
         with builds.build(WEB).serve(command, **wanted) as service:
             assert get(service) == "hello\n"
             assert "httpd" in service.run("ps").stdout
+
+
+def test_one_that_is_stopped_says_so(web):
+    with web.serve() as service:
+        service.kill()
+        assert service.wait_ended(10)
+        over = r"it ended with exit code 137 \(killed by SIGKILL\)"
+        with pytest.raises(ServiceError, match=f"^no command runs in inline: {over}$"):
+            service.run("true")
+        with pytest.raises(ServiceError, match=f"^inline gets no signal: {over}$"):
+            service.kill()
+        with pytest.raises(ServiceEnded, match="killed by SIGKILL"):
+            service.wait(ready.command("true"))
+        assert service.path("/www/index.html").read_text() == "hello\n"
+
+
+def test_one_that_is_gone_says_so(web, tmp_path):
+    with web.serve() as service:
+        with pytest.raises(UsageError, match="there is no signal 'FOO'"):
+            service.kill("FOO")
+        with pytest.raises(UsageError, match="/nowhere/at/all is not there"):
+            service.copy_in("/nowhere/at/all", "/x")
+    service.stop()
+    for use in (
+        lambda: service.run("true"), lambda: service.path("/"), service.kill, service.start,
+        lambda: service.copy_in(tmp_path, "/x"), lambda: service.copy_out("/www", tmp_path / "out"),
+        service.restart, lambda: service.wait(ready.port()),
+    ):  # fmt: skip
+        with pytest.raises(ServiceError, match="service inline has been removed"):
+            use()
+
+
+def test_an_image_with_ports_can_do_without_a_network(web):
+    with web.serve(network="none") as service:
+        assert service.ports == {}
+        with pytest.raises(UsageError, match='has no port\nhint: its network is "none"'):
+            _ = service.port
+        assert service.run("tail -n +3 /proc/net/dev").stdout.split(":")[0].strip() == "lo"
+        assert service.run("tail -n +3 /proc/net/dev").stdout.count(":") == 1
+
+
+def test_a_tcp_and_a_udp_port_of_one_number_stay_together(web):
+    command = "nc -lu -p {port} & exec nc -l -p {port}"
+    with web.serve(command, ports=["53/tcp", "53/udp"], port="53/tcp") as service:
+        assert set(service._container.ports.values()) == {service.port}
+        assert list(service.ports) == [53]
