@@ -17,4 +17,5 @@ CHOSEN = (
 def test_layers_are_shared_by_ordinary_users(ordinary_home: Path) -> None:
     names = ("directory_place", "registry_place", "described_bases")
     files = (HERE / f"test_{name}.py" for name in names)
-    run_as_ordinary_user(ordinary_home, CHOSEN, *files)
+    output = run_as_ordinary_user(ordinary_home, CHOSEN, *files)
+    assert "skipped" not in output, output
