@@ -16,15 +16,16 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from build import Bench, remove, timed
+import bench as benches
+import packages
+from bench import Bench, benchmark, timed
 
 from pytest_zlayer.builder.model.spec import ImageSpec
 
-BASE = "FROM localhost/bench/busybox\n"
+BASE = f"FROM {benches.BASE}\n"
 SMALL = BASE + (
     "ENV LEVEL=3\nCOPY one.txt /opt/\nRUN echo 1 > /a\nRUN echo 2 > /b\nRUN echo 3 > /c\n"
     'LABEL stage=test\nCMD ["cat", "/c"]\n'
@@ -60,7 +61,11 @@ class Ways:
         self._docker = docker
         self._environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
         self._numbers = itertools.count()
-        self._docker_run("import", str(bench.directory / "busybox.tar"), "localhost/bench/busybox")
+        self.add_docker_base(benches.BASE, bench.directory / "busybox.tar")
+
+    def add_docker_base(self, name: str, archive: Path) -> None:
+        """An image of Docker with the files of a tar archive."""
+        self._docker_run("import", str(archive), name)
 
     def _docker_run(self, *words: str) -> None:
         subprocess.run(
@@ -74,11 +79,7 @@ class Ways:
 
     def ours(self, *options: str) -> None:
         """Our command line, as a whole process."""
-        bench = self._bench
-        storage = ["--root", str(bench.root), "--runroot", str(bench.runroot)]
-        command = [sys.executable, "-m", "pytest_zlayer", "build", str(bench.context), *storage]
-        command += ["--isolation", bench.isolation, "--progress", "quiet", *options]
-        subprocess.run(command, check=True, capture_output=True, env=bench.environment)
+        self._bench.new_process(*options)
 
     def buildah(self, *options: str) -> None:
         """``buildah build --layers``."""
@@ -121,6 +122,10 @@ class Table:
         self._only = only
         print(f"{'':44}{'ours':>9}{'buildah':>9}{'docker':>9}{'/buildah':>9}{'/docker':>9}")
 
+    def wants(self, *names: str) -> bool:
+        """Whether rows that begin so are measured."""
+        return any(self._only in f"{name}, cold" for name in names)
+
     def row(self, name: str, ways: Mapping[str, Callable[[], object]]) -> None:
         """Print a row: the medians, and those of the ratios of ours to the others."""
         if self._only in name:
@@ -157,6 +162,33 @@ def many_files(bench: Bench, ways: Ways, table: Table) -> None:
     shutil.rmtree(bench.context / "many")
 
 
+def one_large_file(bench: Bench, ways: Ways, table: Table) -> None:
+    """A file of 1 GB that cannot be compressed."""
+    large = bench.context / "large"
+    with large.open("wb") as file:
+        for _ in range(1024):
+            file.write(os.urandom(1 << 20))
+    ways.write(BASE + "COPY large /large\n")
+    table.row("1 GB, cold", ways.cold())
+    table.row("1 GB, unchanged", ways.warm())
+    large.unlink()
+
+
+def installations(bench: Bench, ways: Ways, table: Table) -> None:
+    """Packages of Debian and of Python, from indexes on this machine."""
+    if not table.wants(*packages.dockerfiles("")):
+        return
+    archive = bench.directory / "debian.tar"
+    packages.make_root(archive)
+    packages.make_index(bench.directory / "index", archive)
+    bench.add_base(packages.BASE, archive)
+    ways.add_docker_base(packages.BASE, archive)
+    with packages.served(bench.directory / "index") as url:
+        for name, text in packages.dockerfiles(url).items():
+            ways.write(text)
+            table.row(f"{name}, cold", ways.cold())
+
+
 def in_a_session(bench: Bench, ways: Ways, table: Table) -> None:
     """A cold image in a session that is open already, as the second test of a run has it."""
     ways.write(SMALL)
@@ -175,9 +207,9 @@ def in_a_session(bench: Bench, ways: Ways, table: Table) -> None:
         session.close()
 
 
-def pytest_run(bench: Bench, ways: Ways, table: Table) -> None:
+def pytest_alone(bench: Bench, ways: Ways, table: Table) -> None:
     """A pytest run with one unchanged image; against pytest alone and ``docker build`` after it."""
-    project = bench.directory / "pytest"
+    project = bench.directory / "alone"
     project.mkdir()
     (project / "test_image.py").write_text(
         "import pytest\n\n\n"
@@ -186,24 +218,50 @@ def pytest_run(bench: Bench, ways: Ways, table: Table) -> None:
     )
     (project / "test_alone.py").write_text("def test_alone():\n    pass\n")
     ways.write(SMALL)
-    options = ["--zlayer-root", str(bench.root), "--zlayer-runroot", str(bench.runroot)]
-    options += ["--zlayer-isolation", bench.isolation]
-    common = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-
-    def run(*words: str) -> None:
-        command = [*common, *words]
-        subprocess.run(
-            command, check=True, cwd=project, env=bench.environment, stdout=subprocess.DEVNULL
-        )
 
     def alone() -> None:
-        run("-p", "no:zlayer", "test_alone.py")
+        bench.pytest(project, "-p", "no:zlayer", "test_alone.py")
         ways.docker()
 
     table.row(
         "pytest, one unchanged image",
-        {"ours": lambda: run("test_image.py", *options), "docker": alone},
+        {"ours": lambda: bench.pytest(project, "test_image.py"), "docker": alone},
     )
+
+
+def pytest_runs(bench: Bench, ways: Ways, table: Table) -> None:
+    """A pytest run with 1, 12 and 60 images of one RUN; against as many builds by the others."""
+    text = BASE + "ARG WHICH\nRUN echo $WHICH > /which\n"
+    for count in (1, 12, 60):
+        project = bench.directory / f"pytest-{count}"
+        project.mkdir()
+        names = [f"n{number}" for number in range(count)]
+        (project / "test_images.py").write_text(
+            "import pytest\n\n\n"
+            f"@pytest.mark.image(text={text!r}, matrix={{'WHICH': {names!r}}})\n"
+            "def test_image(zlayer_image):\n    assert zlayer_image.id\n"
+        )
+
+        def others(build: Callable[..., None], *options: str) -> None:
+            ways.write(text)
+            for name in names:  # noqa: B023 (called at once)
+                build(*options, "--build-arg", f"WHICH={name}")
+
+        def cold(build: Callable[..., None]) -> Callable[[], object]:
+            return lambda: others(build, "--no-cache")
+
+        def warm(build: Callable[..., None]) -> Callable[[], object]:
+            return lambda: others(build)
+
+        ours = {
+            "cold": lambda: bench.pytest(project, "--zlayer-no-cache"),  # noqa: B023
+            "unchanged": lambda: bench.pytest(project),  # noqa: B023
+        }
+        for name, way in (("cold", cold), ("unchanged", warm)):
+            table.row(
+                f"pytest run with {count} images, {name}",
+                {"ours": ours[name], "buildah": way(ways.buildah), "docker": way(ways.docker)},
+            )
 
 
 def main() -> None:
@@ -216,24 +274,30 @@ def main() -> None:
     docker = shutil.which("docker")
     if docker is None:
         sys.exit("there is no docker; start this by scripts/buildkit-conformance --with")
-    directory = Path(tempfile.mkdtemp(prefix="zlayer-bench-", dir="/var/tmp"))
-    try:
-        bench = Bench(directory, options.isolation)
+    with benchmark(options.isolation) as bench:
         ways = Ways(bench, docker)
         table = Table(options.runs, options.only)
-        for name, text in (("D2", SMALL), ("three stages", STAGES), ("10 RUN", steps(10))):
+        for name, text in (
+            ("D2", SMALL),
+            ("three stages", STAGES),
+            ("10 RUN", steps(10)),
+            ("50 RUN", steps(50)),
+            ("110 RUN", steps(110)),
+        ):
             ways.write(text)
             table.row(f"{name}, cold", ways.cold())
             table.row(f"{name}, unchanged", ways.warm())
-        table.row("10 RUN, one in the middle changed", ways.changing(10))
-        ways.write(steps(50))
-        table.row("50 RUN, unchanged", ways.warm())
-        table.row("50 RUN, one changed", ways.changing(50))
-        many_files(bench, ways, table)
-        in_a_session(bench, ways, table)
-        pytest_run(bench, ways, table)
-    finally:
-        remove(directory)
+        for count in (10, 50, 110):
+            table.row(f"{count} RUN, one in the middle changed", ways.changing(count))
+        for group in (
+            one_large_file,
+            many_files,
+            installations,
+            in_a_session,
+            pytest_alone,
+            pytest_runs,
+        ):
+            group(bench, ways, table)
 
 
 if __name__ == "__main__":

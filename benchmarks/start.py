@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from pytest_zlayer.buildah.engine import Engine
@@ -55,8 +56,8 @@ def measure(works: Mapping[str, Callable[[], object]], repetitions: int) -> None
             found[name].append((time.monotonic() - since, processor_seconds() - used))
     for name, times in found.items():
         wall, cpu = (statistics.median(column) * 1000 for column in zip(*times, strict=True))
-        used = f"   processor {cpu:6.0f} ms" if name in LOADED else ""
-        print(f"{name:28} wall {wall:6.0f} ms{used}")
+        processor = f"   processor {cpu:6.0f} ms" if name in LOADED else ""
+        print(f"{name:28} wall {wall:6.0f} ms{processor}")
 
 
 def runs(directory: Path, repetitions: int) -> None:
@@ -119,7 +120,7 @@ def instructions() -> None:
 
 def main() -> None:
     repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    measure({name: lambda text=text: load(text) for name, text in LOADED.items()}, repetitions)
+    measure({name: partial(load, text) for name, text in LOADED.items()}, repetitions)
     instructions()
     directory = Path(tempfile.mkdtemp(prefix="zlayer-benchmark-"))
     try:
