@@ -26,6 +26,6 @@ def test_the_example_passes_and_leaves_nothing(
     result = almanac.runpytest_subprocess(*private_storage.options)
     assert result.ret == 0
     result.assert_outcomes(passed=22, warnings=1)
-    result.stdout.fnmatch_lines(["*: attempt 1 of 3 failed: the command exited with 1; *"])
+    result.stdout.fnmatch_lines(["*: attempt 1 of 3 failed: the command exited with 1: wget: *; *"])
     assert private_storage.containers() == []
     assert [name for name in private_storage.images() if "/zlayer/cache" not in name] == []
