@@ -31,6 +31,14 @@ RUN mkdir /www && echo hello > /www/index.html
 EXPOSE 8080
 CMD ["httpd", "-f", "-v", "-p", "8080", "-h", "/www"]
 """
+# The same on a port that it is given.
+LISTENING = """\
+FROM localhost/test/busybox:1
+RUN mkdir /www && echo hello > /www/index.html
+EXPOSE 8080
+ENV GREETING=hello
+CMD ["httpd", "-f", "-v", "-p", "{port}", "-h", "/www"]
+"""
 # A command, and what it writes.
 WRITING = (
     ("printf 4; printf no >&2", "4", "no"),

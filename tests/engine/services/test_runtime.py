@@ -10,19 +10,10 @@ from contextlib import closing
 import pytest
 
 from pytest_zlayer import ready
-from pytest_zlayer.errors import UsageError
 from pytest_zlayer.services.errors import ServiceEnded, ServiceError, ServiceRefused
 from pytest_zlayer.services.serving import Services
 from tests.engine.building import building
-from tests.engine.services.conftest import WRITING, session_environment
-
-WEB = """\
-FROM localhost/test/busybox:1
-RUN mkdir /www && echo hello > /www/index.html
-EXPOSE 8080
-ENV GREETING=hello
-CMD ["httpd", "-f", "-v", "-p", "{port}", "-h", "/www"]
-"""
+from tests.engine.services.conftest import LISTENING, session_environment
 
 
 @pytest.fixture(scope="module", params=["auto", "chroot"])
@@ -35,7 +26,7 @@ def isolated(request, shared_storage):
 
 @pytest.fixture(scope="module")
 def web(isolated):
-    return isolated.build(WEB)
+    return isolated.build(LISTENING)
 
 
 def get(service, path="/"):
@@ -70,31 +61,6 @@ def test_commands_run_beside_it(web):
     with web.serve(env={"TOKEN": "s3cr3t"}) as service:
         assert service.run("echo $TOKEN; id -un", user="app").stdout == "s3cr3t\napp\n"
         assert service.run("exit 3", check=False).exit_code == 3
-
-
-def test_output_is_what_was_written_to_the_letter(web):
-    with web.serve() as service:
-        for command, stdout, stderr in WRITING:
-            found = service.run(command, check=False)
-            assert (found.stdout, found.stderr) == (stdout, stderr)
-
-
-def test_both_streams_are_in_order_and_have_times(web):
-    command = "echo 1; sleep 0.1; echo 2 >&2; sleep 0.1; echo 3"
-    with web.serve(command, ready=ready.exited()) as service:
-        assert service.logs() == "1\n2\n3\n"
-        assert service.logs(stream="stderr") == "2\n"
-        assert service.logs(tail=1) == "3\n"
-        times = [one.time for one in service.log_lines()]
-        assert times == sorted(times)
-
-
-def test_a_long_line_of_the_log_is_one_and_one_without_an_end_ends_with_the_run(web):
-    command = "head -c 50000 /dev/zero | tr '\\0' x"
-    with web.serve(command, ready=ready.exited()) as service:
-        service.start()
-        service.wait(ready.exited())
-        assert service.logs() == f"{'x' * 50_000}\n" * 2
 
 
 def test_commands_beside_it_see_its_processes(web):
@@ -195,7 +161,7 @@ def test_an_image_with_volumes_is_no_exception(isolated):
 def test_auto_takes_the_strongest_that_works_and_says_why_it_is_no_other(shared_storage):
     environment = session_environment(shared_storage)
     with building(shared_storage.storage, environment=environment) as builds:
-        image = builds.build(WEB)
+        image = builds.build(LISTENING)
         with image.serve() as service:
             assert get(service) == "hello\n"
         advice = builds.session.user(Services).advice
@@ -212,52 +178,6 @@ def test_podman_serves_on_the_network_of_the_host_where_it_cannot_publish_ports(
     with building(shared_storage.storage, environment=environment) as builds:
         command = ["httpd", "-f", "-p", "{port}", "-h", "/www"]
         wanted = {"engine": "podman", "network": "host"}
-        with builds.build(WEB).serve(command, **wanted) as service:
+        with builds.build(LISTENING).serve(command, **wanted) as service:
             assert get(service) == "hello\n"
             assert "httpd" in service.run("ps").stdout
-
-
-def test_one_that_is_stopped_says_so(web):
-    with web.serve() as service:
-        service.kill()
-        assert service.wait_ended(10)
-        over = r"it ended with exit code 137 \(killed by SIGKILL\)"
-        with pytest.raises(ServiceError, match=f"^no command runs in inline: {over}$"):
-            service.run("true")
-        with pytest.raises(ServiceError, match=f"^inline gets no signal: {over}$"):
-            service.kill()
-        with pytest.raises(ServiceEnded, match="killed by SIGKILL"):
-            service.wait(ready.command("true"))
-        assert service.path("/www/index.html").read_text() == "hello\n"
-
-
-def test_one_that_is_gone_says_so(web, tmp_path):
-    with web.serve() as service:
-        with pytest.raises(UsageError, match="there is no signal 'FOO'"):
-            service.kill("FOO")
-        with pytest.raises(UsageError, match="/nowhere/at/all is not there"):
-            service.copy_in("/nowhere/at/all", "/x")
-    service.stop()
-    for use in (
-        lambda: service.run("true"), lambda: service.path("/"), service.kill, service.start,
-        lambda: service.copy_in(tmp_path, "/x"), lambda: service.copy_out("/www", tmp_path / "out"),
-        service.restart, lambda: service.wait(ready.port()),
-    ):  # fmt: skip
-        with pytest.raises(ServiceError, match="service inline has been removed"):
-            use()
-
-
-def test_an_image_with_ports_can_do_without_a_network(web):
-    with web.serve(network="none") as service:
-        assert service.ports == {}
-        with pytest.raises(UsageError, match='has no port\nhint: its network is "none"'):
-            _ = service.port
-        assert service.run("tail -n +3 /proc/net/dev").stdout.split(":")[0].strip() == "lo"
-        assert service.run("tail -n +3 /proc/net/dev").stdout.count(":") == 1
-
-
-def test_a_tcp_and_a_udp_port_of_one_number_stay_together(web):
-    command = "nc -lu -p {port} & exec nc -l -p {port}"
-    with web.serve(command, ports=["53/tcp", "53/udp"], port="53/tcp") as service:
-        assert set(service._container.ports.values()) == {service.port}
-        assert list(service.ports) == [53]
