@@ -270,6 +270,10 @@ class Runs:
     ) -> RunningContainer:
         begun: Future[Inside] = Future()
 
+        # buildah would mount the files where only the command sees them. Mounted here as well they
+        # would be two overlays on one upper directory, and nothing could be written any more.
+        self._mount(request.container)
+
         def on_start(pid: int) -> None:
             begun.set_result(Entrance(pid, self._tmpdir, self._commander.env).prepare_more)
 

@@ -46,6 +46,12 @@ def test_a_started_server_answers_a_second_command(container):
     assert "httpd" in container.run("ps", user="app").stdout
 
 
+def test_files_that_a_command_writes_are_there_for_the_next(container):
+    container.run("echo changed > /www/index.html; echo new > /www/new")
+    assert container.run("cat /www/index.html /www/new").stdout == "changed\nnew\n"
+    assert container.path("/www/new").read_text() == "new\n"
+
+
 def test_what_it_writes_later_is_in_the_logs(container):
     done = container.run("(sleep 0.2; echo later; echo worse >&2) & echo now")
     assert done.stdout == "now\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import urllib.request
+
 import pytest
 
 from pytest_zlayer import ready
@@ -25,6 +27,15 @@ def web(request, shared_storage):
     options = {"isolation": isolation, "service_engine": engine, "environment": environment}
     with building(shared_storage.storage, **options) as builds:
         yield builds.build(LISTENING)
+
+
+def test_what_a_command_beside_it_writes_is_seen_by_all(web):
+    with web.serve() as service:
+        service.run("echo changed > /www/index.html; echo new > /www/new")
+        for name, text in (("index.html", "changed\n"), ("new", "new\n")):
+            with urllib.request.urlopen(service.url(f"/{name}")) as answer:  # noqa: S310 (http)
+                assert answer.read().decode() == text
+            assert service.path(f"/www/{name}").read_text() == text
 
 
 def test_output_is_what_was_written_to_the_letter(web):

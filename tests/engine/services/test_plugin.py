@@ -244,6 +244,41 @@ def test_services_of_failed_tests_are_kept_on_demand(runs, service_storage):
     service_storage.podman("rm", "--all", "--force", "--time", "0")
 
 
+ONE_THAT_FAILS = (
+    TESTS.replace('"8080", "-h"', '"{port}", "-h"')
+    + """
+@pytest.mark.image(text=WEB)
+def test_fails(zlayer_service):
+    get(zlayer_service)
+    zlayer_service.run("echo changed > /www/index.html")
+    assert not "this"
+
+
+@pytest.mark.image(text=WEB)
+def test_passes(zlayer_service):
+    get(zlayer_service)
+"""
+)
+
+
+@pytest.mark.parametrize("isolation", ["auto", "chroot"])
+def test_a_service_of_buildah_is_kept_on_demand_too(runs, service_storage, isolation):
+    options = ["--zlayer-service-engine=buildah", f"--zlayer-isolation={isolation}"]
+    said = runs.run(ONE_THAT_FAILS, "--zlayer-keep=failed", *options)
+    [line] = [one for one in said.splitlines() if one.startswith("service of test_fails (inline)")]
+    command = line.partition(": ")[2]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], input="cat /www/index.html\n", text=True,
+        check=False, env={**service_storage.environment, "PATH": path}, capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "changed\n"
+    assert "response:200" in Path(done.stderr.removeprefix("its log: ").strip()).read_text()
+    service_storage.storage.buildah("rm", command.split()[2])
+    assert_nothing_left(service_storage)
+
+
 WAITING = (
     TESTS
     + """
