@@ -34,7 +34,8 @@ USER app
 RUN --mount=from=tools,target=/t --mount=type=secret,id=word,env=WORD \\
     --mount=type=tmpfs,target=/memory --network=none \\
     cat /t/tool /before; id -un; pwd; echo $PLAIN $COLOUR $WORD; \\
-    grep -q ' /memory tmpfs' /proc/mounts && ls /sys/class/net; touch /memory/x; exit 7
+    grep -q ' /memory tmpfs' /proc/mounts && touch /memory/x || exit 8; \\
+    tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '; exit 7
 RUN echo never
 """
 
