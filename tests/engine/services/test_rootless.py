@@ -11,12 +11,13 @@ CHOSEN = (
     "takes_the_strongest or podman_serves_on_the_network "
     "or auto and (listens_where or see_its_processes or stopped_and_killed or answers_a_second "
     "or later_is_in or ends_with_the_container) "
-    "or chroot and not without and (listens_where or see_its_processes or answers_a_second)"
+    "or chroot and not without and (listens_where or see_its_processes or answers_a_second) "
+    "or there_for_the_next and not without or seen_by_all"
 )
 
 
 @needs_root
 def test_services_of_an_ordinary_user(ordinary_home: Path) -> None:
-    files = (HERE / "test_runtime.py", HERE / "test_container.py")
-    output = run_as_ordinary_user(ordinary_home, CHOSEN, *files)
-    assert "11 passed" in output
+    names = ("test_runtime.py", "test_container.py", "test_every_engine.py")
+    output = run_as_ordinary_user(ordinary_home, CHOSEN, *(HERE / name for name in names))
+    assert "16 passed" in output
