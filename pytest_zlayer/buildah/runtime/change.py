@@ -104,7 +104,7 @@ class Change:
     def _from_bundle(self, mount: Mapping[str, Any]) -> dict[str, Any]:
         found = {**mount, "source": str(self.bundle / file_name(mount["destination"]))}
         if self.request.hostname:
-            # Whoever writes there would lose it silently.
+            # What is written there would be lost silently.
             options = [one for one in mount.get("options") or () if one != "rw"]
             found["options"] = [*options, "ro"]
         return found

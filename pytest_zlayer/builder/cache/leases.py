@@ -25,7 +25,7 @@ class Lease:
         self._session = session
         self._path = directory / f"{session}-{os.urandom(4).hex()}"
         self._lock = LockFile(self._path)
-        # Whoever looks whether it is held holds it for a moment.
+        # A process that looks whether it is held holds it for a moment.
         self._lock.acquire(timeout=math.inf)
 
     def others_began(self) -> list[float]:

@@ -12,8 +12,8 @@ from pathlib import Path
 class LockFile:
     """A lock of the operating system: it ends with its holder, however that ends.
 
-    Whoever gets a lock makes sure that its file still has its name, so that it can be removed at
-    any time by one who holds it.
+    A process that gets a lock makes sure that its file still has its name, so that it can be
+    removed at any time by one who holds it.
 
     Args:
         path: the file, made when it is needed.

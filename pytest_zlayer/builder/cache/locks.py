@@ -96,7 +96,7 @@ class KeyLocks:
     def _telling(self, key: str) -> Iterator[None]:
         queue = LockFile(self._queue(key), shared=True)
         with self._here(key):
-            # Whoever looks whether anybody waits holds it for a moment.
+            # A process that looks whether anybody waits holds it for a moment.
             while not queue.acquire(1.0, pause=0.01):
                 pass
             try:

@@ -26,7 +26,7 @@ LayerKind = Literal[
 
 _NO_XATTRS: Mapping[str, bytes] = MappingProxyType({})
 _CHUNK = 1 << 20
-# Names that begin so are instructions to whoever unpacks a layer (OCI image-spec, layer.md).
+# Names that begin so are instructions for unpacking a layer (OCI image-spec, layer.md).
 WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_zlayer.builder.context.git import Process
     from pytest_zlayer.builder.store.transfers import Transfers
 
-# Secrets that authorize whoever fetches: what one of them opens is not for declarations without.
+# Secrets that authorize fetching: what one of them opens is not for declarations without it.
 _AUTHORIZING = ("GIT_AUTH_", "HTTP_AUTH_")
 
 

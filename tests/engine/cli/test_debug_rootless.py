@@ -7,7 +7,10 @@ from pathlib import Path
 from tests.engine.ordinary_user import needs_root, run_as_ordinary_user
 
 HERE = Path(__file__).parent
-CHOSEN = "runs_again_as_it_was or shell_has_all or terminal_is_one or nothing_is_left or copy_that_failed"
+CHOSEN = (
+    "runs_again_as_it_was or shell_has_all or terminal_is_one or nothing_is_left "
+    "or copy_that_failed"
+)
 
 
 @needs_root

@@ -111,7 +111,7 @@ def read(file):
 
 
 def test_it_runs_as_buildah_would_have_it(web):
-    """Whoever it runs as; with an OCI runtime that is compared elsewhere."""
+    """As every user; with an OCI runtime that is compared elsewhere."""
     script = "grep -E 'Cap|Groups' /proc/self/status; id; umask; pwd; ulimit -n; echo $HOME $PATH"
     for options in ({}, {"user": "app"}, {"user": "1234:5", "workdir": "/tmp"}):
         with web.container() as container:
