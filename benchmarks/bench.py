@@ -118,7 +118,8 @@ class Bench:
         chosen = ["--target", target] if target else []
         self.buildah(
             "build", "--layers", "--pull=false", "--quiet", *options, *chosen,
-            "--network=host", "--runtime", "runc", "-f", str(self.context / dockerfile), str(self.context),
+            "--network=host", "--runtime", "runc",
+            "-f", str(self.context / dockerfile), str(self.context),
         )  # fmt: skip
 
     def session(self, **options: object) -> BuildSession:

@@ -72,7 +72,8 @@ def test_a_run_that_is_killed_while_it_fetches_leaves_nothing(
     other.pytest("-q", *place_options(shared, "to"))
     shared.proxy.requests.clear()
     hangs = hanging(shared, "GET")
-    shared.proxy.faults = [None]  # the manifest: what follows are blobs
+    # The manifest, by its tag and by its digest: what follows are blobs.
+    shared.proxy.faults = [None, None]
     process = project.popen("pytest", "-q", *place_options(shared, "from"))
     until(hangs, process)
     process.send_signal(signal.SIGKILL)

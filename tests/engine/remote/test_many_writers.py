@@ -14,6 +14,7 @@ import pytest
 
 from pytest_zlayer.buildah.commands.skopeo import find_skopeo
 from pytest_zlayer.buildah.process.command import ByteSink, Completed
+from pytest_zlayer.buildah.process.output import LineSink
 from pytest_zlayer.builder.oci.chain import HistoryEntry
 from pytest_zlayer.builder.remote.blobs import compress, decompress
 from pytest_zlayer.builder.remote.entry import Entry
@@ -36,6 +37,7 @@ def run(
     *,
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
+    on_line: LineSink | None = None,
     stdout: ByteSink | None = None,
 ) -> Completed:
     """A process without the agent, which needs a storage."""
@@ -43,6 +45,8 @@ def run(
     if stdout is not None:
         stdout.write(done.stdout)
     lines = tuple(done.stderr.decode().splitlines())
+    for line in lines if on_line is not None else ():
+        on_line("stderr", line)
     return Completed(tuple(argv), done.returncode, (), lines, 0.0)
 
 
