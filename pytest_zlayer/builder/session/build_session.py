@@ -281,6 +281,7 @@ class BuildSession:
             error = self._failure(spec)
             if error is not None:
                 problems.setdefault(str(error), error)
+        self._prebuild.join()  # one that still ends would count as busy, and be interrupted
         return list(problems.values())
 
     def _failure(self, spec: ImageSpec) -> ZlayerError | None:

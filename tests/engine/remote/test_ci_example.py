@@ -14,9 +14,6 @@ PLAY = Path(__file__).parents[3] / "examples" / "ci" / "play.py"
 NEEDED = (("jq",), ("pytest_split", "yaml"))
 
 
-# A known gap: of images that are built side by side and share a stage, the last layers of one are
-# now and then not sent. The jobs of the tests then run these steps, which play.py calls a failure.
-@pytest.mark.xfail(strict=False, reason="layers that two builds share are not always all sent")
 @pytest.mark.parametrize("kind", ["github", "gitlab", "kubernetes"])
 def test_every_job_passes_and_tests_run_no_step(kind: str) -> None:
     programs, modules = NEEDED

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from pytest_zlayer.builder.model.cache_place import DirectoryPlace, RegistryPlace
+from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.builder.session.build_session import BuildSession
 from tests.engine.building import write_files
 from tests.engine.conftest import BUSYBOX
 from tests.engine.faults.workspace import mounted
@@ -50,6 +52,23 @@ def test_a_second_run_sends_nothing(shared: Shared) -> None:
         again.build(STEPS, shared.context)
     assert of(shared.proxy, "POST", "PUT", "PATCH") == []
     assert sent(again) == []
+
+
+def test_all_is_sent_of_images_whose_builder_has_not_quite_ended(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = BuildSession._build_unless_begun
+
+    def build_and_linger(session: BuildSession, spec: ImageSpec) -> None:
+        build(session, spec)
+        time.sleep(1)
+
+    monkeypatch.setattr(BuildSession, "_build_unless_begun", build_and_linger)
+    with shared.session(cache_to=shared.place) as first:
+        assert first.session.build_all([ImageSpec(text=STEPS, context=shared.context)]) == []
+    with shared.session(cache_from=(shared.place,)) as second:
+        second.build(STEPS, shared.context)
+        assert second.executed() == []
 
 
 def test_entries_are_plain_oci_images_without_the_base(shared: Shared) -> None:
