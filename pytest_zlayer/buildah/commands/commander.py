@@ -6,13 +6,12 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_zlayer.buildah.agent.records import Records, StorageOptions, Unreadable
 from pytest_zlayer.buildah.commands import arguments
 from pytest_zlayer.buildah.commands.disks import cramped_disk, full_disk
 from pytest_zlayer.buildah.commands.lock_holder import holder_hint
-from pytest_zlayer.buildah.commands.logins import explain_login
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout, ImageNotKnown
 from pytest_zlayer.buildah.failures import (
     Failure,
@@ -23,6 +22,13 @@ from pytest_zlayer.buildah.failures import (
 )
 from pytest_zlayer.buildah.process.command import Completed, Request, Runner
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.lazy import LazyModule
+
+# What only a failure needs.
+if TYPE_CHECKING:
+    from pytest_zlayer.buildah.commands import logins
+else:
+    logins = LazyModule("pytest_zlayer.buildah.commands.logins")
 
 # Seconds for commands that only touch the storage's records. Nothing in buildah limits how long
 # it waits for a lock, which a stopped process may hold for ever.
@@ -149,7 +155,7 @@ class Commander:
         """The error for a command that ended badly."""
         code = -done.killed_by_signal if done.killed_by_signal else done.exit_code
         failure = self.full_disk() or classify(done.argv, code, done.stderr_tail)
-        failure = explain_login(failure, done.argv, self.env)
+        failure = logins.explain_login(failure, done.argv, self.env)
         if failure.kind == "permanent" and says_broken_pipe(done.stderr_tail):
             failure = cramped_disk(self._places())
         unknown = _image_unknown(done.stderr_tail)

@@ -307,7 +307,7 @@ class _Stream:
     def finish(self, *, hide: bool) -> None:
         self._take(b"", final=True)
         if self._holdback is not None:
-            (self._holdback.drop if hide else self._holdback.release)()
+            self._holdback.finish(hide=hide)
 
     def _take(self, data: bytes, *, final: bool) -> None:
         for text in self._splitter.feed(data, final=final):

@@ -110,8 +110,13 @@ class Holdback:
             self._sink(line)
         self._held = []
 
-    def drop(self) -> None:
-        """Lets go of what was kept back, but for what stands before the suspicious words."""
+    def finish(self, *, hide: bool) -> None:
+        """Nothing more comes: passes on what was kept back, or with ``hide`` lets go of it.
+
+        What stands before the suspicious words is passed on in either case.
+        """
+        if not hide:
+            self.release()
         for line in self._held[:1]:
             if begins := self._suspicious(line):
                 self._sink(line[:begins])

@@ -98,7 +98,7 @@ class LoggedStream:
 
     def finish(self, *, hide: bool) -> None:
         """Pass on what has no line end, and, unless ``hide``, what was held back."""
-        (self._holdback.drop if hide else self._holdback.release)()
+        self._holdback.finish(hide=hide)
         if self._ready or self._rest:
             self._pass_on(self._rest + b"\n" if self._rest else b"")
             self._rest = b""

@@ -81,7 +81,7 @@ def held(*given: str, release: bool) -> list[str]:
     holdback = Holdback(lambda line: line.find("!") if "!" in line else None, passed.append)
     for line in given:
         holdback.add(line)
-    (holdback.release if release else holdback.drop)()
+    holdback.finish(hide=not release)
     return passed
 
 
