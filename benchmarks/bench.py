@@ -19,6 +19,8 @@ from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.session.build_session import BuildSession
 
 BASE = "localhost/bench/busybox"
+# One of many images, and how a build argument tells them apart.
+IMAGE = f"FROM {BASE}\nARG WHICH\nRUN echo $WHICH > /which\n"
 
 TEN_STEPS = """\
 FROM localhost/bench/busybox AS base
@@ -162,6 +164,18 @@ class Bench:
             check=True, cwd=project, env={**self.environment, **ours, **variables},
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
+
+
+def write_tests(project: Path, count: int) -> list[str]:
+    """A test file that needs so many images; their values of ``WHICH``."""
+    project.mkdir(exist_ok=True)
+    names = [f"n{number}" for number in range(count)]
+    (project / "test_images.py").write_text(
+        "import pytest\n\n\n"
+        f"@pytest.mark.image(text={IMAGE!r}, matrix={{'WHICH': {names!r}}})\n"
+        "def test_image(zlayer_image):\n    assert zlayer_image.id\n"
+    )
+    return names
 
 
 def timed(action: Callable[[], object]) -> float:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import bench as benches
 import packages
-from bench import Bench, benchmark, timed
+from bench import Bench, benchmark, timed, write_tests
 
 from pytest_zlayer.builder.model.spec import ImageSpec
 
@@ -231,19 +231,12 @@ def pytest_alone(bench: Bench, ways: Ways, table: Table) -> None:
 
 def pytest_runs(bench: Bench, ways: Ways, table: Table) -> None:
     """A pytest run with 1, 12 and 60 images of one RUN; against as many builds by the others."""
-    text = BASE + "ARG WHICH\nRUN echo $WHICH > /which\n"
     for count in (1, 12, 60):
         project = bench.directory / f"pytest-{count}"
-        project.mkdir()
-        names = [f"n{number}" for number in range(count)]
-        (project / "test_images.py").write_text(
-            "import pytest\n\n\n"
-            f"@pytest.mark.image(text={text!r}, matrix={{'WHICH': {names!r}}})\n"
-            "def test_image(zlayer_image):\n    assert zlayer_image.id\n"
-        )
+        names = write_tests(project, count)
 
         def others(build: Callable[..., None], *options: str) -> None:
-            ways.write(text)
+            ways.write(benches.IMAGE)
             for name in names:  # noqa: B023 (called at once)
                 build(*options, "--build-arg", f"WHICH={name}")
 

@@ -16,13 +16,12 @@ import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 
-from bench import BASE, Bench, benchmark, clear, timed
+from bench import BASE, IMAGE, Bench, benchmark, clear, timed, write_tests
 
 from pytest_zlayer.builder.model.spec import ImageSpec
 
 # Layers of one image are limited to 127, so many steps are in stages of their own.
 STEPS_OF_A_STAGE = 100
-IMAGE = f"FROM {BASE}\\nARG WHICH\\nRUN echo $WHICH > /which\\n"
 WORKERS = """\
 import pytest
 
@@ -150,15 +149,6 @@ def images(table: Table) -> None:
     """1 to 100 images of one RUN each in one run of pytest, cold and unchanged."""
     bench = table.bench
     project = bench.directory / "images"
-    project.mkdir()
-
-    def declare(count: int) -> None:
-        names = [f"n{number}" for number in range(count)]
-        (project / "test_images.py").write_text(
-            "import pytest\n\n\n"
-            f"@pytest.mark.image(text={IMAGE!r}, matrix={{'WHICH': {names!r}}})\n"
-            "def test_image(zlayer_image):\n    assert zlayer_image.id\n"
-        )
 
     def by_buildah(count: int, *options: str) -> None:
         (bench.context / "Dockerfile").write_text(IMAGE)
@@ -166,11 +156,11 @@ def images(table: Table) -> None:
             bench.reference(*options, "--build-arg", f"WHICH=n{number}")
 
     def cold(count: int) -> float:
-        declare(count)
+        write_tests(project, count)
         return timed(lambda: bench.pytest(project, "--zlayer-no-cache"))
 
     def unchanged(count: int) -> float:
-        declare(count)
+        write_tests(project, count)
         bench.pytest(project)
         return timed(lambda: bench.pytest(project))
 
