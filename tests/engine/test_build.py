@@ -116,7 +116,7 @@ def test_run_executes_a_command_as_the_images_user(builds: Builds, context: Path
     assert image.run(["id", "-un"]).stdout == "app\n"
     assert image.run().stdout == "in\nhello\n"
     assert image.run("echo $A; exit 4", check=False).exit_code == 4
-    assert image.run(["cat"], input="typed").stdout == "typed\n"
+    assert image.run(["cat"], input="typed").stdout == "typed"
 
 
 def test_the_ignore_file_hides_files_from_copy(builds: Builds, context: Path) -> None:

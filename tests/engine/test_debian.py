@@ -91,5 +91,5 @@ def test_the_runtime_image_has_no_build_tools(image: Image) -> None:
 def test_packages_are_configured_and_the_user_exists(image: Image) -> None:
     state = image.run(["dpkg-query", "-W", "-f", "${Status}", "python3"])
 
-    assert state.stdout == "install ok installed\n"
+    assert state.stdout == "install ok installed"
     assert image.run(["id", "-un"]).stdout == "app\n"

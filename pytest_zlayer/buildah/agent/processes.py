@@ -94,19 +94,43 @@ def all_processes() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def mount_namespace(pid: int) -> int | None:
-    """What tells a process's mount namespace from others, ``None`` for one that is gone."""
-    try:
-        return os.stat(f"/proc/{pid}/ns/mnt").st_ino
-    except OSError:
-        return None
+class MountNamespace:
+    """The mount namespace of a process, held open.
+
+    The kernel gives the number of a namespace that is gone to the next one that is made. As long
+    as this is open the number means this namespace and no other.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._identity = _identity(os.fstat(descriptor))
+
+    @classmethod
+    def of(cls, pid: int) -> MountNamespace | None:
+        """That of a process; ``None`` for one that is gone."""
+        try:
+            return cls(os.open(_mount_namespace(pid), os.O_RDONLY | os.O_CLOEXEC))
+        except OSError:
+            return None
+
+    def end(self) -> None:
+        """Kills all processes in it, and lets go of it."""
+        for pid in all_processes():
+            try:
+                inside = _identity(os.stat(_mount_namespace(pid))) == self._identity
+            except OSError:
+                continue
+            if inside:
+                kill(pid, signal.SIGKILL)
+        os.close(self._descriptor)
 
 
-def end_namespace(namespace: int) -> None:
-    """Kills all processes in a mount namespace."""
-    for pid in all_processes():
-        if mount_namespace(pid) == namespace:
-            kill(pid, signal.SIGKILL)
+def _mount_namespace(pid: int) -> str:
+    return f"/proc/{pid}/ns/mnt"
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 def _parent_of(pid: int) -> int:

@@ -20,13 +20,12 @@ from typing import Any
 from .descendants import find_contained, find_launcher
 from .files.removal import remove_tree
 from .processes import (
+    MountNamespace,
     adopt_orphans,
     children_of,
-    end_namespace,
     end_with_parent,
     kill,
     kill_children,
-    mount_namespace,
     output_of,
     take_signals,
     wait_readable,
@@ -129,7 +128,7 @@ class _Watch:
     starting: bool = False
     contained: bool = False
     to_announce: bool = False
-    namespace: int | None = None
+    namespace: MountNamespace | None = None
     kill_at: float | None = None
     lifelines: list[int] = field(default_factory=list)
     signals: list[int] = field(default_factory=list)
@@ -178,7 +177,7 @@ def supervise(command: Command, lifeline: socket.socket, agent: int) -> int:
         _go_on(watch, command.detached)
     orphaned = os.getppid() != agent
     if watch.namespace is not None:
-        end_namespace(watch.namespace)
+        watch.namespace.end()
     strays = 0 if _goes_on(command, watch) else kill_children(_REAPING)
     _tell(lifeline, {"status": watch.status or 0, "strays": strays, "orphaned": orphaned})
     if command.detached is not None:
@@ -237,7 +236,7 @@ def _step(watch: _Watch) -> None:
 def _announce(watch: _Watch) -> None:
     """Tells of the process in the container, if it is there by now."""
     pid = find_contained(watch.main)
-    if pid is not None and (namespace := mount_namespace(pid)) is not None:
+    if pid is not None and (namespace := MountNamespace.of(pid)) is not None:
         watch.to_announce, watch.namespace = False, namespace
         _tell(watch.lifeline, {"started": pid})
 

@@ -1,0 +1,62 @@
+"""Ending everything in a mount namespace, with real namespaces."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pytest_zlayer.buildah.agent.processes import MountNamespace
+
+UNSHARE = ["unshare", "--mount", "--"] if os.geteuid() == 0 else ["unshare", "-r", "--mount", "--"]
+Begin = Callable[[], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def begin() -> Iterator[Begin]:
+    """Starts processes that wait, each in a mount namespace of its own."""
+    begun: list[subprocess.Popen[bytes]] = []
+
+    def begin() -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [*UNSHARE, "sh", "-c", "echo; exec cat"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        begun.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"\n"
+        return process
+
+    yield begin
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+def test_all_in_a_namespace_are_killed_and_nobody_else(begin: Begin) -> None:
+    inside, other = begin(), begin()
+    namespace = MountNamespace.of(inside.pid)
+    assert namespace is not None
+    namespace.end()
+    assert inside.wait(20) == -9
+    assert other.poll() is None
+
+
+def test_a_namespace_made_after_its_end_is_another_one(begin: Begin) -> None:
+    """The kernel gives away the number of one that is gone at once."""
+    gone = begin()
+    namespace = MountNamespace.of(gone.pid)
+    assert namespace is not None
+    gone.kill()
+    gone.communicate()
+    later = [begin() for _ in range(20)]
+    namespace.end()
+    assert [process.poll() for process in later] == [None] * len(later)
+
+
+def test_a_process_that_is_gone_has_none() -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    assert MountNamespace.of(process.pid) is None
