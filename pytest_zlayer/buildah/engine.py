@@ -250,11 +250,15 @@ class Engine:
         """
         return self._runs.run(request)
 
-    def keep_open(self, container: str, network: NetworkMode) -> runs.RunningContainer | None:
+    def keep_open(
+        self, container: str, network: NetworkMode, on_end: LineSink
+    ) -> runs.RunningContainer | None:
         """Starts a process in a working container that does nothing and does not end.
 
         Beside it commands can be run whose own processes stay. ``None`` on a machine for which
-        there is no such program.
+        there is no such program. ``on_end`` is called with the stream ``zlayer`` and a line for
+        each process that ends after its parent; where the container has no process namespace of its
+        own, ``afterwards`` of the command that has left it is called instead.
         """
         program = probe_container.waiting_program(platform.machine())
         if program is None:
@@ -265,7 +269,7 @@ class Engine:
             unfinished.write_bytes(program)
             unfinished.chmod(0o755)
             unfinished.replace(file)
-        return self._runs.keep_open(container, network, file)
+        return self._runs.keep_open(container, network, file, on_end)
 
     def start(self, request: RunRequest) -> runs.RunningContainer:
         """Starts a command in a working container, in the background.

@@ -89,7 +89,8 @@ class RunRequest:
         log: gets both streams as they come, raw.
         stdout, stderr: get one of the streams each, raw.
         afterwards: called as ``on_line`` with what processes that it has left running write later,
-            where these are not ended with it.
+            where these are not ended with it; with the stream ``zlayer`` for how such a one ends,
+            as far as that is seen at the command.
     """
 
     container: str

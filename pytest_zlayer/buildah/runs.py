@@ -24,12 +24,14 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import failed_start
 from pytest_zlayer.buildah.files.rootfs import AgentRootfs, LocalRootfs
 from pytest_zlayer.buildah.process.command import Completed, Process, Request
+from pytest_zlayer.buildah.process.output import LineSink
 from pytest_zlayer.buildah.run_request import RunRequest, Volume
 from pytest_zlayer.buildah.runtime.capture import stand_in, taken
 from pytest_zlayer.buildah.runtime.change import HOST_NAME_FILE
 from pytest_zlayer.buildah.runtime.console import joined
 from pytest_zlayer.buildah.runtime.container_record import read_record
 from pytest_zlayer.buildah.runtime.direct import DirectRuntime, Place, Prepared
+from pytest_zlayer.buildah.runtime.endings import Endings
 from pytest_zlayer.buildah.runtime.entrance import Entrance
 from pytest_zlayer.buildah.runtime.held_back import HeldBack
 from pytest_zlayer.buildah.runtime.specification import NotUnderstood
@@ -250,23 +252,34 @@ class Runs:
 
     # -- in the background --------------------------------------------------------------------
 
-    def start(self, request: RunRequest) -> RunningContainer:
+    def start(self, request: RunRequest, endings: Endings | None = None) -> RunningContainer:
         """Starts a command that runs in the background; see ``Engine.start``."""
         isolation, direct = self._choice()
         if direct is not None:
             with suppress(NotUnderstood, OSError):
-                return self._start_directly(direct, request)
-        return self._start_by_buildah(isolation, request)
+                return self._start_directly(direct, request, endings)
+        return self._start_by_buildah(isolation, request, endings)
 
-    def _start_directly(self, direct: DirectRuntime, request: RunRequest) -> RunningContainer:
+    def _start_directly(
+        self, direct: DirectRuntime, request: RunRequest, endings: Endings | None
+    ) -> RunningContainer:
         prepared = self._prepare(direct, request)
         begun: Future[Inside] = Future()
-        more: Inside = partial(direct.prepare_more, prepared)
-        wanted = replace(prepared.request, on_start=lambda _: begun.set_result(more))
-        return RunningContainer(self, request, self._commander.runner.start(wanted), begun, True)
+
+        def on_start(pid: int) -> None:
+            if endings is not None:
+                endings.begin(pid)
+            begun.set_result(partial(direct.prepare_more, prepared))
+
+        process = self._commander.runner.start(replace(prepared.request, on_start=on_start))
+        return RunningContainer(self, request, process, begun, endings, is_direct=True)
 
     def _start_by_buildah(
-        self, isolation: Isolation, request: RunRequest, program: str = ""
+        self,
+        isolation: Isolation,
+        request: RunRequest,
+        endings: Endings | None,
+        program: str = "",
     ) -> RunningContainer:
         begun: Future[Inside] = Future()
 
@@ -275,24 +288,40 @@ class Runs:
         self._mount(request.container)
 
         def on_start(pid: int) -> None:
+            if endings is not None:
+                endings.begin(pid)
             begun.set_result(Entrance(pid, self._tmpdir, self._commander.env).prepare_more)
 
         wanted = containers.run_request(
             self._commander, request, isolation, self._storage, self._tmpdir,
             lasting=containers.Lasting(on_start, program),
         )  # fmt: skip
-        return RunningContainer(self, request, self._commander.runner.start(wanted), begun)
+        process = self._commander.runner.start(wanted)
+        return RunningContainer(self, request, process, begun, endings)
 
-    def keep_open(self, container: str, network: NetworkMode, program: Path) -> RunningContainer:
+    def keep_open(
+        self, container: str, network: NetworkMode, program: Path, on_end: LineSink
+    ) -> RunningContainer:
         """Starts a program that waits in a container; see ``Engine.keep_open``."""
         isolation = self.isolation
         # Below /dev of a container nothing stays of the place where it is mounted; with chroot
         # isolation that is the /dev of this machine.
         where = PROGRAM if isolation.kind == "chroot" else "/dev/zlayer-wait"
-        request = RunRequest(container, [where], user="0:0", workdir="/", network=network)
-        if isolation.kind == "chroot":
-            return self._start_by_buildah(isolation, request, str(program))
-        return self.start(replace(request, volumes=[Volume(program, where, readonly=True)]))
+        endings = Endings(on_end)
+        request = RunRequest(
+            container, [where], user="0:0", workdir="/", network=network,
+            stdin=endings.stdin, stdout=endings,
+        )  # fmt: skip
+        try:
+            if isolation.kind == "chroot":
+                return self._start_by_buildah(isolation, request, endings, str(program))
+            mounted = [Volume(program, where, readonly=True)]
+            return self.start(replace(request, volumes=mounted), endings)
+        except BaseException:
+            endings.close()
+            raise
+        finally:
+            endings.started()
 
     def run_beside(
         self, inside: Inside | None, request: RunRequest, has_ended: Callable[[], bool]
@@ -338,12 +367,15 @@ class RunningContainer:
         request: RunRequest,
         process: Process,
         begun: Future[Inside],
+        endings: Endings | None,
+        *,
         is_direct: bool = False,
     ) -> None:
         self.request = request
         self._runs = runs
         self._process = process
         self._begun = begun
+        self._endings = endings
         self._is_direct = is_direct
 
     @property
@@ -374,10 +406,15 @@ class RunningContainer:
         self._process.stop()
         with suppress(EngineError):
             self._process.wait()
+        if self._endings is not None:
+            self._endings.close()
 
     def run(self, request: RunRequest) -> Completed:
         """Runs another command in the same container, beside this one."""
-        return self._runs.run_beside(self._inside(), request, self._has_ended)
+        done = self._runs.run_beside(self._inside(), request, self._has_ended)
+        if self._endings is not None:
+            self._endings.look()
+        return done
 
     def _has_ended(self) -> bool:
         """Whether the command has ended, also if the news of it is still on its way."""

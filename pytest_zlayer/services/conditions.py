@@ -9,10 +9,10 @@ from http.client import HTTPConnection, HTTPException
 from typing import TypeAlias
 from urllib.parse import quote
 
+from pytest_zlayer.builder.image.log import Stream
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.services.health import HealthWatch
-from pytest_zlayer.services.log import Stream
 from pytest_zlayer.services.waited import Condition as Anything
 from pytest_zlayer.services.waited import Waited
 

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.image.image_like import ImageLike
+from pytest_zlayer.builder.image.log import LogLine
 from pytest_zlayer.builder.image.results import RunResult
 from pytest_zlayer.dataclass import dataclass
-from pytest_zlayer.services.log import LogLine
 from pytest_zlayer.services.networks import Network
 from pytest_zlayer.services.request import Port, ServeRequest
 

@@ -1,33 +1,15 @@
-"""What a service writes: lines with stream and time."""
+"""The log of a service as it stands in a file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timezone
-from typing import Literal
 
-from pytest_zlayer.dataclass import dataclass
-
-Stream = Literal["stdout", "stderr"]
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One line of a log; ``time`` is RFC 3339 in UTC."""
-
-    time: str
-    stream: Stream
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.time[11:23]} {self.stream} {self.text}"
+from pytest_zlayer.builder.image.log import LogLine, Stream, moment
 
 
 def log_line(stream: str, tag: str, text: str) -> str:
     """A line of now, as :func:`parse_log` reads it."""
-    return (
-        f"{datetime.now(timezone.utc).isoformat(timespec='microseconds')} {stream} {tag} {text}\n"
-    )
+    return f"{moment()} {stream} {tag} {text}\n"
 
 
 def unfinished(lines: Iterable[str]) -> list[str]:
@@ -56,10 +38,3 @@ def parse_log(lines: Iterable[str]) -> Iterator[LogLine]:
         else:
             yield whole
     yield from begun.values()
-
-
-def as_text(lines: Iterable[LogLine], stream: Stream | None, tail: int | None) -> str:
-    """The lines of one stream or of both, or the last of them."""
-    chosen = [one.text for one in lines if stream is None or one.stream == stream]
-    kept = chosen if tail is None else chosen[max(0, len(chosen) - tail) :]
-    return "".join(f"{line}\n" for line in kept)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pytest_zlayer.builder.image.log import Stream
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.services import conditions
-from pytest_zlayer.services.log import Stream
 from pytest_zlayer.services.request import check_condition, check_words
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from pytest_zlayer.builder.image.copy_out import copy_out
 from pytest_zlayer.builder.image.image_like import ImageLike
 from pytest_zlayer.builder.image.kept import Kept
+from pytest_zlayer.builder.image.log import LogLine, Stream, as_text
 from pytest_zlayer.builder.image.path import ImagePath
 from pytest_zlayer.builder.image.results import CommandFailed, RunResult
 from pytest_zlayer.checks.assertions import Assertions
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.services.engine import ExecRequest, ServiceContainer
 from pytest_zlayer.services.errors import ServiceError, ending
-from pytest_zlayer.services.log import LogLine, Stream, as_text
 from pytest_zlayer.services.ports import LOOPBACK
 from pytest_zlayer.services.processes import listening, signal_number
 from pytest_zlayer.services.readiness import wait_until

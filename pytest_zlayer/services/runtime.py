@@ -20,11 +20,12 @@ from pytest_zlayer.buildah.run_request import RunRequest, Tmpfs, Volume
 from pytest_zlayer.builder.image.container import Output, timeout_of
 from pytest_zlayer.builder.image.image_like import ImageLike
 from pytest_zlayer.builder.image.keep import keep_container, kept_log
+from pytest_zlayer.builder.image.log import LogLine
 from pytest_zlayer.builder.image.results import RunResult
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.services.engine import ExecRequest
 from pytest_zlayer.services.errors import ServiceError, ServiceRefused
-from pytest_zlayer.services.log import LogLine, log_line, parse_log, unfinished
+from pytest_zlayer.services.log import log_line, parse_log, unfinished
 from pytest_zlayer.services.networks import Network
 from pytest_zlayer.services.ports import Claim, claim_free_port, claim_port, is_claimed
 from pytest_zlayer.services.processes import signal_number

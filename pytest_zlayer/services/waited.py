@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from pytest_zlayer.builder.image.image_like import ImageLike
+from pytest_zlayer.builder.image.log import LogLine
 from pytest_zlayer.builder.image.results import RunResult
-from pytest_zlayer.services.log import LogLine
 from pytest_zlayer.services.request import Port
 
 # A condition as people may write it: a function of the service.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pytest_zlayer.builder.image.log import LogLine, as_text
 from pytest_zlayer.services import runtime
-from pytest_zlayer.services.log import LogLine, as_text, parse_log
+from pytest_zlayer.services.log import parse_log
 
 TIME = "2026-11-26T21:43:57.856509892+00:00"
 

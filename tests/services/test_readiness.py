@@ -10,13 +10,13 @@ import pytest
 
 from pytest_zlayer.buildah.errors import EngineTimeout
 from pytest_zlayer.buildah.failures import Failure
+from pytest_zlayer.builder.image.log import LogLine
 from pytest_zlayer.builder.image.results import RunResult
 from pytest_zlayer.dockerfile.instructions import HealthProbe
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.services import ready
 from pytest_zlayer.services.errors import ServiceEnded, ServiceNotReady
-from pytest_zlayer.services.log import LogLine
 from pytest_zlayer.services.readiness import default_condition, wait_until
 
 

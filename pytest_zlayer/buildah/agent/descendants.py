@@ -17,7 +17,7 @@ def find_contained(main: int) -> int | None:
     ours = _place(os.getpid())
     parents = [main]
     for parent in parents:
-        for child in _children(parent):
+        for child in children(parent):
             place, program = _place(child), _program(child)
             if place not in (None, ours) and program and program not in _MAKERS:
                 return child
@@ -51,14 +51,15 @@ def find_launcher(main: int) -> tuple[int, int] | None:
     """
     parents = [main]
     for parent in parents:
-        for child in _children(parent):
+        for child in children(parent):
             if read_quietly(f"/proc/{child}/cmdline").startswith(_LAUNCHER + b"\0"):
                 return child, parent
             parents.append(child)
     return None
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """The direct children of a process, also those that have ended, as the kernel lists them."""
     files = (f"/proc/{pid}/task/{thread}/children" for thread in tasks_of(pid))
     return [int(child) for file in files for child in read_quietly(file).split()]
 

@@ -153,7 +153,8 @@ class Server:
         command = Command(
             message["argv"], env, message["cwd"], descriptors[:3],
             wrapped=message["wrapped"], relayed=message["relayed"], lasting=message["lasting"],
-            announced=message["announced"], detached=Detached.of(message.get("detached")),
+            reporting=message["reporting"], announced=message["announced"],
+            detached=Detached.of(message.get("detached")),
         )  # fmt: skip
         pid = os.fork()
         if pid == 0:

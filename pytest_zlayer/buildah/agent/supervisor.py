@@ -19,6 +19,7 @@ from typing import Any
 
 from .descendants import find_contained, find_launcher
 from .files.removal import remove_tree
+from .orphans import Orphans
 from .processes import (
     MountNamespace,
     adopt_orphans,
@@ -96,6 +97,9 @@ class Command:
         wrapped: whether ``argv`` is a wrapper that ignores SIGTERM; its child gets the signal.
         relayed: whether its output passes through buildah's chroot isolation.
         lasting: whether what it leaves running goes on until the agent ends.
+        reporting: whether to tell how processes end that have outlived their parents: while it
+            runs, and with ``lasting`` those that it has left running, for as long as the lifeline
+            is open.
         announced: whether to tell when its process in a container has begun; whatever runs in that
             container then ends with it.
         detached: says how to find the process that ``argv``, which ends at once, has started: that
@@ -109,6 +113,7 @@ class Command:
     wrapped: bool
     relayed: bool
     lasting: bool = False
+    reporting: bool = False
     announced: bool = False
     detached: Detached | None = None
 
@@ -118,6 +123,7 @@ class _Watch:
     """``starting``: that ``main`` only starts what is to be watched; ``signals`` wait for that.
 
     ``to_announce``: that the process in a container is to be told of when it has begun.
+    ``orphans``: those whose ends are to be told of, ``endings``: what is to be told.
     """
 
     lifeline: socket.socket
@@ -129,9 +135,11 @@ class _Watch:
     contained: bool = False
     to_announce: bool = False
     namespace: MountNamespace | None = None
+    orphans: Orphans | None = None
     kill_at: float | None = None
     lifelines: list[int] = field(default_factory=list)
     signals: list[int] = field(default_factory=list)
+    endings: list[tuple[int, str]] = field(default_factory=list)
     ended: dict[int, int] = field(default_factory=dict)
 
     @property
@@ -154,8 +162,9 @@ def supervise(command: Command, lifeline: socket.socket, agent: int) -> int:
     Lines of JSON are written to the lifeline. For a detached or announced command the first is
     ``started``: the number of its process. The last has ``status`` as of ``waitpid``, or ``errno``
     when the program could not be started; ``strays``: how many processes were left; ``orphaned``:
-    whether the agent was gone by then. Lines that are read from it are objects with a ``signal``
-    for the command.
+    whether the agent was gone by then. One that reports has lines with ``ended`` too: how a process
+    has ended that had outlived its parent; those that come after its end follow on ``remaining``.
+    Lines that are read from it are objects with a ``signal`` for the command.
     """
     os.setsid()
     wakeup = wake_on(signal.SIGCHLD, signal.SIGTERM)
@@ -172,16 +181,20 @@ def supervise(command: Command, lifeline: socket.socket, agent: int) -> int:
     watch.lifelines = [lifeline.fileno()]
     watch.starting = command.detached is not None
     watch.to_announce = command.announced
+    watch.orphans = Orphans(os.getpid()) if command.reporting else None
     _wait(watch)
     if command.detached is not None and watch.status == 0:
         _go_on(watch, command.detached)
     orphaned = os.getppid() != agent
     if watch.namespace is not None:
         watch.namespace.end()
-    strays = 0 if _goes_on(command, watch) else kill_children(_REAPING)
+    goes_on = _goes_on(command, watch)
+    strays = 0 if goes_on else kill_children(_REAPING)
     _tell(lifeline, {"status": watch.status or 0, "strays": strays, "orphaned": orphaned})
     if command.detached is not None:
         command.detached.forget(command.env)
+    if goes_on and command.reporting and _collect(watch):
+        _outlast(watch)
     return 0
 
 
@@ -191,6 +204,18 @@ def _goes_on(command: Command, watch: _Watch) -> bool:
     What starts a detached command may have been ended before anybody knew the process.
     """
     return command.lasting and (watch.kill_at is None or command.detached is None)
+
+
+def _outlast(watch: _Watch) -> None:
+    """Tells how what was left running ends, and kills it when nobody is to hear that any more."""
+    _tell(watch.lifeline, {"remaining": True})
+    while _collect(watch):
+        ready = wait_readable([watch.wakeup, watch.lifeline.fileno()], None)
+        if watch.wakeup in ready and signal.SIGTERM in take_signals(watch.wakeup):
+            break
+        if watch.lifeline.fileno() in ready and not _hear(watch):
+            break
+    kill_children(_REAPING)
 
 
 def _wait(watch: _Watch) -> None:
@@ -203,6 +228,7 @@ def _go_on(watch: _Watch, detached: Detached) -> None:
     watch.main = detached.pid()
     watch.starting, watch.contained = False, True
     _tell(watch.lifeline, {"started": watch.main})
+    _tell_endings(watch)
     if watch.kill_at is not None:
         kill(watch.main, signal.SIGKILL)
     _pass_signals(watch)
@@ -243,13 +269,17 @@ def _announce(watch: _Watch) -> None:
 
 def _listen(watch: _Watch) -> bool:
     """Takes what the parent says; whether it still wants the command to run."""
-    try:
-        said = os.read(watch.lifeline.fileno(), 4096)
-    except OSError:
-        return False
+    said = _hear(watch)
     watch.signals += [json.loads(line)["signal"] for line in said.splitlines()]
     _pass_signals(watch)
     return bool(said)
+
+
+def _hear(watch: _Watch) -> bytes:
+    try:
+        return os.read(watch.lifeline.fileno(), 4096)
+    except OSError:
+        return b""
 
 
 def _pass_signals(watch: _Watch) -> None:
@@ -277,19 +307,40 @@ def _terminate(watch: _Watch) -> None:
         kill(pid, signal.SIGTERM)
 
 
-def _collect(watch: _Watch) -> None:
+def _collect(watch: _Watch) -> bool:
+    """Takes the children that have ended; whether there are others."""
     try:
         while True:
+            if watch.orphans is not None and _has_ended():
+                watch.orphans.look()
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
-                return
+                return True
             if os.WIFSTOPPED(status):
                 if watch.guard is not None:
                     watch.guard.stopped(pid, status)
-            else:
-                watch.ended[pid] = status
+                continue
+            watch.ended[pid] = status
+            if watch.orphans is not None and pid != watch.main:
+                ending = watch.orphans.ending(pid, os.waitstatus_to_exitcode(status))
+                watch.endings.append((pid, ending))
+                _tell_endings(watch)
     except ChildProcessError:
+        return False
+
+
+def _tell_endings(watch: _Watch) -> None:
+    if watch.starting:  # one of them may be the command itself
         return
+    for pid, ending in watch.endings:
+        if pid != watch.main:
+            _tell(watch.lifeline, {"ended": ending})
+    watch.endings.clear()
+
+
+def _has_ended() -> bool:
+    """Whether a child has ended that was not collected yet."""
+    return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _start(command: Command) -> tuple[int, int]:
@@ -331,7 +382,7 @@ def _above(descriptor: int) -> int:
     return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
 
 
-def _tell(lifeline: socket.socket, news: dict[str, int]) -> None:
+def _tell(lifeline: socket.socket, news: Mapping[str, int | str]) -> None:
     try:
         lifeline.sendall(json.dumps(news).encode("ascii") + b"\n")
     except OSError:

@@ -24,19 +24,37 @@ _EXIT_ZERO = {
     # mov x0, #0; mov x8, #93; svc #0
     "aarch64": (183, bytes.fromhex("000080d2 a80b80d2 010000d4")),
 }
-# A program that waits for ever, and collects the children that have become its own.
+# A program that waits for ever, and collects the children that have become its own. As
+# ``agent/launch/init.py`` does it writes 32 bytes of each before that, and reads one:
+#
+#     loop: if (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT, 0) == 0) {
+#               write(1, &info, 32); read(0, &byte, 1); wait4(info.si_pid, 0, 0, 0);
+#           } else
+#               poll(0, 0, 50);  // milliseconds; ppoll on aarch64
+#           goto loop
 _WAIT = {
-    # loop: wait4(-1, 0, 0, 0); poll(0, 0, 50); jmp loop
     "x86_64": (
         62,
         bytes.fromhex(
-            "bfffffffff 31f6 31d2 4531d2 b83d000000 0f05 31ff 31f6 ba32000000 b807000000 0f05 ebdb"
+            "4881ec80000000"
+            "31ff 31f6 4889e2 41ba04000001 4531c0 b8f7000000 0f05 85c0 7538"
+            "bf01000000 4889e6 ba20000000 b801000000 0f05"
+            "31ff 488d742440 ba01000000 31c0 0f05"
+            "8b7c2410 31f6 31d2 4531d2 b83d000000 0f05 ebad"
+            "31ff 31f6 ba32000000 b807000000 0f05 eb9b"
         ),
     ),
-    # loop: ppoll(0, 0, 0, 0, 0); b loop
     "aarch64": (
         183,
-        bytes.fromhex("000080d2 010080d2 020080d2 030080d2 040080d2 280980d2 010000d4 f9ffff17"),
+        bytes.fromhex(
+            "ff0302d1"
+            "000080d2 010080d2 e2030091 830080d2 0320a0f2 040080d2 e80b80d2 010000d4 400200b5"
+            "200080d2 e1030091 020480d2 080880d2 010000d4"
+            "000080d2 e1030191 220080d2 e80780d2 010000d4"
+            "e01340b9 010080d2 020080d2 030080d2 882080d2 010000d4 e7ffff17"
+            "000080d2 010080d2 ff2300f9 05109ed2 455fa0f2 e52700f9 e2030191 030080d2 280980d2"
+            "010000d4 dcffff17"
+        ),
     ),
 }
 
@@ -123,7 +141,10 @@ def exit_zero(machine: str) -> bytes | None:
 
 
 def waiting_program(machine: str) -> bytes | None:
-    """A program for this kind of machine that does not end, ``None`` where we have none."""
+    """A program for this kind of machine that does not end, ``None`` where we have none.
+
+    It collects what becomes its child, and tells of that as ``agent/launch/init.py`` does.
+    """
     return _program(_WAIT.get(machine))
 
 

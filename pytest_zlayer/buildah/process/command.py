@@ -37,6 +37,9 @@ _TAIL_LINES = 200
 _TAIL_CHARACTERS = 256 * 1024
 # Seconds a brief command goes on for after an interruption; it may wait for a lock.
 _PATIENCE = 10.0
+# The stream of lines that no process has written: they are about processes.
+OWN = "zlayer"
+_NEWS = "news"
 # Seconds a killed command may take to be gone; only one in an uninterruptible sleep takes longer.
 _ENDING = 15.0
 
@@ -116,7 +119,8 @@ class Request:
         lasting: what it leaves running goes on until the session ends.
         announced: what it runs in a container is waited for, and whatever else runs there ends with
             it.
-        afterwards: called with stream and line for what processes that it has left write later.
+        afterwards: called with stream and line for what processes that it has left write later, and
+            with :data:`OWN` where the supervisor sees how one ends.
         detached: ``argv`` ends at once, and what it has started is the command.
         on_start: called with the number of the process of a detached or announced command as soon
             as that is known.
@@ -390,6 +394,7 @@ class _Running:
             wrapped=self.request.wrapped,
             relayed=self.request.relayed,
             lasting=self.request.lasting,
+            reporting=self.request.lasting and self.request.afterwards is not None,
             announced=self.request.announced,
             detached=asdict(self.request.detached) if self.request.detached else None,
         )
@@ -413,8 +418,17 @@ class _Running:
     def _read_on(self, sink: LineSink) -> None:
         """Leaves what is still open to a thread: processes that go on hold the other ends."""
         still = {os.dup(key.fd): self._streams[key.fd].name for key in self._open_streams()}
+        if "remaining" in self._news and self._lifeline is not None:
+            still[os.dup(self._lifeline.fileno())] = _NEWS
+
+        def take(stream: str, line: str) -> None:
+            if stream != _NEWS:
+                sink(stream, line)
+            elif "ended" in (news := json.loads(line)):
+                sink(OWN, news["ended"])
+
         if still:
-            thread = threading.Thread(target=read_to_the_end, args=[still, sink], daemon=True)
+            thread = threading.Thread(target=read_to_the_end, args=[still, take], daemon=True)
             thread.start()
 
     def _open_streams(self) -> list[selectors.SelectorKey]:
@@ -465,10 +479,19 @@ class _Running:
         *complete, rest = (bytes(self._rest) + data).split(b"\n")
         self._rest = bytearray(rest)
         for line in complete:
-            self._news.update(json.loads(line))
-            if b'"started"' in line:
-                self._begin(self._news["started"])
-        self._ended = self._ended or not data
+            news = json.loads(line)
+            if "ended" in news:
+                self._tell_ending(news["ended"])
+                continue
+            self._news.update(news)
+            if "started" in news:
+                self._begin(news["started"])
+        # What is left running may keep it open; what comes then is read to the end of a line.
+        self._ended = self._ended or not data or ("remaining" in self._news and not rest)
+
+    def _tell_ending(self, ending: str) -> None:
+        if self.request.afterwards is not None:
+            self.request.afterwards(OWN, ending)
 
     def _drain(self) -> None:
         """What still is in the pipes: everybody who could write more has ended."""

@@ -124,16 +124,23 @@ class Holdback:
 
 
 def read_to_the_end(streams: Mapping[int, str], sink: LineSink) -> None:
-    """Passes on the lines of pipes until nobody can write to them any more, and closes them."""
+    """Passes on the lines of pipes and sockets until nobody can write to them, and closes them."""
     splitters = {descriptor: LineSplitter() for descriptor in streams}
     with selectors.DefaultSelector() as selector:
         for descriptor in streams:
             selector.register(descriptor, selectors.EVENT_READ)
         while selector.get_map():
             for key, _ in selector.select():
-                data = os.read(key.fd, LONGEST_LINE)
+                data = _read(key.fd)
                 for line in splitters[key.fd].feed(data, final=not data):
                     sink(streams[key.fd], without_end(line))
                 if not data:
                     selector.unregister(key.fd)
                     os.close(key.fd)
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, LONGEST_LINE)
+    except ConnectionResetError:  # the other side of a socket was killed
+        return b""

@@ -7,14 +7,16 @@ import shlex
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_zlayer.buildah.errors import EngineTimeout
 from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.files.rootfs import Rootfs
+from pytest_zlayer.buildah.process.command import OWN
 from pytest_zlayer.buildah.run_request import RunRequest, Volume
 from pytest_zlayer.builder.image.copy_out import copy_out
 from pytest_zlayer.builder.image.image_like import CommandLike, ImageLike
+from pytest_zlayer.builder.image.log import AnyStream, LogLine, as_text, moment
 from pytest_zlayer.builder.image.path import ImagePath
 from pytest_zlayer.builder.image.results import CommandFailed, RunResult
 from pytest_zlayer.checks.assertions import Assertions
@@ -23,6 +25,7 @@ from pytest_zlayer.errors import UsageError
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Completed, Engine
+    from pytest_zlayer.buildah.process.output import LineSink
     from pytest_zlayer.buildah.runs import RunningContainer
     from pytest_zlayer.checks.packages.record import Package
 
@@ -44,7 +47,9 @@ class Container(Assertions):
         self._rootfs: Rootfs | None = None
         # What keeps processes alive that a command leaves running, for each network.
         self._open: dict[str, RunningContainer | None] | None = {} if lasting else None
-        self._lines: deque[tuple[str, str]] = deque(maxlen=_LOG_LINES)
+        self._lines: deque[LogLine] = deque(maxlen=_LOG_LINES)
+        # How often everything was ended: what that has killed is no news.
+        self._closed = 0
 
     def run(
         self,
@@ -62,11 +67,7 @@ class Container(Assertions):
         """Run a command; arguments and errors as for ``Image.run``."""
         config = self.image.config
         argv = self._argv(cmd)
-        output = Output()
-
-        def remember(stream: str, line: str) -> None:
-            self._lines.append((stream, line))
-
+        output, remember = Output(), self._remember()
         request = RunRequest(
             self.name,
             argv,
@@ -94,30 +95,50 @@ class Container(Assertions):
         if self._open is None or request.volumes:
             return self._engine.run(request)
         if request.network not in self._open:
-            self._open[request.network] = self._engine.keep_open(self.name, request.network)
+            self._open[request.network] = self._engine.keep_open(
+                self.name, request.network, self._remember()
+            )
         beside = self._open[request.network]
         return self._engine.run(request) if beside is None else beside.run(request)
 
+    def _remember(self) -> LineSink:
+        closed = self._closed
+
+        def remember(stream: str, line: str) -> None:
+            if stream != OWN or closed == self._closed:
+                self._lines.append(LogLine(moment(), cast("AnyStream", stream), line))
+
+        return remember
+
     def close(self) -> None:
         """End what commands have left running."""
+        self._closed += 1
         running = (self._open or {}).values()
         for one in running:
             if one is not None:
                 one.stop()
         self._open = {} if self._open is not None else None
 
-    def logs(
-        self, *, stream: Literal["stdout", "stderr"] | None = None, tail: int | None = None
-    ) -> str:
-        """What commands have written, with what they have left running: the newest lines.
+    def log_lines(self) -> tuple[LogLine, ...]:
+        """What commands have written, each line with its stream and time; see :meth:`logs`."""
+        return tuple(self._lines)
+
+    def logs(self, *, stream: AnyStream | None = None, tail: int | None = None) -> str:
+        """What commands have written, with what they have left running: the newest 20,000 lines.
+
+        When a process ends that has outlived its parent, such as a daemon, a line says how:
+        ``process 12 (httpd -p 8080) ended: exit code 1`` or ``… ended: killed by SIGSEGV``. Its
+        number is that of ``ps`` in the container. The command is as it was when a command of
+        :meth:`run` last ended; otherwise it is the name of the program. There is no line for what
+        :meth:`close` or the end of the container kills, and none for a process whose parent lives:
+        only that gets to know how it has ended.
 
         Args:
-            stream: one of the two; by default both, in order.
+            stream: ``stdout``, ``stderr``, or ``zlayer`` for how processes have ended; by default
+                all, in order.
             tail: only the last lines.
         """
-        lines = [text for name, text in list(self._lines) if stream in (None, name)]
-        kept = lines if tail is None else lines[max(0, len(lines) - tail) :]
-        return "".join(f"{line}\n" for line in kept)
+        return as_text(self.log_lines(), stream, tail)
 
     def testinfra(self) -> Any:
         """A host of pytest-testinfra whose commands run inside (extra ``testinfra``)."""

@@ -20,10 +20,11 @@ from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.image.container import timeout_of
 from pytest_zlayer.builder.image.image_like import ImageLike
 from pytest_zlayer.builder.image.keep import KEPT_CONTAINER, stem
+from pytest_zlayer.builder.image.log import LogLine
 from pytest_zlayer.builder.image.results import RunResult
 from pytest_zlayer.services.engine import ExecRequest
 from pytest_zlayer.services.errors import ServiceError, ServiceRefused
-from pytest_zlayer.services.log import LogLine, log_line, parse_log, unfinished
+from pytest_zlayer.services.log import log_line, parse_log, unfinished
 from pytest_zlayer.services.networks import Network
 from pytest_zlayer.services.podman.commands import Podman, reason_of, says_not_known
 from pytest_zlayer.services.podman.networks import PodmanNetworks

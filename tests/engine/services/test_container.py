@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from contextlib import suppress
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -34,8 +36,12 @@ def container(web):
 
 
 def wait_for(container, text):
+    wait_until(lambda: text in container.logs())
+
+
+def wait_until(there):
     until = time.monotonic() + 60
-    while text not in container.logs():
+    while not there():
         assert time.monotonic() < until
         time.sleep(0.05)
 
@@ -59,6 +65,80 @@ def test_what_it_writes_later_is_in_the_logs(container):
     assert container.logs(stream="stdout") == "now\nlater\n"
     assert container.logs(stream="stderr") == "worse\n"
     assert container.logs(tail=0) == ""
+
+
+def endings(container):
+    return container.logs(stream="zlayer").splitlines()
+
+
+def started(container, command):
+    """The number of a process that is left running, once it is what it is to become."""
+    number = container.run(f"{command} >/dev/null 2>&1 & echo $!").stdout.strip()
+    seen = f"ps -o pid,args | grep '^ *{number} {command}'"
+    wait_until(lambda: container.run(seen, check=False).exit_code == 0)
+    return number
+
+
+def test_the_exit_code_of_what_it_leaves_running_is_in_the_logs(container):
+    command = "(sleep 0.5; echo bye; exit 7) &"
+    container.run(command)
+    wait_for(container, "ended")
+    (ending,) = endings(container)
+    assert re.fullmatch(
+        rf"process \d+ \(/bin/sh -c {re.escape(command)}\) ended: exit code 7", ending
+    )
+    assert container.logs(stream="stdout") == "bye\n"
+    assert container.logs(stream="stderr") == ""
+    (line,) = [one for one in container.log_lines() if one.stream == "zlayer"]
+    assert line.text == ending
+    age = datetime.now(timezone.utc) - datetime.fromisoformat(line.time)
+    assert timedelta(0) <= age < timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
+def test_the_signal_that_ends_what_it_leaves_running_is_in_the_logs(container, name):
+    number = started(container, "sleep 1000")
+    container.run(["kill", f"-{name[3:]}", number])
+    wait_for(container, "ended")
+    assert endings(container) == [f"process {number} (sleep 1000) ended: killed by {name}"]
+
+
+def test_a_daemon_that_ends_while_its_command_runs_is_known_by_its_name(container):
+    """It ends before anybody could have looked at it."""
+    container.run("(sh -c 'kill -SEGV $$' &); sleep 1")
+    assert re.fullmatch(r"process \d+ \(sh\) ended: killed by SIGSEGV", *endings(container))
+
+
+def test_as_an_ordinary_user_too(container):
+    container.run("(sleep 0.2; exit 3) &", user="app")
+    wait_for(container, "ended: exit code 3")
+
+
+def test_what_a_command_waits_for_itself_is_its_own_affair(container):
+    container.run("sh -c 'exit 5' & wait $!; (exit 6); true | false; echo done")
+    number = started(container, "sleep 1000")
+    container.run(["kill", number])
+    wait_for(container, "ended")
+    assert endings(container) == [f"process {number} (sleep 1000) ended: killed by SIGTERM"]
+
+
+def test_many_ends_are_all_told(container):
+    container.run("for code in $(seq 1 40); do (sleep 0.3; exit $code) & done")
+    wait_until(lambda: len(endings(container)) == 40)
+    codes = {int(one.rpartition(" ")[2]) for one in endings(container)}
+    assert codes == set(range(1, 41))
+
+
+def test_what_the_end_of_the_container_kills_is_no_news(web):
+    with web.container() as container:
+        started(container, "sleep 1000")
+        container.close()
+        assert endings(container) == []
+        # The next one begins anew.
+        number = started(container, "sleep 2000")
+        container.run(["kill", number])
+        wait_for(container, "ended")
+        assert endings(container) == [f"process {number} (sleep 2000) ended: killed by SIGTERM"]
 
 
 @pytest.mark.parametrize(("command", "stdout", "stderr"), WRITING)
