@@ -22,7 +22,8 @@ def web(request, shared_storage, tmp_path_factory):
     environment = session_environment(shared_storage)
     if "without" in request.param:
         programs = tmp_path_factory.mktemp("programs")
-        (programs / "buildah").symlink_to(str(shutil.which("buildah")))
+        for name in ("buildah", "newuidmap", "newgidmap"):
+            (programs / name).symlink_to(shutil.which(name) or "/nothing")
         environment["PATH"] = str(programs)
     isolation = request.param.partition(" ")[0]
     with building(shared_storage.storage, isolation=isolation, environment=environment) as builds:
