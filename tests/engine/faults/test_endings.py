@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -103,6 +105,26 @@ def test_kill_while_a_test_uses_a_container(workspace: Workspace) -> None:
     run.wait_inside(workspace.nap)
     run.process.kill()
     run.end(-signal.SIGKILL)
+
+
+@pytest.mark.parametrize("isolation", ["auto", "buildah", "chroot", "chroot without unshare"])
+def test_kill_while_something_is_left_running_in_a_container(
+    workspace: Workspace, tmp_path: Path, isolation: str
+) -> None:
+    environment = {}
+    if "without" in isolation:
+        programs = tmp_path / "programs"
+        programs.mkdir()
+        (programs / "buildah").symlink_to(str(shutil.which("buildah")))
+        environment["PATH"] = str(programs)
+    left = f"setsid sh -c 'trap \"\" TERM HUP INT; {workspace.nap}; exit 1' &"
+    module = using(test=f"container.run({left!r}); container.run('{workspace.nap}')")
+    workspace.project(test_it=module)
+    run = workspace.start(f"--zlayer-isolation={isolation.partition(' ')[0]}", **environment)
+    run.wait_inside(workspace.nap, 2)
+    run.process.kill()
+    run.end(-signal.SIGKILL)
+    assert workspace.difference() == {}
 
 
 def test_forked_child_that_lives_on_keeps_nothing(workspace: Workspace) -> None:
