@@ -32,9 +32,9 @@ class Diagnostic:
     def render_in(self, lines: Sequence[str], filename: str | None) -> str:
         """``render`` for a text that is split into its lines already."""
         where = f"{filename or 'Dockerfile'}:{self.span.line}:{self.span.column}"
-        shown = [f"{where}: {harmless(self.message)}", *_excerpt(lines, self.span)]
+        shown = [f"{where}: {_sentence(self.message)}", *_excerpt(lines, self.span)]
         if self.hint:
-            shown.append(f"hint: {self.hint}")
+            shown.append(f"hint: {_sentence(self.hint)}")
         return "\n".join(shown)
 
 
@@ -66,9 +66,22 @@ def harmless(text: str) -> str:
     return "".join(one if one.isprintable() or one in "\t\n" else _MARK for one in text)
 
 
+def excerpt_line(line: str) -> str:
+    """A line of a file as an excerpt shows it: bounded, and without what a terminal would obey."""
+    return _window(harmless(line.rstrip("\r")), 0, 1)[0]
+
+
 _MARK = "\ufffd"
 _WIDEST = 200
 _BEFORE = 60
+# Characters of a message that quotes what stands in a file: more than any of BuildKit's words need.
+_LONGEST = 600
+
+
+def _sentence(text: str) -> str:
+    """A message or a hint as it is shown; of a very long one the beginning and the end."""
+    half = _LONGEST // 2
+    return harmless(text if len(text) <= _LONGEST else f"{text[:half]}…{text[-half:]}")
 
 
 def _excerpt(lines: Sequence[str], span: Span) -> list[str]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Detail = Literal["quiet", "short", "live", "full"]
 PREFIX = "zlayer: "
+_MOST_SOURCE_LINES = 20  # of a step that failed
 _MOST_LINES = 40  # of its output that a failed step shows (FailedStep.tail)
 # Instructions that may take long; the others are done before a line about them is read.
 _SLOW = ("RUN", "COPY", "ADD")
@@ -258,9 +259,7 @@ class Failed(Protocol):
 def failure_lines(error: Failed) -> list[str]:
     """Everything a person needs to know about a build that failed at a step."""
     lines = [error.message, ""]
-    lines += [
-        f"{number:>5} | {text}" for number, text in enumerate(error.source_lines, start=error.line)
-    ]
+    lines += _excerpt(error)
     ended = [] if error.exit_code is None else [f"exit code: {error.exit_code}"]
     tried = [f"attempts: {error.attempts}"] if error.attempts > 1 else []
     lines += ["", ", ".join(ended + tried)] if ended or tried else [""]
@@ -275,6 +274,13 @@ def failure_lines(error: Failed) -> list[str]:
     if error.hint:
         lines.append(f"hint: {error.hint}")
     return lines
+
+
+def _excerpt(error: Failed) -> list[str]:
+    shown = error.source_lines[:_MOST_SOURCE_LINES]
+    lines = [f"{number:>5} | {text}" for number, text in enumerate(shown, start=error.line)]
+    left = len(error.source_lines) - len(shown)
+    return [*lines, f"      | … and {count_text(left, 'more line')}"] if left else lines
 
 
 def _tail_heading(count: int) -> str:

@@ -7,6 +7,7 @@ from textwrap import dedent
 import pytest
 
 from pytest_zlayer.dockerfile import Diagnostic, DockerfileError, Span, parse
+from pytest_zlayer.dockerfile.errors import excerpt_line
 from pytest_zlayer.errors import ZlayerError
 
 
@@ -185,6 +186,18 @@ def test_of_a_very_long_line_only_the_surroundings_are_shown() -> None:
     assert head.startswith('app/Dockerfile:2:112: Syntax error - can\'t find = in "z".')
     assert line == "    2 | …" + "x" * 57 + "=y z " + "w" * 138 + "…"
     assert mark == "      | " + " " * 61 + "^"
+
+
+def test_of_a_very_long_message_the_beginning_and_the_end_are_shown() -> None:
+    error = refused("x" * 5000)
+    head = str(error).splitlines()[0]
+    assert head == f"Dockerfile:1:1: unknown instruction: {'x' * 279}…{'x' * 300}"
+    assert error.diagnostics[0].message == f"unknown instruction: {'x' * 5000}"
+
+
+def test_a_line_of_an_excerpt_is_bounded_and_printable() -> None:
+    assert excerpt_line("RUN \x1b[31m\tx\r") == "RUN \ufffd[31m\tx"
+    assert excerpt_line("RUN " + "x" * 300) == "RUN " + "x" * 196 + "…"
 
 
 def test_a_very_long_mark_ends_with_what_is_shown() -> None:

@@ -9,6 +9,7 @@ import pytest
 from pytest_zlayer.builder.model.errors import BuildError
 from pytest_zlayer.builder.session.build_session import BuildHooks
 from pytest_zlayer.events import StepRetry
+from pytest_zlayer.report.text import failure_lines
 from tests.engine.building import building
 from tests.engine.conftest import BUSYBOX, Storage
 
@@ -105,6 +106,16 @@ def test_a_failure_tells_the_step_its_lines_and_its_output(storage: Storage) -> 
     )
     assert error.log_path is not None
     assert "line 1\n" in Path(error.log_path).read_text(encoding="utf-8")
+
+
+def test_an_excerpt_is_bounded_and_printable(storage: Storage) -> None:
+    lines = ["RUN : \x1b[31m && \\", f"  : {'x' * 300} && \\", *["  : && \\"] * 30, "  exit 3"]
+    with building(storage) as builds, pytest.raises(BuildError) as caught:
+        builds.build("\n".join([f"FROM {BUSYBOX}", *lines]))
+
+    shown = failure_lines(caught.value)
+    assert shown[2:4] == ["    2 | RUN : \ufffd[31m && \\", f"    3 |   : {'x' * 196}…"]
+    assert shown[21:23] == ["   21 |   : && \\", "      | … and 13 more lines"]
 
 
 def test_a_timeout_says_how_long_the_step_ran(storage: Storage) -> None:

@@ -35,6 +35,7 @@ from pytest_zlayer.builder.model.errors import TAIL_LINES, BuildError, FailedSte
 from pytest_zlayer.builder.oci.layer import LayerEntry
 from pytest_zlayer.builder.plan.steps import StagePlan, Step
 from pytest_zlayer.dockerfile import Diagnostic, DockerfileError
+from pytest_zlayer.dockerfile.errors import excerpt_line
 from pytest_zlayer.dockerfile.operations.kinds import (
     CopyOperation,
     MetadataOperation,
@@ -426,7 +427,7 @@ class StageExecutor:
             dockerfile=self._build.plan.dockerfile_path,
             line=span.line,
             end_line=span.end_line,
-            source_lines=tuple(hidden(line.rstrip("\r")) for line in lines),
+            source_lines=tuple(excerpt_line(hidden(line)) for line in lines),
             stage=self.plan.label,
             text=hidden(step.text),
             exit_code=exit_code,

@@ -21,7 +21,7 @@ class FailedStep:
         image: label of the image that was being built.
         dockerfile: path of the Dockerfile as shown to people.
         line, end_line: first and last physical line of the step (from 1).
-        source_lines: these lines.
+        source_lines: these lines, as an excerpt shows them: each at most 200 characters, printable.
         stage: label of the stage.
         text: the step on one line.
         exit_code: status of the command; ``None`` when it did not end by itself.

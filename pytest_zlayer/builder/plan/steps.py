@@ -21,6 +21,7 @@ from pytest_zlayer.dockerfile.dispatch.instruction import (
     dispatch,
     triggers_of,
 )
+from pytest_zlayer.dockerfile.errors import harmless
 from pytest_zlayer.dockerfile.instructions import AnyInstruction
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.operations.kinds import (
@@ -69,8 +70,8 @@ class Step:
 
     @property
     def text(self) -> str:
-        """The step on one line, shortened."""
-        return one_line(str(self.instruction))
+        """The step on one line, shortened and printable."""
+        return harmless(one_line(str(self.instruction)))
 
     @property
     def history(self) -> str:

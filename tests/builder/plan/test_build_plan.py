@@ -173,3 +173,9 @@ def test_steps_of_a_stage() -> None:
         ("/c", "/c"), ("/d", "/d"),
     ]  # fmt: skip
     assert run.network == "none"
+
+
+def test_the_text_of_a_step_is_printable() -> None:
+    graph = graph_of("FROM scratch\nCOPY \x1b[31m /\n")
+    (stage,) = StagePlanner(graph, Inputs(), PlanSettings(platform="linux/amd64")).plan().values()
+    assert stage.steps[0].text == "COPY \ufffd[31m /"
