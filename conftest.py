@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["pytester"]
 
@@ -19,6 +23,8 @@ SLOW_FILES = {
     TESTS / "test_example.py",
     TESTS / "test_example_distribution.py",
 }
+# The files whose tests share what is slow to make.
+TOGETHER = ("tests/engine/", "tests/test_wheel.py", "tests/report/html/")
 
 
 def pytest_configure() -> None:
@@ -33,6 +39,22 @@ def pytest_configure() -> None:
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """What tests of an engine share is made once a file: one worker runs all tests of the file.
+
+    The other tests are distributed one by one. They come last, while the largest files end.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return path if path.startswith(TOGETHER) else nodeid
+
+    return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -157,6 +157,8 @@ make_venv() {
         [ $# -eq 0 ] || install_into "$venv" --no-deps "$@"
         printf '%s\n' "$wanted" > "$stamp"
     fi
+    # With PYTHONDONTWRITEBYTECODE each of a thousand processes would compile the package anew.
+    "$venv/bin/python" -m compileall -q pytest_zlayer
 }
 
 install_into() {

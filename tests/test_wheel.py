@@ -18,8 +18,6 @@ import yaml
 
 from tests.conftest import PrivateStorage
 
-# One worker builds and installs for all of them.
-pytestmark = pytest.mark.xdist_group("wheel")
 REPOSITORY = Path(__file__).parent.parent
 DOCKERFILE = """\
 FROM scratch AS words

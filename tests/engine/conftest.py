@@ -160,6 +160,25 @@ def make_storage(directory: Path) -> Storage:
     return storage
 
 
+@pytest.fixture(scope="session", autouse=True)
+def few_plugins() -> Iterator[None]:
+    """Runs of pytest that tests start load this plugin and xdist, none of the others here.
+
+    Loading all would be most of what they do: pytest rewrites the assertions of whole libraries.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        patch.setenv("PYTEST_ADDOPTS", "-p zlayer -p xdist")
+        yield
+
+
+@pytest.fixture
+def all_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of pytest that this test starts load every plugin that is installed, as a user's do."""
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    monkeypatch.delenv("PYTEST_ADDOPTS")
+
+
 @pytest.fixture(scope="session")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
     """A storage that all tests of the session share."""

@@ -50,4 +50,4 @@ class Project:
 
     def pytest(self, *args: str, code: int = 0) -> str:
         """Run pytest; what it wrote."""
-        return self.run("pytest", "-p", "no:hypothesispytest", *args, code=code)
+        return self.run("pytest", *args, code=code)

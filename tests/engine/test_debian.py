@@ -17,7 +17,7 @@ from tests.engine.building import building, write_files
 from tests.engine.conftest import Storage
 
 # Their image takes a minute: one worker builds it.
-pytestmark = [pytest.mark.network, pytest.mark.xdist_group("debian")]
+pytestmark = pytest.mark.network
 
 DOCKERFILE = """\
 FROM scratch AS debian

@@ -207,7 +207,7 @@ def test_a_signal_in_the_middle_of_a_step_leaves_nothing(
     text = f"FROM {BUSYBOX}\nRUN sleep 600\n"
     test = f"import pytest\n@pytest.mark.image(text={text!r})\ndef test_it(zlayer_image): pass\n"
     write_files(project.folder, {"test_it.py": test})
-    with project.popen("pytest", "-p", "no:hypothesispytest") as process:
+    with project.popen("pytest") as process:
         while "sleep 600" not in str(project.storage.processes()) and process.poll() is None:
             time.sleep(0.1)
         process.send_signal(number)

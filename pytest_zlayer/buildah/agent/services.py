@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
 import signal
-import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from .processes import all_processes, kill, output_of
 from .records import StorageOptions
+from .short_path import ShortPath
 
 _PATIENCE = 60.0
 # A container whose monitor was killed is seen to have stopped only by the first try.
 _TRIES = 3
-# podman takes no longer path for the state of a storage.
-LONGEST_PATH = 50
-_LINK_FOLDERS = ("/tmp", "/var/tmp")  # noqa: S108 (links that this package makes; their owner is looked at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,65 +52,19 @@ def podman_variables(storage: StorageOptions, *, own: bool) -> dict[str, str]:
     return {"CONTAINERS_CONF": configuration} if own and os.path.exists(configuration) else {}
 
 
-def short_links(runroot: str) -> list[str]:
-    """Where a link to the state of a storage may lie, the best place first."""
-    name = f"zl-{sha256(f'{os.geteuid()} {runroot}'.encode()).hexdigest()[:12]}"
-    return [os.path.join(folder, name) for folder in _LINK_FOLDERS]
-
-
-def leads(link: str, target: str) -> bool:
-    """Whether a link is ours and leads there: others can write to these directories too."""
-    try:
-        return os.lstat(link).st_uid == os.geteuid() and os.readlink(link) == target
-    except OSError:
-        return False
-
-
-def link_to(target: str, link: str) -> bool:
-    """Make the link, unless it is there; whether it leads there.
-
-    What podman does when a container ends may come after the link was removed, and then makes a
-    directory of this name: it goes.
-    """
-    with contextlib.suppress(OSError):
-        found = os.lstat(link)
-        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():
-            shutil.rmtree(link, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        os.symlink(target, link)
-    return leads(link, target)
-
-
-@contextlib.contextmanager
-def _named(runroot: str) -> Iterator[str]:
-    """A name that podman takes, for as long as it is needed."""
-    if len(runroot) <= LONGEST_PATH:
-        yield runroot
-        return
-    links = short_links(runroot)
-    found = next((link for link in links if leads(link, runroot)), None)
-    if found is not None:
-        yield found
-        return
-    made = next((link for link in links if link_to(runroot, link)), None)
-    if made is None:
-        raise FileExistsError(f"{links[0]} is in the way")
-    try:
-        yield made
-    finally:
-        os.unlink(made)
-
-
 def remove_services(left: Services | None) -> list[str]:
     """Removes them; what could not be removed, in words."""
     if left is None:
         return []
     try:
-        with _named(left.storage.runroot) as runroot:
-            options = podman_options(left.storage, runroot, own=left.own)
-            return _remove_all(_Podman(left, ["podman", *options]))
+        runroot = ShortPath.of(left.storage)
     except OSError as error:
         return [f"podman cannot be given the storage: {error}"]
+    options = podman_options(left.storage, runroot.path, own=left.own)
+    try:
+        return _remove_all(_Podman(left, ["podman", *options]))
+    finally:
+        runroot.release()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pytest_zlayer.buildah.agent.short_path import ShortPath
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout
 from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.dataclass import dataclass
-from pytest_zlayer.services.podman.short_path import ShortPath
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Completed, Engine

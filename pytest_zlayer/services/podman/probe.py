@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.buildah.agent.services import podman_options, podman_variables
+from pytest_zlayer.buildah.agent.short_path import LONGEST_PATH, ShortPath
 from pytest_zlayer.buildah.commands.probe import Memory, binary_key
 from pytest_zlayer.buildah.commands.probe_container import exit_zero
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.services.errors import ServiceRefused
 from pytest_zlayer.services.podman.commands import Podman, reason_of
 from pytest_zlayer.services.podman.configuration import has_own_places, write_configuration
-from pytest_zlayer.services.podman.short_path import ShortPath
 from pytest_zlayer.services.ports import claim_free_port
 
 if TYPE_CHECKING:
@@ -54,7 +55,13 @@ def find_podman(engine: Engine) -> Podman | None:
     storage = engine.storage
     storage.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     (storage.state / "networks").mkdir(mode=0o700, exist_ok=True)
-    runroot = ShortPath.of(storage.runroot, storage.state / "podman.lock")
+    try:
+        runroot = ShortPath.of(storage.options)
+    except OSError as error:
+        raise ServiceRefused(
+            f"podman takes no path beyond {LONGEST_PATH} characters: {storage.runroot}: {error}",
+            hint="give a shorter one with --zlayer-runroot",
+        ) from error
     own = has_own_places(engine)
     if own:
         write_configuration(engine, environment)

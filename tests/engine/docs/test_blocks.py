@@ -12,7 +12,7 @@ from tests.engine.docs.pages import Page
 WITH_BLOCKS = (path for path in DOCS.rglob("*.md") if "```" in path.read_text("utf-8"))
 FOUND = {path.relative_to(DOCS).as_posix() for path in WITH_BLOCKS}
 PAGES = ["../README.md", *sorted(FOUND)]
-pytestmark = pytest.mark.xdist_group("docs")
+pytestmark = pytest.mark.usefixtures("all_plugins")
 
 
 @pytest.mark.parametrize("name", PAGES)

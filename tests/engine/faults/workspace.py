@@ -292,7 +292,7 @@ class Workspace:
 
     def start(self, *args: str, **environment: str) -> Run:
         """Start pytest on the project, in a session of its own like a terminal's."""
-        options = ("-p", "no:hypothesispytest", "-p", "no:cacheprovider")
+        options = ("-p", "no:cacheprovider")
         return self.start_program("pytest", *options, *args, **environment)
 
     def start_program(self, module: str, *args: str, **environment: str) -> Run:

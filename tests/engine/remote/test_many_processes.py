@@ -81,8 +81,9 @@ def test_shards_of_prebuilt_images_run_no_step(shared: Shared, folder: Path) -> 
         shard = project(shared, folder)
         report = folder / f"report-{number}.json"
         said = shard.pytest(
-            "--splits=3", f"--group={number + 1}", place, f"--zlayer-report={report}"
-        )
+            "-p", "pytest-split", "--splits=3", f"--group={number + 1}", place,
+            f"--zlayer-report={report}",
+        )  # fmt: skip
         built = json.loads(report.read_bytes())["builds"]
         steps = [step for one in built for stage in one["stages"] for step in stage["steps"]]
         assert steps

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from pytest_zlayer.services.podman.short_path import ShortPath
+from pytest_zlayer.buildah.agent.records import StorageOptions
+from pytest_zlayer.buildah.agent.short_path import ShortPath
 from tests.engine.building import Builds, building
 from tests.engine.conftest import Storage, add_busybox, make_storage
 
@@ -63,7 +64,8 @@ class ServiceStorage:
 
     def podman(self, *words: str) -> str:
         """What podman says of this storage."""
-        short = ShortPath.of(self.storage.runroot, self.storage.root / "zlayer" / "podman.lock")
+        places = (str(self.storage.root), str(self.storage.runroot), "overlay")
+        short = ShortPath.of(StorageOptions(*places))
         try:
             return self._podman(short.path, words)
         finally:

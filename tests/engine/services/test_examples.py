@@ -55,7 +55,6 @@ def test_web(tmp_path, service_storage):
 
 
 @pytest.mark.network
-@pytest.mark.xdist_group("debian")
 def test_database(tmp_path, service_storage):
     said = run("database", tmp_path, service_storage)
     assert "6 passed" in said, said

@@ -218,6 +218,7 @@ def test_eight_workers_never_meet_at_a_port(runs, service_storage, engine):
     assert_nothing_left(service_storage)
 
 
+@pytest.mark.usefixtures("all_plugins")
 def test_logs_are_sections_of_pytest_html(runs):
     pytest.importorskip("pytest_html")
     runs.run(FAILING, "--html=report.html", "--self-contained-html")

@@ -16,8 +16,6 @@ pytestmark = [
     pytest.mark.network,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
     pytest.mark.skipif(shutil.which("mmdebstrap") is None, reason="needs mmdebstrap"),
-    # Their image takes a minute: one worker builds it.
-    pytest.mark.xdist_group("testinfra"),
 ]
 TEXT = """\
 FROM scratch
