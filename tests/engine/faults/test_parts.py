@@ -266,6 +266,8 @@ def test_buildah_is_killed_at_any_time(workspace: Workspace, verb: str) -> None:
     stop.set()
     shooter.join()
     assert [one for one in problems if one and "signal" not in one] == []
+    # A session waits only some seconds for the removal of what the one before has left.
+    workspace.sweep()
     assert _build_and_remove(workspace, 99) == ""
     if not killed:
         pytest.skip(f"buildah {verb} was too quick to be killed")
