@@ -2,6 +2,7 @@
 #
 #   set_up EXTRA                        system packages if missing, .venv, and the package with it
 #   make_venv PYTHON DIRECTORY EXTRA    a virtual environment of its own for another Python
+#   in_memory COMMAND…                  run tests with their files in memory, where there is room
 #
 # Doing it again does only what is missing. Nothing is downloaded when all is there.
 
@@ -165,6 +166,39 @@ install_into() {
     local venv=$1
     shift
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+}
+
+# in_memory COMMAND…: tests that keep their files in memory, where there is room for that. A third of
+# the time of the engine tests goes to storages that make sure of what they write to a disk. What a
+# failed run has made is left to be looked at.
+in_memory() {
+    local place
+    place=$(mktemp -d /dev/shm/zlayer-tests-XXXXXX 2> /dev/null) || place=
+    if [ -n "${PYTEST_DEBUG_TEMPROOT:-}" ] || ! suits_tests "$place"; then
+        [ -z "$place" ] || rmdir "$place"
+        "$@"
+        return
+    fi
+    PYTEST_DEBUG_TEMPROOT=$place "$@" || { fail "failed; the files of the tests are in $place"; }
+    rm -rf "$place"
+}
+
+# Room, programs can be started, and files can have extended attributes.
+suits_tests() {
+    [ -n "$1" ] && python3 - "$1" << 'PYTHON'
+import os, shutil, sys
+
+place = sys.argv[1]
+file = os.path.join(place, "file")
+open(file, "w").close()
+try:
+    os.setxattr(file, "user.zlayer", b"")
+    fits = shutil.disk_usage(place).free > 8 << 30 and not os.statvfs(place).f_flag & os.ST_NOEXEC
+except OSError:
+    fits = False
+os.unlink(file)
+sys.exit(not fits)
+PYTHON
 }
 
 set_up() {
