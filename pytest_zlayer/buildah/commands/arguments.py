@@ -170,6 +170,9 @@ def run(name: str, argv: Sequence[str], options: RunOptions) -> list[str]:
         line += ["--workingdir", options.workdir]
     if options.hostname:
         line += ["--hostname", options.hostname]
+    if any(volume.target == "/etc/hosts" for volume in options.volumes):
+        # Of that file and its own buildah 1.28 mounts now one, now the other on top.
+        line += ["--no-hosts"]
     for volume in options.volumes:
         line += ["--volume", volume.argument()]
     for memory in options.tmpfs:

@@ -49,6 +49,12 @@ def test_chroot_is_never_given_a_network_it_refuses() -> None:
     assert "none" not in arguments.run("c", ["x"], options(network="none"))
 
 
+def test_a_volume_in_the_place_of_the_hosts_file_is_the_only_one_there() -> None:
+    volumes = [Volume(Path("/mine"), "/etc/hosts")]
+    line = arguments.run("c1", ["true"], options(volumes=volumes))
+    assert line[line.index("--no-hosts") + 1 :][:2] == ["--volume", "/mine:/etc/hosts:rw"]
+
+
 def test_pull() -> None:
     line = arguments.pull("docker.io/library/a:1", policy="missing", platform=None)
     assert line == ["pull", "--policy", "missing", "docker.io/library/a:1"]
