@@ -92,10 +92,21 @@ class Pulling(BuildEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullProgress(BuildEvent):
-    """One more layer of a base image is on its way: the ``layers``-th of those not there yet."""
+    """A base image is on its way.
+
+    There is one for each layer that begins to come. Where somebody watches a terminal, there is
+    one for what has come meanwhile, at most four times a second.
+
+    Attributes:
+        layers: how many of its layers have begun to come, of those not there yet.
+        bytes: what has come of them, as the registry holds them; 0 where nobody watches.
+        total: bytes of all its layers that have to come; ``None``: unknown.
+    """
 
     reference: str
     layers: int
+    bytes: int = 0
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -512,16 +512,18 @@ class Engine:
         policy: PullMode = "missing",
         platform: str | None = None,
         on_line: LineSink | None = None,
+        on_size: Callable[[int], None] | None = None,
         timeout: float | None = None,
     ) -> str:
         """Gets an image into the store; its id.
 
         ``missing`` asks nobody when it is there; ``newer`` asks, and is content with the one in
         the store when nobody answers; ``always`` must have an answer; ``never`` only looks here.
+        ``on_size`` is called a few times a second with the bytes of it that have come.
         """
         return transfer.pull(
-            self._networked(), self.features, reference, policy=policy, platform=platform,
-            on_line=on_line, timeout=timeout,
+            self._networked(), self.features, reference, self.tmpdir, policy=policy,
+            platform=platform, on_line=on_line, on_size=on_size, timeout=timeout,
         )  # fmt: skip
 
     def push(

@@ -179,7 +179,9 @@ def _session(settings: Settings, watched: BuildWatch, *, stay: bool) -> BuildSes
     from pytest_zlayer.builder.session.open_engine import begin_opening
 
     session_id = os.urandom(6).hex()
-    options = settings.build_options(stay=stay, session_id=session_id, wording=COMMAND_LINE)
+    options = settings.build_options(
+        stay=stay, session_id=session_id, wording=COMMAND_LINE, watched=watched.is_live
+    )
     # The engine takes its time to open, and what comes now to be loaded.
     engine = begin_opening(options, session_id)
     from pytest_zlayer.builder.session.build_session import BuildSession

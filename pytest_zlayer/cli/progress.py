@@ -24,6 +24,9 @@ class BuildWatch:
     """Takes the events of one build in: lines and, on a terminal, a live block on standard error.
 
     ``listen`` may be called from any thread.
+
+    Attributes:
+        is_live: whether there is a live block.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -36,7 +39,8 @@ class BuildWatch:
         self._lock = threading.RLock()
         self._ended = threading.Event()
         self._ticker: threading.Thread | None = None
-        if self._lines.detail == "live":
+        self.is_live = self._lines.detail == "live"
+        if self.is_live:
             colours = not settings.environment.get("NO_COLOR")
             block = LiveBlock(lambda: self._running, colours=colours, stream=sys.stderr)
             self._ticker = threading.Thread(target=self._tick, args=(block,), daemon=True)

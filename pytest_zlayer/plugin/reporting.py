@@ -61,10 +61,9 @@ class Reporter:
         self._progress: dict[str, ProgressLines] = {}
         self._running: Running | None = None
         self._making = threading.Lock()
-        live = self._detail == "live"
         self.screen = Screen(
             config,
-            LiveBlock(lambda: self.running, colours=_coloured(settings)) if live else None,
+            LiveBlock(lambda: self.running, colours=_coloured(settings)) if self.is_live else None,
             always=distributes(config),
         )
         self._unannounced: deque[StepRetry] = deque()
@@ -91,6 +90,11 @@ class Reporter:
 
                 self._running = Running()
             return self._running
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a terminal shows what is going on."""
+        return self._detail == "live"
 
     @property
     def shows_output(self) -> bool:

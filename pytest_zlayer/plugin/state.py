@@ -61,6 +61,7 @@ class State:
         self.receiver: Receiver | None = None
         self.sender: Sender | None = None
         self.send_output = False
+        self.watched = self.reporter.is_live
         self.run: Run | None = None
         self.written: list[str] = []
         self._next_lines: dict[tuple[str, str, int], float] = {}
@@ -315,6 +316,7 @@ def _open_session(state: State) -> BuildSession:
     options = state.settings.build_options(
         session_id=state.session_id,
         worker=state.worker or "main",
+        watched=state.watched,
         send_cached=state.settings["prebuild"] == "only",
     )
     return BuildSession(options, listener=listener(state), hooks=_hooks(state.config))

@@ -15,9 +15,11 @@ _OUTPUT = "zlayer"
 # Reports carry our lines in an attribute of this name; pytest-xdist sends all attributes on.
 _LINES = "zlayer_lines"
 _ANNOTATIONS = "zlayer_annotations"
-# What workers are given: where their events are awaited, and whether with every line of output.
+# What workers are given: where their events are awaited, whether with every line of output, and
+# whether a terminal shows what is going on.
 _CHANNEL = "zlayer_channel"
 _OUTPUT_LINES = "zlayer_output"
+_WATCHED = "zlayer_watched"
 
 
 class Relay:
@@ -64,14 +66,16 @@ class Relay:
 
 def connect(state: State) -> None:
     """At the start: a worker's events go to its controller, who awaits them."""
-    given: str | None = getattr(state.config, "workerinput", {}).get(_CHANNEL)
+    worker: dict[str, Any] = getattr(state.config, "workerinput", {})
+    given: str | None = worker.get(_CHANNEL)
     if state.worker is None or given is None:
         return
     from pytest_zlayer.plugin.progress.channel import Sender
 
     with contextlib.suppress(OSError):  # the controller is on another machine
         state.sender = Sender(given, state.worker)
-        state.send_output = bool(state.config.workerinput[_OUTPUT_LINES])  # type: ignore[attr-defined]  # pytest-xdist's
+        state.send_output = bool(worker[_OUTPUT_LINES])
+        state.watched = bool(worker[_WATCHED])
 
 
 def attach_lines(state: State, item: pytest.Item, report: pytest.TestReport) -> None:
@@ -95,6 +99,7 @@ def prepare(node: Any) -> None:
     node.workerinput[SESSION_INPUT] = state.session_id
     node.workerinput[_CHANNEL] = state.receiver.address
     node.workerinput[_OUTPUT_LINES] = state.reporter.shows_output or state.record.wants_logs
+    node.workerinput[_WATCHED] = state.reporter.is_live
 
 
 def hand_over(state: State) -> None:

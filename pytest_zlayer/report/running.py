@@ -8,7 +8,7 @@ from dataclasses import field
 from pytest_zlayer import events
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.events import Event
-from pytest_zlayer.report.text import activity_text, failed_attempt, printable
+from pytest_zlayer.report.text import activity_text, failed_attempt, printable, progress_text
 from pytest_zlayer.report.units import count_text
 
 
@@ -126,7 +126,7 @@ def _follow(build: _Build, event: Event, now: float) -> None:
             build.doing["", 0, event.reference] = pull
         case events.PullProgress():
             if (found := build.doing.get(("", 0, event.reference))) is not None:
-                found.said = f"layer {event.layers}"
+                found.said = progress_text(event)
         case events.Pulled():
             build.doing.pop(("", 0, event.reference), None)
         case events.StageStarted():

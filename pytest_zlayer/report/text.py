@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         LayersSent,
         Pulled,
         Pulling,
+        PullProgress,
         StepComplete,
         StepRetry,
         StepStarted,
@@ -214,6 +215,14 @@ def activity_text(event: StepStarted | Waiting | Pulling) -> str:
             return f"waiting for {event.what}"
         case events.Pulling():
             return f"pulling {event.reference}"
+
+
+def progress_text(event: PullProgress) -> str:
+    """How far a pull is."""
+    of_all = "" if event.total is None else f" of {size_text(event.total)}"
+    came = f"{size_text(event.bytes)}{of_all}" if event.bytes or of_all else ""
+    layer = f"layer {event.layers}" if event.layers else ""
+    return ", ".join(filter(None, (came, layer)))
 
 
 def missed_text(event: LayersMissed) -> str:

@@ -71,5 +71,10 @@ def test_a_pull_with_its_layers():
     running.take(events.Pulling(**SHARED, reference="alpine"))
     running.take(events.PullProgress(**SHARED, reference="alpine", layers=2))
     assert shown(running) == [("api", "pulling alpine", "layer 2")]
+    come = {"reference": "alpine", "layers": 2, "bytes": 12_345_678}
+    running.take(events.PullProgress(**SHARED, **come))
+    assert shown(running) == [("api", "pulling alpine", "12.3 MB, layer 2")]
+    running.take(events.PullProgress(**SHARED, **come, total=31_000_000))
+    assert shown(running) == [("api", "pulling alpine", "12.3 MB of 31.0 MB, layer 2")]
     running.take(events.Pulled(**SHARED, reference="alpine", seconds=1.0, layers=2, size=3))
     assert shown(running) == [("api", "preparing", "")]

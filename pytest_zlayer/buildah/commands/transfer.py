@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from filelock import FileLock
 from pytest_zlayer.buildah.agent.ownlocks import pulling
 from pytest_zlayer.buildah.commands import arguments, traces
 from pytest_zlayer.buildah.commands.commander import BOOKKEEPING, Commander
+from pytest_zlayer.buildah.commands.download import downloading
 from pytest_zlayer.buildah.commands.images import remove as remove_images
 from pytest_zlayer.buildah.commands.probe import Features
 from pytest_zlayer.buildah.errors import EngineError, ImageNotKnown
@@ -36,17 +37,20 @@ def pull(
     commander: Commander,
     features: Features,
     reference: str,
+    tmpdir: Path,
     *,
     policy: PullMode,
     platform: str | None,
     on_line: LineSink | None,
+    on_size: Callable[[int], None] | None,
     timeout: float | None,
 ) -> str:
     """``buildah pull``; the id of the image."""
     if policy == "newer" and not features.pull_newer:
         return _pull_newer(
-            commander, features, reference, platform=platform, on_line=on_line, timeout=timeout
-        )
+            commander, features, reference, tmpdir, platform=platform, on_line=on_line,
+            on_size=on_size, timeout=timeout,
+        )  # fmt: skip
     words = arguments.pull(reference, policy=policy, platform=platform)
     arrivals = traces.Arrivals(commander)
 
@@ -55,8 +59,11 @@ def pull(
         if on_line is not None:
             on_line(stream, line)
 
-    with pulling(commander.storage):
-        done = _transfer(commander, words, timeout=timeout, on_line=watch)
+    with downloading(tmpdir) as download, pulling(commander.storage):
+        done = _transfer(
+            commander, words, timeout=timeout, on_line=watch, env={"TMPDIR": download.tmpdir},
+            meanwhile=None if on_size is None else lambda: on_size(download.size()),
+        )  # fmt: skip
     if done.exit_code != 0:
         raise commander.failed(done)
     if arrivals.noted is not None:
@@ -71,7 +78,13 @@ def pull(
 
 
 def _transfer(
-    commander: Commander, words: Sequence[str], *, timeout: float | None, on_line: LineSink | None
+    commander: Commander,
+    words: Sequence[str],
+    *,
+    timeout: float | None,
+    on_line: LineSink | None,
+    env: Mapping[str, str] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Completed:
     """Tries once: whether and when to try again is decided where it can be announced.
 
@@ -86,7 +99,9 @@ def _transfer(
             on_line(stream, line)
 
     try:
-        return commander.call(words, timeout=timeout, on_line=watch, brief=False)
+        return commander.call(
+            words, timeout=timeout, on_line=watch, brief=False, env=env, meanwhile=meanwhile
+        )
     except _TriesAgain as again:
         said = (f"Error: {again}",)
         return Completed(tuple(commander.argv(words)), 125, (), said, seconds=0.0)
@@ -96,16 +111,18 @@ def _pull_newer(
     commander: Commander,
     features: Features,
     reference: str,
+    tmpdir: Path,
     *,
     platform: str | None,
     on_line: LineSink | None,
+    on_size: Callable[[int], None] | None,
     timeout: float | None,
 ) -> str:
     """What "newer" means, for a buildah that does not know the word."""
     try:
         return pull(
-            commander, features, reference, policy="always", platform=platform,
-            on_line=on_line, timeout=timeout,
+            commander, features, reference, tmpdir, policy="always", platform=platform,
+            on_line=on_line, on_size=on_size, timeout=timeout,
         )  # fmt: skip
     except EngineError as error:
         if error.failure.kind in ("timeout", "interrupted"):

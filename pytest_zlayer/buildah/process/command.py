@@ -42,6 +42,8 @@ OWN = "zlayer"
 _NEWS = "news"
 # Seconds a killed command may take to be gone; only one in an uninterruptible sleep takes longer.
 _ENDING = 15.0
+# Seconds between two calls of ``Request.meanwhile``.
+_BETWEEN = 0.25
 
 
 class ByteSink(Protocol):
@@ -124,6 +126,7 @@ class Request:
         detached: ``argv`` ends at once, and what it has started is the command.
         on_start: called with the number of the process of a detached or announced command as soon
             as that is known.
+        meanwhile: called a few times a second while the command runs, by the thread that waits.
     """
 
     argv: Sequence[str]
@@ -146,6 +149,7 @@ class Request:
     afterwards: LineSink | None = None
     detached: Detached | None = None
     on_start: Callable[[int], None] | None = None
+    meanwhile: Callable[[], None] | None = None
 
 
 class Runner:
@@ -337,6 +341,7 @@ class _Running:
     _rest: bytearray = field(default_factory=bytearray)
     _news: dict[str, int] = field(default_factory=dict)
     _since: float = field(default_factory=time.monotonic)
+    _called: float = field(default_factory=time.monotonic)
     _interrupted: bool = False
     _timed_out: bool = False
     _ended: bool = False
@@ -460,9 +465,14 @@ class _Running:
             return
 
     def _turn(self, deadline: float | None) -> None:
-        pause = None if deadline is None else max(0.0, deadline - time.monotonic())
+        call = None if self.request.meanwhile is None else self._called + _BETWEEN
+        moments = [moment for moment in (deadline, call) if moment is not None]
+        pause = max(0.0, min(moments) - time.monotonic()) if moments else None
         for key, _ in self._selector.select(pause):
             self._read(key)
+        if self.request.meanwhile is not None and time.monotonic() - self._called >= _BETWEEN:
+            self._called = time.monotonic()
+            self.request.meanwhile()
 
     def _read(self, key: selectors.SelectorKey, *, quiet: bool = False) -> None:
         data = os.read(key.fd, _CHUNK)

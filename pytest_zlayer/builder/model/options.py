@@ -60,6 +60,7 @@ class BuildOptions:
             SOURCE_DATE_EPOCH, XDG directories); read once at the edge.
         stay: images stay in the store under their tags; one without gets a name of its own.
         service_engine: what runs services; ``auto``: the strongest that works.
+        watched: somebody sees what goes on; only then pulls tell how many bytes have come.
         session_id: set to share one session between processes (xdist workers); ``None``: new.
         worker: short name of this process within the session (``main``, ``gw0``).
         wording: how hints call what can be given.
@@ -101,6 +102,7 @@ class BuildOptions:
     environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     stay: bool = False
     service_engine: Literal["auto", "podman", "buildah"] = "auto"
+    watched: bool = False
     session_id: str | None = None
     worker: str = "main"
     wording: Wording = Wording()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.context.sources import Sources
@@ -478,14 +478,21 @@ class Builds:
             if self._stop.is_set():
                 raise Interrupted
 
-        def pull(reference: str, mode: PullMode, platform: str | None) -> str:
+        def pull(
+            reference: str,
+            mode: PullMode,
+            platform: str | None,
+            manifest: Mapping[str, Any] | None,
+        ) -> str:
             key = "pull-" + hashlib.sha256(reference.encode()).hexdigest()[:32]
-            watch = PullWatch(self._tell, build_id, plan.label, reference)
+            watch = PullWatch(self._tell, build_id, plan.label, reference, manifest)
+            on_size = watch.came if self._resources.options.watched else None
 
             def once(timeout: float | None) -> str:
                 return self._resources.engine.pull(
-                    reference, policy=mode, platform=platform, on_line=watch.line, timeout=timeout
-                )
+                    reference, policy=mode, platform=platform, on_line=watch.line,
+                    on_size=on_size, timeout=timeout,
+                )  # fmt: skip
 
             with self._resources.cache.locks.hold(key, lambda: None, check):
                 image_id = self._resources.transfers.do(

@@ -6,10 +6,10 @@ import contextlib
 import os
 import platform as host
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.buildah.errors import EngineError, ImageNotKnown
 from pytest_zlayer.builder.model.platform import wanted_platform
@@ -147,7 +147,8 @@ class BaseImages:
         registry: the default registry.
         resolve: the hook for base images.
         pulling: called before a reference is pulled.
-        pull: pulls ``(reference, mode, platform)``; the id.
+        pull: pulls ``(reference, mode, platform, manifest)``; the id. The manifest is what the
+            registry has said before, ``None`` where it was not asked.
         describe: what a registry says of an image, ``None`` where nothing is to be gained by it.
     """
 
@@ -158,7 +159,7 @@ class BaseImages:
         registry: str | None,
         resolve: Callable[[str], str | None],
         pulling: Callable[[str], None],
-        pull: Callable[[str, PullMode, str | None], str],
+        pull: Callable[[str, PullMode, str | None, Mapping[str, Any] | None], str],
         describe: Callable[[str, Platform], ImageRecord | None] | None = None,
         check: Callable[[], None] = go_on,
     ) -> None:
@@ -249,7 +250,7 @@ class BaseImages:
 
         def fetch() -> None:
             with failing():
-                found = self._pull_first([name], mode, wanted).id
+                found = self._pull_first([name], mode, wanted, record.manifest).id
                 if found != record.id:  # the tag has come to mean another one
                     with LOADING:
                         from pytest_zlayer.builder.store.described_images import by_digest
@@ -294,13 +295,19 @@ class BaseImages:
             return None
         return found if wanted.fits(found) else None
 
-    def _pull_first(self, tried: list[str], mode: PullMode, wanted: _Wanted) -> BaseImage:
+    def _pull_first(
+        self,
+        tried: list[str],
+        mode: PullMode,
+        wanted: _Wanted,
+        manifest: Mapping[str, Any] | None = None,
+    ) -> BaseImage:
         missing: EngineError | None = None
         for name in tried:
             self._pulling(name)
             try:
                 image_id = self._pull(
-                    name, mode, wanted.platform.short if wanted.explicit else None
+                    name, mode, wanted.platform.short if wanted.explicit else None, manifest
                 )
             except EngineError as error:
                 if error.failure.kind != "absent":
@@ -345,7 +352,7 @@ class BaseImages:
         self._pulling(shown)
         platform = wanted.platform.short if wanted.explicit else None
         place = source.partition(":")[2]
-        image_id = self._pull(source, "always", platform)
+        image_id = self._pull(source, "always", platform, None)
         own = f"{self._engine.temporary_images}layout-{image_id[:12]}"
         self._engine.register_image(own)
         self._engine.tag(image_id, own)

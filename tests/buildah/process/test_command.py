@@ -52,6 +52,23 @@ def test_both_streams_and_the_status(runner: Runner) -> None:
     assert (done.exit_code, done.stdout_tail, done.stderr_tail) == (7, ("out",), ("err",))
 
 
+def test_what_is_to_happen_meanwhile_needs_no_output(runner: Runner, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    waiting = sh(f"until [ -e {flag} ]; do sleep 0.05; done", meanwhile=flag.touch, timeout=60)
+    assert runner.run(waiting).exit_code == 0
+
+
+def test_what_fails_meanwhile_ends_the_command(runner: Runner, tmp_path: Path) -> None:
+    file = tmp_path / "pid"
+
+    def fail() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(sh(f"echo $$ > {file}; sleep 600", meanwhile=fail))
+    assert not alive(int(file.read_text()))
+
+
 def test_lines_come_while_the_command_runs(runner: Runner, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
 

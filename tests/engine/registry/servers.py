@@ -55,11 +55,21 @@ class Registry:
     headers: dict[str, str] = field(default_factory=dict)
 
     def put_image(
-        self, name: str, *, mark: str = "1", platform: str = "linux/amd64", layers: int = 1
+        self,
+        name: str,
+        *,
+        mark: str = "1",
+        platform: str = "linux/amd64",
+        layers: int = 1,
+        size: int = 0,
     ) -> str:
-        """Stores ``repository:tag``, an image with the variable MARK; its digest."""
+        """Stores ``repository:tag``, an image with the variable MARK; its digest.
+
+        The file in each of its layers has at least ``size`` bytes.
+        """
         system, architecture = platform.split("/")
-        contents = [_layer(f"{mark} {platform}\n" * number) for number in range(1, layers + 1)]
+        numbers = range(1, layers + 1)
+        contents = [_layer(f"{mark} {platform}\n" * number + "." * size) for number in numbers]
         config = {
             "os": system,
             "architecture": architecture,
@@ -119,6 +129,11 @@ class Registry:
         repository, _, tag = name.rpartition(":")
         found = json.loads(self.get(repository, tag) or b"{}")
         return [one["digest"] for one in found["layers"]]
+
+    def layer_sizes(self, name: str) -> list[int]:
+        """The bytes of the layers of ``repository:tag``, lowest first."""
+        repository, _, tag = name.rpartition(":")
+        return [one["size"] for one in json.loads(self.get(repository, tag) or b"{}")["layers"]]
 
     def _put_blob(self, repository: str, kind: str, content: bytes) -> dict[str, Any]:
         answer, _ = self._ask("POST", f"/v2/{repository}/blobs/uploads/")
@@ -238,7 +253,8 @@ class Proxy:
         message: what errors say.
         retry_after: the seconds that answers with status 429 ask for.
         only: the method of the requests this happens to; empty: of all.
-        held: the digest of a blob that is passed on only once ``released`` is set.
+        held: the digest of a blob that is passed on only once ``released`` is set,
+        before: but for so many bytes, which are passed on at once.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -252,6 +268,7 @@ class Proxy:
         self.message = "not for you"
         self.retry_after = 0
         self.held = ""
+        self.before = 0
         self.released = threading.Event()
         handler = type("Handler", (_Handler,), {"proxy": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -285,11 +302,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = b"".join(self._body())
         self.proxy.requests.append(f"{self.command} {self.path}")
-        if self.proxy.held and self.path.endswith(self.proxy.held):
+        held = bool(self.proxy.held) and self.path.endswith(self.proxy.held)
+        if held and not self.proxy.before:
             self.proxy.released.wait()
         fault = self.proxy.fault(self.command, self.path)
         if fault is None:
-            self._pass_on(body)
+            self._pass_on(body, before=self.proxy.before if held else None)
         elif isinstance(fault, int):
             self._refuse(fault)
         elif fault == "html":
@@ -306,8 +324,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.readline()
         self.rfile.readline()
 
-    def _pass_on(self, body: bytes, *, part: float = 1.0, pause: float = 0.0) -> None:
-        """Pass it on: a part of the answer, or all of it with a pause after each byte."""
+    def _pass_on(
+        self, body: bytes, *, part: float = 1.0, pause: float = 0.0, before: int | None = None
+    ) -> None:
+        """Pass it on: a part of the answer, or all of it with a pause after each byte.
+
+        Or ``before`` bytes of it, and the rest once that is released.
+        """
         connection = HTTPConnection(self.proxy.registry.address, timeout=30)
         try:
             # buildah sends a line for each kind of manifest it accepts.
@@ -321,7 +344,10 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {name: value for name, value in answer.getheaders() if name != "Date"}
             headers.setdefault("Content-Length", str(len(content)))
             content = content[: int(len(content) * part)]
-            self._send(answer.status, headers, b"" if pause else content)
+            self._send(answer.status, headers, b"" if pause else content[:before])
+            if before is not None:
+                self.proxy.released.wait()
+                self.wfile.write(content[before:])
             for byte in content if pause else b"":
                 self.wfile.write(bytes([byte]))
                 if self.proxy.released.wait(pause):

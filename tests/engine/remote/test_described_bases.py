@@ -15,7 +15,7 @@ from pytest_zlayer.builder.store.base_images import BaseImages
 from pytest_zlayer.builder.store.described_images import describe_image
 from pytest_zlayer.dockerfile import DockerfileError
 from pytest_zlayer.dockerfile.values.platforms import host_platform
-from pytest_zlayer.events import Pulling
+from pytest_zlayer.events import Pulling, PullProgress
 from tests.engine.building import Builds
 from tests.engine.conftest import BUSYBOX
 from tests.engine.remote.conftest import Shared, of, problems
@@ -74,6 +74,17 @@ def test_what_is_fetched_gets_its_base(shared: Shared, base: str) -> None:
         assert second.executed() == []
         assert problems(second) == []
     assert pulled(second) == [base]
+
+
+def test_what_a_described_base_has_to_bring_is_known(shared: Shared, base: str) -> None:
+    name = base.partition("/")[2]
+    sizes = shared.registry.layer_sizes(name)
+    text = f"FROM {base} AS one\nLABEL a=b\nFROM {BUSYBOX}\nCOPY --from=one /mark /\n"
+    with shared.session(cache_from=(shared.place,)) as builds:
+        builds.build(text, shared.context)
+    assert pulled(builds) == [base]
+    told = [one.total for one in builds.events if isinstance(one, PullProgress)]
+    assert told == [sum(sizes)] * 2
 
 
 def test_what_is_cached_here_needs_no_base(shared: Shared, base: str) -> None:
@@ -173,7 +184,7 @@ def test_a_tag_that_moves_between_planning_and_pulling_changes_nothing(
             registry=None,
             resolve=lambda _: None,
             pulling=lambda _: None,
-            pull=lambda name, mode, platform: engine.pull(name, policy=mode, platform=platform),
+            pull=lambda name, mode, platform, _: engine.pull(name, policy=mode, platform=platform),
             describe=lambda name, platform: describe_image(skopeo, name, platform),
         )
         found = bases.get(base, "missing", None, nullcontext)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -81,6 +82,10 @@ class Terminal:
         while self._read():
             pass
         return self.text()
+
+    def kill(self) -> None:
+        """Kill what runs there."""
+        self._child.kill(signal.SIGKILL)
 
     def _read(self) -> bool:
         try:
