@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_zlayer.checks import words
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.dockerfile.values.scalars import number_of
 
 if TYPE_CHECKING:
     from pytest_zlayer.checks.subjects import FilePath, HasFiles, Stat
@@ -171,8 +172,9 @@ def _owner_problems(
     have = f"{found} has {what} {_with_name(number, names)}"
     if str(wanted) in names:
         return [f"{have}, expected {wanted} ({names[str(wanted)]})"]
-    if str(wanted).isdigit():
-        return [f"{have}, expected {_with_name(int(wanted), names)}"]
+    expected = number_of(str(wanted))
+    if expected is not None:
+        return [f"{have}, expected {_with_name(expected, names)}"]
     near = words.near_line(str(wanted), names, f"names in {database}")
     return [f"{have}, expected {wanted}", f"{database} has no {wanted}", *near]
 
@@ -184,8 +186,9 @@ def named_ids(subject: HasFiles, database: str) -> Iterator[tuple[str, int]]:
         return
     for line in path.read_bytes().decode("utf-8", "replace").splitlines():
         fields = line.split(":")
-        if len(fields) > 2 and fields[2].isdigit():
-            yield fields[0], int(fields[2])
+        found = number_of(fields[2]) if len(fields) > 2 else None
+        if found is not None:
+            yield fields[0], found
 
 
 def _with_name(number: int, names: dict[str, int]) -> str:

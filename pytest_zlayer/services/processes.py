@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.dockerfile.values.scalars import number_of
 from pytest_zlayer.errors import UsageError
 
 # States of a socket in /proc/PID/net: listening for TCP, open for UDP.
@@ -64,13 +65,11 @@ def signal_number(name: str | int) -> int:
         UsageError: there is no such signal.
     """
     full = str(name).upper()
-    try:
-        number = int(full) if full.isdigit() else signal.Signals[f"SIG{full.removeprefix('SIG')}"]
-    except KeyError:
-        number = 0
-    if number not in signal.valid_signals():
+    named = signal.Signals.__members__.get(f"SIG{full.removeprefix('SIG')}")
+    number = number_of(full) if named is None else int(named)
+    if number is None or number not in signal.valid_signals():
         raise UsageError(f"there is no signal {name!r}", hint='such as "SIGTERM"')
-    return int(number)
+    return number
 
 
 def listening(pid: int, number: int, kind: str) -> list[str]:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_zlayer.dataclass import dataclass
-from pytest_zlayer.dockerfile.values.scalars import parse_size
+from pytest_zlayer.dockerfile.values.scalars import number_of, parse_size
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.lazy import late_pattern
 from pytest_zlayer.services.networks import Network
@@ -254,12 +254,13 @@ def _many_ports(value: Any) -> list[Port]:
 
 def _port(value: Any) -> Port:
     text = str(value)
-    number, _, kind = text.partition("/")
-    if isinstance(value, bool) or not number.isdigit() or not 0 < int(number) < 65536:
+    digits, _, kind = text.partition("/")
+    number = number_of(digits)
+    if isinstance(value, bool) or number is None or not 0 < number < 65536:
         raise UsageError(f"{value!r} is no port", hint='write 8080 or "53/udp"')
     if kind not in ("", "tcp", "udp"):
         raise UsageError(f"port {text}: expected tcp or udp, not {kind!r}")
-    return Port(int(number), kind or "tcp")
+    return Port(number, kind or "tcp")
 
 
 def _stem(label: str) -> str:

@@ -51,6 +51,8 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 self.end_headers()
             elif path == "/cut":
                 self._answer(BODY, length=len(BODY) + 100)
+            elif path == "/odd":
+                self._answer(BODY, length="²")
             elif path == "/dated":
                 self._answer(BODY, date="Thu, 01 Jan 2015 00:00:07 GMT")
             else:
@@ -58,7 +60,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
 
         do_POST = do_GET  # noqa: N815 - the name that http.server calls
 
-        def _answer(self, body: bytes, length: int | None = None, date: str = "") -> None:
+        def _answer(self, body: bytes, length: int | str | None = None, date: str = "") -> None:
             self.send_response(200)
             self.send_header("Content-Length", str(length or len(body)))
             if date:

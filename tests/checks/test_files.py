@@ -69,6 +69,11 @@ def test_owners_go_by_name_and_number(subject: Subject) -> None:
         "  /etc/group has no webb\n"
         "  near: web"
     )
+    odd = subject.root / "etc/passwd"
+    odd.write_text(f"odd:x:²:0:::\nlong:x:{'9' * 5000}:0:::\n{odd.read_text()}")
+    subject.assert_file("/etc/app.conf", owner="app")
+    reported = failure(subject.assert_file, "/etc/app.conf", owner="²")
+    assert reported.startswith("api: /etc/app.conf has owner app (1000), expected ²\n")
     reported = failure(subject.assert_directory, "/srv", owner=1000)
     assert reported == "api: /srv has owner root (0), expected app (1000)"
 

@@ -13,7 +13,7 @@ def test_a_signal_has_several_names(name):
     assert signal_number(name) == 15
 
 
-@pytest.mark.parametrize("name", ["FOO", "", "0", 999, "SIG_DFL", None])
+@pytest.mark.parametrize("name", ["FOO", "", "0", 999, "SIG_DFL", None, "²", "9" * 5000])
 def test_what_is_no_signal_is_refused(name):
     with pytest.raises(UsageError) as caught:
         signal_number(name)

@@ -87,6 +87,7 @@ def test_a_service_whose_command_names_a_port_has_one():
     [
         ({"port": "http"}, "'http' is no port"),
         ({"port": 0}, "0 is no port"),
+        ({"port": "²"}, "'²' is no port"),
         ({"port": True}, "True is no port"),
         ({"port": "80/sctp"}, "port 80/sctp: expected tcp or udp, not 'sctp'"),
         ({"ports": 80}, "ports must be a list of ports, not 80"),

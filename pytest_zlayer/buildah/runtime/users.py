@@ -8,6 +8,7 @@ from pytest_zlayer.buildah.runtime.specification import NotUnderstood
 from pytest_zlayer.dataclass import dataclass
 
 _LARGEST = 2**32
+_MOST_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,9 @@ def _find_group(name: str, groups: list[list[str]]) -> int:
 
 
 def _number(text: str) -> int | None:
-    if text.isascii() and text.isdigit() and int(text) < _LARGEST:
-        return int(text)
-    return None
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        return None
+    return int(text) if int(text) < _LARGEST else None
 
 
 def _lines(text: str, fields: int) -> Iterator[list[str]]:

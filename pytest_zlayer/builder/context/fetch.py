@@ -35,6 +35,7 @@ from pytest_zlayer.builder.stopping import go_on
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
 from pytest_zlayer.dockerfile.values.credentials import redacted, split_credentials
 from pytest_zlayer.dockerfile.values.remote_sources import parse_git_source
+from pytest_zlayer.dockerfile.values.scalars import number_of
 
 UNNAMED = "__unnamed__"
 _CHUNK = 1 << 20
@@ -257,9 +258,9 @@ def _receive(response: Any, file: BinaryIO, algorithm: str, check: Callable[[], 
         summary.update(chunk)
         size += len(chunk)
         file.write(chunk)
-    announced = response.headers.get("Content-Length", "")
-    if announced.isdigit() and int(announced) != size:  # http.client tells only when asked for all
-        raise http.client.IncompleteRead(b"", int(announced) - size)
+    announced = number_of(response.headers.get("Content-Length", ""))
+    if announced is not None and announced != size:  # http.client tells only when asked for all
+        raise http.client.IncompleteRead(b"", announced - size)
     return summary.hexdigest()
 
 

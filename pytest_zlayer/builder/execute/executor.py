@@ -38,6 +38,7 @@ from pytest_zlayer.dockerfile.operations.kinds import (
     SourceRef,
 )
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, stage_label
+from pytest_zlayer.dockerfile.values.scalars import number_of
 from pytest_zlayer.errors import UsageError
 
 
@@ -159,8 +160,8 @@ class Executor:
             UsageError: there is no such stage.
         """
         labels = {stage_label(node.stage): node.stage.index for node in self._graph.nodes}
-        index = labels.get(name.lower(), int(name) if name.isdecimal() else -1)
-        if 0 <= index < len(self._graph.nodes):
+        index = labels.get(name.lower(), number_of(name))
+        if index is not None and index < len(self._graph.nodes):
             return index
         known = ", ".join(labels)
         raise UsageError(f"{self._build.plan.label} has no stage {name!r}", hint=f"it has: {known}")

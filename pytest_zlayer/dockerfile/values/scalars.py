@@ -32,6 +32,14 @@ def parse_unsigned(text: str, *, base: int = 10) -> int:
     return number
 
 
+def number_of(text: str) -> int | None:
+    """The number that a text of up to 18 decimal digits stands for; ``None`` for any other text.
+
+    Other digits than ASCII's, and thousands of them, are what ``int`` fails on.
+    """
+    return int(text) if len(text) <= 18 and text.isascii() and text.isdigit() else None
+
+
 def parse_integer(text: str) -> int:
     """A decimal number of at most 64 bits with an optional sign; else ``ValueError``."""
     number = int(text) if _SIGNED.fullmatch(text) and len(text) < 64 else 1 << 63

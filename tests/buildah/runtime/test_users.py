@@ -12,6 +12,7 @@ FILES = {
         "root:x:0:0:root:/root:/bin/sh\n"
         "# a comment\n"
         "broken:x:one:1:::\n"
+        f"digits:x:{'9' * 5000}:1:::\n"
         "app:x:1000:1000:app:/home/app:/bin/sh\n"
         "also:x:1000:1001:::\n"
     ),
@@ -37,7 +38,10 @@ def test_user_in_numbers(spec: str, expected: User) -> None:
     assert find_user(spec, FILES.__getitem__) == expected
 
 
-@pytest.mark.parametrize("spec", ["nobody-here", "app:none", "broken", "+5", "4294967296"])
+@pytest.mark.parametrize(
+    "spec",
+    ["nobody-here", "app:none", "broken", "+5", "4294967296", "²", "9" * 5000, "digits"],
+)
 def test_what_nobody_knows_is_left_to_buildah(spec: str) -> None:
     with pytest.raises(NotUnderstood):
         find_user(spec, FILES.__getitem__)

@@ -157,6 +157,11 @@ def test_connection_cut_in_the_middle(server: Server, directory: Path) -> None:
     assert list(directory.iterdir()) == []
 
 
+def test_a_length_that_is_no_number_counts_for_nothing(server: Server, fetcher: Fetcher) -> None:
+    layer = lay(add(server.url("/odd"), "/x"), EMPTY, EMPTY, fetch=fetcher)
+    assert files(layer) == {"/x": BODY.decode()}
+
+
 def test_nobody_listens(directory: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_zlayer.dockerfile.values.scalars import (
+    number_of,
     parse_bool,
     parse_integer,
     parse_size,
@@ -26,6 +27,14 @@ def test_false_has_six_spellings(text: str) -> None:
 def test_nothing_else_is_a_boolean(text: str) -> None:
     with pytest.raises(ValueError, match="invalid boolean"):
         parse_bool(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("0", 0), ("007", 7), ("9" * 18, 10**18 - 1), ("9" * 5000, None), ("²", None), ("+1", None)],
+)
+def test_digits_that_int_fails_on_are_no_number(text: str, number: int | None) -> None:
+    assert number_of(text) == number
 
 
 def test_numbers_are_read_in_their_base() -> None:

@@ -49,3 +49,5 @@ def test_a_stage_that_the_target_does_not_need_is_an_image_too(
         assert image.stage("other") is other
         with pytest.raises(UsageError, match="has no stage 'none'"):
             image.stage("none")
+        with pytest.raises(UsageError, match="has no stage '9999"):
+            image.stage("9" * 5000)
