@@ -81,8 +81,9 @@ def started(container, command):
 
 
 def test_the_exit_code_of_what_it_leaves_running_is_in_the_logs(container):
-    command = "(sleep 0.5; echo bye; exit 7) &"
+    command = "(until test -e /go; do sleep 0.1; done; echo bye; exit 7) &"
     container.run(command)
+    container.run("touch /go")
     wait_for(container, "ended")
     (ending,) = endings(container)
     assert re.fullmatch(
@@ -106,7 +107,8 @@ def test_the_signal_that_ends_what_it_leaves_running_is_in_the_logs(container, n
 
 def test_a_daemon_that_ends_while_its_command_runs_is_known_by_its_name(container):
     """It ends before anybody could have looked at it."""
-    container.run("(sh -c 'kill -SEGV $$' &); sleep 1")
+    container.run("(sh -c 'kill -SEGV $$' &); sleep 0.3")
+    wait_for(container, "ended")
     assert re.fullmatch(r"process \d+ \(sh\) ended: killed by SIGSEGV", *endings(container))
 
 
