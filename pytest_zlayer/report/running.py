@@ -63,7 +63,7 @@ class Running:
             return
         if isinstance(event, (events.BuildComplete, events.BuildFailed)):
             del self._builds[worker, event.build_id]
-            if getattr(event, "image_id", "failed"):
+            if _is_done(event):
                 self._done.add(build.same)
         else:
             _follow(build, event, now)
@@ -92,6 +92,13 @@ class Running:
             if other == worker and build_id.startswith(f"{whole}-")
         )
         return next(found, None)
+
+
+def _is_done(event: events.BuildComplete | events.BuildFailed) -> bool:
+    """Whether nothing more is to come of its image; another process may finish a stopped one."""
+    if isinstance(event, events.BuildFailed):
+        return not event.interrupted
+    return bool(event.image_id)
 
 
 def _activities(build: _Build) -> list[Activity]:

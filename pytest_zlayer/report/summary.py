@@ -48,7 +48,9 @@ _STRONGEST: tuple[BuildState, ...] = ("failed", "built", "stopped", "ready")
 
 def outcome(builds: Iterable[Build]) -> BuildState:
     """What became of an image that several processes may have asked for."""
-    states = {one.state for one in builds}
+    # Layers that one process was making ahead when its tests were over are made by those who ask.
+    told = {one.state for one in builds if not (one.layers_only and one.state == "stopped")}
+    states = told or {"stopped"}
     return next((state for state in _STRONGEST if state in states), "cached")
 
 

@@ -101,8 +101,8 @@ class ProgressLines:
         self._announced.discard(event.build_id)
         if isinstance(event, events.BuildFailed):
             start = [] if shown or header is None else [self.prefix + header]
-            failed = outcome_text("failed")
-            return [*start, f"{self.prefix}{event.image}: {failed} after {event.seconds:.1f}s"]
+            ended = outcome_text("stopped" if event.interrupted else "failed")
+            return [*start, f"{self.prefix}{event.image}: {ended} after {event.seconds:.1f}s"]
         if isinstance(event, events.BuildComplete) and (shown or self.detail == "full"):
             done = outcome_text("cached" if event.cached else "built")
             return [f"{self.prefix}{event.image}: {done} in {event.seconds:.1f}s"]

@@ -57,6 +57,15 @@ def test_images_are_counted_once_whatever_builds_them():
     assert not running
 
 
+def test_an_image_is_not_done_when_one_worker_was_stopped_at_it():
+    running = Running()
+    for worker in ("gw0", "gw1"):
+        started(running, worker)
+    stopped = {"message": "it was stopped", "seconds": 1.0, "interrupted": True}
+    running.take(events.BuildFailed(**SHARED, **stopped), "gw0")
+    assert running.headline() == "0 of 1 image done"
+
+
 def test_of_a_worker_that_has_ended_nothing_goes_on():
     running = Running()
     started(running, "gw0")

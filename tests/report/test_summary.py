@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from pytest_zlayer import events
 from pytest_zlayer.report.model import Kept
 from pytest_zlayer.report.recorder import Recorder
 from pytest_zlayer.report.summary import slowest, summary_line
@@ -47,6 +48,17 @@ def test_layers_made_ahead_are_part_of_the_image_they_are_for() -> None:
     image.start(same="s")
     image.done(cached=True)
     assert summary_line(recorder.run()) == "1 image: 1 built in 5.0 s; nothing left"
+
+
+def test_layers_that_were_stopped_ahead_say_nothing_of_an_image_that_is_there() -> None:
+    recorder = Recorder(started=START)
+    ahead = Script(recorder, "b0", "api", "gw0")
+    ahead.start(same="s", layers_only=True)
+    ahead.tell(events.BuildFailed, message="stopped", seconds=1.0, interrupted=True)
+    image = Script(recorder, "b1", "api", "gw1")
+    image.start(same="s")
+    image.done(cached=True)
+    assert summary_line(recorder.run()) == "1 image: 1 from the cache; nothing left"
 
 
 def test_builds_side_by_side_are_not_added_up() -> None:

@@ -83,6 +83,12 @@ def test_a_failure_is_reported_with_its_header():
     assert lines.lines(failed) == ["api: building stages build, last", "api: failed after 1.0s"]
 
 
+def test_a_build_that_was_stopped_has_not_failed():
+    lines = ProgressLines("full", prefix="")
+    stopped = events.BuildFailed(**SHARED, message="it", seconds=1.0, interrupted=True)
+    assert lines.lines(stopped) == ["api: stopped after 1.0s"]
+
+
 def test_a_quiet_one_tells_of_retries_only():
     lines = ProgressLines("quiet", prefix="")
     step = {**SHARED, "stage": "build", "number": 1, "text": "RUN make", "line": 3}
