@@ -6,6 +6,18 @@ from typing import Literal, get_args
 
 NetworkMode = Literal["default", "none", "host"]
 PullMode = Literal["missing", "newer", "always", "never"]
+# Where the terminal of a command is: joined with that of this process, for a person; or recorded:
+# what is written there is the command's standard output, and nobody types.
+Terminal = Literal["joined", "recorded"]
 
 NETWORK_MODES: tuple[NetworkMode, ...] = get_args(NetworkMode)
 PULL_MODES: tuple[PullMode, ...] = get_args(PullMode)
+# Of Linux, by their numbers, without the CAP_ in front (linux/capability.h).
+CAPABILITIES = (
+    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID",
+    "SETPCAP", "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW",
+    "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT",
+    "SYS_ADMIN", "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD",
+    "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG",
+    "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE",
+)  # fmt: skip

@@ -83,7 +83,7 @@ ROOMS: dict[str, str] = {
     # What can be said about an image; over protocols, so it stands below what it is about.
     "checks": "dockerfile/operations dockerfile/values dockerfile",
     "checks/packages": "checks",
-    "checks/structure": "checks",
+    "checks/structure": "checks dockerfile/values",
     # The language: text becomes typed instructions, and these become operations.
     "dockerfile/__init__": "dockerfile/lint dockerfile/parser dockerfile/shell dockerfile",
     "dockerfile/lint": (
@@ -124,7 +124,8 @@ ROOMS: dict[str, str] = {
         "buildah/run_request buildah/files buildah/process buildah/storage buildah/agent "
         "buildah/failures buildah/errors"
     ),
-    "buildah/run_request": "buildah/process buildah/failures buildah/errors",
+    "buildah/run_request": "buildah/capabilities buildah/process buildah/failures buildah/errors",
+    "buildah/capabilities": "",
     "buildah/files": "buildah/process buildah/agent buildah/failures buildah/errors",
     "buildah/process": "buildah/agent buildah/failures buildah/errors",
     "buildah/storage": "buildah/agent buildah/failures buildah/errors",

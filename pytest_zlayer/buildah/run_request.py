@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, field
 from pathlib import Path
 
+from pytest_zlayer.buildah.capabilities import to_add
 from pytest_zlayer.buildah.process.command import ByteSink
 from pytest_zlayer.buildah.process.output import LineSink
-from pytest_zlayer.choices import NetworkMode
+from pytest_zlayer.choices import NetworkMode, Terminal
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
 
@@ -79,9 +80,17 @@ class RunRequest:
             ``/etc/hostname`` is the container's own file then, and ``/etc/hosts`` and
             ``/etc/resolv.conf`` cannot be written to where the OCI runtime is started directly.
             Empty: the container's id, which the engine's ``/etc/hostname`` says too.
+        cap_add: capabilities on top of the usual ones, by their full names, or ``ALL``: those that
+            this process may have. A command of another user than root may only get them by
+            programs that have them.
+        privileged: whether it has all capabilities. Where the OCI runtime is started directly
+            nothing of ``/proc`` and ``/sys`` is hidden or read-only then, it sees the devices of
+            the host, and no system calls are filtered.
         stdin: what it reads: bytes, a file, or an open descriptor; nothing by default.
-        terminal: whether it gets the terminal of this process, which is its standard input and
-            output then: for a person to type into.
+        terminal: whether it has a terminal, which is its standard input, output and error then.
+            A ``joined`` one is that of this process, for a person to type into; what is written
+            to a ``recorded`` one is given as standard output, with line ends as terminals have
+            them, and what reads from it finds the end of its input.
         timeout: seconds it may take, ``None`` for ever.
         on_line: called with ``stdout`` or ``stderr`` and each line as it comes.
         on_text: called as ``on_line``, but each line has its end; a last line may have none, and
@@ -104,8 +113,10 @@ class RunRequest:
     tmpfs: Sequence[Tmpfs] = ()
     network: NetworkMode = "default"
     hostname: str = ""
+    cap_add: Sequence[str] = ()
+    privileged: bool = False
     stdin: bytes | Path | int | None = None
-    terminal: bool = False
+    terminal: Terminal | None = None
     timeout: float | None = None
     on_line: LineSink | None = None
     on_text: LineSink | None = None
@@ -118,10 +129,26 @@ class RunRequest:
         """Refuses what no process can be started with.
 
         Raises:
-            UsageError: there is no command, or a NUL in it.
+            UsageError: there is no command, a NUL in it, or input besides a terminal.
         """
         if not self.argv:
             raise UsageError("there is no command to run", hint='such as ["ls", "/"]')
         variables = (*self.env.items(), *self.hidden_env.items())
         if any("\0" in word for word in itertools.chain(self.argv, *variables)):
             raise UsageError("a command and its variables cannot contain a NUL character")
+        if self.terminal == "recorded" and self.stdin is not None:
+            raise UsageError("a command that has a terminal cannot be given input")
+
+    @property
+    def needs_own_container(self) -> bool:
+        """Whether it cannot run beside another command, in the container of that one."""
+        apart = self.volumes or self.tmpfs or self.cap_add or self.privileged or self.terminal
+        return bool(apart)
+
+    def capabilities(self) -> tuple[str, ...]:
+        """The capabilities it has on top of the usual ones, by their full names.
+
+        Raises:
+            UsageError: this process may not have them either.
+        """
+        return to_add(["ALL"] if self.privileged else self.cap_add)

@@ -34,7 +34,7 @@ from pytest_zlayer.buildah.runtime.direct import DirectRuntime, Place, Prepared
 from pytest_zlayer.buildah.runtime.endings import Endings
 from pytest_zlayer.buildah.runtime.entrance import Entrance
 from pytest_zlayer.buildah.runtime.held_back import HeldBack
-from pytest_zlayer.buildah.runtime.specification import NotUnderstood
+from pytest_zlayer.buildah.runtime.specification import NotUnderstood, Setting
 from pytest_zlayer.buildah.runtime.specifications import Known, Specifications
 from pytest_zlayer.buildah.runtime.validity import fingerprint
 from pytest_zlayer.buildah.storage.info import StorageInfo
@@ -120,7 +120,7 @@ class Runs:
             if specifications is not None:
                 # It was taken just now, if the isolation has only been found out.
                 with suppress(NotUnderstood):
-                    specifications.offer("host", True, self._taken())
+                    specifications.offer(Setting("host", is_root=True), self._taken())
         finally:
             probe.close()
         return chosen, self._direct(chosen, specifications)
@@ -144,8 +144,8 @@ class Runs:
             options = self._commander.argv([])
             return fingerprint(binaries, self._commander.env, options, more)
 
-        def take(network: str, is_root: bool) -> Known:
-            return self._take(chosen, network, is_root=is_root)
+        def take(setting: Setting) -> Known:
+            return self._take(chosen, setting)
 
         return Specifications(self._memory, f"{chosen.kind}:{chosen.runtime}", validity, take)
 
@@ -163,11 +163,14 @@ class Runs:
             specification=specifications.get,
         )
 
-    def _take(self, chosen: Isolation, network: str, *, is_root: bool) -> Known:
+    def _take(self, chosen: Isolation, setting: Setting) -> Known:
         probe = self._probe()
         try:
-            wanted: NetworkMode = "none" if network == "none" else "default"
-            problem = probe.attempt(chosen, network=wanted, user="0:0" if is_root else "1:1")
+            network: NetworkMode = "none" if setting.network == "none" else "default"
+            user = "0:0" if setting.is_root else "1:1"
+            problem = probe.attempt(
+                chosen, network=network, user=user, cap_add=setting.capabilities
+            )
             if problem is not None:
                 raise NotUnderstood(problem)
             return self._taken()
@@ -239,7 +242,7 @@ class Runs:
             prepared = self._prepare(direct, request)
         except (NotUnderstood, OSError):
             return None
-        with joined(prepared.bundle) if request.terminal else nullcontext():
+        with joined(prepared.bundle) if request.terminal == "joined" else nullcontext():
             done = self._commander.runner.run(prepared.request)
         if done.timed_out:
             return containers.overrun(done, request)

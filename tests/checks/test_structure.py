@@ -17,6 +17,7 @@ from pytest_zlayer.checks.structure import evaluate
 from pytest_zlayer.checks.structure.model import StructureError, StructureFile
 from pytest_zlayer.checks.structure.read import read_structure
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig, Words
+from pytest_zlayer.errors import UsageError
 from tests.checks.subject import Subject, make
 
 HEAD = 'schemaVersion: "2.0.0"\n'
@@ -113,21 +114,63 @@ def test_a_setup_that_cannot_be_run_is_reported(tmp_path: Path) -> None:
 
 
 def test_options_of_containers(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("# c\nA=1\nexport B='2'\n")
+    (tmp_path / ".env").write_text("# c\nA=1\nexport B='2'\nEMPTY=\n")
+    (tmp_path / "data").mkdir()
     text = """
 commandTests: [{name: x, command: id}]
 containerRunOptions:
   user: app
-  privileged: false
+  privileged: true
+  allocateTty: true
+  capabilities: [net_admin, CAP_SYS_PTRACE, all]
   envFile: .env
   envVars: [SECRET, NONE]
-  bindMounts: ["/etc/a:/etc/b:ro", "data:/data"]
+  bindMounts: ["/etc/hosts:/etc/b:ro", "data:/data"]
 """
     _, asked = run_commands(tmp_path, text, RunResult(0, "", "", 0.1), {"SECRET": "s"})
     [(_, given)] = asked
     assert given["user"] == "app"
     assert given["env"] == {"A": "1", "B": "2", "SECRET": "s"}
-    assert given["mounts"] == {"/etc/a": "/etc/b:ro", f"{tmp_path}/data": "/data"}
+    assert given["mounts"] == {"/etc/hosts": "/etc/b:ro", f"{tmp_path}/data": "/data"}
+    assert (given["privileged"], given["tty"]) == (True, True)
+    assert given["cap_add"] == ("CAP_NET_ADMIN", "CAP_SYS_PTRACE", "ALL")
+
+
+def test_setup_and_teardown_have_no_terminal(tmp_path: Path) -> None:
+    text = """
+commandTests: [{name: x, command: id, setup: [[a]], teardown: [[b]]}]
+containerRunOptions: {allocateTty: true, privileged: true}
+"""
+    _, asked = run_commands(tmp_path, text, RunResult(0, "", "", 0.1))
+    assert [one[1]["tty"] for one in asked] == [False, True, False]
+    assert all(one[1]["privileged"] for one in asked)
+
+
+def test_what_is_mounted_has_to_be_there(tmp_path: Path) -> None:
+    text = """
+commandTests: [{name: x, command: id}]
+containerRunOptions: {bindMounts: ["/none:/a"]}
+"""
+    with pytest.raises(StructureError) as caught:
+        run_commands(tmp_path, text, RunResult(0, "", "", 0.1))
+    assert caught.value.message == "s.yaml:4:22: /none, which is to be mounted, is not there"
+
+
+def test_options_that_a_container_cannot_have_show_their_place(tmp_path: Path) -> None:
+    class Refusing(Running):
+        def run(self, cmd: Any, **given: Any) -> RunResult:  # noqa: ARG002
+            raise UsageError("CAP_SYS_BOOT cannot be given", hint="do without")
+
+    file = read("""
+commandTests: [{name: x, command: id}]
+containerRunOptions: {capabilities: [SYS_BOOT]}
+""")
+    subject = Refusing(tmp_path, ImageConfig(), ended=RunResult(0, "", "", 0.1))
+    around = evaluate.Surroundings({}, tmp_path)
+    with pytest.raises(StructureError) as caught:
+        evaluate.command_problems(subject, file.commands[0], file, around)
+    assert caught.value.message == "s.yaml:4:22: CAP_SYS_BOOT cannot be given"
+    assert caught.value.hint == "do without"
 
 
 @pytest.mark.parametrize(
@@ -162,6 +205,15 @@ def test_files_that_are_or_are_not_there(tmp_path: Path, text: str, problems: li
     if problems and "expected 7" in problems[0]:
         found = [re.sub(r"(uid|gid) \d+,", r"\1 0,", one) for one in found]
     assert found == problems
+
+
+def test_paths_have_the_variables_of_the_file(tmp_path: Path) -> None:
+    subject = make(tmp_path, {"srv/app": ""}, config=ImageConfig(env={"HOME": "/srv"}))
+    file = read("""
+globalEnvVars: [{key: APP, value: "$HOME/app"}]
+fileExistenceTests: [{name: x, path: $APP}]
+""")
+    assert evaluate.existence_problems(subject, file.existence[0], file) == []
 
 
 def test_a_file_that_is_not_to_be_there(tmp_path: Path) -> None:
@@ -259,6 +311,7 @@ def test_metadata(tmp_path: Path) -> None:
 def test_an_empty_metadata_test_is_none() -> None:
     assert read("metadataTest:\n").metadata is None
     assert read("metadataTest: {}\n").metadata is None
+    assert read("metadataTest: {envVars: [], user: ''}\n").metadata is None
 
 
 def test_licenses(tmp_path: Path) -> None:
@@ -313,14 +366,18 @@ metadataTest: {env: []}
 => s.yaml:2:16: unknown key env in metadataTest
 metadataTest: {user: a, user: b}
 => s.yaml:2:25: user is given twice
-containerRunOptions: {privileged: true}
-=> s.yaml:2:35: containerRunOptions.privileged cannot be given to buildah's containers
-containerRunOptions: {capabilities: [NET_ADMIN]}
-=> s.yaml:2:37: containerRunOptions.capabilities cannot be given to buildah's containers
+metadataTest: {exposedPorts: ['']}
+=> s.yaml:2:31: metadataTest.exposedPorts[0] is empty
+containerRunOptions: {privileged: 1}
+=> s.yaml:2:35: containerRunOptions.privileged must be true or false, not '1'
+containerRunOptions: {capabilities: [KILL, NET_ADMN]}
+=> s.yaml:2:44: the capability 'NET_ADMN' in containerRunOptions.capabilities[1]: Linux has no \
+such capability (did you mean NET_ADMIN?)
 containerRunOptions: {capabilities: NET_ADMIN}
 => s.yaml:2:37: containerRunOptions.capabilities must be a list, not 'NET_ADMIN'
-containerRunOptions: {allocateTty: yes}
-=> s.yaml:2:36: containerRunOptions.allocateTty cannot be given to buildah's containers
+containerRunOptions: {bindMounts: [/a]}
+=> s.yaml:2:36: containerRunOptions.bindMounts[0] must be SOURCE:TARGET or SOURCE:TARGET:ro, \
+not '/a'
 containerRunOptions: {envFile: .env}
 => s.yaml:2:32: containerRunOptions.envFile: there is no file .env
 a: [
@@ -341,8 +398,6 @@ def test_a_refusal_has_a_hint() -> None:
     assert refusal("zzz: []").endswith("containerRunOptions")
     reported = refusal("commandTests: [{name: x, command: [a]}]")
     assert reported.endswith("hint: since schema version 2.0.0 arguments go into args")
-    reported = refusal("containerRunOptions: {capabilities: [NET_ADMIN]}")
-    assert reported.endswith("hint: Image.serve(cap_add=…) can, in a test function")
 
 
 def test_versions_are_reported_apart() -> None:

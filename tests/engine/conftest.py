@@ -9,6 +9,7 @@ import secrets
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -195,6 +196,13 @@ def own_storage(tmp_path: Path) -> Iterator[Storage]:
     made = make_storage(tmp_path / "storage")
     yield made
     made.remove()
+
+
+@pytest.fixture(scope="module")
+def short_tmpdir() -> Iterator[Path]:
+    """A directory for temporary files in which the path of a socket is short enough."""
+    with tempfile.TemporaryDirectory(prefix="zl-", dir="/tmp") as path:
+        yield Path(path)
 
 
 @pytest.fixture

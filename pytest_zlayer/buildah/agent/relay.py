@@ -1,9 +1,9 @@
 """Keeping buildah's chroot isolation from losing output.
 
-There the output of a command goes through pipes to a process of buildah's, the relay, which passes
-it on to us. The relay ends as soon as the process that starts the command (the launcher) does,
-whatever is on its way by then. So the launcher is held at its exit until the relay has nothing to
-do.
+There the output of a command goes through pipes, or a terminal, to a process of buildah's, the
+relay, which passes it on to us. The relay ends as soon as the process that starts the command (the
+launcher) does, whatever is on its way by then. So the launcher is held at its exit until the relay
+has nothing to do.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _TRACE_EXIT = 0x40
 _EVENT_EXIT = 6
 _EVENT_STOP = 128
 _STOPPING = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+_QUIETLY = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 # Seconds between two looks for a launcher: a part of how long it has been looked for already.
 _SHORTEST = 0.002
 _LONGEST = 0.05
@@ -39,6 +40,9 @@ _PART = 0.02
 # left running may write for ever.
 _RELAYING = 0.001
 _PATIENCE = 5.0
+# Seconds for which the relay of a terminal has to sleep. How much of what was written to one is
+# still on its way to the other end cannot be asked.
+_SETTLING = 0.1
 
 
 class RelayGuard:
@@ -118,8 +122,10 @@ class _Traced:
     # What the relay reads, and where it writes that to.
     inner: list[int]
     outer: list[int]
+    has_terminal: bool = False
     at_exit: bool = False
     until: float = 0.0
+    asleep_since: float = 0.0
 
     @classmethod
     def of(cls, launcher: int, relay: int) -> _Traced:
@@ -131,6 +137,7 @@ class _Traced:
         except OSError:
             made.close()
             raise
+        made.has_terminal = all(map(os.isatty, made.inner))
         return made
 
     def relayed(self) -> bool:
@@ -142,7 +149,16 @@ class _Traced:
         self.until = self.until or now + _PATIENCE
         if now >= self.until:
             return True
+        if self.has_terminal:
+            return self._settled(now)
         return not any(map(_waiting, self.inner)) and _asleep(self.relay)
+
+    def _settled(self, now: float) -> bool:
+        if not _asleep(self.relay):
+            self.asleep_since = 0.0
+            return False
+        self.asleep_since = self.asleep_since or now
+        return now >= self.asleep_since + _SETTLING
 
     def close(self) -> None:
         for descriptor in (*self.inner, *self.outer):
@@ -151,7 +167,7 @@ class _Traced:
 
 
 def _reopen(pid: int, descriptor: int, flags: int) -> int:
-    return os.open(f"/proc/{pid}/fd/{descriptor}", flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    return os.open(f"/proc/{pid}/fd/{descriptor}", flags | _QUIETLY)
 
 
 def _waiting(descriptor: int) -> int:

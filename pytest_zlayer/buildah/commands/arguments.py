@@ -125,6 +125,7 @@ class RunOptions:
         tmpfs: file systems in memory it sees.
         hostname: what it sees as the name of the machine; empty: the container's id.
         terminal: whether it gets a terminal.
+        cap_add: full names of capabilities on top of the usual ones.
         network: ``default`` and ``host`` are the host's, ``none`` is none.
         isolation: ``oci``, ``rootless`` or ``chroot``.
         runtime: OCI runtime for the first two.
@@ -143,6 +144,7 @@ class RunOptions:
     tmpfs: Sequence[Tmpfs] = ()
     hostname: str = ""
     terminal: bool = False
+    cap_add: Sequence[str] = ()
 
 
 def run(name: str, argv: Sequence[str], options: RunOptions) -> list[str]:
@@ -162,6 +164,8 @@ def run(name: str, argv: Sequence[str], options: RunOptions) -> list[str]:
         line += ["--network", "none"]
     if options.terminal:
         line += ["--tty"]
+    for capability in options.cap_add:
+        line += ["--cap-add", capability]
     for key, value in options.env.items():
         line += ["--env", f"{key}={value}"]
     if options.user:

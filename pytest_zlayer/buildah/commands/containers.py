@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +18,15 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure, classify
 from pytest_zlayer.buildah.process.agent_process import agent_argv
 from pytest_zlayer.buildah.process.command import Completed, Request
+from pytest_zlayer.buildah.process.console_socket import END_OF_INPUT
 from pytest_zlayer.buildah.run_request import RunRequest
 from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.buildah.storage.records import parse_containers
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.errors import UsageError
+
+# Bytes of a path (sun_path of linux/un.h, which ends with a NUL).
+_LONGEST_SOCKET = 107
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +108,8 @@ def run_request(
         env=request.env, user=request.user, workdir=request.workdir, volumes=request.volumes,
         network=request.network, isolation=isolation.kind, runtime=isolation.runtime,
         runtime_root=runtime_root(tmpdir, isolation), tmpfs=request.tmpfs,
-        hostname=request.hostname,
-        terminal=request.terminal,
+        hostname=request.hostname, terminal=request.terminal is not None,
+        cap_add=request.capabilities(),
     )  # fmt: skip
     line = commander.argv(arguments.run(request.container, request.argv, options))
     cut_off = request.network == "none" and isolation.kind == "chroot"
@@ -112,6 +118,8 @@ def run_request(
             Failure("environment", "isolation chroot cannot cut a RUN off the network here")
         )
     wrapper = contain(network=not cut_off) if isolation.contained else []
+    if request.terminal is not None and isolation.kind != "chroot":
+        _check_console(tmpdir)
     preparation = _preparation(commander, request, storage, loopback=cut_off, file=own_file)
     prepare = agent_argv("prepare") if preparation else []
     init = agent_argv("init", lasting.program) if lasting is not None else []
@@ -119,7 +127,8 @@ def run_request(
         argv=[*wrapper, *init, *prepare, *line],
         env={**commander.env, **preparation},
         timeout=request.timeout,
-        stdin=request.stdin,
+        # buildah passes on what it reads: its end is none to a terminal.
+        stdin=END_OF_INPUT if request.terminal == "recorded" else request.stdin,
         terminal=request.terminal,
         on_line=request.on_line,
         on_text=request.on_text,
@@ -127,18 +136,29 @@ def run_request(
         stdout=request.stdout,
         stderr=request.stderr,
         wrapped=bool(wrapper),
-        relayed=isolation.kind == "chroot" and not request.terminal,
+        relayed=isolation.kind == "chroot",
         hide_own_lines=True,
         announced=lasting is not None,
         on_start=None if lasting is None else lasting.on_start,
     )
 
 
+def _check_console(tmpdir: Path) -> None:
+    """It gets the terminal through a socket in its temporary directory, or breaks down."""
+    if len(os.fsencode(tmpdir / "buildah4294967295" / "console.sock")) > _LONGEST_SOCKET:
+        raise UsageError(
+            f"buildah cannot make a terminal: {tmpdir} is too long for the path of a socket",
+            hint="set TMPDIR to a shorter path",
+        )
+
+
 def result(commander: Commander, done: Completed, request: RunRequest) -> Completed:
     """What became of the command of a ``buildah run`` that has ended."""
     if done.timed_out:
         return overrun(done, request)
-    return _of_command(commander, done, request.argv)
+    # With chroot isolation buildah reports to the terminal of a command.
+    said = done.stdout_tail if request.terminal == "recorded" else ()
+    return _of_command(commander, done, request.argv, (*said, *done.stderr_tail))
 
 
 def overrun(done: Completed, request: RunRequest) -> Completed:
@@ -182,18 +202,20 @@ def container_id(commander: Commander, name: str) -> str:
     raise EngineError(Failure("transient", f"the working container {name} is gone"))
 
 
-def _of_command(commander: Commander, done: Completed, argv: Sequence[str]) -> Completed:
+def _of_command(
+    commander: Commander, done: Completed, argv: Sequence[str], said: Sequence[str]
+) -> Completed:
     """The result of the command itself, kept apart from buildah's own failures."""
     if done.exit_code == 0:
         return replace(done, argv=tuple(argv))
     code = -done.killed_by_signal if done.killed_by_signal else done.exit_code
-    failure = classify(["run"], code, done.stderr_tail)
+    failure = classify(["run"], code, said)
     if failure.kind != "command":
         raise EngineError(
             commander.full_disk() or failure,
             command=arguments.masked(done.argv),
             exit_code=done.exit_code,
-            stderr=done.stderr_tail,
+            stderr=said,
         )
     return replace(
         done,

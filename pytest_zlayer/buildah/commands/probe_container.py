@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pytest_zlayer.buildah.commands import arguments
@@ -97,7 +97,12 @@ class Probe:
         self.commander.output(["copy", self._name, str(file), "/exit-zero"])
 
     def attempt(
-        self, candidate: Isolation, *, network: NetworkMode = "default", user: str = "0:0"
+        self,
+        candidate: Isolation,
+        *,
+        network: NetworkMode = "default",
+        user: str = "0:0",
+        cap_add: Sequence[str] = (),
     ) -> str | None:
         """Why the program does not run in this isolation, or ``None``."""
         if not self._made and self._program is not None:
@@ -106,7 +111,7 @@ class Probe:
         options = arguments.RunOptions(
             env={}, user=user, workdir="", volumes=(), network=network,
             isolation=candidate.kind, runtime=runtime,
-            runtime_root=runtime_root(self._tmpdir, candidate),
+            runtime_root=runtime_root(self._tmpdir, candidate), cap_add=cap_add,
         )  # fmt: skip
         line = self.commander.argv(arguments.run(self._name, ["/exit-zero"], options))
         wrapped = contain() if candidate.contained else []

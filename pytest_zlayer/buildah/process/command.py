@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -15,11 +16,13 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import KILLED, Failure, own_words
+from pytest_zlayer.buildah.process.console_socket import END_OF_INPUT, listen, receive
 from pytest_zlayer.buildah.process.interruption import Interruption, current
 from pytest_zlayer.buildah.process.late_agent import Agent
 from pytest_zlayer.buildah.process.output import (
@@ -30,6 +33,7 @@ from pytest_zlayer.buildah.process.output import (
     read_to_the_end,
     without_end,
 )
+from pytest_zlayer.choices import Terminal
 from pytest_zlayer.dataclass import dataclass
 
 _CHUNK = 64 * 1024
@@ -107,8 +111,11 @@ class Request:
         env: its whole environment.
         cwd: where it starts, ``None`` for ``/``.
         stdin: what it reads: bytes, a file, an open descriptor, or nothing.
-        terminal: whether it reads from and writes to our own standard input and output, which are
-            a terminal; only its standard error comes to us then.
+        terminal: ``joined``: it reads from and writes to our own standard input and output, which
+            are a terminal; only its standard error comes to us then. ``recorded``: it has one of
+            its own, and what is written there is its standard output.
+        console: the bundle in which an OCI runtime hands over a ``recorded`` terminal; without it
+            whoever makes the terminal passes on what is written there.
         timeout: seconds it may take, ``None`` for ever.
         on_line: called with stream and line as each line comes.
         on_text: called as ``on_line``, but each line has its end, if it has one.
@@ -133,7 +140,8 @@ class Request:
     env: Mapping[str, str]
     cwd: Path | None = None
     stdin: bytes | Path | int | None = None
-    terminal: bool = False
+    terminal: Terminal | None = None
+    console: Path | None = None
     timeout: float | None = None
     on_line: LineSink | None = None
     on_text: LineSink | None = None
@@ -304,7 +312,7 @@ class _Stream:
         raw = request.stdout if name == "stdout" else request.stderr
         self._raw = [sink for sink in (raw, request.log) if sink is not None]
         self._holdback: Holdback | None = None
-        if request.hide_own_lines and name == "stderr":
+        if request.hide_own_lines and (name == "stderr" or request.terminal == "recorded"):
             self._holdback = Holdback(lambda text: own_words(without_end(text)), self._pass_on)
 
     def feed(self, data: bytes) -> None:
@@ -352,21 +360,38 @@ class _Running:
             stack.callback(self._selector.close)
             self._lifeline, theirs = socket.socketpair()
             stack.callback(self._lifeline.close)
-            if self.request.terminal:
+            if self.request.terminal == "joined":
                 # A program that is killed leaves it as it was for a program, not for people.
                 stack.callback(termios.tcsetattr, 0, termios.TCSADRAIN, termios.tcgetattr(0))
             with ExitStack() as handed:
                 handed.callback(theirs.close)
-                own = self.request.terminal
+                own = self.request.terminal == "joined"
                 descriptors = (
                     0 if own else _input(self.request.stdin, handed),
                     1 if own else self._pipe("stdout", stack, handed),
                     self._pipe("stderr", stack, handed),
                     theirs.fileno(),
                 )
+                if self.request.console is not None:
+                    self._await_terminal(self.request.console, stack)
                 self._ask_to_start(client, descriptors)
             self._selector.register(self._lifeline, selectors.EVENT_READ)
             yield
+
+    def _await_terminal(self, bundle: Path, stack: ExitStack) -> None:
+        listener = stack.enter_context(listen(bundle))
+        take = partial(self._take_terminal, listener, stack)
+        self._selector.register(listener, selectors.EVENT_READ, take)
+
+    def _take_terminal(self, listener: socket.socket, stack: ExitStack) -> None:
+        """What is written there is standard output; only the command itself does."""
+        self._selector.unregister(listener)
+        output = next(one for one in self._streams.values() if one.name == "stdout")
+        for terminal in receive(listener):
+            stack.callback(os.close, terminal)
+            self._streams[terminal] = output
+            self._selector.register(terminal, selectors.EVENT_READ)
+            os.write(terminal, END_OF_INPUT)
 
     def _pipe(self, name: str, kept: ExitStack, handed: ExitStack) -> int:
         reader, writer = os.pipe2(os.O_CLOEXEC)
@@ -475,7 +500,10 @@ class _Running:
             self.request.meanwhile()
 
     def _read(self, key: selectors.SelectorKey, *, quiet: bool = False) -> None:
-        data = os.read(key.fd, _CHUNK)
+        if key.data is not None:
+            key.data()
+            return
+        data = _read_chunk(key.fd)
         stream = self._streams.get(key.fd)
         if stream is None:
             self._hear(data)
@@ -529,7 +557,7 @@ class _Running:
         code = os.waitstatus_to_exitcode(news.get("status", 9))
         tails: dict[str, tuple[str, ...]] = {}
         for stream in self._streams.values():
-            stream.finish(hide=code != 0 and stream.name == "stderr")
+            stream.finish(hide=code != 0)
             tails[stream.name] = stream.tail.lines
         stderr = tails["stderr"]
         if self._interrupted:
@@ -551,6 +579,15 @@ class _Running:
             strays=news.get("strays", 0),
             started=self.request.detached is None or "started" in news,
         )
+
+
+def _read_chunk(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, _CHUNK)
+    except OSError as error:
+        if error.errno != errno.EIO:  # a terminal whose last user has gone
+            raise
+        return b""
 
 
 def _input(source: bytes | Path | int | None, stack: ExitStack) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_zlayer.buildah.run_request import RunRequest, Tmpfs, Volume
 from pytest_zlayer.buildah.runtime.container_record import ContainerRecord
+from pytest_zlayer.buildah.runtime.privileged import without_fences
 from pytest_zlayer.buildah.runtime.specification import (
     HostFile,
     NotUnderstood,
@@ -59,12 +60,12 @@ class Change:
         config["root"] = {**config["root"], "path": str(self.root)}
         config["hostname"] = self.host_name
         config["mounts"] = self._mounts(known)
-        return config
+        return without_fences(config) if self.request.privileged else config
 
     def process(self, known: Specification) -> dict[str, Any]:
         """The part of it about the process, which is also what ``exec`` wants."""
         process: dict[str, Any] = copy.deepcopy(known.config["process"])
-        process["terminal"] = self.request.terminal
+        process["terminal"] = self.request.terminal is not None
         process["args"] = list(self.request.argv)
         process["cwd"] = self.request.workdir or self.record.workdir or "/"
         process["env"] = [f"{name}={value}" for name, value in self._environment(known).items()]

@@ -1,4 +1,4 @@
-"""The terminal of a command in a container: made by the OCI runtime, joined with ours."""
+"""The terminal of a command in a container, joined with ours."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-# Where the runtime, which goes to the bundle first, hands the terminal over. The path of a socket
-# is 107 bytes long at most, and that of a bundle can be longer.
-SOCKET = "console"
+from pytest_zlayer.buildah.process.console_socket import listen, receive
+
 _STDIN, _STDOUT = 0, 1
 _CHUNK = 64 * 1024
 
@@ -27,7 +26,7 @@ def joined(bundle: Path) -> Iterator[None]:
     Standard input and output of this process are a terminal.
     """
     with ExitStack() as stack:
-        listener = stack.enter_context(_listen(bundle))
+        listener = stack.enter_context(listen(bundle))
         over, end = os.pipe2(os.O_CLOEXEC)
         stack.callback(os.close, over)
         relay = threading.Thread(target=_relay, args=[listener, over], name="zlayer-console")
@@ -37,27 +36,11 @@ def joined(bundle: Path) -> Iterator[None]:
         yield
 
 
-def _listen(bundle: Path) -> socket.socket:
-    directory = os.open(bundle, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        listener.bind(f"/proc/self/fd/{directory}/{SOCKET}")
-        listener.listen(1)
-    except OSError:
-        listener.close()
-        raise
-    finally:
-        os.close(directory)
-    return listener
-
-
 def _relay(listener: socket.socket, over: int) -> None:
     """Waits for the terminal and passes on both ways, until it is gone or ``over`` is closed."""
     if listener.fileno() not in select.select([listener.fileno(), over], [], [])[0]:
         return
-    connection, _ = listener.accept()
-    with connection:
-        _, descriptors, _, _ = socket.recv_fds(connection, _CHUNK, 1)
+    descriptors = receive(listener)
     with ExitStack() as stack:
         for descriptor in descriptors:
             stack.callback(os.close, descriptor)

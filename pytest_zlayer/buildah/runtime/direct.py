@@ -6,16 +6,21 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.buildah.process.command import Detached, Request
+from pytest_zlayer.buildah.process.console_socket import SOCKET
 from pytest_zlayer.buildah.run_request import RunRequest
 from pytest_zlayer.buildah.runtime.change import Change, file_name
-from pytest_zlayer.buildah.runtime.console import SOCKET
 from pytest_zlayer.buildah.runtime.container_record import ContainerRecord, read_record
-from pytest_zlayer.buildah.runtime.specification import HostFile, NotUnderstood, Specification
+from pytest_zlayer.buildah.runtime.specification import (
+    HostFile,
+    NotUnderstood,
+    Setting,
+    Specification,
+)
 from pytest_zlayer.buildah.runtime.users import find_user
 from pytest_zlayer.dataclass import dataclass
 
@@ -62,15 +67,15 @@ class DirectRuntime:
         state: where it keeps its state.
         tmpdir: where bundles are made; their names begin as those of buildah do.
         env: environment of the runtime.
-        specification: gives buildah's specification for a network and for root or another user,
-            with the record of the container that it was taken from.
+        specification: gives buildah's specification for commands of a kind, with the record of the
+            container that it was taken from.
     """
 
     runtime: str
     state: Path
     tmpdir: Path
     env: dict[str, str]
-    specification: Callable[[str, bool], tuple[Specification, str]]
+    specification: Callable[[Setting], tuple[Specification, str]]
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def prepare(self, run: RunRequest, place: Place) -> Prepared:
@@ -83,7 +88,7 @@ class DirectRuntime:
         record = read_record(place.directory)
         user = find_user(run.user or record.user, lambda path: read_text(place.files, path))
         network = "none" if run.network == "none" else "host"
-        known, way = self.specification(network, user.uid == 0)
+        known, way = self.specification(Setting(network, user.uid == 0, run.capabilities()))
         _check(run, record, place, way)
         name = f"buildah-{os.getpid()}-{next(self._numbers)}"
         bundle = self.tmpdir / name
@@ -93,6 +98,8 @@ class DirectRuntime:
         terminal = ["--console-socket", SOCKET] if run.terminal else []
         words = self._words(known, "run", [*known.options, *terminal])
         request = self._request(run, identifier, bundle, words)
+        if run.terminal == "recorded":
+            request = replace(request, terminal=run.terminal, console=bundle)
         return Prepared(identifier, bundle, request, known, change)
 
     def prepare_more(self, started: Prepared, run: RunRequest, place: Place) -> Request:
@@ -101,13 +108,13 @@ class DirectRuntime:
         Raises:
             NotUnderstood: it would need another container.
         """
-        refuse_mounts(run)
+        refuse_own_container(run)
         record = started.change.record
         check_workdir(run.workdir or record.workdir or "/", place)
         user = find_user(run.user or record.user, lambda path: read_text(place.files, path))
         known = started.known
         if (user.uid == 0) is not (started.change.user.uid == 0):
-            known = self.specification("host", user.uid == 0)[0]
+            known = self.specification(Setting("host", user.uid == 0))[0]
         bundle = self.tmpdir / f"buildah-{os.getpid()}-{next(self._numbers)}"
         process = Change(run, record, user, place.root, bundle).process(known)
         write_bundle(bundle, json.dumps(process), {})
@@ -170,10 +177,10 @@ def _check(run: RunRequest, record: ContainerRecord, place: Place, way: str) -> 
     check_workdir(run.workdir or record.workdir or "/", place)
 
 
-def refuse_mounts(run: RunRequest) -> None:
-    """A container that runs gets no more mounts. Raises ``NotUnderstood``."""
-    if run.volumes or run.tmpfs:
-        raise NotUnderstood("more mounts")
+def refuse_own_container(run: RunRequest) -> None:
+    """What cannot run beside another command needs a container. Raises ``NotUnderstood``."""
+    if run.needs_own_container:
+        raise NotUnderstood("a container of its own")
 
 
 def check_workdir(workdir: str, place: Place) -> None:

@@ -17,7 +17,7 @@ from pytest_zlayer.buildah.runtime.direct import (
     check_workdir,
     detached_request,
     read_text,
-    refuse_mounts,
+    refuse_own_container,
     write_bundle,
 )
 from pytest_zlayer.buildah.runtime.users import find_home, find_user
@@ -46,7 +46,7 @@ class Entrance:
             NotUnderstood: it would need another container.
             OSError: the bundle cannot be written.
         """
-        refuse_mounts(run)
+        refuse_own_container(run)
         workdir = run.workdir or "/"
         check_workdir(workdir, place)
         read: Callable[[str], str] = lambda path: read_text(place.files, path)  # noqa: E731

@@ -29,6 +29,26 @@ class NotUnderstood(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """What of a command decides which specification buildah makes for it.
+
+    Attributes:
+        network: ``host`` or ``none``.
+        is_root: whether it runs as root; other users have fewer capabilities.
+        capabilities: what it gets on top of the usual ones; system calls are filtered by them.
+    """
+
+    network: str
+    is_root: bool
+    capabilities: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """As it is remembered."""
+        words = (self.network, "root" if self.is_root else "user", *self.capabilities)
+        return " ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
 class HostFile:
     """A file that buildah makes for a container, such as ``/etc/hosts``."""
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from pytest_zlayer.buildah.runtime.specification import (
     NotUnderstood,
+    Setting,
     Specification,
     from_json,
     to_json,
@@ -30,7 +31,7 @@ class Memory(Protocol):
 
 
 class Specifications:
-    """One for each network, and for root and other users: they differ in capabilities.
+    """One for each setting.
 
     Args:
         memory: what is known from earlier processes.
@@ -45,43 +46,41 @@ class Specifications:
         memory: Memory,
         name: str,
         validity: Callable[[], str],
-        take: Callable[[str, bool], Known],
+        take: Callable[[Setting], Known],
     ) -> None:
         self._memory = memory
         self._name = name
         self._validity = validity
         self._take = take
-        self._known: dict[tuple[str, bool], Known | None] = {}
+        self._known: dict[Setting, Known | None] = {}
         self._taking = threading.Lock()
 
-    def get(self, network: str, is_root: bool) -> Known:
-        """The specification for commands of root, or of another user, in this network.
+    def get(self, setting: Setting) -> Known:
+        """The specification for such commands.
 
         Raises:
             NotUnderstood: what buildah asks for here has to be left to it.
         """
         with self._taking:
-            key = (network, is_root)
-            if key not in self._known:
-                self._known[key] = None  # it is not tried again
-                self._known[key] = self._recall(key) or self._taken(key)
-            known = self._known[key]
+            if setting not in self._known:
+                self._known[setting] = None  # it is not tried again
+                self._known[setting] = self._recall(setting) or self._taken(setting)
+            known = self._known[setting]
         if known is None:
             raise NotUnderstood("the specification is not understood")
         return known
 
-    def offer(self, network: str, is_root: bool, known: Known) -> None:
+    def offer(self, setting: Setting, known: Known) -> None:
         """Remembers one that was taken in passing."""
         with self._taking:
-            self._known[network, is_root] = known
-            self._remember((network, is_root), known)
+            self._known[setting] = known
+            self._remember(setting, known)
 
-    def _question(self, key: tuple[str, bool]) -> str:
-        network, is_root = key
-        return f"specification {self._name} {network} {'root' if is_root else 'user'}"
+    def _question(self, setting: Setting) -> str:
+        return f"specification {self._name} {setting}"
 
-    def _recall(self, key: tuple[str, bool]) -> Known | None:
-        answer = self._memory.get(self._question(key))
+    def _recall(self, setting: Setting) -> Known | None:
+        answer = self._memory.get(self._question(setting))
         if not isinstance(answer, dict) or answer.get("valid") != self._validity():
             return None
         found = from_json(answer.get("specification"))
@@ -89,16 +88,16 @@ class Specifications:
             return None
         return found, str(answer["way"])
 
-    def _taken(self, key: tuple[str, bool]) -> Known:
-        known = self._take(*key)
-        self._remember(key, known)
+    def _taken(self, setting: Setting) -> Known:
+        known = self._take(setting)
+        self._remember(setting, known)
         return known
 
-    def _remember(self, key: tuple[str, bool], known: Known) -> None:
+    def _remember(self, setting: Setting, known: Known) -> None:
         specification, way = known
         answer = {
             "valid": self._validity(),
             "specification": to_json(specification),
             "way": way,
         }
-        self._memory.put(self._question(key), answer)
+        self._memory.put(self._question(setting), answer)

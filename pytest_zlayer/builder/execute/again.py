@@ -68,7 +68,7 @@ class Debugging:
             terminal = {name: environment[name] for name in _OF_TERMINALS if name in environment}
             request = replace(request, env={**terminal, **request.env})
             if self.terminal:
-                return engine.run(replace(request, terminal=True)).exit_code
+                return engine.run(replace(request, terminal="joined")).exit_code
             request = replace(request, stdin=0)
         # buildah adds a line of its own where a command has failed.
         stdout, stderr = LoggedStream(self.stdout.write), LoggedStream(self.stderr.write)

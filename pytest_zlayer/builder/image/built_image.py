@@ -178,6 +178,9 @@ class Image(ImageAssertions):
         workdir: str | None = None,
         network: NetworkMode = "default",
         mounts: Mapping[str, str] = _NO_VALUES,
+        privileged: bool = False,
+        cap_add: Sequence[str] = (),
+        tty: bool = False,
         input: str | bytes | None = None,  # noqa: A002  # as subprocess.run calls it
         timeout: float | None = None,
         check: bool = True,
@@ -192,6 +195,11 @@ class Image(ImageAssertions):
             workdir: instead of the image's working directory.
             network: ``default``, ``none`` or ``host``.
             mounts: host path to path in the container; ``:ro`` at the end makes it read-only.
+            privileged: whether it has all capabilities that pytest's own process may have; started
+                by runc or crun also the devices of the host, and all of ``/proc`` and ``/sys``.
+            cap_add: capabilities on top of the usual ones: ``NET_ADMIN`` or ``cap_net_admin``.
+            tty: whether it has a terminal. What it writes to either stream is ``stdout`` then,
+                with the line ends of terminals (CR LF), and nobody types.
             input: what the command reads on standard input.
             timeout: seconds until it is stopped.
             check: raise ``CommandFailed`` on a status other than 0.
@@ -208,6 +216,9 @@ class Image(ImageAssertions):
                 workdir=workdir,
                 network=network,
                 mounts=mounts,
+                privileged=privileged,
+                cap_add=cap_add,
+                tty=tty,
                 input=input,
                 timeout=timeout,
                 check=check,

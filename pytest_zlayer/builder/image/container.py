@@ -21,6 +21,7 @@ from pytest_zlayer.builder.image.path import ImagePath
 from pytest_zlayer.builder.image.results import CommandFailed, RunResult
 from pytest_zlayer.checks.assertions import Assertions
 from pytest_zlayer.choices import NetworkMode
+from pytest_zlayer.dockerfile.values.capabilities import parse_capability
 from pytest_zlayer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 _NO_VALUES: Mapping[str, str] = {}
 _DEFAULT_SHELL = ("/bin/sh", "-c")
+# What docker and podman say of the terminals they make.
+_OF_TERMINAL = {"TERM": "xterm"}
+# The last two are labels of SELinux: for several containers, or for this one alone.
+_MOUNT_OPTIONS = {"ro", "rw", "z", "Z"}
 # Lines that are remembered of what commands write.
 _LOG_LINES = 20_000
 
@@ -60,6 +65,9 @@ class Container(Assertions):
         workdir: str | None = None,
         network: NetworkMode = "default",
         mounts: Mapping[str, str] = _NO_VALUES,
+        privileged: bool = False,
+        cap_add: Sequence[str] = (),
+        tty: bool = False,
         input: str | bytes | None = None,  # noqa: A002  # as subprocess.run calls it
         timeout: float | None = None,
         check: bool = True,
@@ -71,11 +79,14 @@ class Container(Assertions):
         request = RunRequest(
             self.name,
             argv,
-            env={**config.env, **env},
+            env={**(_OF_TERMINAL if tty else {}), **config.env, **env},
             user=config.user if user is None else user,
             workdir=workdir or config.workdir or "/",
             volumes=[_volume(source, target) for source, target in mounts.items()],
             network=network,
+            cap_add=capabilities(cap_add),
+            privileged=privileged,
+            terminal="recorded" if tty else None,
             stdin=input.encode() if isinstance(input, str) else input,
             on_line=remember,
             on_text=output.add,
@@ -92,7 +103,7 @@ class Container(Assertions):
 
     def _run(self, request: RunRequest) -> Completed:
         """Run a command, where possible so that its own processes can stay."""
-        if self._open is None or request.volumes:
+        if self._open is None or request.needs_own_container:
             return self._engine.run(request)
         if request.network not in self._open:
             self._open[request.network] = self._engine.keep_open(
@@ -217,6 +228,26 @@ def timeout_of(label: str, argv: Sequence[str], done: Completed) -> EngineTimeou
     return EngineTimeout(Failure("timeout", message), command=tuple(argv))
 
 
+def capabilities(names: Sequence[str]) -> list[str]:
+    """Full names of capabilities, for a request. Raises ``UsageError``: Linux has no such one."""
+    if isinstance(names, str):
+        raise UsageError(f"cap_add must be a list of texts, not {names!r}")
+    return [_capability(name) for name in names]
+
+
+def _capability(name: str) -> str:
+    try:
+        return parse_capability(name)
+    except ValueError as error:
+        raise UsageError(f"cap_add: {name!r}: {error}") from None
+
+
 def _volume(source: str, target: str) -> Volume:
-    path, _, option = target.partition(":")
-    return Volume(Path(os.path.abspath(source)), path, readonly=option == "ro")
+    path, _, options = target.partition(":")
+    words = [one for one in options.split(",") if one]
+    if not _MOUNT_OPTIONS.issuperset(words):
+        raise UsageError(
+            f"mounts: {target!r} ends with none of {', '.join(sorted(_MOUNT_OPTIONS))}"
+        )
+    more = tuple(one for one in words if one not in ("ro", "rw"))
+    return Volume(Path(os.path.abspath(source)), path, readonly="ro" in words, options=more)

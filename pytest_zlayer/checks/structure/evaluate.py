@@ -5,12 +5,13 @@ from __future__ import annotations
 import posixpath
 import re
 import stat as mode_bits
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_zlayer.checks import files, words
+from pytest_zlayer.checks.structure.env_file import read_env_file
 from pytest_zlayer.checks.structure.model import (
     CommandTest,
     FileContentTest,
@@ -18,10 +19,12 @@ from pytest_zlayer.checks.structure.model import (
     LicenseTest,
     MetadataTest,
     RunOptions,
+    StructureError,
     StructureFile,
     Value,
 )
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.errors import UsageError
 
 if TYPE_CHECKING:
     from pytest_zlayer.checks.subjects import Ended, FilePath, HasConfig, HasFiles
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
             env: Mapping[str, str],
             user: str | None,
             mounts: Mapping[str, str],
+            privileged: bool,
+            cap_add: Sequence[str],
+            tty: bool,
             check: bool,
         ) -> Ended: ...
 
@@ -80,7 +86,7 @@ def command_problems(
 ) -> list[str]:
     """Setup, command and teardown in one container; what is wrong with how the command ended."""
     variables = _Variables(image.config.env, file, test, around)
-    run = _runner(file.options, around)
+    run = _Runner(file.options, around)
     with image.container() as container:
         for words_of_setup in test.setup:
             ended = run(container, words_of_setup, variables.own)
@@ -88,7 +94,7 @@ def command_problems(
                 head = f"setup {' '.join(words_of_setup)!r} could not be run"
                 return [head, *words.shown_text(ended.stderr)]
         argv = [expand(one, variables.known) for one in test.argv]
-        ended = run(container, argv, variables.own)
+        ended = run(container, argv, variables.own, tty=file.options.allocate_tty)
         for words_of_teardown in test.teardown:
             run(container, words_of_teardown, variables.own)
     return _ending(test, argv, ended)
@@ -100,37 +106,59 @@ class _Variables:
     def __init__(
         self, env: Mapping[str, str], file: StructureFile, test: CommandTest, around: Surroundings
     ) -> None:
-        shared = {name: expand(one, env) for name, one in file.global_env.items()}
+        shared = _shared(env, file)
         below = {**env, **shared}
         mine = {name: expand(one, below) for name, one in test.env.items()}
         self.own = {**shared, **_outer(file.options, around), **mine}
         self.known = {**below, **mine}
 
 
+def _shared(env: Mapping[str, str], file: StructureFile) -> dict[str, str]:
+    return {name: expand(one, env) for name, one in file.global_env.items()}
+
+
 def _outer(options: RunOptions, around: Surroundings) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     if options.env_file is not None:
-        path = around.folder / options.env_file
-        for line in path.read_text(encoding="utf-8").splitlines():
-            name, equals, value = line.strip().removeprefix("export ").partition("=")
-            if equals and not name.startswith("#"):
-                found[name.strip()] = value.strip().strip("\"'")
+        text = (around.folder / options.env_file).read_text(encoding="utf-8")
+        found = read_env_file(text, options.env_file, around.environment)
     named = {name: around.environment.get(name, "") for name in options.env_names}
-    return {**found, **{name: one for name, one in named.items() if one}}
+    return {name: one for name, one in {**found, **named}.items() if one}
 
 
-def _runner(options: RunOptions, around: Surroundings) -> Callable[..., Ended]:
-    mounts = dict(_mount(one, around) for one in options.bind_mounts)
+class _Runner:
+    """Runs commands with the options of the file; what they cannot have shows their place."""
 
-    def run(container: Container, argv: Sequence[str], env: Mapping[str, str]) -> Ended:
-        return container.run(list(argv), env=env, user=options.user, mounts=mounts, check=False)
+    def __init__(self, options: RunOptions, around: Surroundings) -> None:
+        self._options = options
+        self._mounts = dict(self._mount(one, around) for one in options.bind_mounts)
 
-    return run
+    def _mount(self, text: str, around: Surroundings) -> tuple[str, str]:
+        source, _, target = text.partition(":")
+        path = around.folder / source
+        if not path.exists():
+            raise StructureError(
+                f"{self._options.place}: {path}, which is to be mounted, is not there",
+                hint="unlike docker, nothing is made on this machine for a bind mount",
+            )
+        return str(path), target
 
-
-def _mount(text: str, around: Surroundings) -> tuple[str, str]:
-    source, _, target = text.partition(":")
-    return str(around.folder / source), target or source
+    def __call__(
+        self,
+        container: Container,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        tty: bool = False,
+    ) -> Ended:
+        options = self._options
+        try:
+            return container.run(
+                list(argv), env=env, user=options.user, mounts=self._mounts,
+                privileged=options.privileged, cap_add=options.capabilities, tty=tty, check=False,
+            )  # fmt: skip
+        except UsageError as error:
+            raise StructureError(f"{options.place}: {error.message}", hint=error.hint) from error
 
 
 def _ending(test: CommandTest, argv: Sequence[str], ended: Ended) -> list[str]:
@@ -172,7 +200,8 @@ def _written(pattern: re.Pattern[str]) -> str:
 
 def existence_problems(image: Image, test: FileExistenceTest, file: StructureFile) -> list[str]:
     """What is wrong with a file that is to be there, or not to be there; links are not followed."""
-    path = image.path(expand(test.path, {**image.config.env, **file.global_env}))
+    env = image.config.env
+    path = image.path(expand(test.path, {**env, **_shared(env, file)}))
     kind = files.kind_of(path)
     if not test.should_exist:
         return files.absence_problems(image, str(path))

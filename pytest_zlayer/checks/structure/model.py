@@ -103,9 +103,19 @@ class MetadataTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How the containers of command tests are run."""
+    """How the containers of command tests are run.
 
+    Attributes:
+        place: where the options stand: file, line and column.
+        allocate_tty: whether the command has a terminal; setup and teardown have none.
+        capabilities: full names, or ``ALL``: what is added to the usual ones.
+    """
+
+    place: str = ""
     user: str | None = None
+    privileged: bool = False
+    allocate_tty: bool = False
+    capabilities: tuple[str, ...] = ()
     env_file: str | None = None
     env_names: tuple[str, ...] = ()
     bind_mounts: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from pytest_zlayer.checks.structure.model import (
     Value,
 )
 from pytest_zlayer.checks.structure.yaml_nodes import Node, read_nodes
+from pytest_zlayer.dockerfile.values.capabilities import parse_capability
 
 Test = TypeVar("Test")
 
@@ -42,11 +43,6 @@ _METADATA = (
 _OPTIONS = (
     "user", "privileged", "allocateTty", "envFile", "envVars", "capabilities", "bindMounts",
 )  # fmt: skip
-_NOT_GIVEN = {
-    "privileged": "Image.serve(privileged=True) can, in a test function",
-    "capabilities": "Image.serve(cap_add=…) can, in a test function",
-    "allocateTty": None,
-}
 _EXECUTORS = ("any", "owner", "group", "other")
 
 
@@ -195,7 +191,7 @@ def _license(node: Node) -> LicenseTest:
     return LicenseTest(
         name=str(int(number) + 1),
         line=node.line,
-        debian=fields["debian"].truth() if "debian" in fields else False,
+        debian=_truth(fields, "debian"),
         files=_texts(fields, "files"),
     )
 
@@ -204,22 +200,22 @@ def _metadata(node: Node | None) -> MetadataTest | None:
     if node is None:
         return None
     fields = node.fields(_METADATA)
-    if not fields:
-        return None
-    return MetadataTest(
+    empty = MetadataTest(line=node.line)
+    found = MetadataTest(
         line=node.line,
         env=_values(fields.get("envVars")),
         unbound_env=tuple(_variables(fields.get("unboundEnvVars"))),
         labels=_values(fields.get("labels")),
         entrypoint=fields["entrypoint"].texts() if "entrypoint" in fields else None,
         cmd=fields["cmd"].texts() if "cmd" in fields else None,
-        exposed_ports=_texts(fields, "exposedPorts"),
-        unexposed_ports=_texts(fields, "unexposedPorts"),
-        volumes=_texts(fields, "volumes"),
-        unmounted_volumes=_texts(fields, "unmountedVolumes"),
+        exposed_ports=_filled(fields, "exposedPorts"),
+        unexposed_ports=_filled(fields, "unexposedPorts"),
+        volumes=_filled(fields, "volumes"),
+        unmounted_volumes=_filled(fields, "unmountedVolumes"),
         workdir=_text(fields, "workdir"),
         user=_text(fields, "user"),
     )
+    return None if found == empty else found
 
 
 def _values(node: Node | None) -> tuple[Value, ...]:
@@ -238,24 +234,46 @@ def _options(node: Node | None, folder: Path) -> RunOptions:
     if node is None:
         return RunOptions()
     fields = node.fields(_OPTIONS)
-    for name, hint in _NOT_GIVEN.items():
-        one = fields.get(name)
-        if one is not None and (one.texts() if name == "capabilities" else one.truth()):
-            one.refuse(f"{one.where} cannot be given to buildah's containers", hint=hint)
     file = fields.get("envFile")
     if file is not None and not (folder / file.text()).is_file():
         file.refuse(f"{file.where}: there is no file {file.text()}")
+    added = fields["capabilities"].items() if "capabilities" in fields else ()
     return RunOptions(
+        place=node.place,
+        privileged=_truth(fields, "privileged"),
+        allocate_tty=_truth(fields, "allocateTty"),
+        capabilities=tuple(one.made(parse_capability, "the capability") for one in added),
         user=_text(fields, "user") or None,
         env_file=_text(fields, "envFile") or None,
         env_names=_texts(fields, "envVars"),
-        bind_mounts=_texts(fields, "bindMounts"),
+        bind_mounts=_bind_mounts(fields.get("bindMounts")),
     )
+
+
+def _bind_mounts(node: Node | None) -> tuple[str, ...]:
+    found = []
+    for one in node.items() if node is not None else ():
+        source, _, target = one.text().partition(":")
+        if not source or not target.startswith("/"):
+            one.refuse(f"{one.where} must be SOURCE:TARGET or SOURCE:TARGET:ro, not {one.text()!r}")
+        found.append(one.text())
+    return tuple(found)
 
 
 def _text(fields: Mapping[str, Node], name: str) -> str:
     return fields[name].text() if name in fields else ""
 
 
+def _truth(fields: Mapping[str, Node], name: str) -> bool:
+    return fields[name].truth() if name in fields else False
+
+
 def _texts(fields: Mapping[str, Node], name: str) -> tuple[str, ...]:
     return fields[name].texts() if name in fields else ()
+
+
+def _filled(fields: Mapping[str, Node], name: str) -> tuple[str, ...]:
+    for one in fields[name].items() if name in fields else ():
+        if not one.text():
+            one.refuse(f"{one.where} is empty")
+    return _texts(fields, name)

@@ -27,10 +27,14 @@ class Node:
         self.where = where
         self.line: int = raw.start_mark.line + 1
 
+    @property
+    def place(self) -> str:
+        """File, line and column."""
+        return f"{self._file}:{self.line}:{self._raw.start_mark.column + 1}"
+
     def refuse(self, message: str, *, hint: str | None = None) -> NoReturn:
         """Raise an error that points here."""
-        column = self._raw.start_mark.column + 1
-        raise StructureError(f"{self._file}:{self.line}:{column}: {message}", hint=hint)
+        raise StructureError(f"{self.place}: {message}", hint=hint)
 
     @property
     def is_null(self) -> bool:

@@ -50,12 +50,61 @@ metadataTest: {user: root}
 """
 
 
+OPTIONS = """\
+schemaVersion: 2.0.0
+commandTests:
+  - name: capabilities
+    setup: [["sh", "-c", "test -t 1; echo setup $? > /tmp/setup"]]
+    command: sh
+    args: ["-c", "cat /tmp/setup; grep ^CapEff: /proc/self/status"]
+    expectedOutput: ["^setup 1\\r\\n", "CapEff:\\t[0-9a-f]{11}[89a-f][13579bdf][0-9a-f]{3}\\r\\n$"]
+  - name: terminal
+    command: sh
+    args: ["-c", "tty; env | grep ^TERM=; echo error >&2; cat"]
+    expectedOutput: ["^/dev/pts/[0-9]+\\r\\nTERM=xterm\\r\\nerror\\r\\n$"]
+    excludedError: ["."]
+  - name: mounts
+    command: sh
+    args: ["-c", "cat /mnt/in; echo x > /mnt/in"]
+    exitCode: 1
+    expectedOutput: ["^given\\r\\n", "Read-only file system"]
+containerRunOptions:
+  user: root
+  allocateTty: true
+  capabilities: [net_admin, CAP_SYS_PTRACE]
+  bindMounts: ["given:/mnt:ro"]
+"""
+PRIVILEGED = """\
+schemaVersion: 2.0.0
+commandTests:
+  - name: mounts
+    command: sh
+    args: ["-c", "mount -t tmpfs none /srv && umount /srv && echo mounted"]
+    expectedOutput: ["^mounted\\n$"]
+containerRunOptions: {user: root, privileged: true}
+"""
+UNPRIVILEGED = PRIVILEGED.replace("privileged: true", "privileged: false")
+
+
 @pytest.fixture
 def project(own_storage: Storage, tmp_path: Path) -> Project:
     add_busybox(own_storage, tmp_path / "busybox")
     ini = "[pytest]\nzlayer_structure_tests = api = *.yaml\n"
     files = {"api/Dockerfile": DOCKERFILE, "good.yaml": GOOD, "bad.yaml": BAD, "pytest.ini": ini}
     return Project(write_files(tmp_path / "project", files), own_storage)
+
+
+@pytest.mark.parametrize("isolation", ["auto", "buildah", "chroot"])
+def test_options_of_containers(project: Project, isolation: str, short_tmpdir: Path) -> None:
+    files = {
+        "options.yaml": OPTIONS, "given/in": "given\n",
+        "privileged.yaml": PRIVILEGED, "unprivileged.yaml": UNPRIVILEGED,
+    }  # fmt: skip
+    write_files(project.folder, files)
+    project.environment = {**project.environment, "TMPDIR": str(short_tmpdir)}
+    how = f"--zlayer-isolation={isolation}"
+    assert "4 passed" in project.pytest("options.yaml", "privileged.yaml", how)
+    assert "stdout does not match" in project.pytest("unprivileged.yaml", how, code=1)
 
 
 def test_verdicts(project: Project) -> None:

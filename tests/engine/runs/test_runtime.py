@@ -16,8 +16,7 @@ import pytest
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.run_request import RunRequest, Tmpfs, Volume
-
-from .conftest import Storage
+from tests.engine.conftest import Storage
 
 # All that a command may notice of how it was started.
 LOOK = r"""
@@ -90,6 +89,8 @@ def direct(ways: tuple[Way, Way]) -> Way:
         {"workdir": "/home/app", "env": {"A": "1 2", "HOME": "/x", "PATH": "/bin"}},
         {"hidden_env": {"TOKEN": "a'b\"c"}, "env": {"HOSTNAME": "own"}},
         {"stdin": b"given\n"},
+        {"cap_add": ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"]},
+        {"cap_add": ["ALL"], "user": "app"},
         {"tmpfs": [Tmpfs("/tmp/t", 65536), Tmpfs("/tmp/r", readonly=True)]},
     ],
     ids=str,
