@@ -180,9 +180,9 @@ def all_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTEST_ADDOPTS")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
-    """A storage that all tests of the session share."""
+    """A storage that all tests of a file share."""
     made = make_storage(tmp_path_factory.mktemp("storage"))
     if shutil.which(made.binary) is None:
         pytest.fail("these tests need a real buildah: install it")
@@ -213,7 +213,7 @@ def engine(storage: Storage) -> Iterator[Engine]:
     opened.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def busybox(storage: Storage, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The name of an image with all of busybox, the users root and app (1000), and /tmp."""
     return add_busybox(storage, tmp_path_factory.mktemp("busybox"))

@@ -1,4 +1,4 @@
-"""One workbench for all cases a process runs."""
+"""One workbench for all cases of a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .workbench import Workbench
 collect_ignore = [] if "ZLAYER_TEST_DOCKER" in os.environ else ["test_buildkit.py"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def workbench(storage: Storage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     before = os.umask(0o022)
     made = Workbench(storage, tmp_path_factory.mktemp("conformance"))

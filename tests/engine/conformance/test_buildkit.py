@@ -23,7 +23,7 @@ from .test_conformance import (
 from .workbench import Workbench
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def buildkit(workbench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> BuildKit:
     socket = os.environ["ZLAYER_TEST_DOCKER"]
     return BuildKit(workbench, socket, tmp_path_factory.mktemp("buildkit"))
