@@ -113,10 +113,18 @@ def hide_own_frames(item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
     if item.config.getoption("fulltrace", default=False):
         return
     _unlink_own_frames(found.tb)
-    if isinstance(found.value, ZlayerError):
-        # Its message holds what the causes say.
+    cause = found.value.__cause__
+    # The message of ours holds what the causes say; of others, what never left this package.
+    if isinstance(found.value, ZlayerError) or (cause is not None and _is_all_own(cause)):
         found.value.__cause__ = None
         found.value.__suppress_context__ = True
+
+
+def _is_all_own(error: BaseException) -> bool:
+    entry = error.__traceback__
+    while entry is not None and _is_own(entry):
+        entry = entry.tb_next
+    return entry is None
 
 
 def _unlink_own_frames(trace: TracebackType) -> None:

@@ -146,6 +146,31 @@ def test_a_traceback_that_begins_in_a_test_ends_there(project, call, message):
     result.stdout.no_fnmatch_line("*pytest_zlayer/*")
 
 
+def test_a_traceback_does_not_show_what_an_error_was_made_from_within_this_package(project):
+    project.pytester.makepyfile("""
+        from pathlib import Path
+        from pytest_zlayer.buildah.files.rootfs import LocalRootfs
+
+        def test_it():
+            LocalRootfs(Path.cwd()).lstat("/none")
+    """)
+    output = project.run().stdout
+    output.fnmatch_lines(["E       FileNotFoundError: * '/none'"])
+    output.no_fnmatch_line("*was the direct cause*")
+    output.no_fnmatch_line("*pytest_zlayer/*")
+
+
+def test_a_traceback_shows_what_a_test_has_made_an_error_from(project):
+    project.pytester.makepyfile("""
+        def test_it():
+            try:
+                int("x")
+            except ValueError as error:
+                raise OSError("mine") from error
+    """)
+    project.run().stdout.fnmatch_lines(["*was the direct cause*"])
+
+
 def test_the_whole_way_is_shown_when_it_is_asked_for(project):
     project.pytester.makepyfile("""
         from pytest_zlayer.dockerfile import parse
