@@ -201,9 +201,14 @@ def _images_in(item: pytest.Item) -> Iterator[Image]:
 
 
 def _values(item: pytest.Item) -> Iterator[object]:
-    """What the fixtures of a test have given, alone or by name."""
+    """What the fixtures of a test have given: alone, by name, or one of several."""
     for value in list(getattr(item, "funcargs", {}).values()):
-        yield from value.values() if type(value) is dict else (value,)
+        if type(value) is dict:
+            yield from value.values()
+        elif type(value) in (list, tuple):
+            yield from value
+        else:
+            yield value
 
 
 def _image_of(value: object) -> object:

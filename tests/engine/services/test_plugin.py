@@ -85,7 +85,7 @@ def test_shared(shared):
 @pytest.fixture(scope="session")
 def own(zlayer_build):
     with zlayer_build(text=WEB).serve(name="own") as service:
-        yield service
+        yield [service]
 
 
 def test_own_earlier(own): ...
