@@ -186,12 +186,25 @@ def _walk(rootfs: Rootfs, directory: str) -> Iterator[tuple[str, Entry]]:
 
 def fits(names: Sequence[str], pattern: Sequence[str]) -> bool:
     """Whether the names of a path match those of a pattern; ``**`` stands for any number."""
-    if not pattern:
-        return not names
-    first, rest = pattern[0], pattern[1:]
-    if first == "**":
-        return not rest or any(fits(names[at:], rest) for at in range(len(names)))
-    return bool(names) and fnmatch.fnmatchcase(names[0], first) and fits(names[1:], rest)
+    # All places of the pattern that the names so far can have led to: many ** cost no more.
+    places = _reached({0}, pattern)
+    for name in names:
+        found = set()
+        for place in places - {len(pattern)}:
+            if pattern[place] == "**":
+                found.add(place)
+            elif fnmatch.fnmatchcase(name, pattern[place]):
+                found.add(place + 1)
+        places = _reached(found, pattern)
+    return len(pattern) in places
+
+
+def _reached(places: set[int], pattern: Sequence[str]) -> set[int]:
+    reached = set(places)
+    for place, part in enumerate(pattern):
+        if part == "**" and place in reached:
+            reached.add(place + 1)
+    return reached
 
 
 def _glob(path: ImagePath, parts: list[str]) -> Iterator[ImagePath]:
