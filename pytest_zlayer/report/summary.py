@@ -49,8 +49,12 @@ _STRONGEST: tuple[BuildState, ...] = ("failed", "built", "stopped", "ready")
 def outcome(builds: Iterable[Build]) -> BuildState:
     """What became of an image that several processes may have asked for."""
     # Layers that one process was making ahead when its tests were over are made by those who ask.
-    told = {one.state for one in builds if not (one.layers_only and one.state == "stopped")}
-    states = told or {"stopped"}
+    told = [one for one in builds if not (one.layers_only and one.state == "stopped")]
+    over = max((one.started + one.seconds for one in told if one.state == "failed"), default=0.0)
+    # Built after it had failed, for a test that was tried again.
+    again = [one for one in told if one.state in ("built", "cached", "ready")]
+    again = [one for one in again if over and one.started >= over]
+    states = {one.state for one in again or told} or {"stopped"}
     return next((state for state in _STRONGEST if state in states), "cached")
 
 

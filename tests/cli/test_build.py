@@ -76,6 +76,7 @@ def test_a_dockerfile_error_is_reported_before_anything_is_built(run):
         ("--iidfile=no/such/id", "--iidfile: no such directory: {here}/no/such"),
         ("--iidfile=.", "--iidfile: cannot write ."),
         ("--log-dir=Dockerfile", "--log-dir: expected a directory that can be written, not"),
+        ("--log-dir=/proc/none", "--log-dir: expected a directory that can be written, not"),
         ("--log-dir=Dockerfile/logs", "--log-dir: expected a directory that can be written, not"),
         ("--tag=Bad Tag", "tags: 'Bad Tag' is no name for an image: "),
     ],

@@ -61,6 +61,21 @@ def test_layers_that_were_stopped_ahead_say_nothing_of_an_image_that_is_there() 
     assert summary_line(recorder.run()) == "1 image: 1 from the cache; nothing left"
 
 
+@pytest.mark.parametrize(("started", "said"), [(2.0, "1 from the cache"), (0.5, "1 failed")])
+def test_an_image_that_was_asked_for_again_has_not_failed(started: float, said: str) -> None:
+    """But it has where another process has built it while it failed here."""
+    recorder = Recorder(started=START)
+    first = Script(recorder, "b0", "api", "gw0")
+    first.start(same="s")
+    first.at += 1.0
+    first.tell(events.BuildFailed, message="it is broken", seconds=1.0)
+    second = Script(recorder, "b1", "api", "gw1")
+    second.at += started
+    second.start(same="s")
+    second.done(cached=True)
+    assert summary_line(recorder.run()) == f"1 image: {said}; nothing left"
+
+
 def test_builds_side_by_side_are_not_added_up() -> None:
     recorder = Recorder(started=START)
     for number in range(2):

@@ -147,9 +147,14 @@ class Image(ImageAssertions):
         """How ``other`` differs from this image: what it has more, less and otherwise.
 
         False when the files (but for their times) and the configurations are equal.
+
+        Raises:
+            UsageError: ``other`` is no image.
         """
         from pytest_zlayer.checks.difference import compare
 
+        if not isinstance(other, Image):
+            raise UsageError(f"an image can only be compared with an image, not with {other!r}")
         return compare(self, other)
 
     def to_dict(self, *, files: bool = False) -> dict[str, Any]:

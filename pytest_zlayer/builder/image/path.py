@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fnmatch
 import posixpath
-import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -153,7 +152,8 @@ class ImagePath:
 
     def glob(self, pattern: str) -> Iterator[ImagePath]:
         """Paths below this one that match: ``*``, ``?``, ``[…]`` and ``**`` as in pathlib."""
-        yield from _glob(self, [part for part in pattern.split("/") if part])
+        parts = [part for part in pattern.split("/") if part]
+        yield from _glob(self, parts, _reached({0}, parts))
 
     def rglob(self, pattern: str) -> Iterator[ImagePath]:
         """Paths at any depth that match."""
@@ -207,18 +207,18 @@ def _reached(places: set[int], pattern: Sequence[str]) -> set[int]:
     return reached
 
 
-def _glob(path: ImagePath, parts: list[str]) -> Iterator[ImagePath]:
-    if not parts:
+def _glob(path: ImagePath, pattern: Sequence[str], places: set[int]) -> Iterator[ImagePath]:
+    """What matches from here on, each once; ``places``: of the pattern, those that led here."""
+    if len(pattern) in places:
         yield path
-        return
-    first, rest = parts[0], parts[1:]
-    if first == "**":
-        yield from _glob(path, rest)
-        for child in path.iterdir() if path.is_dir() else ():
-            if child.is_dir() and not child.is_symlink():
-                yield from _glob(child, parts)
-        return
-    matches = re.compile(fnmatch.translate(first)).fullmatch
-    for child in path.iterdir() if path.is_dir() else ():
-        if matches(child.name):
-            yield from _glob(child, rest)
+    going_on = places - {len(pattern)}
+    for child in path.iterdir() if going_on and path.is_dir() else ():
+        found = set()
+        for place in going_on:
+            if pattern[place] != "**":
+                if fnmatch.fnmatchcase(child.name, pattern[place]):
+                    found.add(place + 1)
+            elif child.is_dir() and not child.is_symlink():
+                found.add(place)
+        if found:
+            yield from _glob(child, pattern, _reached(found, pattern))

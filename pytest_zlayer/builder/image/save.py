@@ -27,11 +27,15 @@ def save(engine: Engine, image: ImageLike, path: Path, image_format: SaveFormat)
     named in a warning.
 
     Raises:
-        UsageError: a manifest list, and a format that holds one image.
+        UsageError: a manifest list, and a format that holds one image; or no directory to write to.
         EngineError: it cannot be written.
     """
     if image.is_manifest_list and image_format == "docker-archive":
         raise UsageError(f"{image.label} is a manifest list, which {image_format} cannot hold")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(
+            f"{image.label} cannot be saved as {path}: there is no directory {path.parent}"
+        )
     if image_format.startswith("oci"):
         _tell_what_is_dropped(engine, image, image_format)
     name = ""

@@ -52,6 +52,11 @@ def test_the_difference_of_two_images(builds: Builds, image: Image) -> None:
     assert not image.diff(builds.build(TEXT, labels={}))
 
 
+def test_an_image_is_compared_with_images_only(image: Image) -> None:
+    with pytest.raises(UsageError, match="only be compared with an image, not with 3"):
+        image.diff(3)  # type: ignore[arg-type]
+
+
 def test_a_stage_and_its_image_differ(image: Image) -> None:
     diff = image.stage("lower").diff(image)
     assert {"/big", "/d", "/d/one", "/d/two"} == {one.path for one in diff.removed}

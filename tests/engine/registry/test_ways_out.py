@@ -72,6 +72,12 @@ def test_the_fields_that_only_docker_knows_are_kept(
     assert (config["Shell"], config["OnBuild"]) == (["/x"], ["USER x"])
 
 
+def test_a_directory_to_save_in_has_to_be_there(builds: Builds, tmp_path: Path) -> None:
+    image = builds.build("FROM scratch\n")
+    with pytest.raises(UsageError, match=r"there is no directory /.*/none"):
+        image.save(tmp_path / "none" / "image.tar")
+
+
 def test_a_saved_archive_is_replaced(builds: Builds, tmp_path: Path) -> None:
     place = builds.build(TEXT).save(tmp_path / "saved.tar")
     second = builds.build(f"{TEXT}ENV SECOND=1\n").save(tmp_path / "saved.tar")
