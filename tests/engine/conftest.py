@@ -127,7 +127,9 @@ class Storage:
             mounted = Path(f"/proc/{pid}/mountinfo").read_text(encoding="utf-8")
         except OSError:
             return False
-        return f"{self.tmpdir}/" in mounted
+        # What is mounted from there is shown below the root of its file system.
+        system = next(one for one in self.tmpdir.parents if one.is_mount())
+        return f"/{self.tmpdir.relative_to(system)}/" in mounted
 
     def _journals(self) -> list[str]:
         with contextlib.suppress(FileNotFoundError):

@@ -24,7 +24,7 @@ _PATIENCE = 60.0
 def clean(left: Leftovers) -> list[str]:
     """Removes all of it; what could not be removed, in words."""
     problems = remove_services(left.services)
-    end_contained(f"{left.tmpdir}/buildah")
+    end_contained(left.tmpdir)
     _delete_runtime_state(left)
     _finish_commits(left)
     problems += _remove_containers(left)

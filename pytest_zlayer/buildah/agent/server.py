@@ -224,7 +224,7 @@ class Server:
 
 def _take_over(left: Leftovers, path: str, descriptor: int) -> Journal:
     """Goes on where an agent of the same parent was killed."""
-    end_contained(f"{left.tmpdir}/buildah")
+    end_contained(left.tmpdir)
     journal = Journal.take_over(path, descriptor)
     for line in list(journal.lines())[1:]:
         left.note(line)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.buildah.agent.processes import MountNamespace
+from pytest_zlayer.buildah.agent.processes import MountNamespace, end_contained
 
 UNSHARE = ["unshare", "--mount", "--"] if os.geteuid() == 0 else ["unshare", "-r", "--mount", "--"]
-Begin = Callable[[], "subprocess.Popen[bytes]"]
+Begin = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
@@ -19,9 +20,9 @@ def begin() -> Iterator[Begin]:
     """Starts processes that wait, each in a mount namespace of its own."""
     begun: list[subprocess.Popen[bytes]] = []
 
-    def begin() -> subprocess.Popen[bytes]:
+    def begin(before: str = "") -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [*UNSHARE, "sh", "-c", "echo; exec cat"],
+            [*UNSHARE, "sh", "-c", f"set -e; {before}\necho; exec cat"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
         begun.append(process)
@@ -60,3 +61,18 @@ def test_a_process_that_is_gone_has_none() -> None:
     process = subprocess.Popen(["true"])
     process.wait()
     assert MountNamespace.of(process.pid) is None
+
+
+@pytest.mark.parametrize("system", ["", "mount -t tmpfs none ."], ids=["disk", "memory"])
+def test_what_has_files_of_a_session_mounted_is_killed(
+    begin: Begin, tmp_path: Path, system: str
+) -> None:
+    """Wherever the directory for temporary files lies."""
+    mounting = f"cd {tmp_path}; {system}\ncd {tmp_path}; mkdir -p %s/buildah"
+    mounting = (
+        f"{mounting}; touch %s/buildah/hosts; touch hosts; mount --bind %s/buildah/hosts hosts"
+    )
+    inside, other = (begin(mounting.replace("%s", name)) for name in ("zlayer-1", "zlayer-2"))
+    end_contained(str(tmp_path / "zlayer-1"))
+    assert inside.wait(20) == -9
+    assert other.poll() is None
