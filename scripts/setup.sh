@@ -173,7 +173,8 @@ install_into() {
 # failed run has made is left to be looked at.
 in_memory() {
     local place
-    place=$(mktemp -d /dev/shm/zlayer-tests-XXXXXX 2> /dev/null) || place=
+    place=/dev/shm/tests-$$
+    mkdir -m 700 "$place" 2> /dev/null || place=
     if [ -n "${PYTEST_DEBUG_TEMPROOT:-}" ] || ! suits_tests "$place"; then
         [ -z "$place" ] || rmdir "$place"
         "$@"

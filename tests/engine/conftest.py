@@ -23,8 +23,18 @@ from pytest_zlayer.buildah.agent.records import LIST_IMAGES
 from pytest_zlayer.buildah.engine import Engine
 
 BUSYBOX = "localhost/test/busybox:1"
+FEW_PLUGINS = {
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTEST_ADDOPTS": "-p zlayer -p xdist",
+}
 _USERS = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n"
 _GROUPS = "root:x:0:\napp:x:1000:\n"
+
+
+def outer_environment() -> dict[str, str]:
+    """What a run of pytest inside a test gets, without what the outer one hands on."""
+    outer = {name: one for name, one in os.environ.items() if not name.startswith("PYTEST")}
+    return {**outer, **{name: os.environ[name] for name in FEW_PLUGINS if name in os.environ}}
 
 
 @dataclass(frozen=True)
@@ -170,16 +180,16 @@ def few_plugins() -> Iterator[None]:
     Loading all would be most of what they do: pytest rewrites the assertions of whole libraries.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-        patch.setenv("PYTEST_ADDOPTS", "-p zlayer -p xdist")
+        for name, value in FEW_PLUGINS.items():
+            patch.setenv(name, value)
         yield
 
 
 @pytest.fixture
 def all_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of pytest that this test starts load every plugin that is installed, as a user's do."""
-    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
-    monkeypatch.delenv("PYTEST_ADDOPTS")
+    for name in FEW_PLUGINS:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="module")

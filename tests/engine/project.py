@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.engine.conftest import Storage
+from tests.engine.conftest import Storage, outer_environment
 
 
 class Project:
@@ -17,9 +16,8 @@ class Project:
     def __init__(self, folder: Path, storage: Storage, **environment: str) -> None:
         self.folder = folder
         self.storage = storage
-        kept = {name: one for name, one in os.environ.items() if not name.startswith("PYTEST")}
         self.environment: Mapping[str, str] = {
-            **kept,
+            **outer_environment(),
             "TMPDIR": str(storage.tmpdir),
             "XDG_CACHE_HOME": str(folder.parent / "user-cache"),
             "ZLAYER_BUILDAH": storage.binary,

@@ -16,6 +16,7 @@ from pytest_zlayer.buildah.commands import arguments, traces
 from pytest_zlayer.buildah.commands.commander import BOOKKEEPING, Commander
 from pytest_zlayer.buildah.commands.download import downloading
 from pytest_zlayer.buildah.commands.images import remove as remove_images
+from pytest_zlayer.buildah.commands.local_place import LocalPlace
 from pytest_zlayer.buildah.commands.probe import Features
 from pytest_zlayer.buildah.errors import EngineError, ImageNotKnown
 from pytest_zlayer.buildah.failures import Failure, of_debug_log, own_retry
@@ -51,7 +52,9 @@ def pull(
             commander, features, reference, tmpdir, platform=platform, on_line=on_line,
             on_size=on_size, timeout=timeout,
         )  # fmt: skip
-    words = arguments.pull(reference, policy=policy, platform=platform)
+    place = LocalPlace.of(reference)
+    wanted = place.linked(tmpdir) if place else reference
+    words = arguments.pull(wanted, policy=policy, platform=platform)
     arrivals = traces.Arrivals(commander)
 
     def watch(stream: str, line: str) -> None:
@@ -61,11 +64,12 @@ def pull(
 
     with downloading(tmpdir) as download, pulling(commander.storage):
         done = _transfer(
-            commander, words, timeout=timeout, on_line=watch, env={"TMPDIR": download.tmpdir},
+            commander, words, cwd=tmpdir, timeout=timeout, on_line=watch,
+            env={"TMPDIR": download.tmpdir},
             meanwhile=None if on_size is None else lambda: on_size(download.size()),
         )  # fmt: skip
     if done.exit_code != 0:
-        raise commander.failed(done)
+        raise commander.failed(place.in_words_of_the_caller(done) if place else done)
     if arrivals.noted is not None:
         commander.runner.drop_traces(arrivals.noted)
     printed = done.stdout_tail[-1].strip() if done.stdout_tail else ""
@@ -83,6 +87,7 @@ def _transfer(
     *,
     timeout: float | None,
     on_line: LineSink | None,
+    cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     meanwhile: Callable[[], None] | None = None,
 ) -> Completed:
@@ -100,7 +105,13 @@ def _transfer(
 
     try:
         return commander.call(
-            words, timeout=timeout, on_line=watch, brief=False, env=env, meanwhile=meanwhile
+            words,
+            timeout=timeout,
+            on_line=watch,
+            brief=False,
+            cwd=cwd,
+            env=env,
+            meanwhile=meanwhile,
         )
     except _TriesAgain as again:
         said = (f"Error: {again}",)

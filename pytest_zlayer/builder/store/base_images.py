@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_zlayer.buildah.commands.local_place import local_name
 from pytest_zlayer.buildah.errors import EngineError, ImageNotKnown
 from pytest_zlayer.builder.model.platform import wanted_platform
 from pytest_zlayer.builder.oci.chain import Chain, read_chain
@@ -336,7 +337,6 @@ class BaseImages:
         path = path.absolute()
         if kind in ("oci", "dir"):
             return self._load(f"{kind}:{path}{f':{tag}' if tag else ''}", name, wanted)
-        # buildah 1.28 names it after its place: the underscores of random names are none there.
         folder = self._engine.tmpdir / f"archive-{os.urandom(6).hex()}"
         folder.mkdir()
         try:
@@ -351,14 +351,13 @@ class BaseImages:
     def _load(self, source: str, shown: str, wanted: _Wanted) -> BaseImage:
         self._pulling(shown)
         platform = wanted.platform.short if wanted.explicit else None
-        place = source.partition(":")[2]
         image_id = self._pull(source, "always", platform, None)
         own = f"{self._engine.temporary_images}layout-{image_id[:12]}"
         self._engine.register_image(own)
         self._engine.tag(image_id, own)
         with contextlib.suppress(ZlayerError):
-            # buildah 1.28 names it after its place, which nobody would ever take back.
-            self._engine.untag(image_id, f"{LOCAL_DOMAIN}{place}:latest")
+            # buildah 1.28 gives it a name that nobody would ever take back.
+            self._engine.untag(image_id, f"{LOCAL_DOMAIN}/{local_name(source)}:latest")
         return self._checked(shown, image_id, wanted)
 
 

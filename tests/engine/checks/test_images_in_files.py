@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from pytest_zlayer import ImageSpec, UsageError
+from pytest_zlayer import EngineError, ImageSpec, UsageError
 from pytest_zlayer.dockerfile import DockerfileError
 from tests.engine.building import Builds, building
 from tests.engine.conftest import BUSYBOX, Storage
@@ -31,10 +31,15 @@ def saved(builds: Builds, tmp_path: Path, kind: str) -> str:
     return f"{kind}:{path}"
 
 
+# buildah 1.28 makes a name of the path of a layout, and many paths are no names of images.
+@pytest.mark.parametrize("folder", ["plain", "My Images_~1"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_image_in_a_file(storage: Storage, busybox: str, tmp_path: Path, kind: str) -> None:
+def test_an_image_in_a_file(
+    storage: Storage, busybox: str, tmp_path: Path, kind: str, folder: str
+) -> None:
+    (tmp_path / folder).mkdir()
     with building(storage) as builds:
-        reference = saved(builds, tmp_path, kind)
+        reference = saved(builds, tmp_path / folder, kind)
     before = storage.image_names()
     with building(storage) as builds:
         ready = builds.session.build(ImageSpec(ref=reference))
@@ -56,6 +61,16 @@ def fast_gzip(data: bytes) -> bytes:
 
 def fast_xz(data: bytes) -> bytes:
     return lzma.compress(data, preset=0)
+
+
+@pytest.mark.parametrize("kind", ["oci", "dir"])
+def test_a_damaged_directory_is_called_by_its_path(
+    storage: Storage, tmp_path: Path, kind: str
+) -> None:
+    with building(storage) as builds, pytest.raises(EngineError) as caught:
+        builds.session.build(ImageSpec(ref=f"{kind}:{tmp_path}"))
+    assert str(caught.value).startswith(f"cannot pull {kind}:{tmp_path}: ")
+    assert "place-" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

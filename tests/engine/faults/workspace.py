@@ -19,7 +19,7 @@ import pytest
 from pytest_zlayer.builder.cache.layer_cache import REPOSITORY
 from pytest_zlayer.builder.session.prune import prune
 from tests.engine.building import make_options, write_files
-from tests.engine.conftest import BUSYBOX, Storage
+from tests.engine.conftest import BUSYBOX, Storage, outer_environment
 
 Count = dict[str, list[str]]
 
@@ -266,9 +266,8 @@ class Workspace:
     @property
     def environment(self) -> dict[str, str]:
         """For projects on this storage."""
-        kept = {name: one for name, one in os.environ.items() if not name.startswith("PYTEST")}
         return {
-            **kept,
+            **outer_environment(),
             "TMPDIR": str(self.storage.tmpdir),
             "XDG_CACHE_HOME": str(self.folder / "user-cache"),
             "PYTHONPATH": "",
