@@ -52,8 +52,8 @@ def outcome(builds: Iterable[Build]) -> BuildState:
     told = [one for one in builds if not (one.layers_only and one.state == "stopped")]
     over = max((one.started + one.seconds for one in told if one.state == "failed"), default=0.0)
     # Built after it had failed, for a test that was tried again.
-    again = [one for one in told if one.state in ("built", "cached", "ready")]
-    again = [one for one in again if over and one.started >= over]
+    good = ("built", "cached", "ready")
+    again = [one for one in told if over and one.started >= over and one.state in good]
     states = {one.state for one in again or told} or {"stopped"}
     return next((state for state in _STRONGEST if state in states), "cached")
 

@@ -177,11 +177,11 @@ def _reap() -> bool:
 def end_contained(tmpdir: str) -> None:
     """Kills what runs in a container into which files of a session's directory are mounted.
 
-    buildah binds files of its TMPDIR into each of its containers. Where these are mounted from is
-    shown below the root of their file system, which need not be ``/``; the session's directory has
-    a name that no other has.
+    buildah binds files of ``buildah…`` in its TMPDIR into each of its containers. Where these are
+    mounted from is shown below the root of their file system, which need not be ``/``; the
+    session's directory has a name that no other has.
     """
-    mark = os.fsencode(f"/{os.path.basename(tmpdir)}/buildah/")
+    mark = os.fsencode(f"/{os.path.basename(tmpdir)}/buildah")
     for pid in all_processes():
         if pid == os.getpid():
             continue

@@ -7,6 +7,7 @@ many other characters are an error. So it is given a link.
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -34,20 +35,13 @@ class LocalPlace:
     @classmethod
     def of(cls, reference: str) -> LocalPlace | None:
         """``None`` for references of other kinds."""
-        kind, _, path = reference.partition(":")
-        if kind not in _KINDS:
-            return None
-        tag = ""
-        if not Path(path).exists():
-            path, _, tag = path.partition(":")
-        return cls(kind, path, tag)
+        kind, path, tag = split_place(reference)
+        return cls(kind, path, tag) if kind in _KINDS else None
 
     @property
     def name(self) -> str:
         """What the link is called, and by buildah 1.28 the image, below ``localhost/``."""
-        return (
-            f"place-{hashlib.sha256(self.path.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
-        )
+        return f"place-{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]}"
 
     def linked(self, directory: Path) -> str:
         """The reference below ``directory``, with a link there; it goes with the directory."""
@@ -62,6 +56,15 @@ class LocalPlace:
             argv=tuple(word.replace(self.name, self.path) for word in done.argv),
             stderr_tail=tuple(line.replace(self.name, self.path) for line in done.stderr_tail),
         )
+
+
+def split_place(reference: str) -> tuple[str, str, str]:
+    """The kind, the path and the tag (or name) in ``KIND:PATH[:TAG]``; a path may have colons."""
+    kind, _, path = reference.partition(":")
+    tag = ""
+    if not Path(path).exists():
+        path, _, tag = path.partition(":")
+    return kind, path, tag
 
 
 def local_name(reference: str) -> str:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pytest_zlayer.buildah.commands.local_place import split_place
 from pytest_zlayer.builder.files.compression import (
     GZIP,
     CompressionError,
@@ -41,11 +42,8 @@ def split_reference(text: str) -> tuple[str, Path, str]:
     Raises:
         UsageError: nothing is there.
     """
-    kind, _, rest = text.partition(":")
-    path, tag = Path(rest), ""
-    if not path.exists() and ":" in rest:
-        head, _, tag = rest.partition(":")
-        path = Path(head)
+    kind, place, tag = split_place(text)
+    path = Path(place)
     if not path.exists():
         raise UsageError(f"there is no {path} (of {text!r})")
     if kind in ("oci", "dir") and not path.is_dir():

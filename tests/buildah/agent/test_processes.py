@@ -68,10 +68,9 @@ def test_what_has_files_of_a_session_mounted_is_killed(
     begin: Begin, tmp_path: Path, system: str
 ) -> None:
     """Wherever the directory for temporary files lies."""
-    mounting = f"cd {tmp_path}; {system}\ncd {tmp_path}; mkdir -p %s/buildah"
-    mounting = (
-        f"{mounting}; touch %s/buildah/hosts; touch hosts; mount --bind %s/buildah/hosts hosts"
-    )
+    mounting = f"cd {tmp_path}; {system}\ncd {tmp_path}; mkdir -p %s/buildah123"
+    mounting = f"{mounting}; touch %s/buildah123/hosts hosts"
+    mounting = f"{mounting}; mount --bind %s/buildah123/hosts hosts"
     inside, other = (begin(mounting.replace("%s", name)) for name in ("zlayer-1", "zlayer-2"))
     end_contained(str(tmp_path / "zlayer-1"))
     assert inside.wait(20) == -9
