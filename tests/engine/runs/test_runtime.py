@@ -121,6 +121,8 @@ def test_directory_that_is_not_there_is_made_as_by_buildah(ways: tuple[Way, Way]
 
 
 def test_ways_are_reported_apart(ways: tuple[Way, Way]) -> None:
+    for way in ways:
+        way.look()
     shown = [one.engine.describe().rpartition(", ")[2] for one in ways]
     assert shown == ["started directly)", "by buildah run)"]
 
