@@ -27,10 +27,11 @@ from pytest_zlayer.buildah.opening.environment import (
 )
 from pytest_zlayer.buildah.opening.locate import locate
 from pytest_zlayer.buildah.opening.sweep import Sweep, Swept
-from pytest_zlayer.buildah.process.command import ByteSink, Completed, Request, Runner
+from pytest_zlayer.buildah.process.command import ByteSink, Completed, Request
 from pytest_zlayer.buildah.process.interruption import Interruption
 from pytest_zlayer.buildah.process.late_agent import Agent
 from pytest_zlayer.buildah.process.output import LineSink
+from pytest_zlayer.buildah.process.runner import Runner
 from pytest_zlayer.buildah.run_request import RunRequest, Volume
 from pytest_zlayer.buildah.storage.index import images_version, read_image, read_images
 from pytest_zlayer.buildah.storage.info import StorageInfo

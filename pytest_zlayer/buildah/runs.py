@@ -23,8 +23,9 @@ from pytest_zlayer.buildah.commands.probe_container import Probe
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import failed_start
 from pytest_zlayer.buildah.files.rootfs import AgentRootfs, LocalRootfs
-from pytest_zlayer.buildah.process.command import Completed, Process, Request
+from pytest_zlayer.buildah.process.command import Completed, Request
 from pytest_zlayer.buildah.process.output import LineSink
+from pytest_zlayer.buildah.process.runner import Process
 from pytest_zlayer.buildah.run_request import RunRequest, Volume
 from pytest_zlayer.buildah.runtime.capture import stand_in, taken
 from pytest_zlayer.buildah.runtime.change import HOST_NAME_FILE

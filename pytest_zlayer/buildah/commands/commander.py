@@ -20,7 +20,8 @@ from pytest_zlayer.buildah.failures import (
     says_broken_pipe,
     says_not_known,
 )
-from pytest_zlayer.buildah.process.command import Completed, Request, Runner
+from pytest_zlayer.buildah.process.command import Completed, Request
+from pytest_zlayer.buildah.process.runner import Runner
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.lazy import LazyModule
 

@@ -17,8 +17,8 @@ from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from pytest_zlayer.buildah.opening.environment import engine_environment
 from pytest_zlayer.buildah.opening.known_storage import KnownStorage
 from pytest_zlayer.buildah.opening.sweep import Sweep
-from pytest_zlayer.buildah.process.command import Runner
 from pytest_zlayer.buildah.process.late_agent import Agent, LateAgent
+from pytest_zlayer.buildah.process.runner import Runner
 from pytest_zlayer.buildah.storage.info import StorageInfo, parse_info, says_no_storage
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError

@@ -19,7 +19,7 @@ from pytest_zlayer.buildah.agent.layers import (
 from pytest_zlayer.buildah.agent.records import Records, StorageOptions, Unreadable
 from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.commands.traces import of_from, of_import, of_removed_images
-from pytest_zlayer.buildah.process.command import Runner
+from pytest_zlayer.buildah.process.runner import Runner
 
 BASE = {"id": "base", "diff-digest": "sha256:1"}
 LEFT = {"id": "left", "parent": "base", "created": "2026-01-02T03:04:05.6Z"}

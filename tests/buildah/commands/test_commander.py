@@ -12,7 +12,7 @@ from pytest_zlayer.buildah.agent.records import StorageOptions
 from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout, ImageNotKnown
 from pytest_zlayer.buildah.process.agent_client import AgentClient
-from pytest_zlayer.buildah.process.command import Runner
+from pytest_zlayer.buildah.process.runner import Runner
 
 Scripted = Callable[[str], Commander]
 

@@ -11,7 +11,7 @@ from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.commands.containers import run
 from pytest_zlayer.buildah.commands.isolation_kinds import Isolation
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.buildah.process.command import Runner
+from pytest_zlayer.buildah.process.runner import Runner
 from pytest_zlayer.buildah.run_request import RunRequest
 from pytest_zlayer.buildah.storage.info import StorageInfo
 

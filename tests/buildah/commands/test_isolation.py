@@ -15,7 +15,7 @@ from pytest_zlayer.buildah.commands.isolation import KINDS, candidates
 from pytest_zlayer.buildah.commands.isolation_kinds import Isolation, contain
 from pytest_zlayer.buildah.commands.probe import Memory
 from pytest_zlayer.buildah.commands.probe_container import Probe, exit_zero
-from pytest_zlayer.buildah.process.command import Runner
+from pytest_zlayer.buildah.process.runner import Runner
 
 
 def test_candidates_come_strongest_first(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.opening.sweep import sweep
 from pytest_zlayer.buildah.opening.unfinished import remove_unfinished
 from pytest_zlayer.buildah.process.agent_process import agent_argv
-from pytest_zlayer.buildah.process.command import Runner
+from pytest_zlayer.buildah.process.runner import Runner
 from pytest_zlayer.buildah.storage.info import StorageInfo
 
 

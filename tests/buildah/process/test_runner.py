@@ -15,7 +15,8 @@ import pytest
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from pytest_zlayer.buildah.failures import KILLED
 from pytest_zlayer.buildah.process.agent_client import AgentClient
-from pytest_zlayer.buildah.process.command import Request, Runner
+from pytest_zlayer.buildah.process.command import Request
+from pytest_zlayer.buildah.process.runner import Runner
 
 ENV = {"PATH": os.environ["PATH"]}
 
