@@ -31,7 +31,8 @@ _KEY = late_pattern("[0-9a-f]{64}")
 _ANSWER = 15.0
 _BUSY = late_pattern(r"toomanyrequests|too many requests|\b429\b|\b50[0234]\b", re.IGNORECASE)
 _ABSENT = late_pattern(
-    r"name unknown|NAME_UNKNOWN|manifest unknown|repository name not known|404 \(Not Found",
+    r"name unknown|NAME_UNKNOWN|manifest unknown|repository name not known|404 \(Not Found"
+    r"|Image may not exist",
     re.IGNORECASE,
 )
 _DENIED = late_pattern(
@@ -62,6 +63,7 @@ class RegistryCache:
         self._skopeo = skopeo
         self._scratch = scratch
         self._limit = limit
+        self._described: dict[str, Entry] = {}
 
     def keys(self) -> frozenset[str]:
         """The keys it has entries for: one request for a list, whatever its length."""
@@ -108,12 +110,15 @@ class RegistryCache:
         found = self._manifest(key)
         if found is None:
             raise EntryError("it is gone")
-        config_digest(found[0])
-        try:
-            config = self._skopeo.config(self._name(key), timeout=_ANSWER)
-        except EngineError as error:
-            raise _translated(error) from error
-        return read_entry(found[0], _json(config))
+        manifest, digest = found
+        if digest not in self._described:  # by another of its keys
+            config_digest(manifest)
+            try:
+                config = self._skopeo.config(self._name(key), timeout=_ANSWER)
+            except EngineError as error:
+                raise _translated(error) from error
+            self._described[digest] = read_entry(manifest, _json(config))
+        return self._described[digest]
 
     def _manifest(self, tag: str) -> tuple[Mapping[str, Any], str] | None:
         """The manifest of a tag and its digest, ``None`` when it is gone."""
@@ -155,11 +160,12 @@ class RegistryCache:
             self._copy(self._name(key), one)
 
     def delete(self, key: str) -> None:
-        """Remove a tag."""
+        """Remove the entry of ``key``, and with it all other tags that mean the same manifest."""
         try:
             self._skopeo.delete(self._name(key), timeout=_ANSWER)
         except EngineError as error:
-            raise _translated(error, writing=True) from error
+            if not _ABSENT.search(_words(error)):  # gone by another tag of it
+                raise _translated(error, writing=True) from error
 
     def _name(self, key: str) -> str:
         return f"docker://{self._repository}:{key}"

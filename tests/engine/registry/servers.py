@@ -36,7 +36,7 @@ _HTPASSWD = f"{USER}:$2b$04$92//RM84K4/fgk5lWC6uLO9DfCK/BokXmZeTytXiy083suagYMLZ
 _CONFIG = """\
 version: 0.1
 log: {{level: error}}
-storage: {{filesystem: {{rootdirectory: "{data}"}}}}
+storage: {{filesystem: {{rootdirectory: "{data}"}}, delete: {{enabled: true}}}}
 http: {{addr: "{address}"{tls}}}
 """
 _LOGIN = "auth: {{htpasswd: {{realm: test, path: {file}}}}}\n"
