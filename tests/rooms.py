@@ -105,20 +105,20 @@ ROOMS: dict[str, str] = {
     # The engine.
     "buildah/engine": (
         "buildah/opening buildah/runs buildah/commands buildah/runtime buildah/run_request "
-        "buildah/files buildah/process buildah/storage buildah/agent buildah/failures "
-        "buildah/errors"
+        "buildah/files buildah/process buildah/storage buildah/agent buildah/messages "
+        "buildah/failures buildah/errors"
     ),
     "buildah/runs": (
         "buildah/commands buildah/runtime buildah/run_request buildah/files buildah/process "
-        "buildah/storage buildah/agent buildah/failures buildah/errors"
+        "buildah/storage buildah/agent buildah/messages buildah/failures buildah/errors"
     ),
     "buildah/opening": (
         "buildah/commands buildah/process buildah/storage buildah/agent buildah/failures "
         "buildah/errors"
     ),
     "buildah/commands": (
-        "buildah/run_request buildah/process buildah/storage buildah/agent buildah/failures "
-        "buildah/errors"
+        "buildah/run_request buildah/process buildah/storage buildah/agent buildah/messages "
+        "buildah/failures buildah/errors"
     ),
     "buildah/runtime": (
         "buildah/run_request buildah/files buildah/process buildah/storage buildah/agent "
@@ -127,11 +127,12 @@ ROOMS: dict[str, str] = {
     "buildah/run_request": "buildah/capabilities buildah/process buildah/failures buildah/errors",
     "buildah/capabilities": "",
     "buildah/files": "buildah/process buildah/agent buildah/failures buildah/errors",
-    "buildah/process": "buildah/agent buildah/failures buildah/errors",
+    "buildah/process": "buildah/agent buildah/messages buildah/failures buildah/errors",
     "buildah/storage": "buildah/agent buildah/failures buildah/errors",
     # The agent is a program of its own: it imports nobody, and is imported for what both sides say.
     "buildah/agent": "",
     "buildah/errors": "buildah/failures",
+    "buildah/messages": "buildah/failures",
     "buildah/failures": "",
     "buildah": "",
     # The parts that everybody may import.

@@ -17,7 +17,7 @@ from pytest_zlayer.buildah.commands import arguments
 from pytest_zlayer.buildah.commands.commander import LAYERS, Commander
 from pytest_zlayer.buildah.commands.probe import Features, Memory
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable, ImageNotKnown
-from pytest_zlayer.buildah.failures import Failure, says_not_known
+from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.files.rootfs import AgentRootfs, LocalRootfs
 from pytest_zlayer.buildah.opening import open as open_engine
 from pytest_zlayer.buildah.opening.environment import (
@@ -53,10 +53,12 @@ if TYPE_CHECKING:
     from pytest_zlayer.buildah.commands import containers, images, probe_container, transfer
     from pytest_zlayer.buildah.commands.isolation_kinds import Isolation
     from pytest_zlayer.buildah.files import changes as file_changes
+    from pytest_zlayer.buildah.messages import lines
 else:
     file_changes = LazyModule("pytest_zlayer.buildah.files.changes")
     containers = LazyModule("pytest_zlayer.buildah.commands.containers")
     images = LazyModule("pytest_zlayer.buildah.commands.images")
+    lines = LazyModule("pytest_zlayer.buildah.messages.lines")
     probe_container = LazyModule("pytest_zlayer.buildah.commands.probe_container")
     runs = LazyModule("pytest_zlayer.buildah.runs")
     transfer = LazyModule("pytest_zlayer.buildah.commands.transfer")
@@ -408,7 +410,7 @@ class Engine:
         done = containers.remove(self._commander, names)
         if done.exit_code == 0:
             return
-        if not says_not_known(done.stderr_tail):
+        if not lines.says_not_known(done.stderr_tail):
             raise self._commander.failed(done)
         # At the first unknown one buildah may stop, so each gets its turn.
         for name in names if len(names) > 1 else ():

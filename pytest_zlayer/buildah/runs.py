@@ -21,8 +21,8 @@ from pytest_zlayer.buildah.commands.isolation_kinds import Isolation, runtime_ro
 from pytest_zlayer.buildah.commands.probe import Memory
 from pytest_zlayer.buildah.commands.probe_container import Probe
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.buildah.failures import failed_start
 from pytest_zlayer.buildah.files.rootfs import AgentRootfs, LocalRootfs
+from pytest_zlayer.buildah.messages.meaning import failed_start
 from pytest_zlayer.buildah.process.command import Completed, Request
 from pytest_zlayer.buildah.process.output import LineSink
 from pytest_zlayer.buildah.process.runner import Process

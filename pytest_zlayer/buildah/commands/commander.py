@@ -13,13 +13,7 @@ from pytest_zlayer.buildah.commands import arguments
 from pytest_zlayer.buildah.commands.disks import cramped_disk, full_disk
 from pytest_zlayer.buildah.commands.lock_holder import holder_hint
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout, ImageNotKnown
-from pytest_zlayer.buildah.failures import (
-    Failure,
-    classify,
-    image_gone,
-    says_broken_pipe,
-    says_not_known,
-)
+from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.process.command import Completed, Request
 from pytest_zlayer.buildah.process.runner import Runner
 from pytest_zlayer.dataclass import dataclass
@@ -28,8 +22,11 @@ from pytest_zlayer.lazy import LazyModule
 # What only a failure needs.
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.commands import logins
+    from pytest_zlayer.buildah.messages import lines, meaning
 else:
+    lines = LazyModule("pytest_zlayer.buildah.messages.lines")
     logins = LazyModule("pytest_zlayer.buildah.commands.logins")
+    meaning = LazyModule("pytest_zlayer.buildah.messages.meaning")
 
 # Seconds for commands that only touch the storage's records. Nothing in buildah limits how long
 # it waits for a lock, which a stopped process may hold for ever.
@@ -155,14 +152,14 @@ class Commander:
     def failed(self, done: Completed) -> EngineError:
         """The error for a command that ended badly."""
         code = -done.killed_by_signal if done.killed_by_signal else done.exit_code
-        failure = self.full_disk() or classify(done.argv, code, done.stderr_tail)
+        failure = self.full_disk() or meaning.classify(done.argv, code, done.stderr_tail)
         failure = logins.explain_login(failure, done.argv, self.env)
-        if failure.kind == "permanent" and says_broken_pipe(done.stderr_tail):
+        if failure.kind == "permanent" and lines.says_broken_pipe(done.stderr_tail):
             failure = cramped_disk(self._places())
         unknown = _image_unknown(done.stderr_tail)
         kind = ImageNotKnown if unknown else EngineError
         return kind(
-            (image_gone(done.stderr_tail) or failure) if unknown else failure,
+            (meaning.image_gone(done.stderr_tail) or failure) if unknown else failure,
             command=arguments.masked(done.argv),
             exit_code=done.exit_code,
             stderr=done.stderr_tail,
@@ -193,4 +190,4 @@ def _once_more(give: Callable[[], _Answer]) -> _Answer:
 
 
 def _image_unknown(stderr: Sequence[str]) -> bool:
-    return says_not_known(stderr) and any("image" in line for line in stderr[-1:])
+    return lines.says_not_known(stderr) and any("image" in line for line in stderr[-1:])

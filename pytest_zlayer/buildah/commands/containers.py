@@ -15,7 +15,8 @@ from pytest_zlayer.buildah.commands import arguments, traces
 from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.commands.isolation_kinds import Isolation, contain, runtime_root
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.buildah.failures import Failure, classify
+from pytest_zlayer.buildah.failures import Failure
+from pytest_zlayer.buildah.messages.meaning import classify
 from pytest_zlayer.buildah.process.agent_process import agent_argv
 from pytest_zlayer.buildah.process.command import Completed, Request
 from pytest_zlayer.buildah.process.console_socket import END_OF_INPUT

@@ -16,8 +16,8 @@ from pytest_zlayer.buildah.commands import arguments, traces
 from pytest_zlayer.buildah.commands.commander import LAYERS, Commander
 from pytest_zlayer.buildah.commands.probe import Features
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.buildah.failures import (
-    Failure,
+from pytest_zlayer.buildah.failures import Failure
+from pytest_zlayer.buildah.messages.lines import (
     log_errors,
     says_has_names,
     says_in_use,

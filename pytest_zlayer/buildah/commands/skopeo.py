@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 from pytest_zlayer.buildah.commands.logins import explain_login
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.buildah.failures import Failure, classify
+from pytest_zlayer.buildah.failures import Failure
+from pytest_zlayer.buildah.messages.meaning import classify
 from pytest_zlayer.buildah.process.command import ByteSink, Completed
 from pytest_zlayer.buildah.process.output import LineSink
 from pytest_zlayer.dataclass import dataclass

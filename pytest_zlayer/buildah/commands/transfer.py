@@ -19,7 +19,9 @@ from pytest_zlayer.buildah.commands.images import remove as remove_images
 from pytest_zlayer.buildah.commands.local_place import LocalPlace
 from pytest_zlayer.buildah.commands.probe import Features
 from pytest_zlayer.buildah.errors import EngineError, ImageNotKnown
-from pytest_zlayer.buildah.failures import Failure, of_debug_log, own_retry
+from pytest_zlayer.buildah.failures import Failure
+from pytest_zlayer.buildah.messages.lines import own_retry
+from pytest_zlayer.buildah.messages.meaning import of_debug_log
 from pytest_zlayer.buildah.process.command import Completed
 from pytest_zlayer.buildah.process.output import LineSink
 from pytest_zlayer.buildah.storage.info import StorageInfo

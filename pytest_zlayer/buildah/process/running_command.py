@@ -17,7 +17,8 @@ from functools import partial
 from pathlib import Path
 
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.buildah.failures import KILLED, Failure, own_words
+from pytest_zlayer.buildah.failures import KILLED, Failure
+from pytest_zlayer.buildah.messages.lines import own_words
 from pytest_zlayer.buildah.process.command import OWN, Completed, Request
 from pytest_zlayer.buildah.process.console_socket import END_OF_INPUT, listen, receive
 from pytest_zlayer.buildah.process.late_agent import Agent

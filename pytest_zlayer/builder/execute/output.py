@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from pytest_zlayer.buildah.failures import own_words
+from pytest_zlayer.buildah.messages.lines import own_words
 from pytest_zlayer.buildah.process.output import Holdback
 from pytest_zlayer.builder.execute.build import BuildLog
 from pytest_zlayer.builder.model.errors import TAIL_LINES

@@ -1,0 +1,1 @@
+"""What buildah writes when something is wrong: nothing else reads its messages."""
