@@ -13,6 +13,7 @@ from pytest_zlayer.dockerfile.values.chmod import parse_chmod
 
 def test_an_octal_value_replaces_the_mode() -> None:
     assert parse_chmod("4755").absolute == 0o4755
+    assert parse_chmod("7777").absolute == 0o7777
     assert parse_chmod("0644").apply(0o777, is_dir=True) == 0o644
 
 

@@ -17,6 +17,8 @@ from pytest_zlayer.dockerfile.values.quoting import go_quote
         ("\u00a0\u200b\ufeff", '"\\u00a0\\u200b\\ufeff"'),
         ("\U000e0001", '"\\U000e0001"'),
         (b"\xff".decode("utf-8", "surrogateescape"), '"\\xff"'),
+        (b"\x80".decode("utf-8", "surrogateescape"), '"\\x80"'),
+        ("\udc7f\udd00", '"\\udc7f\\udd00"'),
     ],
 )
 def test_unprintable_characters_are_escaped(text: str, quoted: str) -> None:

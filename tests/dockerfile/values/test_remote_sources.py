@@ -8,8 +8,10 @@ from pytest_zlayer.dockerfile.values.remote_sources import (
     GitSource,
     check_digest,
     is_git,
+    is_remote,
     is_url,
     parse_git_source,
+    short_name,
 )
 
 URL = "https://example.com/org/repo.git"
@@ -22,6 +24,8 @@ URL = "https://example.com/org/repo.git"
         (f"{URL}#v1", GitSource(URL, "v1")),
         (f"{URL}#v1:a/../b", GitSource(URL, "v1", "b")),
         (f"{URL}#:sub", GitSource(URL, "", "sub")),
+        (f"{URL}#:/XML/", GitSource(URL, "", "XML")),
+        (f"{URL}#a%23b", GitSource(URL, "a#b")),
         (f"{URL}?ref=v1&subdir=s", GitSource(URL, "v1", "s")),
         (f"{URL}?tag=v1", GitSource(URL, "refs/tags/v1")),
         (f"{URL}?branch=refs/heads/b", GitSource(URL, "refs/heads/b")),
@@ -41,7 +45,17 @@ def test_git_references_are_taken_apart(text: str, source: GitSource):
 
 @pytest.mark.parametrize(
     "text",
-    ["a/b", "./a@b:c", "github.com/org/repo", "https://example.com/x", "ftp://h/r.git", "C:x"],
+    [
+        "a/b",
+        "./a@b:c",
+        "../a@b:c",
+        "github.com/org/repo",
+        "http://example.com/x",
+        "https://example.com/x",
+        "https://[/x.git",
+        "ftp://h/r.git",
+        "C:x",
+    ],
 )
 def test_other_sources_are_no_git_references(text: str):
     assert parse_git_source(text) is None
@@ -138,6 +152,30 @@ def test_a_repository_with_wrong_options_is_no_git_reference():
     assert not is_git(f"{URL}?foo=1")
 
 
+def test_a_build_context_is_remote_when_it_is_a_repository_or_a_url() -> None:
+    assert is_remote(URL)
+    assert is_remote("http://example.com/x.tar.gz")
+    assert not is_remote("services/api")
+    with pytest.raises(ValueError, match=r'^unexpected query "foo"$'):
+        is_remote(f"{URL}?foo=1")
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        (f"{URL}#main:sub", "repo"),
+        ("https://example.com/org/repo.git/", "repo"),
+        ("git@host:api", "api"),
+        ("git@host:org/api.git#v1", "api"),
+        ("https://example.com/a/app.tar.gz?token=x#y", "app.tar.gz"),
+        ("https://example.com/my%20app.git", "my app"),
+        ("git://host/.git", "remote"),
+    ],
+)
+def test_an_address_has_a_name_for_people(address: str, name: str) -> None:
+    assert short_name(address) == name
+
+
 @pytest.mark.parametrize("text", ["sha256:" + "0a" * 32, "sha512:" + "0a" * 64])
 def test_a_digest_is_an_algorithm_and_as_many_digits_as_it_gives(text: str) -> None:
     check_digest(text)
@@ -155,6 +193,7 @@ def test_a_digest_is_an_algorithm_and_as_many_digits_as_it_gives(text: str) -> N
         ("sha256:" + "0a" * 31, "invalid checksum digest length"),
         ("sha256:" + "0a" * 33, "invalid checksum digest length"),
         ("md5:" + "0a" * 16, "unsupported digest algorithm"),
+        ("MD5:" + "0a" * 16, "invalid checksum digest format"),
     ],
 )
 def test_what_is_no_digest_is_refused(text: str, message: str) -> None:
