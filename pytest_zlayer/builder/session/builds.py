@@ -2,50 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.builder.context.sources import Sources
-from pytest_zlayer.builder.copy import Fetch
-from pytest_zlayer.builder.copy.remote import Fetched
 from pytest_zlayer.builder.execute.build import Build, BuildLog
 from pytest_zlayer.builder.execute.ready import ReadyImage, find_ready
 from pytest_zlayer.builder.execute.slots import Slots
 from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.builder.image.keep import own_name
 from pytest_zlayer.builder.image.results import BuildResult
-from pytest_zlayer.builder.model.builder_args import sandbox_hostname
 from pytest_zlayer.builder.model.errors import BuildError
 from pytest_zlayer.builder.model.masker import Masker
-from pytest_zlayer.builder.plan.base_finder import BaseFinder, FoundInputs
 from pytest_zlayer.builder.plan.build_plan import BuildPlan, plan_of_stage
-from pytest_zlayer.builder.plan.epoch import with_date
-from pytest_zlayer.builder.plan.steps import PlanSettings, StagePlan, StagePlanner, Step
-from pytest_zlayer.builder.session.remote_date import fetch_date
+from pytest_zlayer.builder.plan.steps import StagePlan, Step
+from pytest_zlayer.builder.session.planning import Planned, Planning
+from pytest_zlayer.builder.session.pulled_bases import PulledBases
 from pytest_zlayer.builder.session.resources import SessionResources
-from pytest_zlayer.builder.stopping import Interrupted, StopEvent
-from pytest_zlayer.builder.store.base_images import BaseImages
+from pytest_zlayer.builder.stopping import StopEvent
 from pytest_zlayer.builder.store.mounted_images import MountedImages
-from pytest_zlayer.builder.store.pull_watch import PullWatch
-from pytest_zlayer.choices import PullMode
 from pytest_zlayer.dataclass import dataclass
-from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, stage_label
-from pytest_zlayer.dockerfile.values.credentials import redacted
 from pytest_zlayer.errors import ZlayerError
-from pytest_zlayer.events import Event, Pulling
+from pytest_zlayer.events import Event
 from pytest_zlayer.lazy import LOADING, once
 
 if TYPE_CHECKING:
-    from pytest_zlayer.builder.context.fetch import Fetcher
     from pytest_zlayer.builder.execute.again import Again
     from pytest_zlayer.builder.execute.executor import Executor
     from pytest_zlayer.builder.session.debug_records import DebugRecord
@@ -64,15 +51,6 @@ class KeptContainer:
 
     name: str
     error: BuildError
-
-
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    """The stages of a build with their keys, and what their files come from."""
-
-    graph: StageGraph
-    plans: Mapping[int, StagePlan]
-    sources: Sources
 
 
 class Builds:
@@ -102,24 +80,22 @@ class Builds:
     ) -> None:
         self._resources = resources
         self._tell = tell
-        self._resolve_base = resolve_base
         self._may_retry = may_retry
         self._stop = stop
         self.build_other = build_other
         self._masker = masker
+        self._bases = PulledBases(resources, tell=tell, resolve=resolve_base, stop=stop)
+        self._planning = Planning(resources)
         self._slots = Slots(jobs)
         self._ranks = itertools.count()
         self._executors: list[Executor] = []
-        self._sources: list[Sources] = []
         self._finished: list[tuple[Build, Callable[[], Executor]]] = []
         self.images: list[tuple[Image, tuple[str, ...]]] = []
         self.kept_containers: list[KeptContainer] = []
-        # The base images that the hook has put in the place of others.
-        self._resolved: dict[str, str] = {}
 
     def ready(self, plan: BuildPlan, ref: str, build_id: str) -> Image:
         """The ready image ``ref``: found or pulled, and never removed."""
-        bases = self._bases(plan, build_id)
+        bases = self._bases.of(plan, build_id)
         base = bases.get(ref, plan.spec.pull or "missing", plan.spec.platform)
         return Image(base.id, ref, plan.label, (ref,), BuildResult(), self._resources.store)
 
@@ -206,7 +182,7 @@ class Builds:
         return {one.key for one in build.adopted if build.cache.drop_if_unusable(one)}
 
     def _make(self, build: Build, graph: StageGraph, *, stays: bool) -> Image:
-        planned = self._planned(build, graph)
+        planned = self._planning.plan(build, graph)
         executor = once(lambda: self._executor(build, planned))
         succeeded = False
         try:
@@ -227,7 +203,7 @@ class Builds:
         self, plan: BuildPlan, graph: StageGraph, build_id: str, again: Again, record: DebugRecord
     ) -> int:
         """Build up to a step that has failed, as far as need be, and run it; its exit status."""
-        self._resolved.update(record.bases)
+        self._bases.resolved.update(record.bases)
         listen = again.listener(stage_label(graph.nodes[again.stage].stage))
 
         def work(build: Build) -> int:
@@ -237,7 +213,7 @@ class Builds:
                 if (plan.index, step.number) == (again.stage, again.number)
                 else self._remember(build, plan, step)
             )
-            executor = self._executor(build, self._planned(build, graph))
+            executor = self._executor(build, self._planning.plan(build, graph))
             try:
                 return executor.again(again)
             finally:
@@ -249,7 +225,7 @@ class Builds:
     def warm(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> bool:
         """Bring the layers of ``plan`` into the cache; whether all were there."""
         build = self._build(plan, graph, build_id)
-        executor = self._executor(build, self._planned(build, graph))
+        executor = self._executor(build, self._planning.plan(build, graph))
         try:
             executor.execute()
             executor.offer_cached()
@@ -271,78 +247,15 @@ class Builds:
         """Give back what contexts and stages hold."""
         for executor in self._executors:
             executor.close()
-        for sources in self._sources:
-            sources.close()
+        self._planning.close()
 
-    def _executor(self, build: Build, planned: _Planned) -> Executor:
+    def _executor(self, build: Build, planned: Planned) -> Executor:
         with LOADING:
             from pytest_zlayer.builder.execute.executor import Executor
 
         executor = Executor(build, planned.plans, planned.graph, planned.sources)
         self._executors.append(executor)
         return executor
-
-    def _planned(self, build: Build, graph: StageGraph) -> _Planned:
-        spec, fetch = build.plan.spec, self._fetcher(build)
-        if build.plan.remote_date is not None:
-            build.source_date_epoch = fetch_date(build.plan.remote_date, fetch)
-            graph = with_date(graph, build.source_date_epoch)
-        found = BaseFinder(
-            build.bases,
-            spec.pull or "missing",
-            spec.platform,
-            may_spare=self._resources.may_spare if not spec.no_cache else lambda *_: False,
-        )
-        sources = Sources(
-            spec,
-            base_image=found.image,
-            mounted=build.views,
-            digests=build.digests,
-            scratch=build.fresh_path,
-            fetch=fetch,
-            remote=lambda url: self._resources.remote_contexts.get(url, spec, build.plan.label),
-            check=build.check,
-        )
-        settings = PlanSettings(
-            cache_mounts=spec.cache_mounts,
-            network=spec.network,
-            platform=str(build.platform),
-            scope=build.options.cache_scope,
-            source_date_epoch=build.source_date_epoch,
-            limits=tuple(spec.run_limits().items()),
-            hostname=sandbox_hostname(spec.build_args),
-        )
-        planner = StagePlanner(graph, FoundInputs(found, sources, graph), settings)
-        self._sources.append(sources)
-        plans = planner.plan()
-        self._resources.cache.note_bases(found.references())
-        for one in plans.values():  # what is in daily use must not count as old
-            self._resources.cache.touch_known(step.key for step in one.steps)
-        return _Planned(graph, plans, sources)
-
-    def _fetcher(self, build: Build) -> Fetch:
-        """Gets URLs and git sources; what that takes is loaded with the first of them."""
-
-        @once
-        def fetcher() -> Fetcher:
-            with LOADING:
-                from pytest_zlayer.builder.session.remote_contexts import new_fetcher
-
-            return new_fetcher(
-                build.plan.spec,
-                build.fresh_path("fetched"),
-                process=self._resources.engine.process,
-                environment=build.options.environment,
-                check=build.check,
-            )
-
-        def fetch(source: str, operation: CopyOperation) -> Fetched:
-            get = fetcher()
-            return self._resources.transfers.do(
-                lambda _: get(source, operation), "fetch", redacted(source), build.plan.label
-            )
-
-        return fetch
 
     def _finish(
         self,
@@ -409,7 +322,7 @@ class Builds:
             cache=resources.cache,
             remote=resources.remote,
             views=MountedImages(resources.engine, resources.mounted),
-            bases=self._bases(plan, build_id),
+            bases=self._bases.of(plan, build_id),
             digests=resources.digests,
             make_scratch=once(lambda: resources.new_scratch(build_id)),
             log=BuildLog(self._log_path(plan, build_id), self._masker),
@@ -428,88 +341,15 @@ class Builds:
         return build
 
     def _remember(self, build: Build, stage: StagePlan, step: Step) -> str | None:
-        """Keep what it takes to run a failed step again; its id.
-
-        What was fetched from an address with a password in it cannot be fetched again.
-        """
+        """Keep what it takes to run a failed step again; its id, if that can be kept."""
         with LOADING:
-            from pytest_zlayer.builder.session import debug_records
+            from pytest_zlayer.builder.session.debug_records import new_record, write_record
 
-        plan = build.plan
-        declared = {**plan.spec.build_contexts, **plan.declared}
-        spec = replace(plan.spec, build_contexts=declared, tags=(), retries=0, timeout=None)
-        if spec.context_url is not None:
-            if redacted(spec.context_url) != spec.context_url:
-                return None
-            spec = replace(spec, context=None)
-        record = debug_records.DebugRecord(
-            id=debug_records.new_id(),
-            image=plan.label,
-            dockerfile=plan.dockerfile_path,
-            text=plan.dockerfile.text if plan.dockerfile else "",
-            stage=stage.index,
-            number=step.number,
-            step=step.text,
-            line=step.instruction.span.line,
-            key=step.key,
-            directory=os.getcwd(),
-            spec=debug_records.plain_spec(spec),
-            options=debug_records.options_to_keep(self._resources.options),
-            bases=dict(self._resolved),
-        )
-        written = debug_records.write_record(self._resources.logs, record)
-        return record.id if written else None
-
-    def _resolve(self, reference: str) -> str | None:
-        """What the hook says of a base image; in a session that debugs, what it said before."""
-        found = self._resolve_base(reference) or self._resolved.get(reference)
-        if found is not None:
-            self._resolved[reference] = found
-        return found
-
-    def _bases(self, plan: BuildPlan, build_id: str) -> BaseImages:
-        limit = plan.spec.timeout
-        deadline = None if limit is None else time.monotonic() + limit
-
-        def pulling(reference: str) -> None:
-            self._tell(Pulling(build_id=build_id, image=plan.label, reference=reference))
-
-        def check() -> None:
-            if self._stop.is_set():
-                raise Interrupted
-
-        def pull(
-            reference: str,
-            mode: PullMode,
-            platform: str | None,
-            manifest: Mapping[str, Any] | None,
-        ) -> str:
-            key = "pull-" + hashlib.sha256(reference.encode()).hexdigest()[:32]
-            watch = PullWatch(self._tell, build_id, plan.label, reference, manifest)
-            on_size = watch.came if self._resources.options.watched else None
-
-            def once(timeout: float | None) -> str:
-                return self._resources.engine.pull(
-                    reference, policy=mode, platform=platform, on_line=watch.line,
-                    on_size=on_size, timeout=timeout,
-                )  # fmt: skip
-
-            with self._resources.cache.locks.hold(key, lambda: None, check):
-                image_id = self._resources.transfers.do(
-                    once, "pull", reference, plan.label, deadline=deadline
-                )
-            watch.done(lambda: self._resources.engine.inspect_image(image_id).manifest)
-            return image_id
-
-        return BaseImages(
-            self._resources.engine,
-            registry=self._resources.options.registry,
-            resolve=self._resolve,
-            pulling=pulling,
-            pull=pull,
-            describe=self._resources.describe,
-            check=check,
-        )
+        resources = self._resources
+        record = new_record(build.plan, stage, step, resources.options, self._bases.resolved)
+        if record is None or not write_record(resources.logs, record):
+            return None
+        return record.id
 
     def _log_path(self, plan: BuildPlan, build_id: str) -> Path:
         name = "".join(one if one.isalnum() or one in "-._" else "-" for one in plan.label)

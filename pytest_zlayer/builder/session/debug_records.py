@@ -16,6 +16,8 @@ from pytest_zlayer.builder.execute.build import make_private
 from pytest_zlayer.builder.model.masker import looks_random
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.builder.plan.build_plan import BuildPlan
+from pytest_zlayer.builder.plan.steps import StagePlan, Step
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.values.credentials import redacted
 from pytest_zlayer.dockerfile.values.secret_names import looks_secret
@@ -74,6 +76,36 @@ class DebugRecord:
         texts = {name: kept[name] for name in _TEXTS if name in kept}
         paths = {name: Path(kept[name]) for name in _PATHS if name in kept}
         return replace(options, **texts, **paths)  # type: ignore[arg-type]  # as they were written
+
+
+def new_record(
+    plan: BuildPlan, stage: StagePlan, step: Step, options: BuildOptions, bases: Mapping[str, str]
+) -> DebugRecord | None:
+    """What it takes to run ``step`` again.
+
+    ``None``: what was fetched from an address with a password in it cannot be fetched again.
+    """
+    declared = {**plan.spec.build_contexts, **plan.declared}
+    spec = replace(plan.spec, build_contexts=declared, tags=(), retries=0, timeout=None)
+    if spec.context_url is not None:
+        if redacted(spec.context_url) != spec.context_url:
+            return None
+        spec = replace(spec, context=None)
+    return DebugRecord(
+        id=secrets.token_hex(4),
+        image=plan.label,
+        dockerfile=plan.dockerfile_path,
+        text=plan.dockerfile.text if plan.dockerfile else "",
+        stage=stage.index,
+        number=step.number,
+        step=step.text,
+        line=step.instruction.span.line,
+        key=step.key,
+        directory=os.getcwd(),
+        spec=plain_spec(spec),
+        options=options_to_keep(options),
+        bases=dict(bases),
+    )
 
 
 def options_to_keep(options: BuildOptions) -> dict[str, str]:
@@ -141,11 +173,6 @@ def _context(name: str, value: Any, options: BuildOptions) -> str | ImageSpec:
             hint=f"give it by --build-context {name}=URL",
         )
     return found
-
-
-def new_id() -> str:
-    """An id nobody else has been given."""
-    return secrets.token_hex(4)
 
 
 def write_record(directory: Path, record: DebugRecord) -> bool:
