@@ -111,6 +111,32 @@ _HOMES = {
     "ready": "services",
     "service_fixture": "plugin.services",
 }
+# Beside the public names: all that can be raised shows, and is found, under the package's name.
+_HOMES |= {
+    "BaseImageError": "builder.store.base_images",
+    "BuildTimeout": "builder.execute.build",
+    "CompressionError": "builder.files.compression",
+    "CopyError": "builder.model.errors",
+    "ExpansionError": "dockerfile.shell.expansion",
+    "FetchError": "builder.context.fetch",
+    "GitError": "builder.context.git",
+    "LayerError": "builder.oci.layer",
+    "MachineError": "builder.model.errors",
+    "MountRefused": "builder.execute.mounts",
+    "NotAnArchive": "builder.context.build_context",
+    "OutputError": "cli.output",
+    "PackagesUnreadable": "checks.packages.record",
+    "RegistryBusy": "buildah.commands.skopeo",
+    "RemoteError": "builder.model.errors",
+    "RetryWarning": "plugin.reporting",
+    "ServiceEnded": "services.errors",
+    "ServiceNotReady": "services.errors",
+    "ServiceRefused": "services.errors",
+    "SessionClosed": "builder.session.build_session",
+    "StructureError": "checks.structure.model",
+    "Terminated": "signals",
+    "Unhealthy": "services.health",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import copyreg
+from typing import Any
+
+_PACKAGE = "pytest_zlayer"
+
 
 class ZlayerError(Exception):
     """Anything pytest-zlayer refuses or fails to do, in words meant for a person.
@@ -11,13 +16,22 @@ class ZlayerError(Exception):
         hint: what to do about it, or ``None``.
     """
 
-    # Public errors are shown under the name by which people import them.
-    __module__ = "pytest_zlayer"
+    __module__ = _PACKAGE
+
+    def __init_subclass__(cls) -> None:
+        """Errors of ours show under a name by which people can import them."""
+        super().__init_subclass__()
+        if cls.__module__.startswith(f"{_PACKAGE}."):
+            cls.__module__ = _PACKAGE
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not by calling the class with the message: many take more than that.
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
     def __str__(self) -> str:
         return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
@@ -25,5 +39,3 @@ class ZlayerError(Exception):
 
 class UsageError(ZlayerError):
     """A declaration, option or argument that cannot mean anything (a user's mistake)."""
-
-    __module__ = "pytest_zlayer"

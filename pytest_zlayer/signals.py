@@ -19,6 +19,8 @@ _NAMES = ("SIGTERM", "SIGHUP")
 class Terminated(KeyboardInterrupt):
     """The run was ended by a signal other than Ctrl-C's; pytest treats it the same way."""
 
+    __module__ = "pytest_zlayer"
+
 
 class CtrlC:
     """Lets Ctrl-C end a block, whatever runs in the main thread when it comes.

@@ -18,8 +18,6 @@ class EngineError(ZlayerError):
         failure: what kind of failure this is.
     """
 
-    __module__ = "pytest_zlayer"
-
     def __init__(
         self,
         failure: Failure,
@@ -38,22 +36,14 @@ class EngineError(ZlayerError):
 class EngineTimeout(EngineError):
     """A command took longer than it was allowed; everything it had started has ended."""
 
-    __module__ = "pytest_zlayer"
-
 
 class ImageNotKnown(EngineError):
     """The store has no such image."""
-
-    __module__ = "pytest_zlayer"
 
 
 class EngineMissing(ZlayerError):
     """buildah is not installed, or not where it was said to be."""
 
-    __module__ = "pytest_zlayer"
-
 
 class EngineUnusable(ZlayerError):
     """buildah is there and cannot do its work on this machine."""
-
-    __module__ = "pytest_zlayer"

@@ -34,9 +34,9 @@ from pytest_zlayer.buildah.runtime.container_record import read_record
 from pytest_zlayer.buildah.runtime.direct import DirectRuntime, Place, Prepared
 from pytest_zlayer.buildah.runtime.endings import Endings
 from pytest_zlayer.buildah.runtime.entrance import Entrance
-from pytest_zlayer.buildah.runtime.held_back import HeldBack
 from pytest_zlayer.buildah.runtime.specification import NotUnderstood, Setting
 from pytest_zlayer.buildah.runtime.specifications import Known, Specifications
+from pytest_zlayer.buildah.runtime.start_buffer import StartBuffer
 from pytest_zlayer.buildah.runtime.validity import fingerprint
 from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.choices import NetworkMode
@@ -341,10 +341,10 @@ class Runs:
             wanted = inside(request, self._place(request.container))
         except (NotUnderstood, OSError):
             return self.run(request)
-        held = HeldBack()
-        done = self._commander.runner.run(held.request(wanted))
+        buffer = StartBuffer()
+        done = self._commander.runner.run(buffer.request(wanted))
         if done.started or done.timed_out:
-            held.release()
+            buffer.release()
         if done.timed_out:
             return containers.overrun(done, request)
         if not done.started:
@@ -354,7 +354,7 @@ class Runs:
                     return self.run(request)
                 raise self._commander.failed(done)
             done = replace(done, exit_code=failure.exit_code)
-            held.release()
+            buffer.release()
         return replace(done, argv=tuple(request.argv))
 
 

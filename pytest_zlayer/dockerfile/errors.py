@@ -47,8 +47,6 @@ class DockerfileError(ZlayerError):
         filename: the name shown, or ``None``.
     """
 
-    __module__ = "pytest_zlayer"
-
     def __init__(
         self, diagnostics: Iterable[Diagnostic], *, phase: Phase, text: str, filename: str | None
     ) -> None:

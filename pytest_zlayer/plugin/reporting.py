@@ -32,6 +32,8 @@ _DETAILS: dict[str, Detail] = {"plain": "full", "quiet": "quiet"}
 class RetryWarning(pytest.PytestWarning):
     """A step of a build failed and was tried again."""
 
+    __module__ = "pytest_zlayer"
+
 
 def _begin_anew(reference: weakref.ref[Reporter]) -> None:
     reporter = reference()

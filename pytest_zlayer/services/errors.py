@@ -13,8 +13,6 @@ LOG_LINES = 40
 class ServiceError(ZlayerError):
     """A service could not be started, or does not do what was waited for."""
 
-    __module__ = "pytest_zlayer"
-
 
 class ServiceRefused(ServiceError):
     """The engine has no way to do what was asked; the message says what would."""

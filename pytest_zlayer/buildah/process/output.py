@@ -75,7 +75,7 @@ class Tail:
         return tuple(self._kept)
 
 
-class Holdback:
+class TrailingFilter:
     """Passes lines on, except that suspicious ones at the very end are kept back.
 
     buildah ends the output of a failed RUN with lines of its own, of which the first may go on in

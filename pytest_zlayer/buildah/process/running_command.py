@@ -23,10 +23,10 @@ from pytest_zlayer.buildah.process.command import OWN, Completed, Request
 from pytest_zlayer.buildah.process.console_socket import END_OF_INPUT, listen, receive
 from pytest_zlayer.buildah.process.late_agent import Agent
 from pytest_zlayer.buildah.process.output import (
-    Holdback,
     LineSink,
     LineSplitter,
     Tail,
+    TrailingFilter,
     read_to_the_end,
     without_end,
 )
@@ -53,9 +53,11 @@ class _Stream:
         self._on_text = request.on_text
         raw = request.stdout if name == "stdout" else request.stderr
         self._raw = [sink for sink in (raw, request.log) if sink is not None]
-        self._holdback: Holdback | None = None
+        self._trailing: TrailingFilter | None = None
         if request.hide_own_lines and (name == "stderr" or request.terminal == "recorded"):
-            self._holdback = Holdback(lambda text: own_words(without_end(text)), self._pass_on)
+            self._trailing = TrailingFilter(
+                lambda text: own_words(without_end(text)), self._pass_on
+            )
 
     def feed(self, data: bytes) -> None:
         for sink in self._raw:
@@ -64,14 +66,14 @@ class _Stream:
 
     def finish(self, *, hide: bool) -> None:
         self._take(b"", final=True)
-        if self._holdback is not None:
-            self._holdback.finish(hide=hide)
+        if self._trailing is not None:
+            self._trailing.finish(hide=hide)
 
     def _take(self, data: bytes, *, final: bool) -> None:
         for text in self._splitter.feed(data, final=final):
             self.tail.add(without_end(text))
-            if self._holdback is not None:
-                self._holdback.add(text)
+            if self._trailing is not None:
+                self._trailing.add(text)
             else:
                 self._pass_on(text)
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from pytest_zlayer.buildah.messages.lines import own_words
-from pytest_zlayer.buildah.process.output import Holdback
+from pytest_zlayer.buildah.process.output import TrailingFilter
 from pytest_zlayer.builder.execute.build import BuildLog
 from pytest_zlayer.builder.model.errors import TAIL_LINES
 from pytest_zlayer.builder.plan.steps import Step
@@ -76,16 +76,16 @@ class LoggedStream:
         self._write = write
         self._rest = b""
         self._ready: list[str] = []
-        self._holdback = Holdback(own_words, self._ready.append)
+        self._trailing = TrailingFilter(own_words, self._ready.append)
 
     def write(self, data: bytes, /) -> None:
         """Take the next bytes."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             # Latin-1 has a character for each byte, and gives each byte back.
-            self._holdback.add(line.decode("latin-1"))
+            self._trailing.add(line.decode("latin-1"))
         if len(self._rest) > _LONGEST:
-            self._holdback.release()
+            self._trailing.release()
             self._pass_on(self._rest)
             self._rest = b""
         elif self._ready:
@@ -98,7 +98,7 @@ class LoggedStream:
 
     def finish(self, *, hide: bool) -> None:
         """Pass on what has no line end, and, unless ``hide``, what was held back."""
-        self._holdback.finish(hide=hide)
+        self._trailing.finish(hide=hide)
         if self._ready or self._rest:
             self._pass_on(self._rest + b"\n" if self._rest else b"")
             self._rest = b""

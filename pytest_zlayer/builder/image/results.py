@@ -68,8 +68,6 @@ class RunResult:
 class CommandFailed(ZlayerError):
     """A command run with ``check=True`` ended with a status other than 0; see ``result``."""
 
-    __module__ = "pytest_zlayer"
-
     def __init__(self, image: str, result: RunResult) -> None:
         self.result = result
         tail = "\n".join((result.stdout + result.stderr).splitlines()[-40:])

@@ -70,8 +70,6 @@ def machine_errors_reported(doing: str) -> Iterator[None]:
 class BuildError(ZlayerError):
     """A build that failed at a step; it has the attributes of ``FailedStep`` and ``reason``."""
 
-    __module__ = "pytest_zlayer"
-
     def __init__(self, reason: str, step: FailedStep, *, hint: str | None = None) -> None:
         self.reason = reason
         self.step = step

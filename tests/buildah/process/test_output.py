@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_zlayer.buildah.process.output import Holdback, LineSplitter, Tail, without_end
+from pytest_zlayer.buildah.process.output import LineSplitter, Tail, TrailingFilter, without_end
 
 
 def texts(*chunks: bytes, longest: int = 100) -> list[str]:
@@ -78,10 +78,10 @@ def test_tail_keeps_one_line_however_long() -> None:
 
 def held(*given: str, release: bool) -> list[str]:
     passed: list[str] = []
-    holdback = Holdback(lambda line: line.find("!") if "!" in line else None, passed.append)
+    trailing = TrailingFilter(lambda line: line.find("!") if "!" in line else None, passed.append)
     for line in given:
-        holdback.add(line)
-    holdback.finish(hide=not release)
+        trailing.add(line)
+    trailing.finish(hide=not release)
     return passed
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pytest_zlayer.buildah.process.command import ByteSink, Request
 
 
-class HeldBack:
+class StartBuffer:
     """Holds back what a command writes until it has begun. Safe for several threads."""
 
     def __init__(self) -> None:
