@@ -58,8 +58,9 @@ class BuildStarted(BuildEvent):
 
 
 # build: somebody else builds the same; stage: one of this build; slot: enough runs side by side;
-# sweep: the session ends while what killed runs have left is being removed.
-WaitReason: TypeAlias = Literal["build", "stage", "slot", "sweep"]
+# sweep: the session ends while what killed runs have left is being removed; pull: another build
+# pulls the same base image.
+WaitReason: TypeAlias = Literal["build", "stage", "slot", "sweep", "pull"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,11 @@ class WaitOver(BuildEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulling(BuildEvent):
-    """A base image is being pulled, if it is not there."""
+    """A base image is being pulled, if it is not there.
+
+    A build that waits until another one has pulled the same image says so by a ``Waiting``, for the
+    reason ``pull``.
+    """
 
     reference: str
 

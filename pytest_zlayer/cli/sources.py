@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pytest_zlayer.builder.context.small_file import read_bounded, read_small
 from pytest_zlayer.errors import UsageError
 
 STDIN = "-"
@@ -20,11 +21,8 @@ def read_source(file: str) -> tuple[bytes, str]:
         UsageError: it cannot be read.
     """
     if file == STDIN:
-        return sys.stdin.buffer.read(), "<stdin>"
-    try:
-        return Path(file).read_bytes(), file
-    except OSError as problem:
-        raise UsageError(f"cannot read {file}: {problem.strerror}") from problem
+        return _read_stdin(), "<stdin>"
+    return read_small(Path(file), file), file
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
@@ -60,4 +58,8 @@ def source_arguments(arguments: argparse.Namespace) -> tuple[list[Any], dict[str
 
 
 def _stdin_text() -> str:
-    return sys.stdin.buffer.read().decode(errors="replace")
+    return _read_stdin().decode(errors="replace")
+
+
+def _read_stdin() -> bytes:
+    return read_bounded(sys.stdin.buffer, "<stdin>")

@@ -21,12 +21,16 @@ class Activity:
         doing: what is done, in a few words.
         since: when that began.
         said: the last line of output.
+        pull: the base image that is pulled.
+        waits: whether somebody else pulls it.
     """
 
     image: str
     doing: str
     since: float
     said: str = ""
+    pull: str = ""
+    waits: bool = False
 
 
 @dataclass(slots=True)
@@ -78,9 +82,16 @@ class Running:
         return f"{len(self._done)} of {count_text(total, 'image')} done"
 
     def activities(self) -> list[Activity]:
-        """What goes on, the longest first."""
+        """What goes on, the longest first; of those that wait for a pull one, or the pull."""
         found = [one for build in self._builds.values() for one in _activities(build)]
-        return sorted(found, key=lambda one: one.since)
+        found.sort(key=lambda one: (one.waits, one.since))
+        pulls: set[str] = set()
+        shown = []
+        for one in found:
+            if not (one.waits and one.pull in pulls):
+                shown.append(one)
+            pulls.add(one.pull)
+        return sorted(shown, key=lambda one: one.since)
 
     def _build(self, build_id: str, worker: str) -> _Build | None:
         exact = self._builds.get((worker, build_id))
@@ -123,13 +134,16 @@ def _follow(build: _Build, event: Event, now: float) -> None:
         case events.StepRetry():
             if (found := build.doing.get(_key(event, "step"))) is not None:
                 found.said = failed_attempt(event)
+        case events.Waiting() if event.reason == "pull":
+            pull = Activity(build.image, activity_text(event), now, pull=event.what, waits=True)
+            build.doing["", 0, event.what] = pull
         case events.Waiting():
             doing = f"{event.stage} {activity_text(event)}".strip()
             build.doing[_key(event, "wait")] = Activity(build.image, doing, now)
         case events.WaitOver():
             build.doing.pop(_key(event, "wait"), None)
         case events.Pulling():
-            pull = Activity(build.image, activity_text(event), now)
+            pull = Activity(build.image, activity_text(event), now, pull=event.reference)
             build.doing["", 0, event.reference] = pull
         case events.PullProgress():
             if (found := build.doing.get(("", 0, event.reference))) is not None:

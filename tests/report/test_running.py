@@ -87,3 +87,18 @@ def test_a_pull_with_its_layers():
     assert shown(running) == [("api", "pulling alpine", "12.3 MB of 31.0 MB, layer 2")]
     running.take(events.Pulled(**SHARED, reference="alpine", seconds=1.0, layers=2, size=3))
     assert shown(running) == [("api", "preparing", "")]
+
+
+def test_a_pull_that_two_builds_need_has_one_line():
+    running = Running()
+    started(running, build_id="b1", same="s1")
+    started(running, build_id="b2", same="s2")
+    for other in ("b2", "b1"):
+        event = events.Waiting(build_id=other, image="api", what="alpine", reason="pull")
+        running.take(event, at=101.0)
+    assert shown(running) == [("api", "waiting for alpine", "")]  # another process pulls it
+    running.take(events.Pulling(build_id="b1", image="api", reference="alpine"), at=102.0)
+    assert shown(running) == [("api", "pulling alpine", "")]
+    one = {"reference": "alpine", "seconds": 1.0, "layers": 2, "size": 3}
+    running.take(events.Pulled(build_id="b1", image="api", **one), at=103.0)
+    assert shown(running) == [("api", "preparing", ""), ("api", "waiting for alpine", "")]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs, Rootfs
+from pytest_zlayer.builder.context.small_file import read_bounded, read_small
 from pytest_zlayer.builder.copy.archives import Archive, is_archive
 from pytest_zlayer.builder.copy.place import unpacked
 from pytest_zlayer.builder.files.contents import TreeContent
@@ -32,6 +33,11 @@ class Context(Protocol):
 
     name: str
     ignore: IgnoreRules | None
+
+    @property
+    def path(self) -> Path | None:
+        """Where it lies; ``None`` for no files at all."""
+        ...
 
     def rootfs(self) -> Rootfs:
         """Its files, not yet filtered by ``ignore``."""
@@ -100,7 +106,7 @@ def read_ignore(
     shown = str(path)
     if name is not None and path.is_relative_to(context):
         shown = place_in(name, path.relative_to(context))
-    return _parse_ignore(path.read_bytes(), shown)
+    return _parse_ignore(read_small(path, shown), shown)
 
 
 def _parse_ignore(data: bytes, name: str) -> IgnoreRules:
@@ -139,6 +145,7 @@ class TarContext:
     def __init__(
         self, path: Path, dockerfile: str | None = None, *, name: str | None = None
     ) -> None:
+        self.path = path
         self.name = name or str(path)
         directory = LocalRootfs(path.parent)
         inside = f"/{path.name}"
@@ -168,12 +175,16 @@ class TarContext:
         return None
 
     def read(self, name: str) -> bytes | None:
-        """The content of a file, ``None`` if there is no such file."""
+        """The content of a small file, ``None`` if there is no such file.
+
+        Raises:
+            UsageError: it is too large to be a Dockerfile or an ignore file.
+        """
         path = self._rootfs.resolve(f"/{name}")
         if not self._rootfs.exists(path) or self._rootfs.lstat(path).kind != "file":
             return None
         with self._rootfs.open(path) as file:
-            return file.read()
+            return read_bounded(file, place_in(self.name, name))
 
     def rootfs(self) -> Rootfs:
         return self._rootfs
@@ -205,6 +216,7 @@ class EmptyContext:
     """No files at all: a Dockerfile given as text."""
 
     name = "an empty context"
+    path = None
     ignore: IgnoreRules | None = None
 
     def rootfs(self) -> Rootfs:
@@ -240,10 +252,7 @@ def read_dockerfile(context: Path, name: str | None) -> tuple[bytes, Path]:
     if context.is_file():
         return _archived_dockerfile(context, name)
     path = find_dockerfile(context, name)
-    try:
-        return path.read_bytes(), path
-    except OSError as problem:
-        raise UsageError(f"cannot read {path}: {problem.strerror}") from problem
+    return read_small(path), path
 
 
 def _archived_dockerfile(context: Path, name: str | None) -> tuple[bytes, Path]:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from pytest_zlayer.builder.context.build_context import ignore_file, read_ignore
+from pytest_zlayer.builder.context.small_file import read_small
 from pytest_zlayer.dockerfile.lint.check import examine_text
 from pytest_zlayer.dockerfile.lint.report import FileReport
 from pytest_zlayer.dockerfile.parser.parse import decoded
-from pytest_zlayer.errors import UsageError
 
 
 def examine_file(path: Path, *, shown: str, **arguments: Any) -> FileReport:
@@ -18,10 +18,7 @@ def examine_file(path: Path, *, shown: str, **arguments: Any) -> FileReport:
     Raises:
         UsageError: it, or the ignore file, cannot be read.
     """
-    try:
-        source = path.read_bytes()
-    except OSError as problem:
-        raise UsageError(f"cannot read {shown}: {problem.strerror}") from problem
+    source = read_small(path, shown)
     absolute = path.absolute()
     ignore = read_ignore(absolute.parent, absolute.name)
     return examine_source(source, shown=shown, ignore=ignore, **arguments)

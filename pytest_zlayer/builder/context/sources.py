@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import posixpath
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ from pytest_zlayer.builder.context.export import export
 from pytest_zlayer.builder.copy import Fetch, Selection, select
 from pytest_zlayer.builder.copy.digests import Digests
 from pytest_zlayer.builder.copy.remote import remote_kind
+from pytest_zlayer.builder.files.room import NO_ROOM_HINT, WORTH_ASKING, exceeds_disks
+from pytest_zlayer.builder.model.errors import CopyError
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.stopping import go_on
 from pytest_zlayer.builder.store.base_images import IMAGE_SCHEMES, BaseImage
@@ -100,7 +103,23 @@ class Sources:
                     fetch=self._fetch,
                     check=self._check,
                 )
+                self._refuse_larger_than_disks(selection, context)
             return selection, selection.digest(self._digests, self._check)
+
+    def _refuse_larger_than_disks(self, selection: Selection, context: Context) -> None:
+        """A sparse file may say that it is larger than any disk: hashing it would not end."""
+        files = [
+            (node.entry.size, posixpath.join(source.text, node.path) if node.path else source.text)
+            for source in selection.sources
+            for node in source.nodes
+            if node.entry.kind == "file" and node.entry.size >= WORTH_ASKING
+        ]
+        if not files or context.path is None:
+            return
+        size, shown = max(files)
+        problem = exceeds_disks(shown, size, self._scratch("sizes").parent, context.path)
+        if problem is not None:
+            raise CopyError(problem, hint=NO_ROOM_HINT)
 
     def digest(self, source: SourceRef, path: str) -> str:
         """A digest of a directory or file of a context, for the key of a mount."""

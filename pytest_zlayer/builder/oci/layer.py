@@ -7,7 +7,7 @@ import os
 import posixpath
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from typing import BinaryIO, Literal
 
 from pytest_zlayer.builder.files.contents import Content
 from pytest_zlayer.builder.files.paths import join
-from pytest_zlayer.builder.files.room import lacks_room
+from pytest_zlayer.builder.files.room import NO_ROOM_HINT, lacks_room
 from pytest_zlayer.builder.model.errors import CopyError
 from pytest_zlayer.builder.stopping import go_on
 from pytest_zlayer.dataclass import dataclass
@@ -103,7 +103,7 @@ class _HashingFile:
 
 
 def write_layer(
-    entries: Iterable[LayerEntry],
+    entries: Sequence[LayerEntry],
     directory: Path,
     *,
     timestamp: int | None = None,
@@ -119,12 +119,13 @@ def write_layer(
         LayerError: a file changed while it was read, does not fit on the disk, or has a name that
             a layer cannot hold.
     """
+    for entry in entries:
+        _refuse_too_big(entry, directory)
     descriptor, name = tempfile.mkstemp(dir=directory, prefix="layer-", suffix=".part")
     try:
         with os.fdopen(descriptor, "wb") as file:
             output = _HashingFile(file, check)
             for entry in entries:
-                _refuse_too_big(entry, directory)
                 _write_entry(output, entry, timestamp)
             output.write(bytes(2 * tarfile.BLOCKSIZE))
         path = directory / f"{output.hexdigest()}.tar"
@@ -136,11 +137,10 @@ def write_layer(
 
 
 def _refuse_too_big(entry: LayerEntry, directory: Path) -> None:
-    """Write nothing of a file that cannot fit: it may say that it is far larger than any disk."""
+    """Write nothing where a file cannot fit: it may say that it is far larger than any disk."""
     problem = lacks_room(entry.path, entry.size, directory) if entry.kind == "file" else None
     if problem is not None:
-        hint = "leave it out (.dockerignore), or let TMPDIR name a larger disk"
-        raise LayerError(problem, hint=hint)
+        raise LayerError(problem, hint=NO_ROOM_HINT)
 
 
 def _write_entry(output: _HashingFile, entry: LayerEntry, timestamp: int | None) -> None:

@@ -95,7 +95,7 @@ def decompress(layer: EntryLayer, blob: Path, target: Path, check: Callable[[], 
             file.write(chunk)
     if size != layer.size or f"sha256:{found.hexdigest()}" != layer.diff_id:
         raise EntryError("a layer is not what its digest says")
-    check_names(target, check)
+    check_members(target, check)
 
 
 def _check_sizes(layer: EntryLayer, blob: Path) -> None:
@@ -122,13 +122,13 @@ def _chunks(blob: Path, size: int) -> Iterator[bytes]:
         raise EntryError(f"a layer cannot be read: {error.strerror}") from error
 
 
-def check_names(layer: Path, check: Callable[[], None]) -> None:
-    """See that the names in a layer stay below the root of the image.
+def check_members(layer: Path, check: Callable[[], None]) -> None:
+    """See that the names in a layer stay below the root of the image, and that no file is sparse.
 
     The storage unpacks layers inside their directory in any case; an entry that tries is not used.
 
     Raises:
-        EntryError: one does not, or the tar is damaged.
+        EntryError: one does not, a file is, or the tar is damaged.
     """
     try:
         with tarfile.open(layer, "r:") as archive:
@@ -144,6 +144,9 @@ def _check_member(member: tarfile.TarInfo) -> None:
         raise EntryError("a layer has names outside of the image")
     if posixpath.normpath(f"/{member.name}") == "/" and not member.isdir():
         raise EntryError("a layer replaces the root directory")
+    # No layer of ours has one, and it may say that it is far larger than any disk.
+    if member.issparse():
+        raise EntryError(f"a layer has a sparse file of {member.size} bytes")
 
 
 def _leaves(name: str) -> bool:

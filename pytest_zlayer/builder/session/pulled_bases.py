@@ -14,7 +14,7 @@ from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.builder.store.base_images import BaseImages
 from pytest_zlayer.builder.store.pull_watch import PullWatch
 from pytest_zlayer.choices import PullMode
-from pytest_zlayer.events import Event, Pulling
+from pytest_zlayer.events import Event
 
 
 class PulledBases:
@@ -56,21 +56,19 @@ class PulledBases:
         limit = plan.spec.timeout
         deadline = None if limit is None else time.monotonic() + limit
 
-        def pulling(reference: str) -> None:
-            self._tell(Pulling(build_id=build_id, image=plan.label, reference=reference))
-
         def check() -> None:
             if self._stop.is_set():
                 raise Interrupted
 
         def pull(
             reference: str,
+            shown: str,
             mode: PullMode,
             platform: str | None,
             manifest: Mapping[str, Any] | None,
         ) -> str:
             key = "pull-" + hashlib.sha256(reference.encode()).hexdigest()[:32]
-            watch = PullWatch(self._tell, build_id, plan.label, reference, manifest)
+            watch = PullWatch(self._tell, build_id, plan.label, shown, manifest)
             on_size = watch.came if self._resources.options.watched else None
 
             def once(timeout: float | None) -> str:
@@ -79,7 +77,8 @@ class PulledBases:
                     on_size=on_size, timeout=timeout,
                 )  # fmt: skip
 
-            with self._resources.cache.locks.hold(key, lambda: None, check):
+            with self._resources.cache.locks.hold(key, watch.wait, check):
+                watch.begin()
                 image_id = self._resources.transfers.do(
                     once, "pull", reference, plan.label, deadline=deadline
                 )
@@ -90,7 +89,6 @@ class PulledBases:
             self._resources.engine,
             registry=self._resources.options.registry,
             resolve=self._resolve,
-            pulling=pulling,
             pull=pull,
             describe=self._resources.describe,
             check=check,

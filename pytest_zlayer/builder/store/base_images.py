@@ -147,9 +147,9 @@ class BaseImages:
         engine: the engine.
         registry: the default registry.
         resolve: the hook for base images.
-        pulling: called before a reference is pulled.
-        pull: pulls ``(reference, mode, platform, manifest)``; the id. The manifest is what the
-            registry has said before, ``None`` where it was not asked.
+        pull: pulls ``(reference, shown, mode, platform, manifest)``; the id. ``shown`` is how
+            events call it. The manifest is what the registry has said before, ``None`` where it
+            was not asked.
         describe: what a registry says of an image, ``None`` where nothing is to be gained by it.
     """
 
@@ -159,15 +159,13 @@ class BaseImages:
         *,
         registry: str | None,
         resolve: Callable[[str], str | None],
-        pulling: Callable[[str], None],
-        pull: Callable[[str, PullMode, str | None, Mapping[str, Any] | None], str],
+        pull: Callable[[str, str, PullMode, str | None, Mapping[str, Any] | None], str],
         describe: Callable[[str, Platform], ImageRecord | None] | None = None,
         check: Callable[[], None] = go_on,
     ) -> None:
         self._engine = engine
         self._registry = registry
         self._resolve = resolve
-        self._pulling = pulling
         self._pull = pull
         self._describe = describe
         self._check = check
@@ -305,10 +303,9 @@ class BaseImages:
     ) -> BaseImage:
         missing: EngineError | None = None
         for name in tried:
-            self._pulling(name)
             try:
                 image_id = self._pull(
-                    name, mode, wanted.platform.short if wanted.explicit else None, manifest
+                    name, name, mode, wanted.platform.short if wanted.explicit else None, manifest
                 )
             except EngineError as error:
                 if error.failure.kind != "absent":
@@ -349,9 +346,8 @@ class BaseImages:
         return self._load(f"oci:{place}", place, wanted)
 
     def _load(self, source: str, shown: str, wanted: _Wanted) -> BaseImage:
-        self._pulling(shown)
         platform = wanted.platform.short if wanted.explicit else None
-        image_id = self._pull(source, "always", platform, None)
+        image_id = self._pull(source, shown, "always", platform, None)
         own = f"{self._engine.temporary_images}layout-{image_id[:12]}"
         self._engine.register_image(own)
         self._engine.tag(image_id, own)

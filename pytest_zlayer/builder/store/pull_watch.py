@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_zlayer.errors import ZlayerError
-from pytest_zlayer.events import Event, Pulled, PullProgress
+from pytest_zlayer.events import Event, Pulled, Pulling, PullProgress, Waiting
 from pytest_zlayer.lazy import late_pattern
 
 _BLOB = late_pattern(r"Copying blob (?:sha256:)?([0-9a-f]{12,64})\b(.*)")
@@ -34,12 +34,22 @@ class PullWatch:
         self._shared: dict[str, Any] = {
             "build_id": build_id, "image": image, "reference": reference,
         }  # fmt: skip
-        self._started = time.monotonic()
+        self._started = 0.0
         self._expected = _sizes(manifest or {})
         # Layers that have begun to come, and that need not: by digest, which may be cut short.
         self._blobs: set[str] = set()
         self._skipped: set[str] = set()
         self._bytes = 0
+
+    def wait(self) -> None:
+        """Another build pulls the image."""
+        about = {key: value for key, value in self._shared.items() if key != "reference"}
+        self._tell(Waiting(**about, what=self._shared["reference"], reason="pull"))
+
+    def begin(self) -> None:
+        """Nobody else pulls the image: it begins."""
+        self._started = time.monotonic()
+        self._tell(Pulling(**self._shared))
 
     def line(self, _: str, text: str) -> None:
         """Take a line that buildah has printed."""

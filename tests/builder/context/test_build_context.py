@@ -15,10 +15,12 @@ from pytest_zlayer.builder.context.build_context import (
     TarContext,
     find_dockerfile,
     open_context,
+    read_dockerfile,
 )
 from pytest_zlayer.builder.copy import CopyError
 from pytest_zlayer.builder.files.paths import EmptyRootfs
 from pytest_zlayer.errors import UsageError
+from tests.builder.sparse_members import FORMATS, sparse_archive
 from tests.builder.support import at, copy, files, lay, make_tree, paths
 
 EMPTY = EmptyRootfs()
@@ -199,3 +201,39 @@ def test_empty_context_has_no_files() -> None:
         lay(copy("a", "/"), EmptyContext().rootfs(), EMPTY)
     assert str(caught.value) == '"/a": not found'
     assert paths(lay(copy(".", "/x"), EmptyContext().rootfs(), EMPTY)) == ["/x/"]
+
+
+# --- what is kept in memory
+
+
+LIMIT = 1 << 24
+
+
+def read_both(path: Path) -> None:
+    read_dockerfile(path, None)
+    DirectoryContext(path)
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore", "Dockerfile.dockerignore"])
+def test_a_file_that_is_too_large_to_be_one(tmp_path: Path, name: str) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM x\n")
+    with (tmp_path / name).open("w") as file:
+        file.truncate(1 << 42)
+    with pytest.raises(UsageError) as caught:
+        read_both(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / name} has more than 16 MiB: "
+        "neither a Dockerfile nor an ignore file is that large"
+    )
+
+
+def test_the_largest_file_that_is_read(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_bytes(b"\n" * LIMIT)
+    assert len(read_dockerfile(tmp_path, None)[0]) == LIMIT
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_file_of_an_archive_that_is_too_large_to_be_one(tmp_path: Path, form: str) -> None:
+    (tmp_path / "c.tar").write_bytes(sparse_archive(form))
+    with pytest.raises(UsageError, match="huge has more than 16 MiB"):
+        read_dockerfile(tmp_path / "c.tar", "huge")

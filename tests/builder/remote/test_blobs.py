@@ -15,6 +15,7 @@ import pytest
 
 from pytest_zlayer.builder.remote.blobs import compress, decompress
 from pytest_zlayer.builder.remote.entry import EntryError, EntryLayer
+from tests.builder.sparse_members import FORMATS, HUGE, sparse_archive
 
 
 def nothing() -> None:
@@ -89,6 +90,13 @@ def test_what_no_disk_can_hold_is_refused_before_it_is_written(tmp_path: Path) -
     with pytest.raises(OSError, match="are free"):
         fetched(tmp_path, layer)
     assert not (tmp_path / "back").exists()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_sparse_file_of_a_layer_is_refused(tmp_path: Path, form: str) -> None:
+    layer = sent(tmp_path, sparse_archive(form))
+    with pytest.raises(EntryError, match=f"a layer has a sparse file of {HUGE} bytes"):
+        fetched(tmp_path, layer)
 
 
 def test_what_no_blob_of_its_size_can_hold_is_no_trouble_of_the_disk(tmp_path: Path) -> None:

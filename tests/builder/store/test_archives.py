@@ -13,6 +13,7 @@ import pytest
 
 from pytest_zlayer.builder.store.archives import unpack_archive
 from pytest_zlayer.errors import UsageError
+from tests.builder.sparse_members import FORMATS, HUGE, sparse_archive
 
 DIFF_ID = "sha256:" + "0" * 64
 
@@ -78,6 +79,16 @@ def test_which_of_several_images_is_meant_has_to_be_said(tmp_path: Path, kind: s
     assert str(caught.value) == (
         f"{path} holds 2 images\nhint: say which one, {path}:NAME; it holds: x/a:1, x/b:1"
     )
+
+
+@pytest.mark.parametrize("kind", ["docker-archive", "oci-archive"])
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_sparse_file_that_no_disk_holds(tmp_path: Path, kind: str, form: str) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "a.tar").write_bytes(sparse_archive(form))
+    with pytest.raises(UsageError, match=f"huge has {HUGE} bytes, and only"):
+        unpack_archive(kind, tmp_path / "a.tar", "", tmp_path / "target")
+    assert not [path for path in (tmp_path / "target").rglob("*") if path.is_file()]
 
 
 def test_what_cannot_be_decompressed_is_said_in_one_sentence(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer.errors import ZlayerError
+from tests.builder.sparse_members import FORMATS, HUGE, sparse_archive
 from tests.engine.building import building, write_files
 from tests.engine.conftest import BUSYBOX
 from tests.engine.faults.workspace import Workspace
@@ -55,6 +56,21 @@ def test_special_files_of_a_context(workspace: Workspace, tmp_path: Path) -> Non
         image = builds.build(f"FROM {BUSYBOX}\nCOPY dir /dir\n", context)
         assert image.path("/dir/setuid").stat().mode & 0o7777 == 0o6755
         assert image.path("/dir/fifo").stat().kind == "fifo"
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("way", ["added", "context"])
+def test_a_sparse_file_of_an_archive_that_no_disk_holds(
+    workspace: Workspace, tmp_path: Path, way: str, form: str
+) -> None:
+    (archive := tmp_path / "a.tar").write_bytes(sparse_archive(form))
+    step, context = ("ADD a.tar /", tmp_path) if way == "added" else ("COPY huge /", archive)
+    with building(workspace.storage) as builds:
+        with pytest.raises(ZlayerError) as caught:
+            builds.build(f"FROM {BUSYBOX}\n{step}\n", context)
+        assert not list(builds.session.engine.tmpdir.rglob("layer-*.part"))
+    assert f"huge has {HUGE} bytes, and " in str(caught.value)
+    assert "<inline Dockerfile>:2" in str(caught.value)
 
 
 def test_more_layers_than_the_storage_can_mount(workspace: Workspace) -> None:

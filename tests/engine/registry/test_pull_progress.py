@@ -6,16 +6,19 @@ import os
 import re
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.events import Pulling, Waiting
 from tests.engine.building import write_files
 from tests.engine.conftest import Storage
 from tests.engine.faults import workspace
 from tests.engine.project import Project
+from tests.engine.registry.conftest import Sessions
 from tests.engine.registry.servers import Proxy, Registry
 from tests.pytester.output.test_live import Terminal
 
@@ -180,3 +183,22 @@ def test_a_pull_that_is_given_up_leaves_no_file(engine: Engine, coming: str) -> 
     pull.join(workspace.PATIENCE)
     assert pull.error is not None
     assert downloads(engine) == []
+
+
+def test_a_build_that_waits_for_the_pull_of_another_tells_that(
+    session: Sessions, hub: Proxy, coming: str
+) -> None:
+    with session() as builds, ThreadPoolExecutor(2) as pool:
+        texts = [f"FROM {coming}\nLABEL number={number}\n" for number in range(2)]
+        images = [pool.submit(builds.build, text) for text in texts]
+
+        def waits() -> list[Waiting]:
+            return [one for one in builds.events if isinstance(one, Waiting)]
+
+        workspace.wait_until(waits, "a build waits for the pull")
+        pulling = [one for one in builds.events if isinstance(one, Pulling)]
+        hub.released.set()
+        assert len({image.result().id for image in images}) == 2
+    assert [one.reference for one in pulling] == [coming]
+    assert [(one.what, one.reason) for one in waits()] == [(coming, "pull")]
+    assert waits()[0].build_id != pulling[0].build_id

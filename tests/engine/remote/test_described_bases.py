@@ -183,8 +183,9 @@ def test_a_tag_that_moves_between_planning_and_pulling_changes_nothing(
             engine,
             registry=None,
             resolve=lambda _: None,
-            pulling=lambda _: None,
-            pull=lambda name, mode, platform, _: engine.pull(name, policy=mode, platform=platform),
+            pull=lambda name, _, mode, platform, __: engine.pull(
+                name, policy=mode, platform=platform
+            ),
             describe=lambda name, platform: describe_image(skopeo, name, platform),
         )
         found = bases.get(base, "missing", None, nullcontext)
