@@ -86,7 +86,6 @@ class UpperTree:
             for child in self._children.pop(pending.pop(), set()) - {path}:
                 self.entries.pop(child, None)
                 self._inodes.pop(child, None)
-                self._hiding.discard(child)
                 pending.append(child)
 
 

@@ -107,8 +107,8 @@ class IgnorePattern:
                 return False
         if len(names) <= len(self.folders):
             return True
-        rest = "/".join(names[len(self.folders) :]) + "/"
-        return self.open_end is not None and re.match(self.open_end, rest) is not None
+        name = names[len(self.folders)]
+        return self.open_end is not None and re.match(self.open_end, name) is not None
 
 
 def parse_pattern(text: str, *, negated: bool) -> IgnorePattern:

@@ -96,7 +96,7 @@ class _Glob:
             found = self.regexes[0].search(value, start)
             return found.span() if found else None
         # From right to left: where a match that ends anywhere may begin.
-        mirrored = [one[::-1] if isinstance(one, str) else one for one in reversed(self.parts)]
+        mirrored = self.parts[::-1]  # texts are single characters
         rest = value[start:][::-1]
         begins = bytes(ends(mirrored, rest, range(len(rest) + 1))).rfind(1)
         if begins < 0:

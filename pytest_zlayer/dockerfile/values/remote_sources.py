@@ -94,8 +94,7 @@ def is_remote(text: str) -> bool:
 
 def short_name(address: str) -> str:
     """The last name of an address without what git adds: ``https://x/api.git#main`` is ``api``."""
-    found = parse_git_source(address)
-    remote = found.remote if found is not None else urlunsplit((*urlsplit(address)[:3], "", ""))
+    remote = urlunsplit((*urlsplit(address)[:3], "", ""))
     name = posixpath.basename(remote.rstrip("/").rpartition(":")[2])
     return unquote(name).removesuffix(".git") or "remote"
 

@@ -155,3 +155,13 @@ def test_a_device_node_keeps_its_numbers_and_a_file_has_none() -> None:
     assert plain.content is not None
     assert plain.size == 3
     assert device.content is None
+
+
+def test_only_the_first_name_of_a_file_carries_its_attributes() -> None:
+    capability = (("security.capability", b"\x01"),)
+    names = [change(path, inode=7, xattrs=capability) for path in ("/a", "/b")]
+    found = entries([], names)
+    assert [(one.kind, one.xattrs) for one in found] == [
+        ("file", dict(capability)),
+        ("hardlink", {}),
+    ]

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ from pytest_zlayer.builder.oci.layer import LayerEntry
 from pytest_zlayer.builder.oci.overlay import LayeredRootfs, UpperTree
 
 SECOND = 10**9
+BELOW, ABOVE = {"user.x": b"below"}, {"user.x": b"above"}
 
 
 def file(path: str, text: str = "x") -> LayerEntry:
@@ -122,3 +124,34 @@ def test_what_is_no_file_cannot_be_opened(path: str, code: int) -> None:
 def test_names_below_what_is_replaced_count_no_more() -> None:
     tree = UpperTree([[directory("/d"), file("/d/a"), hardlink("/b", "/d/a")], [file("/d")]])
     assert tree.inodes() == {"/b": (2, 1), "/d": (3, 1)}
+
+
+def test_attributes_are_those_of_the_upper_file_where_there_is_one() -> None:
+    base = LayeredRootfs(
+        EmptyRootfs(),
+        [[directory("/d")], [replace(file(f"/d/{name}"), xattrs=BELOW) for name in "ab"]],
+    )
+    link = LayerEntry("/way", "symlink", 0o777, target="d")
+    tree = LayeredRootfs(base, [[replace(file("/d/b"), xattrs=ABOVE), link]])
+    assert [tree.xattrs(path) for path in ("/d/a", "/d/b", "/way/b")] == [BELOW, ABOVE, ABOVE]
+
+
+def test_what_a_layer_hides_has_no_attributes() -> None:
+    base = LayeredRootfs(EmptyRootfs(), [[directory("/d"), replace(file("/d/a"), xattrs=BELOW)]])
+    tree = LayeredRootfs(base, [[directory("/d", opaque=True)]])
+    with pytest.raises(FileNotFoundError) as caught:
+        tree.xattrs("/d/a")
+    assert caught.value.filename == "/d/a"
+
+
+def test_what_is_hidden_stays_so_when_a_directory_above_it_is_replaced_too() -> None:
+    base = LayeredRootfs(EmptyRootfs(), [[directory("/d"), directory("/d/e"), file("/d/e/old")]])
+    tree = LayeredRootfs(
+        base,
+        [
+            [directory("/d/e", opaque=True)],
+            [file("/d")],
+            [directory("/d"), directory("/d/e"), file("/d/e/new")],
+        ],
+    )
+    assert tree.listdir("/d/e") == ["new"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import tarfile
 from io import BytesIO
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_zlayer.builder.oci.chain import Layer
 from pytest_zlayer.builder.oci.squash import merge_layers
 
 Tree = dict[str, str | None]
@@ -115,3 +117,11 @@ def test_random_layers(tmp_path: Path, seed: int) -> None:
     merge_layers(tars, tmp_path / "merged")
 
     assert applied(BASE, tmp_path / "merged") == expected
+
+
+def test_the_merged_layer_is_named_by_its_digest(tmp_path: Path) -> None:
+    layers = [write(tmp_path / name, [(name, name * 2000)]) for name in "ab"]
+    merged = merge_layers(layers, tmp_path / "merged")
+    data = (tmp_path / "merged").read_bytes()
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    assert merged == Layer(digest, len(data), tmp_path / "merged")

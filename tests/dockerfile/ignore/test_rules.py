@@ -78,6 +78,8 @@ def test_these_are_excluded(pattern: str, path: str) -> None:
         ("*/x", "a/b/x"),
         ("a?c", "a/c"),
         ("[^a]x", "ax"),
+        ("[a-c]x", "dx"),
+        ("[a-c]x", "Xx"),
         ("[z]", "[z]"),
         ("a\\*b", "axb"),
         ("**/x", "xy"),
@@ -118,6 +120,24 @@ def test_the_context_itself_is_never_excluded(path: str) -> None:
 )
 def test_the_last_matching_line_decides(lines: list[str], path: str, excluded: bool) -> None:
     assert rules(*lines).excludes(path) is excluded
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [
+        ("a", "a"),
+        ("a/x", "a"),
+        ("a/b", "!a/b"),
+        ("a/b/c", "!a/b"),
+        ("a/b/x.log", "**/*.log"),
+        ("x.log", "**/*.log"),
+        ("b", None),
+        ("b/a", None),
+    ],
+)
+def test_it_can_be_asked_which_line_decides(path: str, pattern: str | None) -> None:
+    found = rules("a", "!a/b", "**/*.log").deciding(path)
+    assert (None if found is None else f"{'!' * found.negated}{found.text}") == pattern
 
 
 class TestLines:

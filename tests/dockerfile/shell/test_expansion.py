@@ -390,6 +390,10 @@ def test_absurd_nesting_is_refused_and_not_a_crash(open_only: bool) -> None:
     depth = 5000
     word = "${a:-" * depth + ("" if open_only else "}" * depth)
     assert refusal(word, {}) == "variables are nested too deeply"
+    with pytest.raises(ExpansionError) as raised:
+        expand_heredoc(word, {})
+    assert (raised.value.start, raised.value.end) == (0, len(word))
+    assert raised.value.message.endswith(": variables are nested too deeply")
 
 
 PIECES = st.sampled_from([*"\\`'\"${}:-+?#%/*[]ab1_ \n<é²\0", "${", "${a", ":-", "//", "\\}"])

@@ -167,6 +167,8 @@ def test_a_build_context_is_remote_when_it_is_a_repository_or_a_url() -> None:
         ("https://example.com/org/repo.git/", "repo"),
         ("git@host:api", "api"),
         ("git@host:org/api.git#v1", "api"),
+        ("git@host:team:api?ref=v1", "api"),
+        ("ssh://git@host:22/org/api.git?ref=v1", "api"),
         ("https://example.com/a/app.tar.gz?token=x#y", "app.tar.gz"),
         ("https://example.com/my%20app.git", "my app"),
         ("git://host/.git", "remote"),
