@@ -35,7 +35,9 @@ class Variables(dict[str, str]):
     def __missing__(self, name: str) -> str:
         from pytest_zlayer.dockerfile.values.suggest import suggest
 
-        near = suggest(name, self, case_sensitive=False) or suggest(name, self)
+        known = {one.lower(): one for one in self}
+        wanted = name.lower()
+        near = known.get(wanted) or known.get(suggest(wanted, known) or "")
         hint = f" (did you mean {near}?)" if near else ""
         raise KeyError(f"there is no {self.what} {name}{hint}")
 

@@ -322,4 +322,4 @@ def _clean(path: str) -> str:
 
 
 def _base(path: str) -> str:
-    return posixpath.basename(path.rstrip("/")) or ("/" if path else ".")
+    return posixpath.basename(path.rstrip("/")) or "/"

@@ -149,7 +149,9 @@ def test_copy_refuses_urls():
     "source", ["https://example.com/r.git", "git@host:r", "ssh://h/r", "git://h/r.git#v1"]
 )
 def test_copy_refuses_git_references(source: str):
-    assert first_line(f"COPY {source} b") == ("Dockerfile:2:6: source can't be a git ref for COPY")
+    said = refusal("FROM a", f"COPY {source} b").splitlines()
+    assert said[0] == "Dockerfile:2:6: source can't be a git ref for COPY"
+    assert said[-1] == "hint: ADD clones repositories"
 
 
 def test_add_takes_urls_and_git_references_in_order():

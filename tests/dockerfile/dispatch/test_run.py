@@ -24,9 +24,9 @@ from pytest_zlayer.dockerfile.values.platforms import Platform
 AMD = Platform("linux", "amd64")
 
 
-def run(*lines: str) -> RunOperation:
+def run(*lines: str, target: str | None = None) -> RunOperation:
     """The operation of the last instruction."""
-    graph = link_stages(parse("\n".join(lines) + "\n"), build_platform=AMD)
+    graph = link_stages(parse("\n".join(lines) + "\n"), build_platform=AMD, target=target)
     state = begin_stage(graph, graph.target, ImageConfig(os="linux"))
     for instruction in graph.nodes[graph.target].stage.instructions:
         state, operation = dispatch(graph, graph.target, state, instruction)
@@ -38,9 +38,9 @@ def mounts(*lines: str) -> tuple[Mount, ...]:
     return run(*lines).mounts
 
 
-def refusal(*lines: str) -> str:
+def refusal(*lines: str, target: str | None = None) -> str:
     with pytest.raises(DockerfileError) as raised:
-        run(*lines)
+        run(*lines, target=target)
     assert raised.value.phase == "dispatch"
     return str(raised.value)
 
@@ -129,6 +129,16 @@ def test_mounts_take_files_from_stages_images_and_the_context():
         SourceRef("image", "img"),
         MAIN_CONTEXT,
     ]
+
+
+def test_a_mount_from_a_later_stage_is_refused():
+    lines = ("FROM a AS t", "RUN --mount=from=l,target=/x true", "FROM b AS l")
+    assert refusal(*lines, target="t") == (
+        'Dockerfile:2:13: cannot mount from stage "l" to "/x", stage needs to be defined before'
+        " current command\n"
+        "    2 | RUN --mount=from=l,target=/x true\n"
+        "      |             ^~~~~~~~~~~~~~~~"
+    )
 
 
 def test_ssh_mounts_are_counted():

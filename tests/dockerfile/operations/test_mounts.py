@@ -97,6 +97,16 @@ class TestTypes:
 
     def test_tmpfs_is_writable_and_has_a_size(self) -> None:
         assert mount("type=tmpfs,destination=/x,size=1.5k") == TmpfsMount("/x", size=1536)
+        assert mount("type=tmpfs,target=/x,ro") == TmpfsMount("/x", readonly=True)
+
+    @pytest.mark.parametrize(
+        ("option", "readonly"),
+        [(name, True) for name in ("ro", "readonly", "ro=1", "readonly=true", "rw=0")]
+        + [(name, False) for name in ("rw", "readwrite", "readwrite=true", "ro=0", "readonly=f")],
+    )
+    def test_every_spelling_of_read_only(self, option: str, readonly: bool) -> None:
+        assert mount(f"target=/x,{option}") == BindMount("/x", readonly=readonly)
+        assert mount(f"type=cache,target=/x,{option}") == CacheMount("/x", "/x", readonly=readonly)
 
     def test_from_of_tmpfs_is_kept_and_of_no_effect(self) -> None:
         assert mount("type=tmpfs,target=/x,from=y") == TmpfsMount("/x")
@@ -109,6 +119,13 @@ class TestTypes:
     def test_the_id_of_a_secret_is_its_source_or_the_name_of_its_target(self) -> None:
         assert mount("type=secret,source=s,target=/t") == SecretMount(id="s", target="/t")
         assert mount("type=secret,target=/a/t") == SecretMount(id="t", target="/a/t")
+        assert mount("type=secret,target=/a/t/") == SecretMount(id="t", target="/a/t/")
+
+    def test_a_secret_takes_every_option(self) -> None:
+        raw = "type=secret,id=s,target=t,required=true,mode=440,uid=1000,gid=1001"
+        assert mount(raw) == SecretMount(
+            "s", "/work/t", required=True, mode=0o440, uid=1000, gid=1001
+        )
 
     def test_a_secret_variable_needs_no_file(self) -> None:
         assert mount("type=secret,id=s,env=TOKEN,required") == SecretMount(
@@ -121,8 +138,8 @@ class TestTypes:
         assert found == SshMount(id="default", target="/run/buildkit/ssh_agent.1")
 
     def test_ssh_takes_every_option(self) -> None:
-        raw = "type=ssh,id=k,target=/s,required=true,mode=600,uid=1000,gid=1000"
-        assert mount(raw) == SshMount("k", "/s", required=True, mode=0o600, uid=1000, gid=1000)
+        raw = "type=ssh,id=k,target=/s,required=true,mode=640,uid=1000,gid=1001"
+        assert mount(raw) == SshMount("k", "/s", required=True, mode=0o640, uid=1000, gid=1001)
 
     def test_a_relative_target_stands_under_the_working_directory(self) -> None:
         assert mount("target=a/../b", workdir="/app") == BindMount("/app/b")
