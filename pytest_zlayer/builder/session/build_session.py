@@ -6,18 +6,13 @@ import contextlib
 import hashlib
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.builder.cache.cache_mounts import shrink_mounts
-from pytest_zlayer.builder.cache.shrink import shrink
 from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.builder.image.facts import User
-from pytest_zlayer.builder.image.keep import keep_container, keep_image
 from pytest_zlayer.builder.image.keeping import Keeping
 from pytest_zlayer.builder.image.kept import Kept
 from pytest_zlayer.builder.model.errors import BuildError, machine_errors_reported
@@ -25,19 +20,16 @@ from pytest_zlayer.builder.model.masker import Masker, hidden_values
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.plan.build_plan import BuildPlan, make_plan
+from pytest_zlayer.builder.session.build_events import BuildEvents, was_interrupted
 from pytest_zlayer.builder.session.builds import Builds
+from pytest_zlayer.builder.session.ending import keep_made, remove_made, tidy_cache
 from pytest_zlayer.builder.session.manifest_lists import ManifestLists
 from pytest_zlayer.builder.session.prebuild import Prebuild
 from pytest_zlayer.builder.session.resources import SessionResources
-from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.builder.store.base_images import as_named_context
 from pytest_zlayer.dataclass import dataclass
-from pytest_zlayer.dockerfile.stages.graph import stage_label
 from pytest_zlayer.errors import UsageError, ZlayerError
 from pytest_zlayer.events import (
-    BuildComplete,
-    BuildFailed,
-    BuildStarted,
     Event,
     StepRetry,
     Waiting,
@@ -75,23 +67,6 @@ class BuildHooks:
 
 class SessionClosed(ZlayerError):
     """A build was asked of a session that has ended, or the session ended under a build."""
-
-
-def _failed(plan: BuildPlan, build_id: str, error: BaseException, seconds: float) -> BuildFailed:
-    return BuildFailed(
-        build_id=build_id,
-        image=plan.label,
-        message=str(error) or type(error).__name__,
-        seconds=seconds,
-        interrupted=_was_interrupted(error),
-    )
-
-
-def _was_interrupted(error: BaseException) -> bool:
-    """Whether a build ended because it was to stop, wherever that met it."""
-    if isinstance(error, EngineError):
-        return error.failure.kind == "interrupted"
-    return isinstance(error, Interrupted)
 
 
 class BuildSession:
@@ -360,14 +335,14 @@ class BuildSession:
                 failed_stay = keep == "all" or (keep == "failed" and failed)
                 self.keeping.over(keep=failed_stay)
                 self._resources.store.close_users()
-                self._keep(failed_stay)
+                self.kept = keep_made(self._resources, self._builds, failed_stay=failed_stay)
                 self._stop.set()
                 self._builds.close()
                 self._resources.end_transfers(hurry=hurry)
                 self._resources.store.close()
                 self._resources.mounted.close()
-                self._remove()
-                self._tidy_cache()
+                remove_made(self._resources, self._builds)
+                tidy_cache(self._resources)
                 self._tell_of_sweep()
             finally:
                 self._resources.close()
@@ -410,64 +385,33 @@ class BuildSession:
         if graph is None or plan.key() in self._images:
             return
         plan = self._with_needed(plan)
-        build_id, started = self._build_id(), time.monotonic()
+        build_id = self._build_id()
+        events = BuildEvents(self._tell, plan, build_id, self._identity(plan))
         _ = self._resources.engine  # opened before anything is announced
-        self._tell(self._started(plan, build_id, layers_only=True))
+        events.started(layers_only=True)
         try:
             cached = self._builds.warm(plan, graph, build_id)
         except BaseException as error:
-            self._tell(_failed(plan, build_id, error, time.monotonic() - started))
+            events.failed(error)
             raise
-        self._tell(
-            BuildComplete(
-                build_id=build_id,
-                image=plan.label,
-                image_id="",
-                seconds=time.monotonic() - started,
-                cached=cached,
-            )
-        )
-
-    def _started(
-        self, plan: BuildPlan, build_id: str, *, layers_only: bool = False
-    ) -> BuildStarted:
-        graph = plan.graph
-        return BuildStarted(
-            build_id=build_id,
-            image=plan.label,
-            stages=plan.stage_labels(),
-            dockerfile=plan.dockerfile_path if graph else "",
-            graph=plan.stage_infos(),
-            target=stage_label(graph.nodes[graph.target].stage) if graph else "",
-            platform=plan.spec.platform or (str(graph.platform) if graph else ""),
-            same=self._identity(plan),
-            layers_only=layers_only,
-        )
+        events.complete("", cached=cached)
 
     def _build(self, plan: BuildPlan) -> Image:
         self._hooks.before_build(plan.spec)
         build_id = self._build_id()
         with machine_errors_reported(f"building {plan.label}"):
             _ = self._resources.engine  # opened before anything is announced
-        started = time.monotonic()
-        self._tell(self._started(plan, build_id))
+        events = BuildEvents(self._tell, plan, build_id, self._identity(plan))
+        events.started()
         try:
             with machine_errors_reported(f"building {plan.label}"):
                 image = self._make(plan, build_id)
         except BaseException as error:
-            self._tell(_failed(plan, build_id, error, time.monotonic() - started))
-            if _was_interrupted(error):
+            events.failed(error)
+            if was_interrupted(error):
                 raise SessionClosed(f"building {plan.label} was interrupted") from None
             raise
-        self._tell(
-            BuildComplete(
-                build_id=build_id,
-                image=plan.label,
-                image_id=image.id,
-                seconds=time.monotonic() - started,
-                cached=image.build.cached,
-            )
-        )
+        events.complete(image.id, cached=image.build.cached)
         self._hooks.image_built(plan.spec, image)
         return image
 
@@ -493,58 +437,8 @@ class BuildSession:
             return self._builds.ready(plan, plan.spec.ref or "", build_id)
         return self._builds.make(plan, plan.graph, build_id, stays=self.options.stay)
 
-    def _keep(self, failed_stay: bool) -> None:
-        """Give what is to stay a name that no session ends."""
-        engine, keep, keeping = self._resources.engine, self.options.keep, self.keeping
-        kept: list[Kept] = []
-        if keep == "all":
-            self._builds.keep_stages()
-            tags = [tag for image, _ in self._builds.images for tag in image.tags]
-            for name in (*tags, *self._resources.store.tags):
-                engine.unregister_image(name)
-            each = {image.id: image for image, _ in reversed(self._builds.images)}
-            kept += [keep_image(engine, image, image.label) for image in reversed(each.values())]
-        elif keep == "failed":
-            own = {image.id for image, _ in self._builds.images}
-            kept += [keep_image(engine, *one) for one in keeping.images if one[0].id in own]
-        for one in self._builds.kept_containers:
-            label = keeping.label_of(one.error) or (one.error.image if failed_stay else None)
-            if label is not None:
-                kept.append(keep_container(engine, one.name, label))
-        self.kept = (*kept, *keeping.kept)
-
     def _tell_of_sweep(self) -> None:
         """Say what the end of the session waits for if it takes long; it does not wait for ever."""
         if not self._resources.engine.sweep_ended(_SILENT_SWEEP):
             what = "what killed runs have left to be removed"
             self._tell(Waiting(build_id="", image="", what=what, reason="sweep"))
-
-    def _tidy_cache(self) -> None:
-        cache = self._resources.cache
-        cache.remove_added()
-        limits = f"{self.options.cache_max_age} {self.options.cache_max_size}"
-        if cache.is_tidy(limits):
-            return
-        shrink(cache, self.options.cache_max_age, self.options.cache_max_size)
-        shrink_mounts(
-            cache.mounts_directory,
-            self._resources.engine.process,
-            max_age=self.options.cache_max_age,
-            max_size=self.options.cache_max_size,
-            others_began=cache.others_began(),
-        )
-        cache.note_tidied(limits)
-
-    def _remove(self) -> None:
-        """Take back the names this session gave; user tags stay on what is kept."""
-        prefix, all_stay = self._resources.prefix, self.options.keep == "all"
-        names = [
-            name
-            for _, given in self._builds.images
-            for name in given
-            if not all_stay or name.startswith(prefix)
-        ]
-        if not all_stay:
-            names += self._resources.store.tags
-        if names:
-            self._resources.engine.remove_images(*dict.fromkeys(names))
