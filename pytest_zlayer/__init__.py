@@ -6,6 +6,8 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING, Any
 
+from pytest_zlayer.lazy import late_name
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
@@ -140,6 +142,4 @@ _HOMES |= {
 
 
 def __getattr__(name: str) -> Any:
-    from pytest_zlayer.lazy import late_name
-
     return late_name(__name__, _HOMES, name)

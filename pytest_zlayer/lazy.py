@@ -55,8 +55,10 @@ def lazy(make: Callable[[Any], Value]) -> Lazy[Value]:
     return Lazy(make)
 
 
-# Held while a thread loads modules. A fork waits for that: in the child nobody would finish
-# loading what another thread of the parent had begun, and all who need it would wait for ever.
+# Held while a thread loads modules, by every function that imports some of this package:
+# ``with LOADING:`` around the import, or a ``LazyModule`` where several functions need it. A fork
+# waits for that: in the child nobody would finish loading what another thread of the parent had
+# begun, and all who need it would wait for ever.
 LOADING = threading.RLock()
 os.register_at_fork(
     before=LOADING.acquire, after_in_parent=LOADING.release, after_in_child=LOADING.release

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_zlayer.inputs.declarations import Place, declare
 from pytest_zlayer.inputs.settings import environment, environment_source, resolve
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -27,7 +28,8 @@ def build(context: Context = ".", **arguments: Unpack[ImageArguments]) -> Image:
         BuildError: a step failed.
         EngineMissing, EngineUnusable, EngineError: the engine cannot do it.
     """
-    from pytest_zlayer.builder.session.build_session import BuildSession
+    with LOADING:
+        from pytest_zlayer.builder.session.build_session import BuildSession
 
     variables = environment()
     settings = resolve([environment_source(variables)], variables=variables)

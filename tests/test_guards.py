@@ -306,6 +306,52 @@ def test_loading_the_plugin_loads_no_room_and_no_heavy_library() -> None:
     assert sorted(name for name in loaded if name.startswith(rooms)) == []
 
 
+def is_ours(node: ast.AST) -> bool:
+    """Whether a node imports something of the package."""
+    names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+    if isinstance(node, ast.ImportFrom):
+        names = [node.module or ""]
+    return any(name.split(".")[0] == "pytest_zlayer" for name in names)
+
+
+def holds_loading(node: ast.AST) -> bool:
+    managers = [one.context_expr for one in node.items] if isinstance(node, ast.With) else []
+    return any(isinstance(one, ast.Name) and one.id == "LOADING" for one in managers)
+
+
+def unguarded_imports(node: ast.AST, *, in_function: bool = False) -> Iterator[ast.stmt]:
+    """Imports of this package that functions do without holding ``LOADING``."""
+    for child in ast.iter_child_nodes(node):
+        if in_function and isinstance(child, ast.stmt) and is_ours(child):
+            yield child
+        if not holds_loading(child):
+            function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
+            yield from unguarded_imports(child, in_function=in_function or function)
+
+
+def test_functions_load_modules_in_one_way() -> None:
+    """``pytest_zlayer.lazy`` says why; the agent, a program of its own, has one thread."""
+    found = {
+        f"{name_of(module)}:{one.lineno}"
+        for module in MODULES
+        if AGENT not in module.parents
+        for one in unguarded_imports(ast.parse(module.read_bytes()))
+    }
+    assert found == set()
+
+
+def test_modules_of_ours_are_loaded_by_name_in_one_place() -> None:
+    users = {
+        name_of(module)
+        for module in MODULES
+        for node in nodes_of(module)
+        if isinstance(node, (ast.alias, ast.Attribute))
+        and "import_module" in (getattr(node, "name", ""), getattr(node, "attr", ""))
+    }
+    # The others load libraries, and the agent, which is a program of its own.
+    assert users == {"lazy", "builder/files/compression", "buildah/agent/__main__"}
+
+
 def test_every_module_that_is_loaded_late_is_there() -> None:
     text = "".join(module.read_text(encoding="utf-8") for module in MODULES)
     names = re.findall(r'LazyModule\("pytest_zlayer\.([^"]+)"\)', text)

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_zlayer.checks import words
+from pytest_zlayer.lazy import LazyModule
 
 if TYPE_CHECKING:
+    from pytest_zlayer.checks import commands, configuration, files, layers
     from pytest_zlayer.checks.configuration import Text, Words
     from pytest_zlayer.checks.files import Content
     from pytest_zlayer.checks.subjects import (
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
         """What runs commands."""
 
         def run(self, cmd: Any = None, *, check: bool = True) -> Ended: ...
+
+else:
+    # Each is loaded with the first assertion that needs it.
+    commands = LazyModule("pytest_zlayer.checks.commands")
+    configuration = LazyModule("pytest_zlayer.checks.configuration")
+    files = LazyModule("pytest_zlayer.checks.files")
+    layers = LazyModule("pytest_zlayer.checks.layers")
 
 
 def called(subject: object) -> str:
@@ -80,11 +89,11 @@ class FileAssertions:
             AssertionError: it is not so.
         """
         __tracebackhide__ = True
-        from pytest_zlayer.checks.files import WantedContent, WantedFacts, file_problems
-
-        facts = WantedFacts(mode=mode, owner=owner, group=group, size=size)
-        content = WantedContent(contains=contains, matches=matches, equals=equals, sha256=sha256)
-        fail_with(self, file_problems(self, path, facts, content))
+        facts = files.WantedFacts(mode=mode, owner=owner, group=group, size=size)
+        content = files.WantedContent(
+            contains=contains, matches=matches, equals=equals, sha256=sha256
+        )
+        fail_with(self, files.file_problems(self, path, facts, content))
 
     def assert_directory(
         self: HasFiles,
@@ -96,24 +105,18 @@ class FileAssertions:
     ) -> None:
         """There is a directory at ``path`` (links are followed); arguments as ``assert_file``."""
         __tracebackhide__ = True
-        from pytest_zlayer.checks.files import WantedFacts, directory_problems
-
-        facts = WantedFacts(mode=mode, owner=owner, group=group)
-        fail_with(self, directory_problems(self, path, facts))
+        facts = files.WantedFacts(mode=mode, owner=owner, group=group)
+        fail_with(self, files.directory_problems(self, path, facts))
 
     def assert_link(self: HasFiles, path: str, target: str | None = None) -> None:
         """There is a symbolic link at ``path``, with exactly this ``target`` if one is given."""
         __tracebackhide__ = True
-        from pytest_zlayer.checks.files import link_problems
-
-        fail_with(self, link_problems(self, path, target))
+        fail_with(self, files.link_problems(self, path, target))
 
     def assert_no_file(self: HasFiles, path: str) -> None:
         """There is nothing at ``path``: no file, directory or link."""
         __tracebackhide__ = True
-        from pytest_zlayer.checks.files import absence_problems
-
-        fail_with(self, absence_problems(self, path))
+        fail_with(self, files.absence_problems(self, path))
 
 
 class CommandAssertions:
@@ -138,20 +141,13 @@ class CommandAssertions:
             run: the other arguments of ``run``.
         """
         __tracebackhide__ = True
-        from pytest_zlayer.checks.commands import (
-            NOT_FOUND,
-            ending_problems,
-            program_lines,
-            shown_command,
-        )
-
         ended = self.run(cmd, **{**run, "check": False})
-        found = ending_problems(ended, exit_code=exit_code, stdout=stdout, stderr=stderr)
-        if found and ended.exit_code == NOT_FOUND:
+        found = commands.ending_problems(ended, exit_code=exit_code, stdout=stdout, stderr=stderr)
+        if found and ended.exit_code == commands.NOT_FOUND:
             image = getattr(self, "image", self)
             env = {**getattr(image, "config", _NoConfig).env, **run.get("env", {})}
-            found += program_lines(self, cmd, env)
-        fail_with(self, found, begin=f"{shown_command(cmd)} in {called(self)}")
+            found += commands.program_lines(self, cmd, env)
+        fail_with(self, found, begin=f"{commands.shown_command(cmd)} in {called(self)}")
 
 
 class _NoConfig:
@@ -164,8 +160,6 @@ class PackageAssertions:
     def assert_package(self: HasPackages, name: str, version: Text | None = None) -> None:
         """A package is installed, in exactly this version or one a compiled pattern is found in."""
         __tracebackhide__ = True
-        from pytest_zlayer.checks.configuration import is_expected, wanted_text
-
         packages = self.packages
         problems: list[str] = []
         if name not in packages:
@@ -173,9 +167,10 @@ class PackageAssertions:
             lines = [f"near: {', '.join(f'{one} {packages[one].version}' for one in near)}"]
             none = words.near_line(name, packages, "packages that could be found")
             problems = [f"package {name} is not installed", *(lines if near else none)]
-        elif version is not None and not is_expected(packages[name].version, version):
+        elif version is not None and not configuration.is_expected(packages[name].version, version):
             have = packages[name].version
-            problems = [f"package {name} has version {have!r}, expected {wanted_text(version)}"]
+            want = configuration.wanted_text(version)
+            problems = [f"package {name} has version {have!r}, expected {want}"]
         fail_with(self, problems)
 
 
@@ -185,58 +180,44 @@ class ConfigAssertions:
     def assert_env(self: HasConfig, **variables: Text | None) -> None:
         """Environment variables have these values (text, or compiled pattern; ``None``: unset)."""
         __tracebackhide__ = True
-        from pytest_zlayer.checks.configuration import variable_problems
-
-        fail_with(self, variable_problems(self.config.env, variables))
+        fail_with(self, configuration.variable_problems(self.config.env, variables))
 
     def assert_label(self: HasConfig, name: str, value: Text | None = None) -> None:
         """There is a label, with this value if one is given."""
         __tracebackhide__ = True
-        from pytest_zlayer.checks.configuration import label_problems
-
-        fail_with(self, label_problems(self.config.labels, name, value))
+        fail_with(self, configuration.label_problems(self.config.labels, name, value))
 
     def assert_user(self: HasConfig, user: Text) -> None:
         """USER is this; ``""``: it is not set."""
         __tracebackhide__ = True
-        from pytest_zlayer.checks.configuration import value_problems
-
-        fail_with(self, value_problems("the user", self.config.user, user))
+        fail_with(self, configuration.value_problems("the user", self.config.user, user))
 
     def assert_workdir(self: HasConfig, path: Text) -> None:
         """WORKDIR is this."""
         __tracebackhide__ = True
-        from pytest_zlayer.checks.configuration import value_problems
-
-        fail_with(self, value_problems("the working directory", self.config.workdir, path))
+        fail_with(
+            self, configuration.value_problems("the working directory", self.config.workdir, path)
+        )
 
     def assert_entrypoint(self: HasConfig, words: Words) -> None:
         """ENTRYPOINT is exactly these words; ``None``: there is none."""
         __tracebackhide__ = True
-        from pytest_zlayer.checks.configuration import words_problems
-
-        fail_with(self, words_problems("ENTRYPOINT", self.config.entrypoint, words))
+        fail_with(self, configuration.words_problems("ENTRYPOINT", self.config.entrypoint, words))
 
     def assert_cmd(self: HasConfig, words: Words) -> None:
         """CMD is exactly these words; ``None``: there is none."""
         __tracebackhide__ = True
-        from pytest_zlayer.checks.configuration import words_problems
-
-        fail_with(self, words_problems("CMD", self.config.cmd, words))
+        fail_with(self, configuration.words_problems("CMD", self.config.cmd, words))
 
     def assert_exposes(self: HasConfig, *ports: int | str) -> None:
         """These ports are exposed (``8080``, ``"8080/udp"``); without arguments: any."""
         __tracebackhide__ = True
-        from pytest_zlayer.checks.configuration import port_problems
-
-        fail_with(self, port_problems(self.config.exposed_ports, ports))
+        fail_with(self, configuration.port_problems(self.config.exposed_ports, ports))
 
     def assert_volumes(self: HasConfig, *paths: str) -> None:
         """These paths are volumes; without arguments: any."""
         __tracebackhide__ = True
-        from pytest_zlayer.checks.configuration import volume_problems
-
-        fail_with(self, volume_problems(self.config.volumes, paths))
+        fail_with(self, configuration.volume_problems(self.config.volumes, paths))
 
     def assert_healthcheck(
         self: HasConfig,
@@ -252,16 +233,14 @@ class ConfigAssertions:
         ``test`` is the command as a text (or compiled pattern), or as its words.
         """
         __tracebackhide__ = True
-        from pytest_zlayer.checks.configuration import WantedHealthcheck, healthcheck_problems
-
-        wanted = WantedHealthcheck(
+        wanted = configuration.WantedHealthcheck(
             test=test,
             interval=interval,
             timeout=timeout,
             start_period=start_period,
             retries=retries,
         )
-        fail_with(self, healthcheck_problems(self.config.healthcheck, wanted))
+        fail_with(self, configuration.healthcheck_problems(self.config.healthcheck, wanted))
 
 
 class LayerAssertions:
@@ -270,23 +249,17 @@ class LayerAssertions:
     def assert_max_size(self: HasLayers, size: int | str) -> None:
         """All layers together have at most so many bytes (or ``"20MB"``, ``"1.5GiB"``)."""
         __tracebackhide__ = True
-        from pytest_zlayer.checks.layers import size_problems
-
-        fail_with(self, size_problems(self, size))
+        fail_with(self, layers.size_problems(self, size))
 
     def assert_max_layers(self: HasLayers, count: int) -> None:
         """There are at most so many layers."""
         __tracebackhide__ = True
-        from pytest_zlayer.checks.layers import count_problems
-
-        fail_with(self, count_problems(self, count))
+        fail_with(self, layers.count_problems(self, count))
 
     def assert_max_wasted(self: HasLayers, size: int | str) -> None:
         """Later layers hide or write again at most so many bytes (or ``"1MB"``)."""
         __tracebackhide__ = True
-        from pytest_zlayer.checks.layers import waste_problems
-
-        fail_with(self, waste_problems(self, size))
+        fail_with(self, layers.waste_problems(self, size))
 
 
 class Assertions(FileAssertions, CommandAssertions, PackageAssertions):

@@ -13,6 +13,7 @@ from pytest_zlayer.cli.output import OutputError, forget_output, tell
 from pytest_zlayer.cli.version import ShowVersion
 from pytest_zlayer.errors import UsageError, ZlayerError
 from pytest_zlayer.inputs.options import OPTIONS
+from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.signals import CtrlC
 
 DONE = 0
@@ -88,8 +89,9 @@ def make_parser() -> argparse.ArgumentParser:
 
 def exit_code(error: ZlayerError) -> int:
     """The exit code for an error."""
-    from pytest_zlayer.buildah.errors import EngineError, EngineMissing, EngineUnusable
-    from pytest_zlayer.builder.model.errors import BuildError
+    with LOADING:
+        from pytest_zlayer.buildah.errors import EngineError, EngineMissing, EngineUnusable
+        from pytest_zlayer.builder.model.errors import BuildError
 
     if isinstance(error, (EngineMissing, EngineUnusable)):
         return NO_ENGINE
@@ -105,6 +107,7 @@ def _in_words_of(arguments: argparse.Namespace, text: str) -> str:
 
 
 def _error_text(error: ZlayerError) -> str:
-    from pytest_zlayer.builder.model.errors import BuildError
+    with LOADING:
+        from pytest_zlayer.builder.model.errors import BuildError
 
     return error.report() if isinstance(error, BuildError) else f"pytest-zlayer: {error}"

@@ -15,6 +15,7 @@ from pytest_zlayer.cli.progress import BuildWatch
 from pytest_zlayer.cli.sources import add_source, source_arguments
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.inputs.declarations import declare
+from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.signals import TerminationHandler
 
 if TYPE_CHECKING:
@@ -175,8 +176,9 @@ def _output(text: str) -> Path:
 
 
 def _session(settings: Settings, watched: BuildWatch, *, stay: bool) -> BuildSession:
-    from pytest_zlayer.builder.model.wording import COMMAND_LINE
-    from pytest_zlayer.builder.session.open_engine import begin_opening
+    with LOADING:
+        from pytest_zlayer.builder.model.wording import COMMAND_LINE
+        from pytest_zlayer.builder.session.open_engine import begin_opening
 
     session_id = os.urandom(6).hex()
     options = settings.build_options(
@@ -184,7 +186,8 @@ def _session(settings: Settings, watched: BuildWatch, *, stay: bool) -> BuildSes
     )
     # The engine takes its time to open, and what comes now to be loaded.
     engine = begin_opening(options, session_id)
-    from pytest_zlayer.builder.session.build_session import BuildSession
+    with LOADING:
+        from pytest_zlayer.builder.session.build_session import BuildSession
 
     return BuildSession(options, listener=watched.listen, engine=engine)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_zlayer.cli.options import STORAGE, add_settings, given_here, read_settings
 from pytest_zlayer.cli.output import tell
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.report.text import ProgressLines
 from pytest_zlayer.signals import TerminationHandler
 
@@ -46,10 +47,11 @@ def add_verbs(verbs: Verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the step or the shell; its exit status."""
-    from pytest_zlayer.builder.model.wording import COMMAND_LINE
-    from pytest_zlayer.builder.session.build_session import BuildSession
-    from pytest_zlayer.builder.session.debug_records import find_record
-    from pytest_zlayer.builder.session.directories import log_directory
+    with LOADING:
+        from pytest_zlayer.builder.model.wording import COMMAND_LINE
+        from pytest_zlayer.builder.session.build_session import BuildSession
+        from pytest_zlayer.builder.session.debug_records import find_record
+        from pytest_zlayer.builder.session.directories import log_directory
 
     settings = read_settings(arguments)
     options = settings.build_options(session_id=secrets.token_hex(6), wording=COMMAND_LINE)
@@ -88,7 +90,8 @@ def _go_to(record: DebugRecord) -> None:
 
 
 def _debugging(*, shell: bool) -> Debugging:
-    from pytest_zlayer.builder.execute.again import Debugging, StandardStream
+    with LOADING:
+        from pytest_zlayer.builder.execute.again import Debugging, StandardStream
 
     lines = ProgressLines("short", prefix="")
 

@@ -14,6 +14,7 @@ from pytest_zlayer.cli.options import add_settings, read_settings
 from pytest_zlayer.cli.output import readable, show
 from pytest_zlayer.cli.sources import STDIN, read_source
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from pytest_zlayer.cli.options import Verbs
@@ -97,23 +98,27 @@ def _written(reports: list[FileReport], form: str) -> Iterable[str]:
         case "json":
             return [json.dumps([one.to_dict() for one in reports], indent=2)]
         case "sarif":
-            from pytest_zlayer.dockerfile.lint.sarif import sarif
+            with LOADING:
+                from pytest_zlayer.dockerfile.lint.sarif import sarif
 
             return [json.dumps(sarif(reports, _version()), indent=2)]
         case "github":
-            from pytest_zlayer.dockerfile.lint.report import github_lines
+            with LOADING:
+                from pytest_zlayer.dockerfile.lint.report import github_lines
 
             return github_lines(reports)
         case "gitlab":
-            from pytest_zlayer.dockerfile.lint.code_quality import code_quality
+            with LOADING:
+                from pytest_zlayer.dockerfile.lint.code_quality import code_quality
 
             return [json.dumps(code_quality(reports), indent=2)]
     return [*(readable(line) for one in reports for line in one.lines()), _total(reports)]
 
 
 def _check(file: str, target: str | None, settings: Settings) -> FileReport:
-    from pytest_zlayer.builder.context.examined_file import examine_file, examine_source
-    from pytest_zlayer.builder.store.stored_bases import StoredBases
+    with LOADING:
+        from pytest_zlayer.builder.context.examined_file import examine_file, examine_source
+        from pytest_zlayer.builder.store.stored_bases import StoredBases
 
     bases = StoredBases(settings["root"], settings["registry"], settings.environment)
     arguments = {
@@ -131,7 +136,8 @@ def _check(file: str, target: str | None, settings: Settings) -> FileReport:
 def _platform(settings: Settings) -> dict[str, Any]:
     if settings["platform"] is None:
         return {}
-    from pytest_zlayer.dockerfile.values.platforms import host_platform, parse_platform
+    with LOADING:
+        from pytest_zlayer.dockerfile.values.platforms import host_platform, parse_platform
 
     native = host_platform(host.machine())
     try:

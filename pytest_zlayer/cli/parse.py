@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_zlayer.cli.output import readable, show
 from pytest_zlayer.cli.sources import read_source
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from pytest_zlayer.cli.options import Verbs
@@ -25,7 +26,8 @@ def add_verbs(verbs: Verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Parse a file and print what it says."""
-    from pytest_zlayer.dockerfile import parse
+    with LOADING:
+        from pytest_zlayer.dockerfile import parse
 
     source, shown = read_source(arguments.file)
     dockerfile = parse(source, filename=shown)

@@ -10,6 +10,7 @@ from pytest_zlayer.cli.options import add_settings, here, read_settings
 from pytest_zlayer.cli.output import readable, show
 from pytest_zlayer.cli.sources import add_source, source_arguments
 from pytest_zlayer.inputs.declarations import declare
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from pytest_zlayer.cli.options import Verbs
@@ -28,7 +29,8 @@ def add_verbs(verbs: Verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan a build and print its stages."""
-    from pytest_zlayer.builder.session.build_session import BuildSession
+    with LOADING:
+        from pytest_zlayer.builder.session.build_session import BuildSession
 
     session = BuildSession(read_settings(arguments).build_options())
     args, values = source_arguments(arguments)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.cli.output import tell
+from pytest_zlayer.events import ImageContents
+from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.report.live import ERASE_BELOW, PAUSE, LiveBlock, can_be_live
 from pytest_zlayer.report.running import Running
 from pytest_zlayer.report.text import Detail, ProgressLines
@@ -30,7 +32,8 @@ class BuildWatch:
     """
 
     def __init__(self, settings: Settings) -> None:
-        from pytest_zlayer.report.recorder import Recorder
+        with LOADING:
+            from pytest_zlayer.report.recorder import Recorder
 
         self._settings = settings
         self._recorder = Recorder(logs=bool(settings["report"]))
@@ -61,8 +64,8 @@ class BuildWatch:
         """The image is there: note what it consists of."""
         if not self._settings["report"]:
             return
-        from pytest_zlayer.builder.image.reported import layers_of
-        from pytest_zlayer.events import ImageContents
+        with LOADING:
+            from pytest_zlayer.builder.image.reported import layers_of
 
         layers = layers_of(image)
         self.listen(ImageContents(build_id="", image=image.label, image_id=image.id, layers=layers))
@@ -80,9 +83,10 @@ class BuildWatch:
     def _write(self, session: BuildSession) -> None:
         from importlib.metadata import version
 
-        from pytest_zlayer.builder.image.reported import describe_engine
-        from pytest_zlayer.report.model import Kept
-        from pytest_zlayer.report.write import python_text, write_report
+        with LOADING:
+            from pytest_zlayer.builder.image.reported import describe_engine
+            from pytest_zlayer.report.model import Kept
+            from pytest_zlayer.report.write import python_text, write_report
 
         environment = {
             "Python": python_text(),

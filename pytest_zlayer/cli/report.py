@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.cli.output import tell
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from pytest_zlayer.cli.options import Verbs
@@ -30,10 +32,9 @@ def add_verbs(verbs: Verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the reports and write the page."""
-    from dataclasses import replace
-
-    from pytest_zlayer.report.html.page import page
-    from pytest_zlayer.report.json_file import read_json
+    with LOADING:
+        from pytest_zlayer.report.html.page import page
+        from pytest_zlayer.report.json_file import read_json
 
     runs = [read_json(file) for file in arguments.files]
     if len(runs) > 1:

@@ -12,6 +12,7 @@ from pytest_zlayer.cli.options import STORAGE, add_settings, read_settings
 from pytest_zlayer.cli.output import readable, show, tell
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.inputs.option_values import to_place, to_span
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.session.prune import StoreItem
@@ -54,11 +55,13 @@ def add_verbs(verbs: Verbs) -> None:
 
 def run_ps(arguments: argparse.Namespace) -> int:
     """List what is there."""
-    from pytest_zlayer.builder.session.prune import list_store
+    with LOADING:
+        from pytest_zlayer.builder.session.prune import list_store
 
     options = read_settings(arguments).build_options()
     if arguments.remote:
-        from pytest_zlayer.builder.session.remote_places import list_place
+        with LOADING:
+            from pytest_zlayer.builder.session.remote_places import list_place
 
         place = _converted("--remote", to_place, arguments.remote)
         _show(list_place(options, place), arguments.json, f"there are no layers in {place}")
@@ -70,11 +73,13 @@ def run_ps(arguments: argparse.Namespace) -> int:
 
 def run_prune(arguments: argparse.Namespace) -> int:
     """Remove things and list what was removed."""
-    from pytest_zlayer.builder.session.prune import prune
+    with LOADING:
+        from pytest_zlayer.builder.session.prune import prune
 
     options = read_settings(arguments).build_options()
     if arguments.remote:
-        from pytest_zlayer.builder.session.remote_places import prune_place
+        with LOADING:
+            from pytest_zlayer.builder.session.remote_places import prune_place
 
         place = _converted("--remote", to_place, arguments.remote)
         age = _converted("--max-age", to_span, arguments.max_age)

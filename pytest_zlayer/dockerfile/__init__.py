@@ -37,7 +37,7 @@ from pytest_zlayer.dockerfile.instructions import (
 )
 from pytest_zlayer.dockerfile.source import Span, Word
 from pytest_zlayer.dockerfile.written import Flag, Heredoc, Instruction
-from pytest_zlayer.lazy import late_name
+from pytest_zlayer.lazy import LOADING, late_name
 
 if TYPE_CHECKING:
     from pytest_zlayer.dockerfile.lint.check import Finding, check
@@ -102,7 +102,8 @@ def parse(text: str | bytes, *, filename: str | None = None) -> Dockerfile:
             phase.
     """
     # The grammar machinery takes its time to import: nobody pays for it before the first file.
-    from pytest_zlayer.dockerfile.parser import parse as parse_module
+    with LOADING:
+        from pytest_zlayer.dockerfile.parser import parse as parse_module
 
     return parse_module.parse(text, filename=filename)
 

@@ -25,6 +25,7 @@ from pytest_zlayer.inputs.argument_values import (
     wrong,
 )
 from pytest_zlayer.inputs.matrix import cell_text
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -154,7 +155,8 @@ def declare(
     Raises:
         UsageError: arguments that cannot mean anything.
     """
-    from pytest_zlayer.builder.model.spec import ImageSpec
+    with LOADING:
+        from pytest_zlayer.builder.model.spec import ImageSpec
 
     given = _bind(args, kwargs, what)
     first = given.pop("context", _UNSET)
@@ -200,7 +202,8 @@ def _converted(name: str, value: Any, place: Place) -> Any:
 
 def unknown_argument(name: str, what: str, known: Sequence[str]) -> UsageError:
     """The error for an argument that ``what`` does not know, with the one that is most like it."""
-    from pytest_zlayer.dockerfile.values.suggest import suggest
+    with LOADING:
+        from pytest_zlayer.dockerfile.values.suggest import suggest
 
     near = suggest(name, known)
     hint = f"did you mean {near!r}?" if near else f"known are {', '.join(known)}"
@@ -208,7 +211,8 @@ def unknown_argument(name: str, what: str, known: Sequence[str]) -> UsageError:
 
 
 def _in_context(value: Any, given: Mapping[str, Any], place: Place) -> ImageSpec:
-    from pytest_zlayer.builder.model.spec import ImageSpec
+    with LOADING:
+        from pytest_zlayer.builder.model.spec import ImageSpec
 
     if value is _UNSET:
         value = None if given.keys() & {"text", "ref"} else "."
@@ -223,8 +227,9 @@ def _in_context(value: Any, given: Mapping[str, Any], place: Place) -> ImageSpec
 
 
 def _is_remote(name: str, text: str) -> bool:
-    from pytest_zlayer.dockerfile.values.credentials import redacted
-    from pytest_zlayer.dockerfile.values.remote_sources import is_remote
+    with LOADING:
+        from pytest_zlayer.dockerfile.values.credentials import redacted
+        from pytest_zlayer.dockerfile.values.remote_sources import is_remote
 
     try:
         return is_remote(text)
@@ -271,7 +276,8 @@ def _as_contexts(name: str, value: Any, place: Place) -> dict[str, str | ImageSp
 
 
 def _as_context(name: str, value: Any, place: Place) -> str | ImageSpec:
-    from pytest_zlayer.builder.model.spec import ImageSpec
+    with LOADING:
+        from pytest_zlayer.builder.model.spec import ImageSpec
 
     if isinstance(value, ImageSpec):
         return _with_context(value, place)
@@ -279,7 +285,8 @@ def _as_context(name: str, value: Any, place: Place) -> str | ImageSpec:
 
 
 def _as_base(name: str, value: Any, place: Place) -> str | ImageSpec:
-    from pytest_zlayer.builder.model.spec import ImageSpec
+    with LOADING:
+        from pytest_zlayer.builder.model.spec import ImageSpec
 
     if isinstance(value, ImageSpec):
         return _with_context(value, place)

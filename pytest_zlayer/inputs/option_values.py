@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_zlayer.lazy import LOADING
+
 if TYPE_CHECKING:
     from pytest_zlayer.builder.model.cache_place import CachePlace
 
@@ -37,7 +39,8 @@ def to_path(text: str) -> Path:
 
 def to_place(text: str) -> CachePlace:
     """A place where cached layers are kept for other machines."""
-    from pytest_zlayer.builder.model.cache_place import parse_place
+    with LOADING:
+        from pytest_zlayer.builder.model.cache_place import parse_place
 
     try:
         return parse_place(to_text(text), Path.cwd())

@@ -13,6 +13,7 @@ from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.inputs.option_values import to_context_pair, to_pair
 from pytest_zlayer.inputs.options import OPTIONS, Option
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.model.options import BuildOptions
@@ -64,7 +65,8 @@ class Settings:
 
     def build_options(self, **more: Any) -> BuildOptions:
         """What the building session is given; ``more`` sets fields that are no options."""
-        from pytest_zlayer.builder.model.options import BuildOptions
+        with LOADING:
+            from pytest_zlayer.builder.model.options import BuildOptions
 
         known = {one.field: self[one.name] for one in OPTIONS if one.field is not None}
         return BuildOptions(**{**known, "environment": self.environment, **more})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_zlayer.inputs.settings import Settings
-from pytest_zlayer.lazy import late_pattern
+from pytest_zlayer.lazy import LOADING, late_pattern
 
 if TYPE_CHECKING:
     from pytest_zlayer.report.model import Run
@@ -24,7 +24,8 @@ def _service(environment: Mapping[str, str]) -> Service | None:
     # Elsewhere nothing is loaded to find that out.
     if not {"GITHUB_ACTIONS", "GITLAB_CI"} & set(environment):
         return None
-    from pytest_zlayer.report.service import service_of
+    with LOADING:
+        from pytest_zlayer.report.service import service_of
 
     return service_of(environment)
 
@@ -49,7 +50,8 @@ class CiJob:
         """Text from a build, in which the service finds no command."""
         if self.service is None:
             return text
-        from pytest_zlayer.report.service import harmless
+        with LOADING:
+            from pytest_zlayer.report.service import harmless
 
         return harmless(text)
 
@@ -57,7 +59,8 @@ class CiJob:
         """Take in a mistake that is shown as an error of the collection."""
         if self.service != "github" or message is None:
             return
-        from pytest_zlayer.report.ci import mistake
+        with LOADING:
+            from pytest_zlayer.report.ci import mistake
 
         found = _PLACE.match(str(report.longrepr))
         place = (found["file"], int(found["line"])) if found else (report.nodeid, 1)
@@ -69,7 +72,8 @@ class CiJob:
 
     def lines(self, run: Run) -> list[str]:
         """What is to stand in the job's log."""
-        from pytest_zlayer.report.ci import logs, notices
+        with LOADING:
+            from pytest_zlayer.report.ci import logs, notices
 
         if self.service is None:
             return []
@@ -83,7 +87,8 @@ class CiJob:
         place = self._environment.get("GITHUB_STEP_SUMMARY")
         if self.service != "github" or not place:
             return
-        from pytest_zlayer.report.ci import job_summary
+        with LOADING:
+            from pytest_zlayer.report.ci import job_summary
 
         # A summary that cannot be written is no reason for anything to fail.
         with contextlib.suppress(OSError), Path(place).open("a", encoding="utf-8") as file:

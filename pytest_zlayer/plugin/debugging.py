@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.plugin.failures import cause_of
 from pytest_zlayer.plugin.reporting import PREFIX, distributes
 
@@ -54,8 +55,9 @@ def _terminal(config: pytest.Config) -> Iterator[None]:
 
 
 def _open_shell(state: State, name: str) -> None:
-    from pytest_zlayer.builder.session.debug_records import find_record
-    from pytest_zlayer.builder.session.directories import log_directory
+    with LOADING:
+        from pytest_zlayer.builder.session.debug_records import find_record
+        from pytest_zlayer.builder.session.directories import log_directory
 
     writer = state.config.get_terminal_writer()
     writer.line()
@@ -71,8 +73,9 @@ def _open_shell(state: State, name: str) -> None:
 
 
 def _debugging(config: pytest.Config) -> Debugging:
-    from pytest_zlayer.builder.execute.again import Debugging, StandardStream
-    from pytest_zlayer.report.text import ProgressLines
+    with LOADING:
+        from pytest_zlayer.builder.execute.again import Debugging, StandardStream
+        from pytest_zlayer.report.text import ProgressLines
 
     writer, lines = config.get_terminal_writer(), ProgressLines("short")
 

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +101,8 @@ def build_details(error: BaseException) -> str | None:
 
 
 def _as_build_error(error: BaseException) -> BuildError | None:
-    from pytest_zlayer.builder.model.errors import BuildError
+    with LOADING:
+        from pytest_zlayer.builder.model.errors import BuildError
 
     return error if isinstance(error, BuildError) else None
 

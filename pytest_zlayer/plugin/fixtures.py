@@ -12,6 +12,7 @@ import pytest
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.inputs.declarations import Place, declare
 from pytest_zlayer.inputs.matrix import Cell, cells, parse_matrix
+from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.plugin.failures import as_failure
 from pytest_zlayer.plugin.markers import UNNAMED, Declared, declared_images, the_image
 from pytest_zlayer.plugin.state import State, state_of
@@ -250,7 +251,8 @@ class Failing:
 def _skip_if_missing(state: State, error: ZlayerError) -> None:
     if state.settings["missing"] != "skip":
         return
-    from pytest_zlayer.buildah.errors import EngineMissing, EngineUnusable
+    with LOADING:
+        from pytest_zlayer.buildah.errors import EngineMissing, EngineUnusable
 
     if isinstance(error, (EngineMissing, EngineUnusable)):
         pytest.skip(error.message.splitlines()[0])

@@ -14,6 +14,7 @@ from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.inputs.declarations import Place, declare, marker_signature
 from pytest_zlayer.inputs.matrix import Cell, cells, parse_matrix
+from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.plugin.state import state_of
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ def parameter_id(value: object, argument: str) -> str | None:
     # every parametrized test of projects that have none.
     if type(value).__name__ != "ImageSpec":
         return None
-    from pytest_zlayer.builder.model.spec import ImageSpec
+    with LOADING:
+        from pytest_zlayer.builder.model.spec import ImageSpec
 
     return spec_label(value) if isinstance(value, ImageSpec) else None
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.plugin.fixtures import calls_for_images, image_fixtures_of
 from pytest_zlayer.plugin.markers import declared_images
 from pytest_zlayer.plugin.state import State
@@ -44,7 +45,8 @@ def _names(item: pytest.Item) -> Iterator[str]:
 
 
 def _message(name: str, known: set[str]) -> str:
-    from pytest_zlayer.dockerfile.values.suggest import suggest
+    with LOADING:
+        from pytest_zlayer.dockerfile.values.suggest import suggest
 
     names = sorted(known)
     near = suggest(name, names)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_zlayer.inputs.settings import Settings
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.image.built_image import Image
@@ -48,7 +49,8 @@ class RunRecord:
         """What takes the events in. It is loaded when there are any: most runs need no image."""
         with self._making:
             if self._recorder is None:
-                from pytest_zlayer.report.recorder import Recorder
+                with LOADING:
+                    from pytest_zlayer.report.recorder import Recorder
 
                 self._recorder = Recorder(started=self._started, logs=self.wants_logs)
             return self._recorder
@@ -72,14 +74,16 @@ class RunRecord:
         if self._worker is None:
             self.recorder.take(event, worker=worker, at=at)
             return
-        from pytest_zlayer.report.wire import encode
+        with LOADING:
+            from pytest_zlayer.report.wire import encode
 
         if len(self.unsent) < _MOST_UNSENT:
             self.unsent.append(encode(event, at=time.time()).decode())
 
     def take_unsent(self, lines: list[str], worker: str) -> list[Event]:
         """The events that a worker hands over at its end."""
-        from pytest_zlayer.report.wire import decode
+        with LOADING:
+            from pytest_zlayer.report.wire import decode
 
         found = []
         for line in lines:
@@ -102,7 +106,8 @@ class RunRecord:
 
     def run(self, config: pytest.Config, kept: list[Any], left: list[str], status: int) -> Run:
         """The run as it is now."""
-        from pytest_zlayer.report.model import Kept
+        with LOADING:
+            from pytest_zlayer.report.model import Kept
 
         return self.recorder.run(
             exit_status=status,
@@ -126,7 +131,8 @@ class RunRecord:
 
     def write(self, run: Run, rootdir: Path) -> list[str]:
         """Write the reports that are wanted; a line for each, which says where it is."""
-        from pytest_zlayer.report.write import write_report
+        with LOADING:
+            from pytest_zlayer.report.write import write_report
 
         lines = []
         for path in self._settings["report"]:
@@ -141,7 +147,8 @@ _KEPT = ("kind", "image", "command")
 def _versions(config: pytest.Config) -> Iterator[tuple[str, str]]:
     from importlib.metadata import distributions
 
-    from pytest_zlayer.report.write import python_text
+    with LOADING:
+        from pytest_zlayer.report.write import python_text
 
     yield "Python", python_text()
     for name in ("pytest", "pytest-zlayer", "pytest-xdist"):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_zlayer.inputs.settings import Settings
+from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.plugin.progress.screen import Screen
 from pytest_zlayer.report.live import LiveBlock, can_be_live
 
@@ -54,7 +55,8 @@ class Reporter:
     def __init__(
         self, config: pytest.Config, settings: Settings, clean: Callable[[str], str]
     ) -> None:
-        from pytest_zlayer.report.places import PlacesUsed
+        with LOADING:
+            from pytest_zlayer.report.places import PlacesUsed
 
         self._config = config
         self.clean = clean
@@ -88,7 +90,8 @@ class Reporter:
         """What is being built."""
         with self._making:
             if self._running is None:
-                from pytest_zlayer.report.running import Running
+                with LOADING:
+                    from pytest_zlayer.report.running import Running
 
                 self._running = Running()
             return self._running
@@ -133,7 +136,8 @@ class Reporter:
             self.running.lost(worker)
 
     def _lines(self, event: Event, worker: str) -> list[str]:
-        from pytest_zlayer.report.text import ProgressLines
+        with LOADING:
+            from pytest_zlayer.report.text import ProgressLines
 
         if worker not in self._progress:
             self._progress[worker] = ProgressLines(self._detail)
@@ -141,7 +145,8 @@ class Reporter:
         return [f"[{worker}] {line}" for line in lines] if worker else lines
 
     def _remember(self, event: Event, *, announce: bool) -> None:
-        from pytest_zlayer.events import BuildStarted, StepRetry
+        with LOADING:
+            from pytest_zlayer.events import BuildStarted, StepRetry
 
         self.places.take(event)
         if isinstance(event, BuildStarted):
@@ -214,7 +219,8 @@ def _is_of(retry: dict[str, Any], builds: set[str]) -> bool:
 
 def retry_record(event: StepRetry) -> dict[str, Any]:
     """A retry as plain data, which can travel between processes."""
-    from pytest_zlayer.report.text import retry_line
+    with LOADING:
+        from pytest_zlayer.report.text import retry_line
 
     return {
         "image": event.image,
@@ -229,7 +235,8 @@ def explained(operator: str, left: object, right: object) -> list[str] | None:
     # Without an object of this package nothing has to be loaded.
     if not any(type(one).__module__.startswith("pytest_zlayer.") for one in (left, right)):
         return None
-    from pytest_zlayer.checks.explain import explain
+    with LOADING:
+        from pytest_zlayer.checks.explain import explain
 
     lines = explain(operator, left, right)
     return None if lines is None else [f"{left!r} {operator} {right!r}"[:240], *lines]
@@ -273,7 +280,8 @@ def conclude(
 
     ``clean`` makes a line fit to be shown.
     """
-    from pytest_zlayer.report.summary import slowest, summary_line
+    with LOADING:
+        from pytest_zlayer.report.summary import slowest, summary_line
 
     if count is not None and run.builds:
         terminal.section("zlayer: slowest builds and steps")

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_zlayer.errors import UsageError, ZlayerError
 from pytest_zlayer.inputs.declarations import argument_names, unknown_argument
+from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.plugin.fixtures import (
     DECLARATION,
     UNSET,
@@ -108,7 +109,8 @@ class _ServiceFixture(ImageFixture):
         self._serving = serving
 
     def spec(self, rootdir: Path, cell: object = None) -> ImageSpec:
-        from pytest_zlayer.services.request import check_values
+        with LOADING:
+            from pytest_zlayer.services.request import check_values
 
         known = dict.fromkeys([*argument_names(), *ARGUMENTS])
         for name in self._arguments:
@@ -162,7 +164,8 @@ def mistakes(item: pytest.Item) -> Iterator[Callable[[], ImageSpec]]:
     if names.isdisjoint({"zlayer_service", "zlayer_services"}):
         return
     try:
-        from pytest_zlayer.services.request import check_values
+        with LOADING:
+            from pytest_zlayer.services.request import check_values
 
         for mark in _marks(item):
             check_values(_arguments(mark))

@@ -13,6 +13,7 @@ import pytest
 
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.inputs.settings import Settings
+from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.plugin.ci import CiJob
 from pytest_zlayer.plugin.failures import OnceReporter, first_line
 from pytest_zlayer.plugin.record import (
@@ -44,7 +45,8 @@ class State:
     """One for each process; a worker of pytest-xdist is a process of its own."""
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
-        from pytest_zlayer.builder.model.masker import Masker
+        with LOADING:
+            from pytest_zlayer.builder.model.masker import Masker
 
         worker: dict[str, Any] = getattr(config, "workerinput", {})
         self.config = config
@@ -115,7 +117,8 @@ class State:
         Raises:
             EngineMissing, EngineUnusable: there is no usable buildah.
         """
-        from pytest_zlayer.services.serving import Services
+        with LOADING:
+            from pytest_zlayer.services.serving import Services
 
         _ = self.engine
         return self.session.user(Services)
@@ -155,7 +158,8 @@ class State:
         return image
 
     def _hide(self, spec: ImageSpec) -> None:
-        from pytest_zlayer.builder.model.masker import hidden_values
+        with LOADING:
+            from pytest_zlayer.builder.model.masker import hidden_values
 
         arguments = {**(self.settings["build-arg"] or {}), **spec.build_args}
         whole = replace(spec, build_args=arguments)
@@ -165,7 +169,8 @@ class State:
         _ = self.session
         with self.reporter.live(), CtrlC(self._interrupt):
             self.session.plan(spec)
-            from pytest_zlayer.builder.image.reported import describe_engine
+            with LOADING:
+                from pytest_zlayer.builder.image.reported import describe_engine
 
             self.record.engines[self.worker or ""] = describe_engine(self.engine)
             if getattr(self.item, "execution_count", 1) > 1:  # set by pytest-rerunfailures
@@ -183,11 +188,13 @@ class State:
             self._tell_of(image, item.nodeid, seconds)
 
     def _tell_of(self, image: Image, test: str, seconds: float) -> None:
-        from pytest_zlayer.events import ImageContents, ImageUsed
+        with LOADING:
+            from pytest_zlayer.events import ImageContents, ImageUsed
 
         about = {"build_id": "", "image": image.label, "image_id": image.id}
         if self.record.wants_report and image.id not in self._shown_layers:
-            from pytest_zlayer.builder.image.reported import layers_of
+            with LOADING:
+                from pytest_zlayer.builder.image.reported import layers_of
 
             self._shown_layers.add(image.id)
             self.listen(ImageContents(**about, layers=layers_of(image)))
@@ -204,7 +211,8 @@ class State:
         self.config.hook.pytest_zlayer_event(config=self.config, event=shown)
 
     def _send(self, sender: Sender, event: Event) -> bool:
-        from pytest_zlayer.events import OutputLine
+        with LOADING:
+            from pytest_zlayer.events import OutputLine
 
         if isinstance(event, OutputLine) and not self.send_output:
             # Enough to see that a step is alive.
@@ -311,7 +319,8 @@ def _kept_record(kept: Any) -> dict[str, Any]:
 
 
 def _open_session(state: State) -> BuildSession:
-    from pytest_zlayer.builder.session.build_session import BuildSession
+    with LOADING:
+        from pytest_zlayer.builder.session.build_session import BuildSession
 
     options = state.settings.build_options(
         session_id=state.session_id,
@@ -328,7 +337,8 @@ def listener(state: State) -> Callable[[Event], None]:
 
 
 def _hooks(config: pytest.Config) -> BuildHooks:
-    from pytest_zlayer.builder.session.build_session import BuildHooks
+    with LOADING:
+        from pytest_zlayer.builder.session.build_session import BuildHooks
 
     hook = config.hook
     return BuildHooks(

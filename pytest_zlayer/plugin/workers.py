@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.plugin.failures import message_of, shorten_collect_error
 from pytest_zlayer.plugin.state import SESSION_INPUT, State, state_of
 
@@ -70,7 +71,8 @@ def connect(state: State) -> None:
     given: str | None = worker.get(_CHANNEL)
     if state.worker is None or given is None:
         return
-    from pytest_zlayer.plugin.progress.channel import Sender
+    with LOADING:
+        from pytest_zlayer.plugin.progress.channel import Sender
 
     with contextlib.suppress(OSError):  # the controller is on another machine
         state.sender = Sender(given, state.worker)
@@ -91,7 +93,8 @@ def attach_lines(state: State, item: pytest.Item, report: pytest.TestReport) -> 
 
 def prepare(node: Any) -> None:
     """In the controller, send a worker the id of its session and where its events are awaited."""
-    from pytest_zlayer.plugin.progress.channel import Receiver
+    with LOADING:
+        from pytest_zlayer.plugin.progress.channel import Receiver
 
     state = state_of(node.config)
     if state.receiver is None:

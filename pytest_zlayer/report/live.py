@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ def can_be_live(environment: Mapping[str, str], stream: TextIO | None) -> bool:
         return False
     if environment.get("CI", "").lower() not in ("", "0", "false"):
         return False
-    from importlib.util import find_spec
-
     return find_spec("rich") is not None
 
 

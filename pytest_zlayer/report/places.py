@@ -6,11 +6,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pytest_zlayer.lazy import LazyModule
 from pytest_zlayer.report.text import missed_text, place_problem
 from pytest_zlayer.report.units import count_text, size_text
 
 if TYPE_CHECKING:
+    from pytest_zlayer import events
     from pytest_zlayer.events import Event
+else:
+    # A run without images has none.
+    events = LazyModule("pytest_zlayer.events")
 
 
 # Stages that were missed for reasons of their own; a changed base image is the same for all.
@@ -29,8 +34,6 @@ class PlacesUsed:
 
     def take(self, event: Event) -> None:
         """Take in one event."""
-        from pytest_zlayer import events
-
         match event:
             case events.LayersFetched():
                 self._fetched[event.place] += event.layers

@@ -6,10 +6,11 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from pytest_zlayer.dataclass import dataclass
-from pytest_zlayer.lazy import late_pattern
+from pytest_zlayer.lazy import LazyModule, late_pattern
 from pytest_zlayer.report.units import count_text, seconds_text, size_text
 
 if TYPE_CHECKING:
+    from pytest_zlayer import events
     from pytest_zlayer.events import (
         CachePlaceProblem,
         Event,
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
         Waiting,
     )
     from pytest_zlayer.report.model import BuildState, StageState
+else:
+    # A run without images has none.
+    events = LazyModule("pytest_zlayer.events")
 
 Detail = Literal["quiet", "short", "live", "full"]
 PREFIX = "zlayer: "
@@ -69,8 +73,6 @@ class ProgressLines:
 
     def lines(self, event: Event) -> list[str]:
         """The lines that an event adds, without newlines; often none."""
-        from pytest_zlayer import events
-
         if isinstance(event, events.StepRetry):
             return [self.prefix + retry_line(event)]
         if self.detail == "quiet":
@@ -94,8 +96,6 @@ class ProgressLines:
         return [self.prefix + header] if header else []
 
     def _end(self, event: Event) -> list[str]:
-        from pytest_zlayer import events
-
         header = self._headers.pop(event.build_id, None)
         shown = event.build_id in self._announced
         self._announced.discard(event.build_id)
@@ -109,8 +109,6 @@ class ProgressLines:
         return []
 
     def _text(self, event: Event) -> str | None:
-        from pytest_zlayer import events
-
         full, live = self.detail == "full", self.detail == "live"
         match event:
             case events.Waiting() if event.reason == "sweep":
@@ -206,8 +204,6 @@ def failed_attempt(retry: Attempt) -> str:
 
 def activity_text(event: StepStarted | Waiting | Pulling) -> str:
     """What goes on from this event until it is over, without the name of the image."""
-    from pytest_zlayer import events
-
     match event:
         case events.StepStarted():
             return f"{event.stage} {event.number}/{event.total} {event.text}"

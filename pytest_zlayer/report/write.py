@@ -6,6 +6,7 @@ import os
 import platform
 from pathlib import Path
 
+from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.report.model import Run
 
 
@@ -18,11 +19,13 @@ def python_text() -> str:
 def write_report(path: Path, run: Run, shown: Path | str) -> str:
     """Write the report of a run to ``NAME.html`` or ``NAME.json``; what became of that."""
     if path.suffix == ".json":
-        from pytest_zlayer.report.json_file import to_json
+        with LOADING:
+            from pytest_zlayer.report.json_file import to_json
 
         text = to_json(run)
     else:
-        from pytest_zlayer.report.html.page import page
+        with LOADING:
+            from pytest_zlayer.report.html.page import page
 
         text = page([run])
     try:

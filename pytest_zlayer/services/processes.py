@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 from pathlib import Path
 
 from pytest_zlayer.dataclass import dataclass
@@ -89,8 +90,6 @@ def listening(pid: int, number: int, kind: str) -> list[str]:
 
 
 def _address(digits: str) -> str:
-    import socket
-
     words = bytes.fromhex(digits)
     data = b"".join(words[at : at + 4][::-1] for at in range(0, len(words), 4))
     family = socket.AF_INET if len(data) == 4 else socket.AF_INET6

@@ -16,6 +16,7 @@ from pytest_zlayer.builder.image.path import ImagePath
 from pytest_zlayer.builder.image.results import CommandFailed, RunResult
 from pytest_zlayer.checks.assertions import Assertions
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.services.engine import ExecRequest, ServiceContainer
 from pytest_zlayer.services.errors import ServiceError, ending
 from pytest_zlayer.services.ports import LOOPBACK
@@ -211,7 +212,8 @@ class Service(Assertions):
     @property
     def packages(self) -> Mapping[str, Package]:
         """The packages that are installed inside now, by name."""
-        from pytest_zlayer.checks.packages.read import read_packages
+        with LOADING:
+            from pytest_zlayer.checks.packages.read import read_packages
 
         return read_packages(self)
 
@@ -232,7 +234,8 @@ class Service(Assertions):
 
     def testinfra(self) -> Any:
         """A host of pytest-testinfra whose commands run inside (extra ``testinfra``)."""
-        from pytest_zlayer.services.testinfra import host_of
+        with LOADING:
+            from pytest_zlayer.services.testinfra import host_of
 
         return host_of(self.name, self.run)
 

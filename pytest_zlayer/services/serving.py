@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.services.engine import ServiceEngine
 from pytest_zlayer.services.errors import ServiceError, ServiceRefused
 from pytest_zlayer.services.networks import Network
@@ -111,7 +112,8 @@ class Services:
 
     def _open(self, wanted: str) -> ServiceEngine | ServiceRefused:
         if wanted == "buildah":
-            from pytest_zlayer.services.runtime import RuntimeEngine
+            with LOADING:
+                from pytest_zlayer.services.runtime import RuntimeEngine
 
             return RuntimeEngine(self._store)
         podman = self._open_podman(strict=wanted == "podman")
@@ -124,8 +126,9 @@ class Services:
 
     def _open_podman(self, *, strict: bool) -> ServiceEngine | str:
         """podman, or why not."""
-        from pytest_zlayer.services.podman.containers import PodmanEngine
-        from pytest_zlayer.services.podman.probe import find_podman, probe
+        with LOADING:
+            from pytest_zlayer.services.podman.containers import PodmanEngine
+            from pytest_zlayer.services.podman.probe import find_podman, probe
 
         podman = find_podman(self._store.engine)
         if podman is None:

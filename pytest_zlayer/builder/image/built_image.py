@@ -22,7 +22,7 @@ from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.values.platforms import host_platform
 from pytest_zlayer.errors import UsageError
-from pytest_zlayer.lazy import lazy
+from pytest_zlayer.lazy import LOADING, lazy
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.image.container import Container
@@ -127,14 +127,16 @@ class Image(ImageAssertions):
         Raises:
             PackagesUnreadable: there is a database that only its own tool can read.
         """
-        from pytest_zlayer.checks.packages.read import read_packages
+        with LOADING:
+            from pytest_zlayer.checks.packages.read import read_packages
 
         return read_packages(self)
 
     @lazy
     def wasted(self) -> tuple[WastedFile, ...]:
         """The files that later layers hide or overwrite, from the lowest layer up."""
-        from pytest_zlayer.checks.waste import wasted_files
+        with LOADING:
+            from pytest_zlayer.checks.waste import wasted_files
 
         return wasted_files(self._store.layer_files(self.native_id))
 
@@ -151,7 +153,8 @@ class Image(ImageAssertions):
         Raises:
             UsageError: ``other`` is no image.
         """
-        from pytest_zlayer.checks.difference import compare
+        with LOADING:
+            from pytest_zlayer.checks.difference import compare
 
         if not isinstance(other, Image):
             raise UsageError(f"an image can only be compared with an image, not with {other!r}")
@@ -162,7 +165,8 @@ class Image(ImageAssertions):
 
         The same Dockerfile and inputs give the same data: no ids, no times.
         """
-        from pytest_zlayer.checks.snapshot import snapshot
+        with LOADING:
+            from pytest_zlayer.checks.snapshot import snapshot
 
         return snapshot(self, files=files)
 
@@ -293,7 +297,8 @@ class Image(ImageAssertions):
             ServiceError: it could not be started.
             UsageError: arguments that cannot mean anything.
         """
-        from pytest_zlayer.services.serving import Services
+        with LOADING:
+            from pytest_zlayer.services.serving import Services
 
         return self._store.user(Services).serve(
             self, cmd, port=port, ports=ports, env=env, user=user, workdir=workdir, mounts=mounts,

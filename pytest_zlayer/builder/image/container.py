@@ -23,6 +23,7 @@ from pytest_zlayer.checks.assertions import Assertions
 from pytest_zlayer.choices import NetworkMode
 from pytest_zlayer.dockerfile.values.capabilities import parse_capability
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Completed, Engine
@@ -153,7 +154,8 @@ class Container(Assertions):
 
     def testinfra(self) -> Any:
         """A host of pytest-testinfra whose commands run inside (extra ``testinfra``)."""
-        from pytest_zlayer.services.testinfra import host_of
+        with LOADING:
+            from pytest_zlayer.services.testinfra import host_of
 
         return host_of(self.label, self.run)
 
@@ -165,7 +167,8 @@ class Container(Assertions):
     @property
     def packages(self) -> Mapping[str, Package]:
         """The packages installed now, by name; see ``Image.packages``."""
-        from pytest_zlayer.checks.packages.read import read_packages
+        with LOADING:
+            from pytest_zlayer.checks.packages.read import read_packages
 
         return read_packages(self)
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.image.image_like import ImageLike, SaveFormat
+from pytest_zlayer.builder.image.keep import keep_container
 from pytest_zlayer.builder.oci.chain import Chain, read_chain
 from pytest_zlayer.builder.oci.config import config_json, read_config
 from pytest_zlayer.builder.store.mounted_images import MountedImages, SharedImages
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
@@ -131,7 +133,8 @@ class ImageStore:
 
     def layer_files(self, image_id: str) -> list[list[LayerFile]]:
         """What stands in the tar of each layer, from the bottom up."""
-        from pytest_zlayer.builder.image.layer_files import pushed_layer_files, read_layer_files
+        with LOADING:
+            from pytest_zlayer.builder.image.layer_files import pushed_layer_files, read_layer_files
 
         found = read_layer_files(self.engine.storage, image_id)
         if found is None:
@@ -149,8 +152,8 @@ class ImageStore:
 
         ``lasting``: what a command leaves running is there for the next one.
         """
-        from pytest_zlayer.builder.image.container import Container
-        from pytest_zlayer.builder.image.keep import keep_container
+        with LOADING:
+            from pytest_zlayer.builder.image.container import Container
 
         name = self.engine.from_image(self.runnable_image(image.native_id))
         container = Container(image, name, self.engine, lasting=lasting)
@@ -170,7 +173,8 @@ class ImageStore:
 
     def runnable_image(self, image_id: str) -> str:
         """The image, or a twin without what the engine would act on (ONBUILD, VOLUME)."""
-        from pytest_zlayer.builder.oci.layout import write_layout
+        with LOADING:
+            from pytest_zlayer.builder.oci.layout import write_layout
 
         facts = self.facts(image_id)
         if not (facts.config.onbuild or facts.config.volumes):
@@ -188,7 +192,8 @@ class ImageStore:
 
     def export(self, image: ImageLike, path: Path, source: str) -> Path:
         """Write files of ``image`` to ``path``."""
-        from pytest_zlayer.builder.image.export import export_files
+        with LOADING:
+            from pytest_zlayer.builder.image.export import export_files
 
         return export_files(self.rootfs(image.native_id), source, path, image.label)
 
@@ -225,13 +230,15 @@ class ImageStore:
 
     def save(self, image: ImageLike, path: Path, image_format: SaveFormat) -> Path:
         """Write ``image`` to ``path``."""
-        from pytest_zlayer.builder.image.save import save
+        with LOADING:
+            from pytest_zlayer.builder.image.save import save
 
         return save(self.engine, image, path, image_format)
 
     def load_into(self, image: ImageLike, engine: str) -> str:
         """Hand ``image`` to another engine through an archive; its name there."""
-        from pytest_zlayer.builder.image.save import load_into
+        with LOADING:
+            from pytest_zlayer.builder.image.save import load_into
 
         return load_into(self.engine, image, engine, self._scratch())
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pytest_zlayer.buildah.failures import Failure, disk_full
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.lazy import LOADING
 
 TAIL_LINES = 40
 
@@ -89,7 +90,8 @@ class BuildError(ZlayerError):
     def report(self) -> str:
         """Everything a person needs to know about the failure, as text."""
         # How failures read is defined in one place, which is loaded when there is one to report.
-        from pytest_zlayer.report.text import failure_lines
+        with LOADING:
+            from pytest_zlayer.report.text import failure_lines
 
         return "\n".join(failure_lines(self))
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_zlayer.lazy import late_pattern
+from pytest_zlayer.lazy import LOADING, late_pattern
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.model.spec import ImageSpec
@@ -78,7 +78,8 @@ def hidden_values(spec: ImageSpec, environment: Mapping[str, str]) -> Iterator[s
         spec: the declaration, with the build arguments of the settings.
         environment: where secrets may come from.
     """
-    from pytest_zlayer.dockerfile.values.secret_names import looks_secret
+    with LOADING:
+        from pytest_zlayer.dockerfile.values.secret_names import looks_secret
 
     for name, value in spec.build_args.items():
         if looks_secret(name) or looks_random(value):

@@ -31,7 +31,7 @@ from pytest_zlayer.dockerfile.values.platforms import host_platform
 from pytest_zlayer.dockerfile.values.remote_sources import short_name
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.events import StageInfo
-from pytest_zlayer.lazy import lazy
+from pytest_zlayer.lazy import LOADING, lazy
 
 if TYPE_CHECKING:
     from pytest_zlayer.dockerfile import Dockerfile
@@ -262,7 +262,8 @@ def _check_findings(graph: StageGraph, spec: ImageSpec) -> None:
     dockerfile = graph.dockerfile
     if not options_of(dockerfile.check, spec.build_args).error:
         return
-    from pytest_zlayer.dockerfile.lint.check import check
+    with LOADING:
+        from pytest_zlayer.dockerfile.lint.check import check
 
     found = check(
         dockerfile,

@@ -34,6 +34,7 @@ from pytest_zlayer.events import (
     StepRetry,
     Waiting,
 )
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
@@ -277,8 +278,9 @@ class BuildSession:
             BuildError: a step before it fails, or it is no RUN and fails again.
             EngineMissing, EngineUnusable, EngineError: the engine cannot do it.
         """
-        from pytest_zlayer.builder.execute.again import Again
-        from pytest_zlayer.builder.session.debug_records import spec_of
+        with LOADING:
+            from pytest_zlayer.builder.execute.again import Again
+            from pytest_zlayer.builder.session.debug_records import spec_of
 
         options = BuildOptions(environment=self.options.environment)
         spec = spec_of(record.spec, self.options)
@@ -301,7 +303,8 @@ class BuildSession:
             UsageError: nothing of this name was kept, or there is no shell in it.
             EngineMissing, EngineUnusable, EngineError: the engine cannot do it.
         """
-        from pytest_zlayer.builder.session.enter_kept import enter_kept
+        with LOADING:
+            from pytest_zlayer.builder.session.enter_kept import enter_kept
 
         return enter_kept(self._resources, name, how)
 

@@ -7,6 +7,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.builder.model.options import BuildOptions
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 def open_engine(options: BuildOptions, session_id: str) -> Engine:
     """The engine for one process of a session. Raises ``EngineMissing``, ``EngineUnusable``."""
-    from pytest_zlayer.buildah.engine import Engine
+    with LOADING:
+        from pytest_zlayer.buildah.engine import Engine
 
     return Engine.open(
         buildah=options.buildah,

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.instructions import HealthProbe
+from pytest_zlayer.dockerfile.values.suggest import suggest
 
 
 class Words(tuple[str, ...]):
@@ -33,8 +34,6 @@ class Variables(dict[str, str]):
     what = "variable"
 
     def __missing__(self, name: str) -> str:
-        from pytest_zlayer.dockerfile.values.suggest import suggest
-
         known = {one.lower(): one for one in self}
         wanted = name.lower()
         near = known.get(wanted) or known.get(suggest(wanted, known) or "")

@@ -17,6 +17,7 @@ from pytest_zlayer.dockerfile.parser.heredocs import parse_heredoc_word
 from pytest_zlayer.dockerfile.parser.parts import Parts
 from pytest_zlayer.dockerfile.source import Word
 from pytest_zlayer.dockerfile.written import Heredoc
+from pytest_zlayer.lazy import LOADING
 
 
 def command_of(words: Sequence[Word], json: bool) -> Command:
@@ -38,8 +39,9 @@ def build_run(parts: Parts) -> Run:
 
 
 def _check_devices_and_mounts(flags: FlagValues) -> None:
-    from pytest_zlayer.dockerfile.operations.mounts import check_mount_from
-    from pytest_zlayer.dockerfile.values.devices import check_device
+    with LOADING:
+        from pytest_zlayer.dockerfile.operations.mounts import check_mount_from
+        from pytest_zlayer.dockerfile.values.devices import check_device
 
     for word in flags.texts("device"):
         converted(word, check_device)

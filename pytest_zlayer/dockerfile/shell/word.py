@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.grammar import load_grammar
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from lark import Token, Tree
@@ -113,7 +114,8 @@ def parse_body(text: str) -> tuple[Part, ...]:
 
 def _parse(text: str, escape: str, *, quotes: bool) -> tuple[Part, ...]:
     # Imported here, for it loads lark: most words need none of this.
-    from pytest_zlayer.dockerfile.shell.word_lexer import WordLexer, WordText
+    with LOADING:
+        from pytest_zlayer.dockerfile.shell.word_lexer import WordLexer, WordText
 
     grammar = load_grammar("word", lexer=WordLexer)
     tree = grammar.parse(WordText(text, escape, quotes))

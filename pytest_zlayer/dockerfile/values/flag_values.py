@@ -6,7 +6,7 @@ from typing import Literal, cast, get_args
 
 from pytest_zlayer.choices import NETWORK_MODES, NetworkMode
 from pytest_zlayer.dockerfile.values.quoting import go_quote
-from pytest_zlayer.lazy import late_pattern
+from pytest_zlayer.lazy import LOADING, late_pattern
 
 SecurityMode = Literal["sandbox", "insecure"]
 
@@ -35,7 +35,8 @@ def parse_interval(text: str, *, flag: str) -> int:
     Raises:
         ValueError: BuildKit's text; it names the ``flag``.
     """
-    from pytest_zlayer.dockerfile.values.durations import parse_duration
+    with LOADING:
+        from pytest_zlayer.dockerfile.values.durations import parse_duration
 
     duration = parse_duration(text) if text else 0
     if duration != 0 and duration < _SHORTEST_INTERVAL:

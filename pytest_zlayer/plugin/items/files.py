@@ -10,6 +10,7 @@ import pytest
 
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.plugin.state import State, state_of
 
 # What counts as a Dockerfile where no patterns are given.
@@ -55,13 +56,15 @@ def collect(file_path: Path, parent: pytest.Collector) -> pytest.Collector | Non
         return None
     images = found.structure.get(file_path)
     if images is not None:
-        from pytest_zlayer.plugin.items.structure import StructureTests
+        with LOADING:
+            from pytest_zlayer.plugin.items.structure import StructureTests
 
         collector: pytest.Collector = StructureTests.from_parent(parent, path=file_path)
         collector.images = images  # type: ignore[attr-defined]  # it has them
         return collector
     if file_path in found.lint if found.lint is not None else _is_dockerfile(file_path):
-        from pytest_zlayer.plugin.items.lint import DockerfileChecks
+        with LOADING:
+            from pytest_zlayer.plugin.items.lint import DockerfileChecks
 
         checks: pytest.Collector = DockerfileChecks.from_parent(parent, path=file_path)
         return checks

@@ -16,6 +16,7 @@ from pytest_zlayer.buildah.commands.probe import Memory, binary_key
 from pytest_zlayer.buildah.commands.probe_container import exit_zero
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.services.errors import ServiceRefused
 from pytest_zlayer.services.podman.commands import Podman, reason_of
 from pytest_zlayer.services.podman.configuration import has_own_places, write_configuration
@@ -111,7 +112,8 @@ def _find_out(podman: Podman) -> Verdict:
 
 
 def _try_ports(podman: Podman, program: bytes) -> str:
-    from pytest_zlayer.services.podman.networks import PodmanNetworks
+    with LOADING:
+        from pytest_zlayer.services.podman.networks import PodmanNetworks
 
     networks = PodmanNetworks(podman)
     port = claim_free_port()
