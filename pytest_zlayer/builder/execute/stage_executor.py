@@ -28,14 +28,13 @@ from pytest_zlayer.builder.execute.emulation import can_execute
 from pytest_zlayer.builder.execute.mounts import MountPreparer, MountRefused
 from pytest_zlayer.builder.execute.run_step import RunStep
 from pytest_zlayer.builder.execute.stage_files import SCRATCH, StageFiles
+from pytest_zlayer.builder.execute.step_errors import StepErrors
 from pytest_zlayer.builder.execute.waits import Waits
 from pytest_zlayer.builder.image.results import StepResult
 from pytest_zlayer.builder.image.shell import find_shell
-from pytest_zlayer.builder.model.errors import TAIL_LINES, BuildError, FailedStep, machine_trouble
+from pytest_zlayer.builder.model.errors import BuildError, machine_trouble
 from pytest_zlayer.builder.oci.layer import LayerEntry
 from pytest_zlayer.builder.plan.steps import StagePlan, Step
-from pytest_zlayer.dockerfile import Diagnostic, DockerfileError
-from pytest_zlayer.dockerfile.errors import excerpt_line
 from pytest_zlayer.dockerfile.operations.kinds import (
     CopyOperation,
     MetadataOperation,
@@ -98,6 +97,7 @@ class StageExecutor:
         self._source_rootfs = source_rootfs
         self._source_path = source_path
         self._awaited = awaited
+        self._errors = StepErrors(build, plan)
         self._waits = Waits(self._emit, 0)
         self._results: list[StepResult] = []
         self._root_user: str | None = None
@@ -203,12 +203,12 @@ class StageExecutor:
                 return self._run(step, operation)
             self._compose(step, operation)
         except CopyError as error:
-            raise self._failure(step, error.message, hint=error.hint) from error
+            raise self._errors.failure(step, error.message, hint=error.hint) from error
         except MountRefused as error:
-            raise self._refusal(error) from error
+            raise self._errors.refusal(error) from error
         except OSError as error:
             trouble = machine_trouble(error, str(self._build.make_scratch()))
-            raise self._failure(step, trouble.message, hint=trouble.hint) from error
+            raise self._errors.failure(step, trouble.message, hint=trouble.hint) from error
         return False, 1
 
     def _tell_failure(self, step: Step, error: BuildError) -> None:
@@ -230,7 +230,7 @@ class StageExecutor:
         build = self._build
         architecture = self.plan.begin.config.architecture or build.platform.architecture
         if not can_execute(architecture):
-            raise self._failure(
+            raise self._errors.failure(
                 step,
                 f"its programs are for {architecture}, which this machine cannot execute",
                 hint="register an emulator (qemu-user-static), or only COPY in this stage",
@@ -254,7 +254,7 @@ class StageExecutor:
             step,
             operation,
             user=self._numeric_user(operation.user),
-            failure=self._failure,
+            failure=self._errors.failure,
             emit=self._emit,
             slot=lambda: self._waits.slot(self._build),
         )
@@ -407,46 +407,6 @@ class StageExecutor:
 
     def _emit(self, event: Callable[..., Any], **fields: Any) -> None:
         self._build.emit(event, stage=self.plan.label, **fields)
-
-    def _failure(
-        self,
-        step: Step,
-        reason: str,
-        *,
-        hint: str | None = None,
-        exit_code: int | None = None,
-        attempts: int = 1,
-        tail: tuple[str, ...] = (),
-        final: bool = True,
-    ) -> BuildError:
-        span, hidden = step.instruction.span, self._build.masker.text
-        dockerfile = self._build.plan.dockerfile
-        lines = dockerfile.text.split("\n")[span.line - 1 : span.end_line] if dockerfile else ()
-        failed = FailedStep(
-            image=self._build.plan.label,
-            dockerfile=self._build.plan.dockerfile_path,
-            line=span.line,
-            end_line=span.end_line,
-            source_lines=tuple(excerpt_line(hidden(line)) for line in lines),
-            stage=self.plan.label,
-            text=hidden(step.text),
-            exit_code=exit_code,
-            attempts=attempts,
-            tail=tuple(map(hidden, tail[-TAIL_LINES:])),
-            log_path=str(self._build.log.path) if self._build.log.exists else None,
-            debug_id=self._build.remember(self.plan, step) if final else None,
-        )
-        return BuildError(hidden(reason), failed, hint=hint and hidden(hint))
-
-    def _refusal(self, error: MountRefused) -> DockerfileError:
-        """The error that shows where in the Dockerfile something is asked for in vain."""
-        plan = self._build.plan
-        return DockerfileError(
-            [Diagnostic(error.message, error.span, error.hint)],
-            phase="dispatch",
-            text=plan.dockerfile.text if plan.dockerfile else "",
-            filename=plan.dockerfile_path,
-        )
 
 
 def _where(source: str, operation: CopyOperation, rootfs: Rootfs, workdir: str) -> str:
