@@ -12,6 +12,7 @@ machine.
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import resource
 import shutil
@@ -29,6 +30,8 @@ sys.path.insert(0, str(HERE.parent))
 from tests.engine.conftest import BUSYBOX, Storage, add_busybox, make_storage  # noqa: E402
 from tests.engine.registry.servers import Proxy, running_registry  # noqa: E402
 
+# Other plugins that happen to be installed take more time than this one.
+_ALONE = ("-p", "pytest_zlayer.plugin", "-p", "no:cacheprovider")
 _CONF = '[[registry]]\nlocation = "127.0.0.1"\ninsecure = true\n'
 # Eight steps as services have them: packages, a tool that writes much, sources, a compilation.
 DOCKERFILE = f"""\
@@ -124,7 +127,7 @@ class Bench:
         self.proxy.down = self.proxy.up = 0
         before = _used()
         subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options],
+            [sys.executable, "-m", "pytest", "-q", *_ALONE, *options],
             cwd=self.project,
             env={
                 **os.environ,
@@ -134,6 +137,7 @@ class Bench:
                 "ZLAYER_ROOT": str(storage.root),
                 "ZLAYER_RUNROOT": str(storage.runroot),
                 "IMAGES": " ".join(images),
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             },
             check=True,
             stdout=subprocess.DEVNULL,
@@ -153,6 +157,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=4)
     parser.add_argument("--split", action="store_true")
     chosen = parser.parse_args()
+    compileall.compile_dir(HERE.parent / "pytest_zlayer", quiet=1)  # as when it is installed
     directory = Path(tempfile.mkdtemp(prefix="zlayer-shards-"))
     try:
         with running_registry(directory) as registry:

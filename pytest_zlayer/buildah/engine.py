@@ -647,9 +647,12 @@ class Engine:
         """A new group of commands, which can be ended together; see :class:`Interruption`."""
         return self._runner.interruption()
 
-    def interrupt(self) -> None:
-        """Ends all running commands; their callers get an ``EngineError`` of kind interrupted."""
-        self._runner.interrupt()
+    def interrupt(self, sparing: Interruption | None = None) -> None:
+        """Ends all running commands, but for a group that is spared.
+
+        Their callers get an ``EngineError`` of kind interrupted.
+        """
+        self._runner.interrupt(sparing)
 
     def swept(self) -> tuple[Swept, ...]:
         """The dead sessions that were found at opening; waits until what they left is removed."""

@@ -48,6 +48,10 @@ class Interruption:
             with self._guard:
                 self._running.discard(command)
 
+    def __contains__(self, command: Command) -> bool:
+        with self._guard:
+            return command in self._running
+
     def request(self) -> None:
         """Ends the commands; for good."""
         self.requested = True

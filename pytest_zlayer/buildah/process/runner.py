@@ -100,12 +100,13 @@ class Runner:
         """The command has succeeded: nothing was left."""
         self._client.ask("note", line={"drop traces": key})
 
-    def interrupt(self) -> None:
-        """Ends all commands now running. May be called from a signal handler.
+    def interrupt(self, sparing: Interruption | None = None) -> None:
+        """Ends all commands now running, or all but one group of them.
 
-        Brief ones get a moment to end by themselves: what is finished is not to be lost.
+        Brief ones get a moment to end by themselves: what is finished is not to be lost. May be
+        called from a signal handler if none are spared.
         """
-        running = list(self._running.values())
+        running = [one for one in list(self._running.values()) if not sparing or one not in sparing]
         _interrupt([one for one in running if not one.request.brief])
         if brief := [one for one in running if one.request.brief]:
             timer = threading.Timer(_PATIENCE, _interrupt, [brief])

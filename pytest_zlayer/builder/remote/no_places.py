@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_zlayer.buildah.process.interruption import Interruption
     from pytest_zlayer.builder.cache.layer_cache import CachedLayers
     from pytest_zlayer.builder.remote.entry import Entry
     from pytest_zlayer.builder.remote.lookup import Asked
@@ -17,6 +18,8 @@ class NoRemoteCache:
 
     reads = False
     sends = False
+    # The commands that send layers.
+    sending: Interruption | None = None
 
     def find(self, key: str, asked: Asked) -> CachedLayers | None:  # noqa: ARG002
         """The layers of a key, brought into the store from the first place that has them."""

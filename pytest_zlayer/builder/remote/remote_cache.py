@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pytest_zlayer.buildah.commands.skopeo import SkopeoMissing, find_skopeo
 from pytest_zlayer.buildah.engine import Engine
+from pytest_zlayer.buildah.process.interruption import Interruption
 from pytest_zlayer.builder.cache.layer_cache import CachedLayers, LayerCache, key_of
 from pytest_zlayer.builder.model.cache_place import CachePlace, DirectoryPlace
 from pytest_zlayer.builder.model.options import BuildOptions
@@ -71,6 +72,7 @@ class RemoteCache(NoRemoteCache):
             max_age=options.cache_max_age,
         )
         self.reads = bool(uses)
+        self.sending: Interruption = engine.interruption()
         target = None if options.no_cache else options.cache_to
         self._sender = None if target is None else self._make_sender(target)
         self.sends = self._sender is not None
@@ -106,9 +108,9 @@ class RemoteCache(NoRemoteCache):
         """
         if self._sender is not None:
             limit = 0.0 if hurry else self._options.cache_push_timeout
-            if not self._sender.finish(limit) and not hurry:
-                place = str(self._options.cache_to)
-                self._warn(place, f"not all layers could be sent within {limit:g} s")
+            missing = self._sender.finish(limit)
+            if missing and not hurry:
+                self._warn(str(self._options.cache_to), missing)
         self._ending.set()
 
     def _make_sender(self, place: CachePlace) -> Sender | None:
@@ -119,6 +121,7 @@ class RemoteCache(NoRemoteCache):
         return Sender(
             use,
             export=self._engine.export,
+            commands=self.sending,
             scratch=self._scratch / "outgoing",
             all_keys=isinstance(place, DirectoryPlace),
             on_sent=self._sent,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.buildah.process.interruption import Interruption
 from pytest_zlayer.builder.oci.chain import Chain
 from pytest_zlayer.builder.remote.blobs import compress
 from pytest_zlayer.builder.remote.entry import Entry, EntryLayer
@@ -72,6 +73,7 @@ class Sender:
         use: the place, and what is known about it.
         export: writes an image of the store into a directory, layers uncompressed, as
             ``buildah push dir:`` does.
+        commands: what the commands belong to that carry them.
         scratch: where layers are compressed, removed at the end.
         all_keys: name each entry by all its keys, where that costs nothing.
         on_sent: called with each batch that was sent, its bytes and seconds.
@@ -82,16 +84,19 @@ class Sender:
         use: PlaceUse[Place],
         *,
         export: Callable[[str, Path], None],
+        commands: Interruption,
         scratch: Path,
         all_keys: bool,
         on_sent: Callable[[Batch, int, float], None],
     ) -> None:
         self._use = use
         self._export = export
+        self._commands = commands
         self._scratch = scratch
         self._all_keys = all_keys
         self._on_sent = on_sent
         self._layers: dict[str, EntryLayer] = {}
+        self._left = 0
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._numbers = itertools.count(1)
         self._stop = threading.Event()
@@ -122,25 +127,25 @@ class Sender:
             if self._stop.is_set() or self._use.off:
                 return
             self._work.put(work)
+            self._left += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._go, name="cache-to", daemon=True)
                 self._thread.start()
 
-    def finish(self, seconds: float) -> bool:
-        """Wait for what was offered, at most so long; whether all of it was dealt with."""
+    def finish(self, seconds: float) -> str | None:
+        """Wait for what was offered, at most so long; why some of it was not dealt with."""
         with self._guard:
             thread = self._thread
         if thread is None:
-            return True
+            return None
         self._work.put(None)
-        if not self._stop.is_set():
-            thread.join(seconds)
-        self.stop()
-        return not thread.is_alive()
-
-    def stop(self) -> None:
-        """Send no more."""
+        thread.join(seconds)
+        late = thread.is_alive()
         self._stop.set()
+        if late:
+            self._commands.request()
+            return f"not all layers could be sent within {seconds:g} s"
+        return "not all layers were sent: that was interrupted" if self._left else None
 
     def _kept(self, batch: Batch) -> Path:
         """A directory with the new layers of a batch: its builder removes its own at once."""
@@ -154,10 +159,13 @@ class Sender:
 
     def _go(self) -> None:
         # Whatever ends one batch ends all: the place is off, or the run is over.
-        with contextlib.suppress(Interrupted, EngineError):
+        with self._commands.covering(), contextlib.suppress(Interrupted, EngineError):
             while (work := self._work.get()) is not None:
-                if not self._stop.is_set() and not self._use.off:
+                self._check()
+                if not self._use.off:
                     work()
+                with self._guard:
+                    self._left -= 1
 
     def _refresh(self, entry: Entry) -> None:
         known = self._use.keys() or ()

@@ -85,7 +85,8 @@ class PlaceUse(Generic[P]):
     def keys(self) -> set[str] | None:
         """The keys that can be had; asked for once. ``None``: the place is off."""
         if self._known is not None and not self.off:
-            return self._known.keys()
+            with contextlib.suppress(Interrupted):  # it ends before this one does
+                return self._known.keys()
         with self._guard:
             if self._keys is None and not self.off:
                 found = self._list()

@@ -327,6 +327,7 @@ class BuildSession:
             if self._closed:
                 return
             self._closed = True
+        hurry = hurry or self._stop.is_set()  # somebody has interrupted it
         self._end_ahead(hurry)
         if not self._resources.opened:
             self._stop.set()
@@ -357,8 +358,7 @@ class BuildSession:
             self._prebuild.join_while(self._others_wait)
         if self._prebuild.busy:
             self._stop.set()
-            if self._resources.opened:
-                self._resources.engine.interrupt()
+            self._resources.end_builds()
             self._prebuild.join()
 
     def _others_wait(self) -> bool:

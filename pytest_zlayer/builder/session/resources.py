@@ -203,6 +203,12 @@ class SessionResources:
             return find_skopeo(self.engine.process, options.environment, authfile=options.authfile)
         return None
 
+    def end_builds(self) -> None:
+        """End the commands that are running; layers on their way to another machine arrive."""
+        if self.opened:
+            sending = self.remote.sending if "remote" in vars(self) else None
+            self.engine.interrupt(sparing=sending)
+
     def end_transfers(self, *, hurry: bool) -> None:
         """Wait for layers on their way to another machine, but not for long."""
         if "remote" in vars(self):

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.engine.building import write_files
+from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.events import BuildFailed, OutputLine
+from tests.engine.building import Builds, write_files
 from tests.engine.conftest import BUSYBOX
 from tests.engine.project import Project
-from tests.engine.remote.conftest import Shared, of, problems
+from tests.engine.remote.conftest import Shared, of, problems, sent
 
 DOCKERFILE = f"FROM {BUSYBOX}\nRUN echo one > /one\nCOPY data /\nRUN cat /data > /copy\n"
 TEST = """\
@@ -54,6 +57,21 @@ def hanging(shared: Shared, method: str) -> Callable[[], bool]:
     """Have transfers of layers hang; whether one does."""
     shared.proxy.only, shared.proxy.always = method, "hang"
     return lambda: any("/blobs/" in one for one in of(shared.proxy, method))
+
+
+def happens(condition: Callable[[], object]) -> None:
+    """Wait for what another thread does."""
+    for _ in range(2400):
+        if condition():
+            return
+        time.sleep(0.05)
+    pytest.fail("it did not happen")
+
+
+def release_after_builds(shared: Shared, builds: Builds) -> None:
+    """Let requests pass once a build was interrupted."""
+    happens(lambda: any(isinstance(one, BuildFailed) for one in builds.events))
+    shared.proxy.released.set()
 
 
 def leftovers(project: Project) -> dict[str, list[str]]:
@@ -128,3 +146,41 @@ def test_the_end_waits_no_longer_than_it_is_to(shared: Shared, project: Project)
 
 def _conf(shared: Shared) -> dict[str, str]:
     return {"CONTAINERS_REGISTRIES_CONF": str(shared.conf)}
+
+
+def test_layers_on_their_way_arrive_though_builds_ahead_are_ended(shared: Shared) -> None:
+    wanted = ImageSpec(text=DOCKERFILE, context=shared.context)
+    endless = ImageSpec(text=f"FROM {BUSYBOX}\nRUN echo begun; sleep 3600\n")
+    shared.proxy.held = "/tags/list"  # what an upload begins with
+    with shared.session(cache_to=shared.place) as builds:
+        builds.session.prebuild([endless, wanted])
+        image = builds.session.build(wanted)
+        happens(lambda: any(isinstance(one, OutputLine) for one in builds.events))
+        happens(lambda: shared.proxy.requests)
+        ended = threading.Thread(target=release_after_builds, args=[shared, builds])
+        ended.start()
+    ended.join()
+    assert problems(builds) == []
+    assert [one.layers for one in sent(builds)] == [3]
+    with shared.session(cache_from=(shared.place,)) as reader:
+        assert reader.build(DOCKERFILE, shared.context).id == image.id
+        assert reader.executed() == []
+
+
+def test_layers_that_could_not_be_sent_are_reported(shared: Shared) -> None:
+    hangs = hanging(shared, "PUT")
+    with shared.session(cache_to=shared.place) as builds:
+        builds.build(DOCKERFILE, shared.context)
+        happens(hangs)
+        builds.session.engine.interrupt()
+    assert problems(builds) == ["not all layers were sent: that was interrupted"]
+
+
+def test_a_session_that_was_interrupted_sends_nothing_more(shared: Shared) -> None:
+    hangs = hanging(shared, "PUT")
+    with shared.session(cache_to=shared.place, cache_push_timeout=3600.0) as builds:
+        builds.build(DOCKERFILE, shared.context)
+        happens(hangs)
+        builds.session._stop.set()  # and no more than that: the upload goes on
+    assert problems(builds) == []
+    assert sent(builds) == []
