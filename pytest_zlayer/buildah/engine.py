@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import platform
@@ -18,6 +17,7 @@ from pytest_zlayer.buildah.commands.commander import LAYERS, Commander
 from pytest_zlayer.buildah.commands.probe import Features, Memory
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable, ImageNotKnown
 from pytest_zlayer.buildah.failures import Failure
+from pytest_zlayer.buildah.files.mounted import MountedContainers
 from pytest_zlayer.buildah.files.rootfs import AgentRootfs, LocalRootfs
 from pytest_zlayer.buildah.opening import open as open_engine
 from pytest_zlayer.buildah.opening.environment import (
@@ -44,25 +44,23 @@ from pytest_zlayer.buildah.storage.records import (
     parse_images,
 )
 from pytest_zlayer.choices import NetworkMode, PullMode
-from pytest_zlayer.lazy import LazyModule, lazy
+from pytest_zlayer.lazy import LOADING, LazyModule, lazy
 
 # What no unchanged build needs is loaded with the first command.
 if TYPE_CHECKING:
     from pytest_zlayer.buildah import runs
-    from pytest_zlayer.buildah.agent.files import upper
     from pytest_zlayer.buildah.commands import containers, images, probe_container, transfer
+    from pytest_zlayer.buildah.commands.commits import Commits
     from pytest_zlayer.buildah.commands.isolation_kinds import Isolation
-    from pytest_zlayer.buildah.files import changes as file_changes
+    from pytest_zlayer.buildah.files.changes import AgentChanges, LocalChanges
     from pytest_zlayer.buildah.messages import lines
 else:
-    file_changes = LazyModule("pytest_zlayer.buildah.files.changes")
     containers = LazyModule("pytest_zlayer.buildah.commands.containers")
     images = LazyModule("pytest_zlayer.buildah.commands.images")
     lines = LazyModule("pytest_zlayer.buildah.messages.lines")
     probe_container = LazyModule("pytest_zlayer.buildah.commands.probe_container")
     runs = LazyModule("pytest_zlayer.buildah.runs")
     transfer = LazyModule("pytest_zlayer.buildah.commands.transfer")
-    upper = LazyModule("pytest_zlayer.buildah.agent.files.upper")
 
 __all__ = [
     "Completed",
@@ -75,8 +73,6 @@ __all__ = [
     "Volume",
 ]
 
-# The exit status of a buildah that has failed by itself.
-_FAILED = 125
 # Seconds that closing waits for the rest of what dead sessions left.
 _SWEEPING = 10.0
 
@@ -113,12 +109,13 @@ class Engine:
         self._commander: Commander = opened.commander
         self._environment = opened.environment
         self._memory: Memory = opened.memory
-        self._mounted: dict[str, LocalRootfs | AgentRootfs] = {}
+        self._mounted = MountedContainers(
+            self._mount, self._client.ask, self.process, rootless=self.rootless,
+            has_upper=self.storage.has_upper,
+        )  # fmt: skip
         self._wanted_isolation = opened.isolation
         self._numbers = itertools.count(1)
         self._closed = False
-        # Commits that were begun and not seen to succeed.
-        self._commits: dict[str, list[str]] = {}
         # Images that are known and not here yet, and what fetches them.
         self._expected: dict[str, Callable[[], None]] = {}
         # Ids only: a name may mean another image next time.
@@ -173,7 +170,7 @@ class Engine:
         return runs.Runs(
             self._commander, self.storage, self._memory, self.tmpdir,
             wanted=self._wanted_isolation, rootless=self.rootless, prefix=self.prefix,
-            mount=self._files,
+            mount=self._mounted.of,
         )  # fmt: skip
 
     @property
@@ -302,72 +299,41 @@ class Engine:
         options = images.commit_options(
             self.features, self.tmpdir, squash=squash, timestamp=timestamp, format=format
         )
-        # Noted first: what a commit leaves when it is cut off can only be removed by another one.
-        self._note({"commit": container, "options": options})
-        self._commits[container] = options
-        try:
-            identifier = images.commit(
-                self._commander, container, options, name=name, timeout=timeout
-            )
-        except EngineError as error:
-            if error.exit_code == _FAILED:  # it ended by itself, and left nothing
-                self._forget_commit(container)
-            raise
-        self._forget_commit(container)
-        return identifier
+        return self._commits.commit(container, options, name=name, timeout=timeout)
 
-    def _forget_commit(self, container: str) -> None:
-        self._commits.pop(container, None)
-        self._note({"drop commit": container})
+    @lazy
+    def _commits(self) -> Commits:
+        with LOADING:
+            from pytest_zlayer.buildah.commands.commits import Commits
+
+        return Commits(self._commander, self._note)
 
     def mount(self, container: str) -> LocalRootfs | AgentRootfs:
         """The files of a working container."""
+        return self._mounted.mount(container)
+
+    def _mount(self, container: str) -> Path:
         printed = self._commander.repeatable(["mount", arguments.container(container)]).strip()
         root = Path(printed.splitlines()[-1] if printed else "")
         if not root.is_absolute():
             raise EngineUnusable(f"buildah mount printed no path: {printed!r}")
-        files = self.rootfs_at(root)
-        self._mounted[container] = files
-        return files
+        return root
 
     def rootfs_at(self, root: Path) -> LocalRootfs | AgentRootfs:
         """The files below a directory that belongs to a container."""
-        if self.rootless:
-            return AgentRootfs(root, self._ask_about)
-        return LocalRootfs(root)
-
-    def _files(self, container: str) -> LocalRootfs | AgentRootfs:
-        """The files of a working container, mounted now or before."""
-        known = self._mounted.get(container)
-        if known is not None and (self.rootless or _is_mounted(known.root, self.storage)):
-            return known
-        return self.mount(container)
+        return self._mounted.at(root)
 
     def _forget(self, container: str) -> None:
-        self._mounted.pop(container, None)
+        self._mounted.forget(container)
         if "_runs" in vars(self):
             self._runs.forget(container)
 
-    def _ask_about(self, question: str, root: str, path: str) -> tuple[Any, Sequence[int]]:
-        return self._client.ask(question, root=root, path=path)
-
-    def changes(
-        self, tree: LocalRootfs | AgentRootfs
-    ) -> file_changes.LocalChanges | file_changes.AgentChanges | None:
+    def changes(self, tree: LocalRootfs | AgentRootfs) -> LocalChanges | AgentChanges | None:
         """What the container mounted at ``tree`` has changed on its image.
 
         ``None`` where the storage keeps that in a way that only buildah understands.
         """
-        root = tree.root
-        if not self.storage.has_upper:
-            return None
-        if not self.rootless:
-            found = upper.upper_of(str(root))
-            return file_changes.LocalChanges(root, Path(found)) if found else None
-        found = self._client.ask("upper", root=str(root))[0]
-        if not found:
-            return None
-        return file_changes.AgentChanges(root, Path(found), self._client.ask, self.process)
+        return self._mounted.changes(tree)
 
     def unmount(self, container: str) -> None:
         """Undoes :meth:`mount`."""
@@ -402,11 +368,7 @@ class Engine:
             return
         for name in names:
             self._forget(name)
-            if name in self._commits:
-                # Without its container nobody could undo what the commit has left.
-                with contextlib.suppress(EngineError):
-                    images.undo_commit(self._commander, name, self._commits[name])
-                    self._forget_commit(name)
+            self._commits.undo(name)
         done = containers.remove(self._commander, names)
         if done.exit_code == 0:
             return
@@ -671,13 +633,3 @@ class Engine:
             self._closed = True
             self._sweep.wait(_SWEEPING)
             self._client.close()
-
-
-def _is_mounted(root: Path, storage: StorageInfo) -> bool:
-    """Whether what is mounted there is still there: anybody may unmount it."""
-    if not storage.has_upper:
-        return True
-    try:
-        return root.stat().st_dev != root.parent.stat().st_dev
-    except OSError:
-        return False
