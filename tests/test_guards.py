@@ -329,6 +329,20 @@ def unguarded_imports(node: ast.AST, *, in_function: bool = False) -> Iterator[a
             yield from unguarded_imports(child, in_function=in_function or function)
 
 
+def test_another_way_would_be_noticed() -> None:
+    text = """
+from pytest_zlayer import errors
+def load():
+    from pytest_zlayer import events
+    if events:
+        import pytest_zlayer.choices
+    with LOADING:
+        from pytest_zlayer import signals
+    import json
+"""
+    assert [one.lineno for one in unguarded_imports(ast.parse(text))] == [4, 6]
+
+
 def test_functions_load_modules_in_one_way() -> None:
     """``pytest_zlayer.lazy`` says why; the agent, a program of its own, has one thread."""
     found = {
