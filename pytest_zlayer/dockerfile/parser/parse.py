@@ -167,8 +167,6 @@ class Parser:
     def _one(self, tokens: Sequence[Lexeme], text: str) -> AnyInstruction:
         from lark import UnexpectedToken
 
-        if tokens[0].type == "UNKNOWN":
-            raise refusal(tokens, tokens[0], text)
         try:
             self._grammar.parse(cast(Any, [tokens]), start="line")
         except UnexpectedToken as error:

@@ -58,6 +58,7 @@ def test_nothing_of_a_removed_one_is_left(mounts: Path) -> None:
 def test_what_killed_processes_left_goes(mounts: Path) -> None:
     (mounts / "gone.used").touch()
     (mounts / "gone.lock").touch()
+    (mounts / "lone.making").touch()
     (mounts / "half.making").touch()
     (mounts / "half.new").mkdir()
     making = LockFile(mounts / "made.making")
@@ -67,6 +68,30 @@ def test_what_killed_processes_left_goes(mounts: Path) -> None:
     left = {one.name for one in mounts.iterdir() if not one.name.startswith("mount")}
     assert left == {"made.making", "made.new"}
     making.release()
+
+
+def test_without_a_note_the_time_of_the_directory_counts(mounts: Path) -> None:
+    (mounts / "mount0.used").unlink()
+    os.utime(mounts / "mount0", (1000, 1000))
+    first = mount_entries(mounts)[0]
+    assert (first.path.name, first.used) == ("mount0", 1000)
+
+
+def test_what_this_process_cannot_remove_is_removed_by_a_program(mounts: Path) -> None:
+    target = mounts.parent / f"{mounts.name}-elsewhere"
+    target.mkdir()
+    (mounts / "mount3").symlink_to(target)  # which shutil.rmtree refuses
+    run_so_far: list[Sequence[str]] = []
+
+    def remove(argv: Sequence[str]) -> None:
+        run_so_far.append(argv)
+        run(argv)
+
+    removed = shrink_mounts(mounts, remove, max_age=0.0, max_size=0)
+    assert run_so_far == [("rm", "-rf", str(mounts / "mount3"))]
+    assert "mount3" in [entry.path.name for entry in removed]
+    assert list(mounts.iterdir()) == []
+    assert target.is_dir()
 
 
 def test_what_a_run_holds_stays(mounts: Path) -> None:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_zlayer.dockerfile import Add, Copy, DockerfileError, From, Run, Span, parse
+from pytest_zlayer.dockerfile import (
+    Add,
+    Copy,
+    DockerfileError,
+    From,
+    Healthcheck,
+    Run,
+    Span,
+    parse,
+)
+from pytest_zlayer.dockerfile.instructions import HealthProbe
 
 
 def flags(line: str, *, escape: str = "\\") -> list[str]:
@@ -203,6 +213,30 @@ def test_bad_flags_are_refused(line: str, message: str) -> None:
 )
 def test_missing_arguments_come_before_bad_flags(line: str, message: str) -> None:
     assert error_of(line) == message
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "CMD a", "ENTRYPOINT a", "ENV a=b", "EXPOSE 80", "LABEL a=b", "MAINTAINER a",
+        "ONBUILD RUN a", 'SHELL ["a"]', "USER a", "VOLUME a", "WORKDIR a",
+    ],
+)  # fmt: skip
+def test_instructions_without_flags_say_so(line: str) -> None:
+    keyword, _, rest = line.partition(" ")
+    with pytest.raises(DockerfileError) as refused:
+        parse(f"FROM a\n{keyword} --x {rest}")
+    assert refused.value.diagnostics[0].hint == f"{keyword} takes no flags"
+
+
+def test_a_health_check_has_the_values_of_its_flags() -> None:
+    flags = "--interval=5s --timeout=6s --start-period=7s --start-interval=8s --retries=3"
+    (found,) = parse(f"FROM a\nHEALTHCHECK {flags} CMD curl localhost").instructions[1:]
+    assert isinstance(found, Healthcheck)
+    second = 1_000_000_000
+    assert found.probe == HealthProbe(
+        ("CMD-SHELL", "curl localhost"), 5 * second, 6 * second, 7 * second, 8 * second, 3
+    )
 
 
 def test_a_mount_may_end_in_a_dollar() -> None:

@@ -258,6 +258,15 @@ def test_a_heredoc_knows_its_place() -> None:
     assert (heredoc.span.line, heredoc.span.column, heredoc.span.end_column) == (3, 3, 9)
 
 
+def test_inline_files_are_announced_as_here_documents_of_commands_are() -> None:
+    (copy,) = parse("FROM a\nCOPY 3<<A 4<<-'B' x /d/\na\nA\n\tb\n\tB\n").instructions[1:]
+    assert isinstance(copy, Copy)
+    assert [(one.name, one.content, one.expand, one.chomp, one.fd) for one in copy.files] == [
+        ("A", "a\n", True, False, 3),
+        ("B", "\tb\n", False, True, 4),
+    ]
+
+
 def hints(text: str) -> list[str | None]:
     with pytest.raises(DockerfileError) as caught:
         parse(text)
@@ -286,6 +295,9 @@ def hints(text: str) -> list[str | None]:
         ),
         ("FROM x\nRUN <<EOF\nid\nEOF\nhello\n", None),
         ("FROM x\nRUN a\nhello\n", None),
+        ("FROM x\nRUN echo '<<A'\nhello\n", None),
+        ("FROM x\nCOPY '<<A' /\nhello\n", None),
+        ("FROM x\nADD '<<A' /\nhello\n", None),
     ],
 )
 def test_a_here_document_that_is_none_gets_a_hint(text: str, hint: str | None) -> None:
