@@ -165,6 +165,7 @@ else:
 
     def _lazy_init(cls, fields, *, frozen):
         def __init__(self, *args, **kwargs):  # noqa: N807
+            __tracebackhide__ = True
             made = _compile_init(cls, fields.values(), frozen=frozen)
             cls.__init__ = made
             made(self, *args, **kwargs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # What everybody may import.
-SHARED = {"choices", "errors", "events", "lazy", "dataclass"}
+SHARED = {"argument_values", "choices", "errors", "events", "lazy", "dataclass"}
 
 # Each room and what it may import, from the top down. A room is a folder or one module, without
 # the modules that have a line of their own; "x/*" is the room x with all rooms below it. A room to
@@ -136,6 +136,7 @@ ROOMS: dict[str, str] = {
     "buildah/failures": "",
     "buildah": "",
     # The parts that everybody may import.
+    "argument_values": "choices errors",
     "choices": "",
     "events": "",
     "errors": "",

@@ -9,21 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_zlayer.argument_values import as_text, mapping, path_text
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
-from pytest_zlayer.inputs.argument_values import (
-    as_bool,
-    as_count,
-    as_network,
-    as_path_text,
-    as_seconds,
-    as_text,
-    as_texts,
-    as_values,
-    mapping,
-    path_text,
-    wrong,
-)
 from pytest_zlayer.inputs.matrix import cell_text
 from pytest_zlayer.lazy import LOADING
 
@@ -164,7 +152,7 @@ def declare(
         spec = _with_context(first, place)
     else:
         spec = _in_context(first, given, place)
-    values = {name: _converted(name, value, place) for name, value in given.items()}
+    values = {name: _placed(name, value, place) for name, value in given.items()}
     return _with_cell(replace(spec, **values), cell or {})
 
 
@@ -177,6 +165,9 @@ _UNSET = _Unset()
 
 def _bind(args: Sequence[Any], kwargs: Mapping[str, Any], what: str) -> dict[str, Any]:
     """Arguments by name, aliases resolved, the ones that say nothing left out."""
+    with LOADING:
+        from pytest_zlayer.builder.model.spec import ARGUMENTS
+
     given = dict(kwargs)
     if len(args) > 1:
         raise UsageError(f"{what} takes one positional argument, the context, not {len(args)}")
@@ -189,15 +180,14 @@ def _bind(args: Sequence[Any], kwargs: Mapping[str, Any], what: str) -> dict[str
             raise UsageError("build_args and buildargs are the same argument; give one of them")
         given["build_args"] = given.pop("buildargs")
     for name in given:
-        if name != "context" and name not in _PLAIN and name not in _PLACED:
+        if name not in ARGUMENTS:
             raise unknown_argument(name, what, argument_names())
     return {name: one for name, one in given.items() if one is not None or name == "context"}
 
 
-def _converted(name: str, value: Any, place: Place) -> Any:
-    if name in _PLACED:
-        return _PLACED[name](name, value, place)
-    return _PLAIN[name](name, value)
+def _placed(name: str, value: Any, place: Place) -> Any:
+    """The value with its paths made absolute; what else may be wrong ``ImageSpec`` says."""
+    return _PLACED[name](name, value, place) if name in _PLACED else value
 
 
 def unknown_argument(name: str, what: str, known: Sequence[str]) -> UsageError:
@@ -284,15 +274,11 @@ def _as_context(name: str, value: Any, place: Place) -> str | ImageSpec:
     return _named_context(name, path_text(name, value), place)
 
 
-def _as_base(name: str, value: Any, place: Place) -> str | ImageSpec:
+def _as_base(_: str, value: Any, place: Place) -> Any:
     with LOADING:
         from pytest_zlayer.builder.model.spec import ImageSpec
 
-    if isinstance(value, ImageSpec):
-        return _with_context(value, place)
-    if not isinstance(value, str) or not value:
-        raise wrong(name, "an ImageSpec or the name of an image", value)
-    return value
+    return _with_context(value, place) if isinstance(value, ImageSpec) else value
 
 
 # Images in archives and directories: KIND:PATH[:NAME], the path as all paths of declarations.
@@ -355,29 +341,6 @@ def _as_ssh(name: str, value: Any, place: Place) -> dict[str, str]:
     return found
 
 
-_PLAIN: Mapping[str, Callable[[str, Any], Any]] = {
-    "name": as_text,
-    "dockerfile": as_path_text,
-    "text": as_text,
-    "target": as_text,
-    "build_args": as_values,
-    "platform": as_text,
-    "tags": as_texts,
-    "labels": as_values,
-    "cache_mounts": as_texts,
-    "pull": as_text,
-    "network": as_network,
-    "retries": as_count,
-    "timeout": as_seconds,
-    "no_cache": as_bool,
-    "format": as_text,
-    "squash": as_bool,
-    "layers": as_text,
-    "shm_size": as_text,
-    "ulimits": as_texts,
-    "add_hosts": as_texts,
-    "memory": as_text,
-}
 _PLACED: Mapping[str, Callable[[str, Any, Place], Any]] = {
     "base": _as_base,
     "ref": _as_ref,

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from pytest_zlayer.argument_values import value_text
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
-from pytest_zlayer.inputs.argument_values import value_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.builder.model.spec import ARGUMENTS, ImageSpec
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.inputs import declarations
 from pytest_zlayer.inputs.declarations import Place, declare
@@ -25,9 +25,12 @@ def keys_of_the_typed_arguments() -> set[str]:
     return {node.target.id for node in found.body if isinstance(node, ast.AnnAssign)}
 
 
-def test_every_argument_of_the_marker_can_be_converted() -> None:
-    known = {*declarations._PLAIN, *declarations._PLACED, "context", "buildargs", "matrix"}
-    assert set(declarations.argument_names()) == known
+def test_an_image_takes_every_argument_of_the_marker() -> None:
+    assert set(declarations.argument_names()) == {*ARGUMENTS, "buildargs", "matrix"}
+
+
+def test_every_argument_with_a_path_is_one_of_an_image() -> None:
+    assert declarations._PLACED.keys() < ARGUMENTS
 
 
 def test_fixtures_and_calls_take_the_arguments_of_the_marker() -> None:

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
+from pytest_zlayer.argument_values import (
+    as_bool,
+    as_count,
+    as_network,
+    as_path,
+    as_paths,
+    as_seconds,
+    as_text,
+    as_texts,
+    as_values,
+    mapping,
+    path_text,
+    wrong,
+)
 from pytest_zlayer.choices import NETWORK_MODES, PULL_MODES, NetworkMode, PullMode
 from pytest_zlayer.dataclass import dataclass
-from pytest_zlayer.dockerfile.values.credentials import redacted
+from pytest_zlayer.dockerfile.values.credentials import HIDDEN, redacted
 from pytest_zlayer.dockerfile.values.references import parse_reference
 from pytest_zlayer.dockerfile.values.remote_sources import is_remote
 from pytest_zlayer.errors import UsageError
@@ -29,7 +42,6 @@ _ULIMITS = (
 )  # fmt: skip
 _LONGEST = 60  # characters of a wrong value that are shown
 _RUN_LIMITS = ("shm_size", "memory", "ulimits", "add_hosts")
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def _check_tag(tag: str) -> None:
@@ -86,20 +98,20 @@ class ImageSpec:
         ref: a ready image; nothing is built and only ``name``, ``pull`` and ``platform`` apply.
     """
 
-    context: Path | None = None
+    context: Path | None = field(default=None, kw_only=False)
     context_url: str | None = None
     name: str | None = None
     dockerfile: str | None = None
     text: str | None = None
     target: str | None = None
-    build_args: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
-    build_contexts: Mapping[str, str | ImageSpec] = field(default_factory=lambda: _NOTHING)
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    build_contexts: Mapping[str, str | ImageSpec] = field(default_factory=dict)
     base: ImageSpec | str | None = None
     platform: str | None = None
     tags: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
-    secrets: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
-    ssh: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    ssh: Mapping[str, str] = field(default_factory=dict)
     cache_mounts: tuple[str, ...] = ()
     pull: PullMode | None = None
     network: NetworkMode | None = None
@@ -117,9 +129,7 @@ class ImageSpec:
     cell: str | None = None
 
     def __post_init__(self) -> None:
-        given: object = self.context
-        if isinstance(given, str):  # as the marker takes it
-            self._place(given)
+        self._convert()
         for tag in self.tags:
             _check_tag(tag)
         _check_limits(self)
@@ -139,11 +149,30 @@ class ImageSpec:
         if self.timeout is not None and self.timeout <= 0:
             raise UsageError(f"timeout must be more than 0 seconds, not {self.timeout}")
 
-    def _place(self, context: str) -> None:
-        remote = _is_remote(context)
-        object.__setattr__(self, "context", None if remote else Path(context))
-        if remote:
-            object.__setattr__(self, "context_url", context)
+    def _convert(self) -> None:
+        """Make of what people write what the fields hold, and refuse what has no meaning."""
+        values = {name: getattr(self, name) for name in _CONVERSIONS}
+        found = {
+            name: _CONVERSIONS[name](name, one) for name, one in values.items() if one is not None
+        }
+        given: object = self.context
+        if isinstance(given, str) and _is_remote(given):
+            found.update(context=None, context_url=given)
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        """What was given; of a URL and of build arguments only what anybody may see."""
+        given = {
+            name: getattr(self, name)
+            for name, one in self.__dataclass_fields__.items()
+            if getattr(self, name) not in (one.default, {})
+        }
+        if self.build_args:
+            given["build_args"] = dict.fromkeys(self.build_args, HIDDEN)
+        if self.context_url is not None:
+            given["context_url"] = self.context_name
+        return f"ImageSpec({', '.join(f'{name}={one!r}' for name, one in given.items())})"
 
     @property
     def context_name(self) -> str:
@@ -220,3 +249,49 @@ def _short(value: str) -> str:
 
 def _plain(value: Any) -> Any:
     return value.key() if isinstance(value, ImageSpec) else value
+
+
+def _as_base(name: str, value: Any) -> ImageSpec | str:
+    if isinstance(value, ImageSpec) or (isinstance(value, str) and value):
+        return value
+    raise wrong(name, "an ImageSpec or the name of an image", value)
+
+
+def _as_contexts(name: str, value: Any) -> dict[str, ImageSpec | str]:
+    return {
+        key: one if isinstance(one, ImageSpec) else path_text(f"{name}[{key!r}]", one)
+        for key, one in mapping(name, value).items()
+    }
+
+
+_CONVERSIONS: Mapping[str, Callable[[str, Any], Any]] = {
+    "context": as_path,
+    "name": as_text,
+    "dockerfile": path_text,
+    "text": as_text,
+    "target": as_text,
+    "build_args": as_values,
+    "base": _as_base,
+    "build_contexts": _as_contexts,
+    "platform": as_text,
+    "tags": as_texts,
+    "labels": as_values,
+    "secrets": as_paths,
+    "ssh": as_paths,
+    "cache_mounts": as_texts,
+    "pull": as_text,
+    "network": as_network,
+    "retries": as_count,
+    "timeout": as_seconds,
+    "no_cache": as_bool,
+    "format": as_text,
+    "squash": as_bool,
+    "layers": as_text,
+    "ref": as_text,
+    "shm_size": as_text,
+    "ulimits": as_texts,
+    "add_hosts": as_texts,
+    "memory": as_text,
+}
+# What a declaration takes, besides what only a marker knows.
+ARGUMENTS = frozenset(_CONVERSIONS)

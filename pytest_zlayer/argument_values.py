@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pytest_zlayer.choices import NETWORK_MODES
@@ -23,8 +24,8 @@ def path_text(name: str, value: Any) -> str:
     return text
 
 
-def as_path_text(name: str, value: Any) -> str:
-    return path_text(name, value)
+def as_path(name: str, value: Any) -> Path:
+    return Path(path_text(name, value))
 
 
 def as_text(name: str, value: Any) -> str:
@@ -85,3 +86,7 @@ def value_text(name: str, value: Any) -> str:
 
 def as_values(name: str, value: Any) -> dict[str, str]:
     return {key: value_text(f"{name}[{key!r}]", one) for key, one in mapping(name, value).items()}
+
+
+def as_paths(name: str, value: Any) -> dict[str, str]:
+    return {key: path_text(f"{name}[{key!r}]", one) for key, one in mapping(name, value).items()}
