@@ -39,17 +39,24 @@ def podman_options(storage: StorageOptions, runroot: str, *, own: bool) -> list[
     """The global options of podman on a storage whose state has this name."""
     state = os.path.join(storage.root, "zlayer")
     options = [
-        "--root", storage.root, "--runroot", runroot, "--storage-driver", storage.driver,
-        "--events-backend", "none", "--cgroup-manager", "cgroupfs",
-        "--network-config-dir", os.path.join(state, "networks"),
+        "--root", storage.root, "--runroot", runroot, "--events-backend", "none",
+        "--cgroup-manager", "cgroupfs", "--network-config-dir", os.path.join(state, "networks"),
     ]  # fmt: skip
-    return [*options, *(["--tmpdir", f"{runroot}/zlayer-podman"] if own else [])]
+    if own:
+        options += ["--tmpdir", f"{runroot}/zlayer-podman", "--storage-driver", storage.driver]
+    return options
 
 
 def podman_variables(storage: StorageOptions, *, own: bool) -> dict[str, str]:
-    """What podman gets on top of the environment of buildah."""
+    """What podman gets on top of the environment of buildah.
+
+    On a storage that it may share with a podman of the user the driver is no option: that one has
+    written down in its database that it was given none, and with an option both would differ.
+    """
+    if not own:
+        return {"STORAGE_DRIVER": storage.driver}
     configuration = os.path.join(storage.root, "zlayer", "containers.conf")
-    return {"CONTAINERS_CONF": configuration} if own and os.path.exists(configuration) else {}
+    return {"CONTAINERS_CONF": configuration} if os.path.exists(configuration) else {}
 
 
 def remove_services(left: Services | None) -> list[str]:

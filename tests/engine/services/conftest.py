@@ -62,19 +62,19 @@ class ServiceStorage:
         """For sessions, and for runs of pytest."""
         return {**self.storage.environment, "CONTAINERS_CONF": str(self.configuration)}
 
-    def podman(self, *words: str) -> str:
-        """What podman says of this storage."""
+    def podman(self, *words: str, driver: str | None = "overlay") -> str:
+        """What podman says of this storage; without ``driver`` it finds that by itself."""
         places = (str(self.storage.root), str(self.storage.runroot), "overlay")
         short = ShortPath.of(StorageOptions(*places))
         try:
-            return self._podman(short.path, words)
+            return self._podman(short.path, driver, words)
         finally:
             short.release()
 
-    def _podman(self, runroot: str, words: tuple[str, ...]) -> str:
+    def _podman(self, runroot: str, driver: str | None, words: tuple[str, ...]) -> str:
         argv = [
             "podman", "--root", str(self.storage.root), "--runroot", runroot,
-            "--storage-driver", "overlay", "--cgroup-manager", "cgroupfs",
+            *(["--storage-driver", driver] if driver else []), "--cgroup-manager", "cgroupfs",
             "--network-config-dir", str(self.storage.root / "zlayer" / "networks"),
             "--tmpdir", f"{runroot}/zlayer-podman",
         ]  # fmt: skip

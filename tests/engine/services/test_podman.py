@@ -12,7 +12,8 @@ from pytest_zlayer import ready
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.services.errors import ServiceEnded, ServiceError, ServiceNotReady
 from pytest_zlayer.services.serving import Services
-from tests.engine.services.conftest import TOLD, WEB, needs_podman
+from tests.engine.building import building
+from tests.engine.services.conftest import TOLD, WEB, needs_podman, session_environment
 
 pytestmark = needs_podman
 BUSYBOX = "FROM localhost/test/busybox:1\n"
@@ -46,6 +47,16 @@ def test_a_web_server_answers_and_is_gone_afterwards(web, shared_storage):
     with pytest.raises(OSError, match="refused"):
         get(service)
     assert "response:200" in service.logs()
+
+
+@pytest.mark.parametrize("driver", [None, "overlay"])
+def test_podman_may_have_used_the_storage_before_and_afterwards(service_storage, driver):
+    service_storage.podman("info", driver=driver)
+    environment = session_environment(service_storage)
+    with building(service_storage.storage, environment=environment) as made:
+        with made.build(WEB).serve(engine="podman") as service:
+            assert get(service) == "hello\n"
+        assert service_storage.podman("ps", "--quiet", driver=driver) == ""
 
 
 def test_commands_run_beside_the_service(web):
