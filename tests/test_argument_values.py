@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from pytest_zlayer import argument_values as values
 from pytest_zlayer.errors import UsageError
-from pytest_zlayer.inputs import argument_values as values
 
 Convert = Callable[[str, Any], Any]
 
@@ -17,8 +17,8 @@ Convert = Callable[[str, Any], Any]
 @pytest.mark.parametrize(
     ("convert", "given", "value"),
     [
-        (values.as_path_text, "a/b", "a/b"),
-        (values.as_path_text, Path("a/b"), "a/b"),
+        (values.path_text, "a/b", "a/b"),
+        (values.path_text, Path("a/b"), "a/b"),
         (values.as_text, "", ""),
         (values.as_texts, "a", ("a",)),
         (values.as_texts, ["a", "b"], ("a", "b")),
@@ -43,8 +43,8 @@ def test_a_value_is_taken(convert: Convert, given: Any, value: Any) -> None:
 @pytest.mark.parametrize(
     ("convert", "given", "message"),
     [
-        (values.as_path_text, "", "it must be a path, not ''"),
-        (values.as_path_text, 3, "it must be a path, not 3"),
+        (values.path_text, "", "it must be a path, not ''"),
+        (values.path_text, 3, "it must be a path, not 3"),
         (values.as_text, b"x", "it must be text, not b'x'"),
         (values.as_texts, 3, "it must be a list of texts, not 3"),
         (values.as_texts, ["a", 3], "it must be a list of texts, not ['a', 3]"),
