@@ -391,7 +391,7 @@ class RunningContainer:
         """Waits for the end of the command.
 
         Raises:
-            TimeoutError: it still runs after so many seconds.
+            TimeoutError: it is still running after so many seconds.
             EngineError: it could not be started, or :meth:`Engine.interrupt` ended it.
         """
         done = self._process.wait(timeout)

@@ -77,10 +77,10 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser of all verbs."""
     parser = argparse.ArgumentParser(
         prog="pytest-zlayer",
-        description="Build images from Dockerfiles with buildah, and look into Dockerfiles.",
+        description="Build images from Dockerfiles with buildah, and inspect Dockerfiles.",
         epilog="Options that are not given are read from the environment (ZLAYER_*).",
     )
-    parser.add_argument("--version", action=ShowVersion, help="show the version and end")
+    parser.add_argument("--version", action=ShowVersion, help="show the version and exit")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for module in (build, debug, parse, plan, lint, store, report):
         module.add_verbs(verbs)

@@ -90,10 +90,10 @@ def add_verbs(verbs: Verbs) -> None:
         help="limit of RUN steps",
     )
     add("--add-host", action="append", default=[], metavar="NAME:ADDRESS", help="host of RUN steps")
-    add("-m", "--memory", metavar="SIZE", help="limit of memory of RUN steps (512m)")
+    add("-m", "--memory", metavar="SIZE", help="memory limit of RUN steps (512m)")
     add("--format", choices=("oci", "docker"), help="format of the image")
     add("--squash", action="store_true", help="one layer for everything this build adds")
-    add("--layers", metavar="POLICY", help="how layers are made (each: one an instruction)")
+    add("--layers", metavar="POLICY", help="how layers are made (each: one for each instruction)")
     add("--iidfile", metavar="FILE", type=Path, help="write the image id to this file")
     add(
         "-o",

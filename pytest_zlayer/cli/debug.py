@@ -36,7 +36,7 @@ def add_verbs(verbs: Verbs) -> None:
         "entered by its name.",
     )
     parser.add_argument(
-        "id", metavar="ID", help="as the failed build or the list of what was kept says it"
+        "id", metavar="ID", help="as shown by the failed build or the list of what was kept"
     )
     parser.add_argument(
         "--shell", action="store_true", help="a shell in the state before the step instead"

@@ -47,7 +47,7 @@ def source_arguments(arguments: argparse.Namespace) -> tuple[list[Any], dict[str
     file: str | None = arguments.file
     if arguments.context == STDIN:
         if file is not None:
-            raise UsageError("a context of - is the Dockerfile itself: --file makes no sense")
+            raise UsageError("a context of - is the Dockerfile itself: leave --file out")
         return [None], {**values, "text": _stdin_text()}
     if file == STDIN:
         values["text"] = _stdin_text()

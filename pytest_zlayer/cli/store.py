@@ -33,8 +33,8 @@ def add_verbs(verbs: Verbs) -> None:
     pruning = verbs.add_parser(
         "prune",
         help="remove what pytest-zlayer has in the storage",
-        description="Remove what dead sessions left and cached layers beyond the limits; "
-        "nobody else's images and nothing a running session uses.",
+        description="Remove what dead sessions have left and cached layers beyond the limits. What "
+        "other tools have made and what a running session uses stays.",
     )
     pruning.add_argument("--cache", action="store_true", help="all cached layers")
     pruning.add_argument("--cache-mounts", action="store_true", help="what RUN cache mounts hold")

@@ -138,7 +138,7 @@ def to_structure(text: str) -> str:
 def to_identifier(text: str) -> str:
     """A name that can be written after ``pytest.mark.``."""
     if not text.strip().isidentifier():
-        raise ValueError("expected a name as Python has them")
+        raise ValueError("expected a Python identifier")
     return text.strip()
 
 

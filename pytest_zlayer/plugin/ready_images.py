@@ -51,4 +51,4 @@ def _message(name: str, known: set[str]) -> str:
     names = sorted(known)
     near = suggest(name, names)
     hint = f"did you mean {near}?" if near else f"there are: {', '.join(names) or 'none'}"
-    return f"--zlayer-image: no test declares an image of the name {name!r}\nhint: {hint}"
+    return f"--zlayer-image: no test declares an image named {name!r}\nhint: {hint}"

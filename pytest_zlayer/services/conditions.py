@@ -173,7 +173,7 @@ class Exited(Condition):
         def look() -> str | None:
             code = service.exit_code
             if code is None:
-                return "it still runs"
+                return "it is still running"
             return None if code == self.code else f"it ended with exit code {code}"
 
         return look

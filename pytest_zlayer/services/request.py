@@ -272,7 +272,7 @@ def _name(argument: str, value: Any) -> str:
     if not isinstance(value, str) or _NAME.fullmatch(value) is None:
         raise UsageError(
             f"{argument} of a service cannot be {value!r}",
-            hint="small letters, digits and . _ - are allowed, at most 42",
+            hint="lower-case letters, digits and . _ - are allowed, at most 42",
         )
     return value
 

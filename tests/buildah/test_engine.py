@@ -23,5 +23,5 @@ def test_session_must_be_fit_for_names(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         Engine.open(environment={"PATH": str(tmp_path)}, session="../x")
     assert str(caught.value) == (
-        "session '../x' and worker 'main' must be small letters and digits"
+        "session '../x' and worker 'main' must be lower-case letters and digits"
     )

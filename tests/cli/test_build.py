@@ -78,7 +78,7 @@ def test_a_dockerfile_error_is_reported_before_anything_is_built(run):
         ("--log-dir=Dockerfile", "--log-dir: expected a directory that can be written, not"),
         ("--log-dir=/proc/none", "--log-dir: expected a directory that can be written, not"),
         ("--log-dir=Dockerfile/logs", "--log-dir: expected a directory that can be written, not"),
-        ("--tag=Bad Tag", "tags: 'Bad Tag' is no name for an image: "),
+        ("--tag=Bad Tag", "tags: 'Bad Tag' is not a name for an image: "),
     ],
 )
 def test_what_could_not_be_written_is_refused_before_the_build(run, option, message):

@@ -78,7 +78,7 @@ def test_a_dockerfile_can_come_from_standard_input(run, monkeypatch, argv):
     ("argv", "message"),
     [
         (["nowhere"], "no such build context: 'nowhere'\nhint: looked for nowhere"),
-        (["-", "-f", "x"], "a context of - is the Dockerfile itself: --file makes no sense"),
+        (["-", "-f", "x"], "a context of - is the Dockerfile itself: leave --file out"),
         (
             ["api", "--target=runtme"],
             (

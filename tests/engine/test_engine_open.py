@@ -224,7 +224,7 @@ def test_temporary_directory_that_is_not_there(own_storage: Storage) -> None:
         own_storage.open(environment={**own_storage.environment, "TMPDIR": "/no/such"})
     assert str(caught.value) == (
         "nothing can be written to the temporary directory /no/such\n"
-        "hint: set TMPDIR to a directory that is there"
+        "hint: set TMPDIR to a directory that exists"
     )
 
 
@@ -242,7 +242,7 @@ def test_names_of_sessions(storage: Storage, session: str, worker: str) -> None:
     with pytest.raises(UsageError) as caught:
         storage.open(session=session, worker=worker)
     assert str(caught.value) == (
-        f"session {session!r} and worker {worker!r} must be small letters and digits"
+        f"session {session!r} and worker {worker!r} must be lower-case letters and digits"
     )
 
 

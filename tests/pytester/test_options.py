@@ -275,7 +275,7 @@ def test_a_ready_image_for_a_name_that_nobody_declares_is_refused(two_names):
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
         [
-            "ERROR: --zlayer-image: no test declares an image of the name 'apo'",
+            "ERROR: --zlayer-image: no test declares an image named 'apo'",
             "hint: did you mean api?",
         ]
     )

@@ -170,7 +170,7 @@ def _remove_layers(left: Leftovers) -> list[str]:
             if code != 0:
                 return [f"layer {given_up[0]} could not be removed: {error.strip()}"]
     except (Unreadable, OSError) as error:
-        return [f"layers could not be looked through: {error}"]
+        return [f"layers could not be inspected: {error}"]
     return []
 
 

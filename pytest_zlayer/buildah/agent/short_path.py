@@ -1,4 +1,4 @@
-"""A short name for the state of a storage: podman takes no path beyond 50 characters."""
+"""A short name for the state of a storage: podman takes paths of 50 characters at most."""
 
 from __future__ import annotations
 

@@ -53,11 +53,11 @@ def classify(argv: Sequence[str], exit_code: int, stderr_tail: Sequence[str]) ->
     """
     if exit_code < 0:
         return Failure(
-            "crash", f"buildah died of signal {-exit_code}", "it may have run out of memory"
+            "crash", f"buildah was killed by signal {-exit_code}", "it may have run out of memory"
         )
     said = [line for line in stderr_tail if not is_logged(line)]
     if said and _CHILD_OF_UNSHARE_DIED.match(said[-1]):
-        return Failure("crash", "buildah died of a signal", "it may have run out of memory")
+        return Failure("crash", "buildah was killed by a signal", "it may have run out of memory")
     if exit_code == 2 and any(_PANIC.search(line) for line in said):
         return Failure("crash", f"buildah crashed: {_first_panic(said)}")
     if "run" in argv:
@@ -113,7 +113,7 @@ def _of_run(exit_code: int, said: Sequence[str]) -> Failure | None:
             )
         if "error running container:" in text:
             return None
-    hint = "exit status 137 is what running out of memory looks like" if exit_code == 137 else None
+    hint = "exit status 137 often means that memory ran out" if exit_code == 137 else None
     return Failure("command", f"the command ended with status {exit_code}", hint)
 
 

@@ -134,7 +134,7 @@ SIGNATURES = (
         "permanent",
         r"toomanyrequests|too many requests to registry|429 \(?Too Many",
         "the registry asks to slow down",
-        "log in for a larger allowance, wait, or use a mirror (registries.conf)",
+        "log in for a higher rate limit, wait, or use a mirror (registries.conf)",
     ),
     Signature(
         "permanent",

@@ -84,7 +84,7 @@ def open_engine(request: OpenRequest) -> Opened:
     """
     if not _SESSION.match(request.session) or not _WORKER.match(request.worker):
         raise UsageError(
-            f"session {request.session!r} and worker {request.worker!r} must be small letters "
+            f"session {request.session!r} and worker {request.worker!r} must be lower-case letters "
             "and digits"
         )
     return _Opening(request).opened()
@@ -263,7 +263,7 @@ def temporary_base(environment: Mapping[str, str]) -> Path:
 def _no_tmpdir(base: Path) -> EngineUnusable:
     return EngineUnusable(
         f"nothing can be written to the temporary directory {base}",
-        hint="set TMPDIR to a directory that is there",
+        hint="set TMPDIR to a directory that exists",
     )
 
 

@@ -150,7 +150,7 @@ class Process:
         """Waits for its end.
 
         Raises:
-            TimeoutError: it still runs after so many seconds.
+            TimeoutError: it is still running after so many seconds.
             EngineError: as of :meth:`Runner.run`.
         """
         try:

@@ -50,7 +50,7 @@ def _write(
         case "file":
             problem = lacks_room(path, entry.size, target.parent)
             if problem is not None:
-                raise CopyError(problem, hint="let TMPDIR name a larger disk")
+                raise CopyError(problem, hint="set TMPDIR to a directory on a larger disk")
             with rootfs.open(path) as reader, target.open("wb") as writer:
                 while chunk := reader.read(_CHUNK):
                     check()

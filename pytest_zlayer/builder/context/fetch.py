@@ -233,7 +233,7 @@ def _refuse_too_big(response: Any, directory: Path, shown: str) -> None:
     size = int(announced[:_MOST_DIGITS]) if announced.isascii() and announced.isdigit() else 0
     problem = lacks_room(shown, size, directory)
     if problem is not None:
-        raise FetchError(problem, hint="let TMPDIR name a larger disk")
+        raise FetchError(problem, hint="set TMPDIR to a directory on a larger disk")
 
 
 def _store(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-NO_ROOM_HINT = "leave it out (.dockerignore), or let TMPDIR name a larger disk"
+NO_ROOM_HINT = "leave it out (.dockerignore), or set TMPDIR to a directory on a larger disk"
 WORTH_ASKING = 1 << 26  # bytes: for smaller files asking the disk each time costs more
 
 

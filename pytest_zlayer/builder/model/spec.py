@@ -49,11 +49,11 @@ def _check_tag(tag: str) -> None:
     try:
         reference = parse_reference(tag)
     except ValueError as problem:
-        raise UsageError(f"tags: {tag!r} is no name for an image: {problem}") from None
+        raise UsageError(f"tags: {tag!r} is not a name for an image: {problem}") from None
     if reference.digest:
         raise UsageError(f"tags: {tag!r} has a digest, which an image gets by itself")
     if reference.domain != reference.domain.lower() and "." not in reference.domain:
-        raise UsageError(f"tags: {tag!r} is no name for an image: it must be in lower case")
+        raise UsageError(f"tags: {tag!r} is not a name for an image: it must be in lower case")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -443,5 +443,5 @@ class BuildSession:
     def _tell_of_sweep(self) -> None:
         """Say what the end of the session waits for if it takes long; it does not wait for ever."""
         if not self._resources.engine.sweep_ended(_SILENT_SWEEP):
-            what = "what killed runs have left to be removed"
+            what = "the removal of what killed runs have left"
             self._tell(Waiting(build_id="", image="", what=what, reason="sweep"))

@@ -47,7 +47,7 @@ def split_reference(text: str) -> tuple[str, Path, str]:
     if not path.exists():
         raise UsageError(f"there is no {path} (of {text!r})")
     if kind in ("oci", "dir") and not path.is_dir():
-        raise UsageError(f"{path} is no directory, as {kind}: wants one")
+        raise UsageError(f"{kind}: needs a directory, and {path} is not one")
     return kind, path, tag
 
 
@@ -107,7 +107,7 @@ def _extract(tar: tarfile.TarFile, target: Path, check: Callable[[], None]) -> N
             place.parent.mkdir(parents=True, exist_ok=True)
             problem = lacks_room(member.name, member.size, target)
             if problem is not None:
-                raise UsageError(problem, hint="let TMPDIR name a larger disk")
+                raise UsageError(problem, hint="set TMPDIR to a directory on a larger disk")
             with place.open("wb") as file:
                 shutil.copyfileobj(StoppableFile(content, check), file, 1 << 20)
     for place, path in links:

@@ -256,7 +256,9 @@ class BaseImages:
 
                     found = self._pull_first([by_digest(name, record)], "missing", wanted).id
                 if found != record.id:
-                    raise BaseImageError(f"base image {name} is another one than its registry said")
+                    raise BaseImageError(
+                        f"base image {name} is not the one that its registry announced"
+                    )
 
         self._engine.expect(record.id, once(fetch))
 

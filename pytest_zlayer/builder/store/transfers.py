@@ -84,7 +84,7 @@ class Transfers:
                 stop=self._stop,
             )
         except EngineTimeout as error:
-            message = f"cannot {verb} {reference}: it was not done after {seconds:.3g} s"
+            message = f"cannot {verb} {reference}: it had not finished after {seconds:.3g} s"
             raise _again(error, message, "allow more time, or check the registry") from error
         except EngineError as error:
             if error.failure.kind == "interrupted":

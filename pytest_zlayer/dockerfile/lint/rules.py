@@ -22,14 +22,14 @@ RULES = MappingProxyType(
             " the build context and the build fails or copies nothing."
         ),
         "CopyLinkReplacesDirectory": (
-            "What --link copies becomes a layer that knows nothing of the image below it. It holds"
-            " the directories that lead to the destination too, made anew: with mode 0755, and"
-            " owned by root or by --chown. They take the place of those in the image. Leave --link"
-            " out, or copy to a directory that the image does not have."
+            "What --link copies becomes a layer that is independent of the image below it. It also"
+            " has the directories that lead to the destination, with mode 0755 and owned by root or"
+            " by --chown, and they replace those of the image. Leave --link out, or copy to a"
+            " directory that the image does not have."
         ),
         "DuplicateStageName": (
-            "Two stages have the same name. A reference means the latest one that is defined where"
-            " it stands, which is easily not the one that was meant."
+            "Two stages have the same name. A reference means the last of them that is defined"
+            " before it, which may not be the one that was meant."
         ),
         "ExposeInvalidFormat": (
             "EXPOSE only documents container ports. An address or host port is dropped here; it"
@@ -59,7 +59,7 @@ RULES = MappingProxyType(
             " own. Write name=value."
         ),
         "MaintainerDeprecated": (
-            "MAINTAINER is out of use: LABEL org.opencontainers.image.authors says the same and"
+            "MAINTAINER is deprecated: LABEL org.opencontainers.image.authors says the same and"
             " can be queried."
         ),
         "MultipleInstructionsDisallowed": (

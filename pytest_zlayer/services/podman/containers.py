@@ -67,7 +67,9 @@ class PodmanEngine:
             container = PodmanContainer(self, name, request, self._networks)
             if self._started(container, image):
                 return container
-        raise ServiceError(f"service {request.name}: other programs take every port it is given")
+        raise ServiceError(
+            f"service {request.name}: other programs have taken every port that was tried"
+        )
 
     @staticmethod
     def _started(container: PodmanContainer, image: ImageLike) -> bool:

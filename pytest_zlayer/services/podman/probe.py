@@ -60,7 +60,7 @@ def find_podman(engine: Engine) -> Podman | None:
         runroot = ShortPath.of(storage.options)
     except OSError as error:
         raise ServiceRefused(
-            f"podman takes no path beyond {LONGEST_PATH} characters: {storage.runroot}: {error}",
+            f"podman takes paths of {LONGEST_PATH} characters at most: {storage.runroot}: {error}",
             hint="give a shorter one with --zlayer-runroot",
         ) from error
     own = has_own_places(engine)

@@ -42,7 +42,7 @@ def test_words_of_the_command_do_not_count() -> None:
 
 def test_status_137_has_a_hint() -> None:
     assert of_run(137, "Killed", "Error: exit status 137").hint == (
-        "exit status 137 is what running out of memory looks like"
+        "exit status 137 often means that memory ran out"
     )
 
 
@@ -125,7 +125,7 @@ def test_status_2_alone_is_no_crash() -> None:
 
 def test_buildah_killed_is_a_crash() -> None:
     failure = classify(RUN, -9, ())
-    assert failure.message == "buildah died of signal 9"
+    assert failure.message == "buildah was killed by signal 9"
     assert failure.kind == "crash"
 
 
@@ -350,7 +350,7 @@ def test_only_the_reason_of_a_transfer_is_reported(said: str, message: str) -> N
 
 def test_buildah_killed_below_unshare_is_a_crash() -> None:
     found = of_run(1, "begun", "unshare: sigprocmask unblock failed: Invalid argument")
-    assert (found.kind, found.message) == ("crash", "buildah died of a signal")
+    assert (found.kind, found.message) == ("crash", "buildah was killed by a signal")
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_a_transfer_without_end_is_reported_with_its_limit(
     action = Scripted(EngineTimeout(Failure("timeout", "buildah did not end")))
     with pytest.raises(EngineTimeout) as caught:
         pull(transfers(600.0), action)
-    assert caught.value.message == "cannot pull r.example/a:1: it was not done after 600 s"
+    assert caught.value.message == "cannot pull r.example/a:1: it had not finished after 600 s"
     assert action.limits == [600.0]
 
 

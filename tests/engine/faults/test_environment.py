@@ -123,7 +123,7 @@ def test_temporary_directory_is_not_there(workspace: Workspace) -> None:
     workspace.project(test_it=workspace.building("RUN true"))
     said = report(workspace.pytest(code=1, TMPDIR="/no/such"))
     assert "nothing can be written to the temporary directory /no/such\n" in said
-    assert "hint: set TMPDIR to a directory that is there\n" in said
+    assert "hint: set TMPDIR to a directory that exists\n" in said
 
 
 @pytest.mark.parametrize("variable", ["CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF"])

@@ -103,7 +103,7 @@ def test_a_session_does_not_wait_for_ever_for_a_dead_one_to_be_swept_and_says_so
         _ = builds.session.engine
     [said] = [one for one in builds.events if isinstance(one, Waiting)]
     assert ProgressLines("short", prefix="").lines(said) == [
-        "waiting for what killed runs have left to be removed"
+        "waiting for the removal of what killed runs have left"
     ]
     workspace.sweep()
 

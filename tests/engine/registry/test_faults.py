@@ -127,13 +127,13 @@ def test_a_registry_that_hangs_is_given_up(session: Sessions, base: str, hub: Pr
     with session(transfer_timeout=0.5) as builds:
         said, hint = failing_pull(builds, base)
         assert builds.session.retries == ()
-    assert said == f"cannot pull docker.io/library/{base}: it was not done after 0.5 s"
+    assert said == f"cannot pull docker.io/library/{base}: it had not finished after 0.5 s"
     assert hint == "allow more time, or check the registry"
 
 
 def test_a_pull_takes_no_longer_than_the_build_may(builds: Builds, base: str, hub: Proxy) -> None:
     hub.always = "hang"
-    with pytest.raises(ZlayerError, match=r"it was not done after 0\.\d+ s"):
+    with pytest.raises(ZlayerError, match=r"it had not finished after 0\.\d+ s"):
         builds.build(f"FROM {base}\n", pull="always", timeout=0.6)
 
 

@@ -11,7 +11,7 @@ import pytest
         (
             "@pytest.mark.zlayer_service(name=5)",
             "name of a service cannot be 5",
-            "small letters, digits and . _ - are allowed, at most 42",
+            "lower-case letters, digits and . _ - are allowed, at most 42",
         ),
         ("@pytest.mark.zlayer_service([])", "there is no command to run", 'such as ["ls", "/"]'),
         (

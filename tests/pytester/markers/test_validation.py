@@ -239,17 +239,17 @@ def test_a_run_without_images_opens_no_session(project):
         (
             "tags=['Bad Tag']",
             (
-                "tags: 'Bad Tag' is no name for an image: invalid reference format: repository"
+                "tags: 'Bad Tag' is not a name for an image: invalid reference format: repository"
                 " name (library/Bad Tag) must be lowercase"
             ),
         ),
         (
             "tags=['UPPER/x']",
-            "tags: 'UPPER/x' is no name for an image: it must be in lower case",
+            "tags: 'UPPER/x' is not a name for an image: it must be in lower case",
         ),
         (
             "tags=['a:b:c']",
-            "tags: 'a:b:c' is no name for an image: invalid reference format",
+            "tags: 'a:b:c' is not a name for an image: invalid reference format",
         ),
         ("tags=[1]", "tags must be a list of texts, not [1]"),
         ("context=None", "an image needs a context, a text or a ref"),
