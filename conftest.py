@@ -16,12 +16,13 @@ pytest_plugins = ["pytester"]
 
 TESTS = Path(__file__).parent / "tests"
 ENGINE = TESTS / "engine"
-# What starts a browser, draws on a terminal or runs an example's whole suite.
+# What starts a browser, draws on a terminal, runs an example's whole suite or builds the wheel.
 SLOW_FILES = {
     TESTS / "pytester" / "output" / "test_live.py",
     TESTS / "report" / "html" / "test_page.py",
     TESTS / "test_example.py",
     TESTS / "test_example_distribution.py",
+    TESTS / "test_wheel.py",
 }
 # The files whose tests share what is slow to make.
 TOGETHER = ("tests/engine/", "tests/test_wheel.py", "tests/report/html/")
