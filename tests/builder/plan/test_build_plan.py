@@ -175,6 +175,15 @@ def test_steps_of_a_stage() -> None:
     assert run.network == "none"
 
 
+def test_a_step_knows_its_place_and_what_it_begins_with() -> None:
+    graph = graph_of("FROM scratch AS one\nENV A=1\nENV B=2\nFROM one\nENV C=3\n")
+    one, two = StagePlanner(graph, Inputs(), PlanSettings(platform="linux/amd64")).plan().values()
+    assert [step.number for step in (*one.steps, *two.steps)] == [1, 2, 1]
+    before = [one.state_before(step).config.env for step in one.steps]
+    assert ["A" in env for env in before] == [False, True]
+    assert set(two.state_before(two.steps[0]).config.env) >= {"A", "B"}
+
+
 def test_the_text_of_a_step_is_printable() -> None:
     graph = graph_of("FROM scratch\nCOPY \x1b[31m /\n")
     (stage,) = StagePlanner(graph, Inputs(), PlanSettings(platform="linux/amd64")).plan().values()

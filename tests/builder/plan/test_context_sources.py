@@ -106,6 +106,14 @@ def test_findings_of_the_build_checks_are_errors_where_the_file_says_so(context:
     )
 
 
+def test_build_checks_know_the_platform_of_the_image(context: Path) -> None:
+    lines = ["# check=error=true", "FROM scratch", "ARG TARGETVARIANT"]
+    text = "\n".join([*lines, "WORKDIR ${TARGETVARIANT:+/}work"])
+    plan(context, text, platform="linux/arm/v7")
+    found = message(context, text, platform="linux/amd64")
+    assert found.startswith("<inline Dockerfile>:4:9: WorkdirRelativePath: ")
+
+
 def test_variables_of_an_image_that_nobody_has_are_no_findings(context: Path) -> None:
     plan(context, "# check=error=true\nFROM x\nENV A=$HOME_OF_X")
 

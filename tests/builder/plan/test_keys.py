@@ -117,6 +117,11 @@ def test_keys_are_those_of_earlier_versions() -> None:
     assert [key[:8] for key in keys_of()] == RECORDED
 
 
+def test_keys_of_what_is_taken_from_nothing_are_those_of_earlier_versions() -> None:
+    text = "FROM scratch\nCOPY --from=scratch /a /b\nRUN --mount=from=scratch,target=/o a\n"
+    assert [key[:8] for key in keys_of(text)] == ["e93f3fc2", "e473d4b4"]
+
+
 @pytest.mark.parametrize(
     "settings",
     [

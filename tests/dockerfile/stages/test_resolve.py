@@ -17,6 +17,7 @@ from pytest_zlayer.dockerfile.stages.resolve import (
     similar_name,
     stage_label,
 )
+from pytest_zlayer.dockerfile.stages.triggers import read_trigger
 from pytest_zlayer.dockerfile.values.platforms import Platform
 
 AMD = Platform("linux", "amd64")
@@ -317,6 +318,12 @@ def test_two_circles_are_both_reported():
     assert text.count("circular dependency") == 2
 
 
+def test_a_stage_that_only_uses_a_circle_is_not_blamed():
+    text = refusal("FROM a AS x", "COPY --from=x a b", "FROM b AS y", "COPY --from=x a b")
+    assert text.count("circular dependency") == 1
+    assert text.startswith("Dockerfile:2:13: circular dependency detected on stage: x\n")
+
+
 def test_stages_used_twice_are_no_circle():
     graph = resolve(
         "FROM a AS x", "FROM a AS y", "COPY --from=x a b", "FROM y", "COPY --from=x a b",
@@ -416,6 +423,13 @@ def test_the_global_scope_is_part_of_the_graph():
     assert graph.globals["BUILDPLATFORM"] == "linux/amd64"
 
 
+def test_a_graph_knows_what_it_was_resolved_with():
+    arm = Platform("linux", "arm64")
+    graph = resolve("FROM a", build_args={"A": "1"}, platform=arm, contexts=["files"])
+    assert (graph.build_args, list(graph.contexts)) == ({"A": "1"}, ["files"])
+    assert (graph.platform, graph.build_platform) == (arm, Platform("linux", "amd64"))
+
+
 def test_labels_of_stages():
     graph = resolve("FROM a AS X", "FROM b")
     assert [stage_label(node.stage) for node in graph.nodes] == ["x", "stage-1"]
@@ -486,6 +500,17 @@ def test_what_triggers_of_a_base_image_need_can_be_asked_for():
     span = graph.nodes[1].stage.from_.span
     trigger = parse_trigger("COPY --from=x /a /b", span=span)
     assert needs_of(graph, [trigger]) == (0,)
+
+
+def test_a_wrong_trigger_of_a_base_image_shows_the_line_of_the_from():
+    graph = resolve("FROM a", "RUN b")
+    with pytest.raises(DockerfileError) as raised:
+        read_trigger(graph.dockerfile, graph.nodes[0].stage, "FOO x")
+    assert str(raised.value) == (
+        "Dockerfile:1:1: unknown instruction: FOO (did you mean FROM?)\n"
+        "    1 | FROM a\n"
+        "      | ^~~~~~"
+    )
 
 
 def test_an_image_nobody_has_may_be_a_misspelt_stage():
