@@ -629,3 +629,10 @@ def test_link_in_a_stage_of_nothing_and_one_on_it():
     assert found(*lines, "COPY --link x /w/") == []
     [one] = found(*lines, "COPY --link --chown=app x /w/")
     assert one.span.line == 5
+
+
+def test_the_name_of_the_target_is_known():
+    lines = ["FROM scratch AS dev", "ARG TARGETSTAGE", "WORKDIR ${TARGETSTAGE#dev}/w"]
+    assert shown(*lines) == []
+    assert shown(*lines, "FROM dev AS last", target="dev") == []
+    assert [one.name for one in found(*lines, "FROM dev AS last")] == ["WorkdirRelativePath"]
