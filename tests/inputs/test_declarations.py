@@ -136,6 +136,12 @@ def test_an_image_in_a_file_that_cannot_be_is_refused(
         ),
         (
             (),
+            {"text": "", "build_contexts": {"x": "https://host/x.git?foo=1"}},
+            "build_contexts['x'] https://host/x.git?foo=1: unexpected query \"foo\"",
+            None,
+        ),
+        (
+            (),
             {"text": "", "build_contexts": {"x": ""}},
             "build_contexts['x'] must be a path, not ''",
             None,
