@@ -6,8 +6,6 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING, Any
 
-from pytest_zlayer.lazy import late_name
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
@@ -84,6 +82,8 @@ class _Finder:
 
 
 sys.meta_path.insert(0, _Finder)
+
+from pytest_zlayer.lazy import late_name  # noqa: E402 - above, pytest would rewrite that module
 
 # Loaded when first asked for: pytest imports this package in every run, also in those without
 # images.
