@@ -9,6 +9,7 @@ import importlib.util
 import io
 import lzma
 import socket
+import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -230,6 +231,17 @@ def test_damaged_header_in_the_middle_is_an_error(context: Path) -> None:
     with pytest.raises(CopyError) as caught:
         lay(add(name, "/"), context, EMPTY)
     assert str(caught.value) == "cannot unpack a.bin: invalid tar header"
+
+
+def test_archive_cut_in_a_file_with_holes_is_an_error(context: Path, tmp_path: Path) -> None:
+    with (tmp_path / "sparse").open("wb") as file:
+        file.seek(1 << 20)
+        file.write(b"x" * 100_000)
+    argv = ["tar", "--sparse", "--format=gnu", "-C", str(tmp_path), "-cf", "-", "sparse"]
+    whole = subprocess.run(argv, check=True, capture_output=True).stdout
+    with pytest.raises(CopyError) as caught:
+        lay(add(put(context, whole[:50_000]), "/"), context, EMPTY)
+    assert str(caught.value) == "cannot unpack a.bin: unexpected EOF"
 
 
 def test_archive_without_end_marker_is_accepted(context: Path) -> None:

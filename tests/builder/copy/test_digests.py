@@ -13,6 +13,7 @@ import pytest
 
 from pytest_zlayer.builder.copy import Selection, select
 from pytest_zlayer.builder.copy.digests import Digests
+from pytest_zlayer.builder.copy.select import listing
 from pytest_zlayer.builder.files.directory import ContextRootfs
 from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation, InlineFile
@@ -195,6 +196,25 @@ def test_damaged_cache_is_forgotten(context: Path, cache: Path) -> None:
 def test_unwritable_cache_is_no_error(context: Path, tmp_path: Path) -> None:
     make_tree(tmp_path, ["file"])
     assert selected(context).digest(Digests(tmp_path / "file" / "digests"))
+
+
+def test_what_cannot_be_kept_leaves_nothing_behind(context: Path, cache: Path) -> None:
+    cache.mkdir(parents=True)  # a directory where the file should be
+    assert selected(context).digest(Digests(cache, clock=lambda: LATER))
+    assert [one.name for one in cache.parent.iterdir()] == ["digests"]
+
+
+def test_files_are_listed_with_their_modes_and_digests(context: Path) -> None:
+    for name, mode in (("a", 0o640), ("d/b", 0o600), ("d/c", 0o755)):
+        (context / name).chmod(mode)
+    digests = Digests(None)
+    found = {path: (mode, digest) for path, mode, digest in listing(selected(context), digests)}
+    assert {"a", "d/b", "d/c"} <= found.keys()
+    assert [found[name][0] for name in ("a", "d/b", "d/c")] == [0o640, 0o600, 0o755]
+    (alone,) = listing(selected(context, copy("d/c", "/x")), digests)
+    assert alone == ("c", *found["d/c"])
+    both = listing(selected(context, copy("a", "d", "/x/")), digests)
+    assert {path for path, _, _ in both} == {"a", "d", "d/b", "d/c", "d/link"}
 
 
 def test_files_nobody_asks_for_any_more_are_dropped(context: Path, cache: Path) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs
 from pytest_zlayer.builder.copy import CopyError, make_directory
+from pytest_zlayer.builder.copy.place import TargetTree
 from pytest_zlayer.builder.files.paths import EmptyRootfs
+from pytest_zlayer.builder.oci.layer import LayerEntry
 from pytest_zlayer.builder.oci.overlay import LayeredRootfs
 from pytest_zlayer.dockerfile.operations.kinds import SourceRef
 from tests.builder.support import NOW, am_root, at, copy, files, lay, make_tree, paths
@@ -290,3 +292,22 @@ def test_copy_onto_a_pending_layer_sees_its_links(context: Path, image: Path) ->
     first = lay(copy("links", "/"), context, image)
     pending = LayeredRootfs(LocalRootfs(image), [first])
     assert paths(lay(copy("a.txt", "/way/"), context, pending)) == ["/opt/", "/opt/a.txt"]
+
+
+def test_directory_that_is_there_keeps_its_attributes_beside_new_ones(context: Path) -> None:
+    there = LayerEntry("/opt/sub", "directory", 0o700, xattrs={"user.x": b"old"})
+    image = LayeredRootfs(EMPTY, [[LayerEntry("/opt", "directory", 0o755), there]])
+    (context / "dir/sub").chmod(0o1711)
+    found = at(lay(copy("dir", "/opt"), context, image), "/opt/sub")
+    assert (found.mode, dict(found.xattrs)) == (0o1711, {"user.x": b"old"})
+
+
+def test_directory_in_place_of_a_link_does_not_show_what_the_link_led_to(tmp_path: Path) -> None:
+    image = make_tree(tmp_path, {"d/f": "F"})
+    (image / "way").symlink_to("d")
+    tree = TargetTree(LocalRootfs(image), NOW)
+    assert tree.lstat("/d/f") is not None
+    tree.put(LayerEntry("/way", "directory", 0o755))
+    assert tree.lstat("/way/f") is None
+    tree.put(LayerEntry("/new", "directory", 0o755))
+    assert tree.lstat("/new/f") is None

@@ -115,3 +115,25 @@ def test_passwd_that_is_a_directory(tmp_path: Path) -> None:
 def test_names_that_are_no_utf_8(tmp_path: Path) -> None:
     (make_tree(tmp_path, {"etc/": None}) / "etc" / "passwd").write_bytes(b"caf\xe9:x:8:9::/:/sh\n")
     assert resolve_owner("caf\udce9", LocalRootfs(tmp_path)) == (8, 9)
+
+
+@pytest.mark.parametrize(("count", "more"), [(30, ""), (31, ", …")])
+def test_of_many_users_the_first_thirty_are_named(tmp_path: Path, count: int, more: str) -> None:
+    lines = [f"user{number}:x:{number}:0::/:/sh\n" for number in range(count)]
+    image = LocalRootfs(make_tree(tmp_path, {"etc/passwd": "".join(lines)}))
+    with pytest.raises(CopyError) as caught:
+        lookup_user("nobody", image)
+    names = ", ".join(f"user{number}" for number in range(30))
+    assert caught.value.hint == f"users of the image: {names}{more}"
+
+
+def test_a_file_of_users_is_read_up_to_ten_megabytes(tmp_path: Path) -> None:
+    most = 10 << 20
+    line = "app:x:3:4::/:/sh\n"
+    passwd = make_tree(tmp_path, {"etc/": None}) / "etc" / "passwd"
+    passwd.write_text(line + "#" * (most - len(line)))
+    assert lookup_user("app", LocalRootfs(tmp_path)).uid == 3
+    passwd.write_text(line + "#" * (most - len(line) + 1))
+    with pytest.raises(CopyError) as caught:
+        lookup_user("app", LocalRootfs(tmp_path))
+    assert caught.value.message == f'"/etc/passwd" exceeds {most} bytes'

@@ -63,3 +63,14 @@ def test_only_what_is_included(tree: Watched) -> None:
     include = IgnoreRules.from_patterns(["a/b"])
     assert walked(tree, include=include, literal=("a", "b")) == ["", "(a)", "a/b", "a/b/c"]
     assert tree.scanned == ["/", "/a", "/a/b"]
+
+
+@pytest.mark.parametrize(
+    ("ignore", "there"),
+    [("a", False), ("a/d", True), ("a\n!a/b/c", True), ("a\n!a/z", False), ("e", True)],
+)
+def test_an_ignored_directory_is_there_if_it_leads_to_something(
+    tree: Watched, ignore: str, there: bool
+) -> None:
+    found = Presence(tree, IgnoreRules.parse(ignore)).lstat("/a")
+    assert (found is not None) is there
