@@ -56,6 +56,10 @@ class Batch:
         """The key of all layers."""
         return max(self.keys, key=lambda key: self.keys[key])
 
+    def has_all_of(self, other: Batch) -> bool:
+        """Whether an entry of this batch is found wherever one of the other would be."""
+        return self.keys.items() >= other.keys.items() and {*self.tags} >= {*other.tags}
+
 
 @dataclass(slots=True)
 class Sent:
@@ -96,6 +100,9 @@ class Sender:
         self._all_keys = all_keys
         self._on_sent = on_sent
         self._layers: dict[str, EntryLayer] = {}
+        # The tags that were put in this session, and the latest batch of each stage.
+        self._put_tags: set[str] = set()
+        self._latest: dict[str, Batch] = {}
         self._left = 0
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._numbers = itertools.count(1)
@@ -109,6 +116,7 @@ class Sender:
         if self._stop.is_set() or self._use.off:
             return
         directory = self._kept(batch)
+        self._latest[batch.nearest] = batch
 
         def send() -> None:
             try:
@@ -179,7 +187,7 @@ class Sender:
 
     def _send(self, batch: Batch, tars: Path) -> None:
         began = time.monotonic()
-        if batch.top in (self._use.keys() or ()):
+        if batch.top in (self._use.keys() or ()) or self._is_superseded(batch):
             return
         sent = self._use.do(lambda place: self._send_to(place, batch, tars))
         if sent is None:
@@ -190,12 +198,20 @@ class Sender:
         self._use.note_key(batch.top)
         self._on_sent(batch, sent, time.monotonic() - began)
 
+    def _is_superseded(self, batch: Batch) -> bool:
+        """Whether the stage has come further while the batch waited."""
+        latest = self._latest[batch.nearest]
+        return latest is not batch and latest.has_all_of(batch)
+
     def _send_to(self, place: Place, batch: Batch, tars: Path) -> int:
         blobs = self._scratch / "blobs" / "sha256"
         entry = self._entry(batch, blobs, tars)
         keys = batch.keys if self._all_keys else (batch.top, *batch.tags)
-        tags = [*dict.fromkeys((*keys, batch.nearest))]
-        return place.send(entry, blobs, tags, self._check)
+        # Each tag costs as many requests as there are layers: those that mean a new entry stay.
+        tags = [one for one in dict.fromkeys(keys) if one not in self._put_tags]
+        sent = place.send(entry, blobs, [*tags, batch.nearest], self._check)
+        self._put_tags.update(tags)
+        return sent
 
     def _entry(self, batch: Batch, blobs: Path, tars: Path) -> Entry:
         layers = batch.chain.layers[len(batch.base) :]
