@@ -23,6 +23,7 @@ from pytest_zlayer.report.live import LiveBlock, can_be_live
 if TYPE_CHECKING:
     from pytest_zlayer.events import Event, StepRetry
     from pytest_zlayer.report.model import Run
+    from pytest_zlayer.report.places import PlacesUsed
     from pytest_zlayer.report.running import Running
     from pytest_zlayer.report.text import Detail, ProgressLines
 
@@ -55,9 +56,6 @@ class Reporter:
     def __init__(
         self, config: pytest.Config, settings: Settings, clean: Callable[[str], str]
     ) -> None:
-        with LOADING:
-            from pytest_zlayer.report.places import PlacesUsed
-
         self._config = config
         self.clean = clean
         self._lock = threading.RLock()
@@ -76,7 +74,7 @@ class Reporter:
         self.retries: list[dict[str, Any]] = []
         self.kept: list[dict[str, Any]] = []
         self.problems: list[str] = []
-        self.places = PlacesUsed()
+        self.places: PlacesUsed | None = None
         os.register_at_fork(after_in_child=partial(_begin_anew, weakref.ref(self)))
 
     def begin_anew(self) -> None:
@@ -147,7 +145,10 @@ class Reporter:
     def _remember(self, event: Event, *, announce: bool) -> None:
         with LOADING:
             from pytest_zlayer.events import BuildStarted, StepRetry
+            from pytest_zlayer.report.places import PlacesUsed
 
+        if self.places is None:
+            self.places = PlacesUsed()
         self.places.take(event)
         if isinstance(event, BuildStarted):
             self._identities[event.build_id] = event.same
@@ -258,7 +259,8 @@ def summarise(terminal: pytest.TerminalReporter, reporter: Reporter) -> None:
     if reporter.retries:
         terminal.section("zlayer: steps that were tried again")
         write(retry["line"] for retry in reporter.retries)
-    write(f"{PREFIX}{line}" for line in reporter.places.lines())
+    if reporter.places is not None:
+        write(f"{PREFIX}{line}" for line in reporter.places.lines())
     if reporter.kept:
         terminal.section("zlayer: kept, with the command to look inside")
         write(f"{kept['kind']} of {kept['image']}: {kept['command']}" for kept in reporter.kept)

@@ -29,6 +29,7 @@ def test_a_run_without_images_loads_nothing_more(project):
         def test_it(value):
             assert "lark" not in sys.modules
             assert "pytest_zlayer.builder.session.build_session" not in sys.modules
+            assert "pytest_zlayer.report.text" not in sys.modules
     """)
     result = project.pytester.runpytest_subprocess("-p", "no:hypothesispytest")
     result.assert_outcomes(passed=2)
