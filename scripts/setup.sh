@@ -115,9 +115,10 @@ missing_for_tests() {
     have chromium || have chromium-browser || have google-chrome || printf 'browser '
 }
 
-# With what its networks need: a helper of either kind lies outside PATH.
+# With what its networks need: a helper of either kind lies outside PATH, and /usr/sbin is not on
+# every user's.
 has_podman() {
-    have podman && have iptables &&
+    have podman && { have iptables || [ -x /usr/sbin/iptables ]; } &&
         [ -x /usr/lib/podman/netavark -o -x /usr/libexec/podman/netavark ]
 }
 
