@@ -610,9 +610,9 @@ class Engine:
         return self._runner.interruption()
 
     def interrupt(self, sparing: Interruption | None = None) -> None:
-        """Ends all running commands, but for a group that is spared.
+        """Ends all running commands, and those of groups that are still to come.
 
-        Their callers get an ``EngineError`` of kind interrupted.
+        One group may be spared. Their callers get an ``EngineError`` of kind interrupted.
         """
         self._runner.interrupt(sparing)
 

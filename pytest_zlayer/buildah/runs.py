@@ -176,6 +176,8 @@ class Runs:
                 raise NotUnderstood(problem)
             return self._taken()
         except EngineError as error:
+            if error.failure.kind == "interrupted":
+                raise
             raise NotUnderstood(error.message) from error
         finally:
             probe.close()

@@ -23,6 +23,7 @@ def choose(probe: Probe, wanted: str, memory: Memory, *, rootless: bool) -> Isol
 
     Raises:
         EngineUnusable: there is no such isolation, or none works; it says what each failed with.
+        EngineError: finding out was interrupted.
     """
     if wanted not in (*CHOICES, *KINDS):
         choices = ", ".join((*CHOICES, *KINDS))
@@ -35,7 +36,8 @@ def choose(probe: Probe, wanted: str, memory: Memory, *, rootless: bool) -> Isol
     if remembered is not None and remembered in (*to_try, _untried(wanted)):
         return remembered
     chosen = _try_all(probe, wanted, to_try, rootless=rootless)
-    memory.put(question, asdict(chosen))
+    if not probe.uncertain:
+        memory.put(question, asdict(chosen))
     return chosen
 
 

@@ -67,6 +67,9 @@ class Probe:
         name: of the container.
         tmpdir: where the program is written first.
         runtime_for: the runtime to use in place of that of an isolation.
+
+    Attributes:
+        uncertain: whether an attempt has failed for a reason that may pass.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Probe:
         self._runtime_for = runtime_for
         self._program = exit_zero(platform.machine())
         self._made = False
+        self.uncertain = False
 
     @property
     def can_run(self) -> bool:
@@ -104,7 +108,11 @@ class Probe:
         user: str = "0:0",
         cap_add: Sequence[str] = (),
     ) -> str | None:
-        """Why the program does not run in this isolation, or ``None``."""
+        """Why the program does not run in this isolation, or ``None``.
+
+        Raises:
+            EngineError: the attempt was interrupted.
+        """
         if not self._made and self._program is not None:
             self._make(self._program)
         runtime = self._runtime_for(candidate.runtime) if candidate.runtime else None
@@ -124,7 +132,11 @@ class Probe:
         try:
             done = self.commander.finish(request)
         except EngineError as error:
+            if error.failure.kind == "interrupted":
+                raise
+            self.uncertain = True
             return error.message
+        self.uncertain |= bool(done.killed_by_signal)
         if done.exit_code == 0:
             return None
         own = "Error: ex"

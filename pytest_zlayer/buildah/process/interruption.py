@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -17,13 +17,19 @@ class Command(Protocol):
 
 
 class Interruption:
-    """Groups commands, to end those that are running and to refuse those to come."""
+    """Groups commands, to end those that are running and to refuse those to come.
 
-    def __init__(self, threads: threading.local) -> None:
+    Args:
+        threads: what differs from thread to thread.
+        of_all: whether the commands of this group have been ended together with all others.
+    """
+
+    def __init__(self, threads: threading.local, of_all: Callable[[Interruption], bool]) -> None:
         self._threads = threads
+        self._of_all = of_all
         self._running: set[Command] = set()
         self._guard = threading.Lock()
-        self.requested = False
+        self._requested = False
 
     @contextmanager
     def covering(self) -> Iterator[None]:
@@ -41,7 +47,7 @@ class Interruption:
         with self._guard:
             self._running.add(command)
         try:
-            if self.requested:
+            if self._requested or self._of_all(self):
                 command.interrupt()
             yield
         finally:
@@ -54,7 +60,7 @@ class Interruption:
 
     def request(self) -> None:
         """Ends the commands; for good."""
-        self.requested = True
+        self._requested = True
         with self._guard:
             running = list(self._running)
         for command in running:

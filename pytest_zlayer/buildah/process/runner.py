@@ -35,10 +35,15 @@ class Runner:
         self._numbers = itertools.count(1)
         # What differs from thread to thread: the group its commands belong to.
         self._threads = threading.local()
+        self._interrupted = False
+        self._spared: Interruption | None = None
 
     def interruption(self) -> Interruption:
         """A new group of commands, which can be ended together. Brief ones never belong to it."""
-        return Interruption(self._threads)
+        return Interruption(self._threads, self._is_over)
+
+    def _is_over(self, group: Interruption) -> bool:
+        return self._interrupted and group is not self._spared
 
     def run(self, request: Request) -> Completed:
         """Runs a command to its end, whatever its status.
@@ -101,11 +106,13 @@ class Runner:
         self._client.ask("note", line={"drop traces": key})
 
     def interrupt(self, sparing: Interruption | None = None) -> None:
-        """Ends all commands now running, or all but one group of them.
+        """Ends all commands now running, and those of groups that are still to come.
 
-        Brief ones get a moment to end by themselves: what is finished is not to be lost. May be
-        called from a signal handler if none are spared.
+        One group may be spared. Brief ones get a moment to end by themselves: what is finished is
+        not to be lost. May be called from a signal handler if none are spared.
         """
+        self._spared = None if self._interrupted else sparing
+        self._interrupted = True
         running = [one for one in list(self._running.values()) if not sparing or one not in sparing]
         _interrupt([one for one in running if not one.request.brief])
         if brief := [one for one in running if one.request.brief]:

@@ -60,11 +60,15 @@ class Specifications:
 
         Raises:
             NotUnderstood: what buildah asks for here has to be left to it.
+            EngineError: asking buildah was interrupted.
         """
         with self._taking:
             if setting not in self._known:
-                self._known[setting] = None  # it is not tried again
-                self._known[setting] = self._recall(setting) or self._taken(setting)
+                try:
+                    self._known[setting] = self._recall(setting) or self._taken(setting)
+                except (NotUnderstood, OSError):
+                    self._known[setting] = None  # it is not tried again
+                    raise
             known = self._known[setting]
         if known is None:
             raise NotUnderstood("the specification is not understood")

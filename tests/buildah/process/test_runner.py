@@ -166,6 +166,24 @@ def test_interrupt_ends_all(runner: Runner) -> None:
     assert str(caught.value) == "the build was interrupted"
 
 
+def test_interrupt_ends_what_a_group_begins_later_and_nothing_else(runner: Runner) -> None:
+    group = runner.interruption()
+    runner.interrupt()
+    with group.covering(), pytest.raises(EngineError, match="interrupted"):
+        runner.run(sh("sleep 600"))
+    assert runner.run(sh("exit 3")).exit_code == 3
+
+
+def test_interrupt_that_spares_a_group_lets_it_begin_more(runner: Runner) -> None:
+    group = runner.interruption()
+    runner.interrupt(sparing=group)
+    with group.covering():
+        assert runner.run(sh("exit 3")).exit_code == 3
+    runner.interrupt()
+    with group.covering(), pytest.raises(EngineError, match="interrupted"):
+        runner.run(sh("sleep 600"))
+
+
 def test_error_of_the_listener_ends_the_command(runner: Runner) -> None:
     seen: list[int] = []
 

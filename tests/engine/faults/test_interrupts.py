@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.buildah.run_request import RunRequest
 from tests.engine.conftest import BUSYBOX
-from tests.engine.faults.workspace import Workspace
+from tests.engine.faults.workspace import Workspace, processes, send, wait_until
 
 DECLARED = """
 import pytest
@@ -106,3 +114,73 @@ def test_time_limit_of_a_test_ends_its_build_and_no_other(workspace: Workspace, 
     )
     workspace.project(test_it=module)
     workspace.pytest("--zlayer-prebuild=off")
+
+
+# -- while it is found out how commands can be run --
+
+RUNTIME = """#!/bin/sh
+if [ -e {flag} ]; then echo >> {began}; exec sleep 600; fi
+exec {real} "$@"
+"""
+
+
+class Slow:
+    """An OCI runtime that does not get on until it is told to."""
+
+    def __init__(self, directory: Path) -> None:
+        real = shutil.which("runc")
+        if real is None:
+            pytest.skip("needs runc")
+        (directory / "bin").mkdir()
+        self.flag, self.began = directory / "flag", directory / "began"
+        self.flag.touch()
+        script = directory / "bin" / "crun"  # what is tried first
+        script.write_text(RUNTIME.format(flag=self.flag, began=self.began, real=real))
+        script.chmod(0o755)
+        self.name = "oci with crun"
+        self.environment = {"PATH": f"{directory}/bin:{os.environ['PATH']}"}
+
+    def tries(self) -> int:
+        return len(self.began.read_text()) if self.began.exists() else 0
+
+
+@pytest.mark.parametrize("kind", ["isolation", "specification"])
+def test_interrupt_while_it_is_found_out_how_commands_run(
+    workspace: Workspace, tmp_path: Path, kind: str
+) -> None:
+    slow, storage = Slow(tmp_path), workspace.storage
+    environment = {**storage.environment, **slow.environment}
+    with contextlib.closing(storage.open(environment=environment)) as engine:
+        request = RunRequest(engine.from_image(BUSYBOX), ["/bin/true"], user="0:0")
+        if kind == "specification":
+            slow.flag.unlink()
+            assert engine.isolation.startswith("oci")
+            request = replace(request, network="none")  # which has a specification of its own
+            slow.flag.touch()
+        before = slow.tries()
+        with ThreadPoolExecutor(1) as pool:
+            run = pool.submit(engine.run, request)
+            wait_until(lambda: slow.tries() > before, "the runtime is started")
+            engine.interrupt()
+            with pytest.raises(EngineError) as caught:
+                run.result()
+        assert caught.value.failure.kind == "interrupted"
+        slow.flag.unlink()
+        assert engine.run(request).exit_code == 0  # it is found out by the next one
+        assert str(engine.isolated_by) == slow.name
+    with contextlib.closing(storage.open(environment=environment)) as engine:
+        assert str(engine.isolated_by) == slow.name
+
+
+def test_killed_attempt_is_not_remembered(workspace: Workspace, tmp_path: Path) -> None:
+    slow, storage = Slow(tmp_path), workspace.storage
+    environment = {**storage.environment, **slow.environment}
+    engine = storage.open(environment=environment)
+    with contextlib.closing(engine), ThreadPoolExecutor(1) as pool:
+        found = pool.submit(lambda: engine.isolated_by)
+        wait_until(slow.tries, "the runtime is started")
+        slow.flag.unlink()
+        send(signal.SIGKILL, processes("/exit-zero", "/buildah"))
+        assert str(found.result()) != slow.name
+    with contextlib.closing(storage.open(environment=environment)) as engine:
+        assert str(engine.isolated_by) == slow.name
