@@ -155,6 +155,18 @@ def test_an_image_in_a_file_that_cannot_be_is_refused(
         ((), {"ref": 3}, "ref must be text, not 3", None),
         ((), {"text": "", "secrets": {"a": 3}}, "secrets['a'] must be a path, not 3", None),
         ((), {"text": "", "ssh": {"a": 3}}, "ssh['a'] must be a path, not 3", None),
+        (
+            (),
+            {"text": "", "ssh": ["a"]},
+            "ssh must be a mapping of names to values, not ['a']",
+            None,
+        ),
+        (
+            (),
+            {"text": "", "secrets": ["a"]},
+            "secrets must be a mapping of names to values, not ['a']",
+            None,
+        ),
         ((), {"ref": "dir:"}, "'dir:' names no path", "write dir:PATH"),
         (
             (),

@@ -636,3 +636,9 @@ def test_the_name_of_the_target_is_known():
     assert shown(*lines) == []
     assert shown(*lines, "FROM dev AS last", target="dev") == []
     assert [one.name for one in found(*lines, "FROM dev AS last")] == ["WorkdirRelativePath"]
+
+
+def test_the_name_of_the_target_is_known_to_defaults_of_bases():
+    lines = ["ARG BASE=${TARGETSTAGE#default}", "FROM $BASE AS dev"]
+    assert shown(*lines) == []
+    assert shown(*lines, target="dev") == []
