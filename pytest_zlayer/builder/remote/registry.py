@@ -32,7 +32,7 @@ _ANSWER = 15.0
 _BUSY = late_pattern(r"toomanyrequests|too many requests|\b429\b|\b50[0234]\b", re.IGNORECASE)
 _ABSENT = late_pattern(
     r"name unknown|NAME_UNKNOWN|manifest unknown|repository name not known|404 \(Not Found"
-    r"|Image may not exist",
+    r"|StatusCode: 404\b|Image may not exist",
     re.IGNORECASE,
 )
 _DENIED = late_pattern(

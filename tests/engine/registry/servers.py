@@ -251,6 +251,7 @@ class Proxy:
         lists_too: whether it also happens to lists of tags.
         always: the same for all of them once ``faults`` are used up.
         message: what errors say.
+        coded: whether they have a code, as the specification of registries wants it.
         retry_after: the seconds that answers with status 429 ask for.
         only: the method of the requests this happens to; empty: of all.
         held: the digest of a blob that is passed on only once ``released`` is set,
@@ -266,6 +267,7 @@ class Proxy:
         self.only = ""
         self.lists_too = False
         self.message = "not for you"
+        self.coded = True
         self.retry_after = 0
         self.held = ""
         self.before = 0
@@ -363,12 +365,13 @@ class _Handler(BaseHTTPRequestHandler):
             429: "TOOMANYREQUESTS",
         }
         error = {"code": codes.get(status, "UNKNOWN"), "message": self.proxy.message}
+        body = {"errors": [error]} if self.proxy.coded else {"detail": self.proxy.message}
         headers = {"Content-Type": "application/json"}
         if status == 429:
             headers["Retry-After"] = str(self.proxy.retry_after)
         if status == 401:
             headers["WWW-Authenticate"] = 'Basic realm="test"'
-        self._send(status, headers, _json({"errors": [error]}))
+        self._send(status, headers, _json(body))
 
     def _break_off(self, fault: str, body: bytes) -> None:
         self.close_connection = True

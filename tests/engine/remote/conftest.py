@@ -118,7 +118,7 @@ def shared(registry: Registry, machine: Machines, tmp_path: Path) -> Iterator[Sh
     conf = tmp_path / "registries.conf"
     conf.write_text(_CONF)
     context = write_files(tmp_path / "context", {"data": "hello\n"})
-    place = RegistryPlace(f"{proxy.address}/test-{secrets.token_hex(4)}/zlayer")
+    place = RegistryPlace(f"{proxy.address}/test{secrets.token_hex(4)}/zlayer")
     yield Shared(registry, proxy, place, conf, context, machine)
     proxy.close()
 

@@ -119,9 +119,10 @@ def test_a_place_that_fails_fails_no_build(shared: Shared, fault: str) -> None:
     assert image != made.id
 
 
-def test_what_a_registry_has_lost_is_built(shared: Shared) -> None:
+@pytest.mark.parametrize("coded", [True, False])
+def test_what_a_registry_has_lost_is_built(shared: Shared, coded: bool) -> None:
     shared.fill()
-    shared.proxy.always = 404
+    shared.proxy.always, shared.proxy.coded = 404, coded
     with shared.session(cache_from=(shared.place,)) as second:
         second.build(STEPS, shared.context)
         assert len(second.executed()) == 3
