@@ -4,9 +4,9 @@
 
 Builds M images on one machine without and with a place, then runs the shards (1, 5 and 20 by
 default) one after the other, each on a storage of its own: all of them need all images, or with
-``--split`` each needs its part. Prints processor seconds, requests and bytes. Processor time is
-that of all processes of a session, the engine's too; wall-clock time would say more of this
-machine.
+``--split`` each needs its part. Prints processor seconds, wall-clock seconds, requests and bytes.
+Processor time is that of all processes of a session, the engine's too; the other seconds say more
+of this machine.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,9 +62,10 @@ def test_image(zlayer_image, name):
 
 @dataclass(frozen=True)
 class Cost:
-    """What one machine has used: processor seconds, requests, bytes from and to the registry."""
+    """What one machine has used: seconds, requests, bytes from and to the registry."""
 
-    seconds: float
+    processor: float
+    wall: float
     requests: int
     down: int
     up: int
@@ -72,7 +74,8 @@ class Cost:
     def total(cls, costs: Sequence[Cost]) -> Cost:
         """The sum."""
         return cls(
-            sum(one.seconds for one in costs),
+            sum(one.processor for one in costs),
+            sum(one.wall for one in costs),
             sum(one.requests for one in costs),
             sum(one.down for one in costs),
             sum(one.up for one in costs),
@@ -81,7 +84,7 @@ class Cost:
     def line(self) -> str:
         """A row of a table."""
         down, up = self.down / 1e6, self.up / 1e6
-        return f"{self.seconds:8.1f} {self.requests:9} {down:9.1f} {up:9.1f}"
+        return f"{self.processor:8.2f} {self.wall:8.2f} {self.requests:9} {down:9.1f} {up:9.1f}"
 
 
 class Bench:
@@ -125,7 +128,7 @@ class Bench:
         """Run the tests of these images."""
         self.proxy.requests.clear()
         self.proxy.down = self.proxy.up = 0
-        before = _used()
+        before, since = _used(), time.monotonic()
         subprocess.run(
             [sys.executable, "-m", "pytest", "-q", *_ALONE, *options],
             cwd=self.project,
@@ -142,8 +145,8 @@ class Bench:
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        used = _used() - before
-        return Cost(used, len(self.proxy.requests), self.proxy.down, self.proxy.up)
+        used, wall = _used() - before, time.monotonic() - since
+        return Cost(used, wall, len(self.proxy.requests), self.proxy.down, self.proxy.up)
 
 
 def _used() -> float:
@@ -170,7 +173,7 @@ def main() -> None:
 
 
 def _measure(bench: Bench, shards: Sequence[int], *, split: bool) -> None:
-    print(f"{'':28} cpu s  requests   MB down     MB up")
+    print(f"{'':28} cpu s   wall s  requests   MB down     MB up")
     from_place, to_place = (f"--zlayer-cache-{way}={bench.place}" for way in ("from", "to"))
     with bench.machine() as storage:
         print(f"{'builds, no place':24} {bench.run(storage, bench.images).line()}")
