@@ -23,7 +23,7 @@ from pytest_zlayer.argument_values import (
     path_text,
     wrong,
 )
-from pytest_zlayer.choices import NETWORK_MODES, PULL_MODES, NetworkMode, PullMode
+from pytest_zlayer.choices import PULL_MODES, NetworkMode, PullMode
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.values.credentials import HIDDEN, redacted
 from pytest_zlayer.dockerfile.values.references import parse_reference
@@ -137,9 +137,6 @@ class ImageSpec:
             raise UsageError("an image takes either text or dockerfile, not both")
         if self.pull is not None and self.pull not in PULL_MODES:
             raise UsageError(f"pull must be one of {', '.join(PULL_MODES)}, not {self.pull!r}")
-        if self.network is not None and self.network not in NETWORK_MODES:
-            one_of = ", ".join(NETWORK_MODES)
-            raise UsageError(f"network must be one of {one_of}, not {self.network!r}")
         if self.format not in (None, "oci", "docker"):
             raise UsageError(f"format must be oci or docker, not {self.format!r}")
         if self.layers not in (None, "each"):
