@@ -173,9 +173,9 @@ def make_storage(directory: Path) -> Storage:
     return storage
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def few_plugins() -> Iterator[None]:
-    """Runs of pytest that tests start load this plugin and xdist, none of the others here.
+    """Runs of pytest that tests here start load this plugin and xdist, none of the others here.
 
     Loading all would be most of what they do: pytest rewrites the assertions of whole libraries.
     """

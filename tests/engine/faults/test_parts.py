@@ -208,7 +208,7 @@ def test_buildah_is_killed_under_a_run_which_is_repeated_once(
     assert not set(processes(workspace.nap, "/busybox")) & set(first)
     send(signal.SIGKILL, _mine(workspace, "run"))
     output = run.end(1)
-    assert ": buildah died of " in output
+    assert ": buildah was killed by " in output
     assert "hint: it may have run out of memory" in output
     assert "Traceback" not in output
 
