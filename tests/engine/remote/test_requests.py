@@ -44,7 +44,7 @@ class Sending:
         self.sender = Sender(
             use,
             export=lambda *_: None,
-            commands=Interruption(threading.local()),
+            commands=Interruption(threading.local(), lambda _: False),
             scratch=directory / "outgoing",
             all_keys=False,
             on_sent=lambda *_: None,
