@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.buildah.agent.short_path import ShortPath
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout
-from pytest_zlayer.buildah.failures import Failure
+from pytest_zlayer.buildah.failures import Failure, FailureKind
 from pytest_zlayer.dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ class Podman:
     @staticmethod
     def failed(done: Completed, words: Sequence[str]) -> EngineError:
         """The error for a command that ended badly."""
-        failure = Failure("permanent", f"podman {words[0]} failed: {reason_of(done)}")
+        kind: FailureKind = "permanent" if done.killed_by_signal is None else "crash"
+        failure = Failure(kind, f"podman {words[0]} failed: {reason_of(done)}")
         return EngineError(
             failure, command=done.argv, exit_code=done.exit_code, stderr=done.stderr_tail
         )

@@ -38,11 +38,13 @@ class Verdict:
         version: of podman, empty when it does not answer.
         why_not: why no container can be run.
         why_no_ports: why no port can be published.
+        uncertain: whether an attempt has failed for a reason that may pass.
     """
 
     version: str = ""
     why_not: str = ""
     why_no_ports: str = ""
+    uncertain: bool = False
 
 
 def find_podman(engine: Engine) -> Podman | None:
@@ -72,7 +74,11 @@ def find_podman(engine: Engine) -> Podman | None:
 
 
 def probe(podman: Podman) -> Verdict:
-    """What works, from an earlier run of this boot or found out now."""
+    """What works, from an earlier run of this boot or found out now.
+
+    Raises:
+        EngineError: finding out was interrupted.
+    """
     key = {
         **binary_key(Path(podman.argv[0])),
         "configuration": podman.engine.process_environment().get("CONTAINERS_CONF", ""),
@@ -82,7 +88,8 @@ def probe(podman: Podman) -> Verdict:
     known = _recall(memory.get("verdict"))
     if known is None:
         known = _find_out(podman)
-        memory.put("verdict", asdict(known))
+        if not known.uncertain:
+            memory.put("verdict", asdict(known))
     return known
 
 
@@ -98,20 +105,25 @@ def _find_out(podman: Podman) -> Verdict:
         found = json.loads(podman.output("info", "--format", "json", timeout=_PATIENCE))
         version = str(found["version"]["Version"])
         backend = str(found["host"].get("networkBackend", "cni"))
-    except (EngineError, ValueError, KeyError, TypeError) as error:
+    except EngineError as error:
+        if error.failure.kind == "interrupted":
+            raise
+        return Verdict(why_not=str(error), uncertain=error.failure.kind in ("timeout", "crash"))
+    except (ValueError, KeyError, TypeError) as error:
         return Verdict(why_not=str(error))
     program = exit_zero(platform.machine())
     if program is None:  # this package starts nothing here, and no image is at hand
         return Verdict(version)
-    why_not = _try(podman, program, "--network", "none")
+    why_not, uncertain = _try(podman, program, "--network", "none")
     if why_not:
-        return Verdict(version, why_not)
+        return Verdict(version, why_not, uncertain=uncertain)
     if not podman.engine.rootless and backend != _BACKEND:
         return Verdict(version, "", f"its networks are those of {backend}, not of {_BACKEND}")
-    return Verdict(version, "", _try_ports(podman, program))
+    why_no_ports, uncertain = _try_ports(podman, program)
+    return Verdict(version, "", why_no_ports, uncertain)
 
 
-def _try_ports(podman: Podman, program: bytes) -> str:
+def _try_ports(podman: Podman, program: bytes) -> tuple[str, bool]:
     with LOADING:
         from pytest_zlayer.services.podman.networks import PodmanNetworks
 
@@ -125,7 +137,8 @@ def _try_ports(podman: Podman, program: bytes) -> str:
         networks.close()
 
 
-def _try(podman: Podman, program: bytes, *options: str) -> str:
+def _try(podman: Podman, program: bytes, *options: str) -> tuple[str, bool]:
+    """Why a container does not run, empty when it does, and whether that may pass."""
     root = podman.engine.tmpdir / "podman-probe"
     os.makedirs(root, exist_ok=True)
     file = root / "exit-zero"
@@ -137,6 +150,7 @@ def _try(podman: Podman, program: bytes, *options: str) -> str:
         "--rootfs", str(root), "/exit-zero", timeout=_PATIENCE,
     )  # fmt: skip
     if done.exit_code == 0:
-        return ""
+        return "", False
     podman.call("rm", "--force", "--time", "0", name)
-    return "it did not end in time" if done.timed_out else reason_of(done)
+    why_not = "it did not end in time" if done.timed_out else reason_of(done)
+    return why_not, done.timed_out or done.killed_by_signal is not None
