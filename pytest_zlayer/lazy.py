@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import ModuleType
 from typing import Any, AnyStr, Generic, TypeVar, cast, overload
 
 Value = TypeVar("Value")
@@ -70,11 +71,13 @@ class LazyModule:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._module: ModuleType | None = None
 
     def __getattr__(self, name: str) -> Any:
-        with LOADING:
-            module = import_module(self._name)
-        return getattr(module, name)
+        if self._module is None:
+            with LOADING:
+                self._module = import_module(self._name)
+        return getattr(self._module, name)
 
 
 def late_name(package: str, homes: Mapping[str, str], name: str) -> Any:
