@@ -202,7 +202,7 @@ def unknown_argument(name: str, what: str, known: Sequence[str]) -> UsageError:
 
 def _in_context(value: Any, given: Mapping[str, Any], place: Place) -> ImageSpec:
     with LOADING:
-        from pytest_zlayer.builder.model.spec import ImageSpec
+        from pytest_zlayer.builder.model.spec import ImageSpec, is_remote_context
 
     if value is _UNSET:
         value = None if given.keys() & {"text", "ref"} else "."
@@ -211,20 +211,9 @@ def _in_context(value: Any, given: Mapping[str, Any], place: Place) -> ImageSpec
             raise UsageError("an image needs a context, a text or a ref")
         return ImageSpec()
     text = path_text("context", value)
-    if _is_remote("context", text):
+    if is_remote_context("context", text):
         return ImageSpec(context_url=text)
     return ImageSpec(context=_existing(text, place))
-
-
-def _is_remote(name: str, text: str) -> bool:
-    with LOADING:
-        from pytest_zlayer.dockerfile.values.credentials import redacted
-        from pytest_zlayer.dockerfile.values.remote_sources import is_remote
-
-    try:
-        return is_remote(text)
-    except ValueError as problem:
-        raise UsageError(f"{name} {redacted(text)}: {problem}") from None
 
 
 def _with_context(spec: ImageSpec, place: Place) -> ImageSpec:
@@ -312,10 +301,13 @@ def _as_ref(name: str, value: Any, place: Place) -> str:
 
 
 def _named_context(name: str, text: str, place: Place) -> str:
+    with LOADING:
+        from pytest_zlayer.builder.model.spec import is_remote_context
+
     in_file = _in_file(text, place)
     if in_file is not None:
         return in_file
-    if _is_remote(name, text):
+    if is_remote_context(name, text):
         return text
     kind, separator, rest = text.partition("://")
     if not separator:

@@ -153,7 +153,7 @@ class ImageSpec:
             name: _CONVERSIONS[name](name, one) for name, one in values.items() if one is not None
         }
         given: object = self.context
-        if isinstance(given, str) and _is_remote(given):
+        if isinstance(given, str) and is_remote_context("build context", given):
             found.update(context=None, context_url=given)
         for name, value in found.items():
             object.__setattr__(self, name, value)
@@ -200,11 +200,16 @@ class ImageSpec:
         return tuple(one for one in named if isinstance(one, ImageSpec))
 
 
-def _is_remote(context: str) -> bool:
+def is_remote_context(name: str, text: str) -> bool:
+    """Whether a context is a git repository or a URL; ``name`` is how messages call the argument.
+
+    Raises:
+        UsageError: an address that nothing can be fetched from.
+    """
     try:
-        return is_remote(context)
+        return is_remote(text)
     except ValueError as problem:
-        raise UsageError(f"build context {redacted(context)}: {problem}") from None
+        raise UsageError(f"{name} {redacted(text)}: {problem}") from None
 
 
 def _check_limits(spec: ImageSpec) -> None:
