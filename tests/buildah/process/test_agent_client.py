@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,17 +15,9 @@ from pytest_zlayer.buildah.agent.journal import Journal
 from pytest_zlayer.buildah.errors import EngineUnusable
 from pytest_zlayer.buildah.process.agent_client import MOST_REPLACED, AgentClient
 from pytest_zlayer.buildah.process.agent_process import AgentGone, AgentProcess
+from tests.buildah.process.conftest import ENV
 
-ENV = {"PATH": os.environ["PATH"]}
 SESSION = {"prefix": "zl-s-main-"}
-
-
-@pytest.fixture
-def client() -> Iterator[AgentClient]:
-    started = AgentClient((), ENV)
-    started.greet()
-    yield started
-    started.close()
 
 
 @pytest.fixture

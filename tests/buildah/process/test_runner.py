@@ -17,17 +17,7 @@ from pytest_zlayer.buildah.failures import KILLED
 from pytest_zlayer.buildah.process.agent_client import AgentClient
 from pytest_zlayer.buildah.process.command import Request
 from pytest_zlayer.buildah.process.runner import Runner
-
-ENV = {"PATH": os.environ["PATH"]}
-
-
-@pytest.fixture
-def client() -> Iterator[AgentClient]:
-    """An agent that has adopted nothing yet."""
-    started = AgentClient((), ENV)
-    started.greet()
-    yield started
-    started.close()
+from tests.buildah.process.conftest import ENV
 
 
 @pytest.fixture

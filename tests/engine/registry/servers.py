@@ -69,7 +69,9 @@ class Registry:
         """
         system, architecture = platform.split("/")
         numbers = range(1, layers + 1)
-        contents = [_layer(f"{mark} {platform}\n" * number + "." * size) for number in numbers]
+        contents = [
+            layer_of("mark", f"{mark} {platform}\n" * number + "." * size) for number in numbers
+        ]
         config = {
             "os": system,
             "architecture": architecture,
@@ -171,10 +173,11 @@ def _digest(content: bytes) -> str:
     return f"sha256:{sha256(content).hexdigest()}"
 
 
-def _layer(text: str) -> bytes:
+def layer_of(name: str, text: str) -> bytes:
+    """An uncompressed layer with one file."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        info = tarfile.TarInfo("mark")
+        info = tarfile.TarInfo(name)
         info.size = len(text)
         tar.addfile(info, io.BytesIO(text.encode()))
     return buffer.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import multiprocessing
 import subprocess
 import tarfile
@@ -20,7 +19,7 @@ from pytest_zlayer.builder.remote.blobs import compress, decompress
 from pytest_zlayer.builder.remote.entry import Entry
 from pytest_zlayer.builder.remote.registry import RegistryCache
 from pytest_zlayer.builder.stopping import go_on
-from tests.engine.registry.servers import Registry, running_registry
+from tests.engine.registry.servers import Registry, layer_of, running_registry
 
 WRITERS = 20
 KEYS = [f"{number}" * 64 for number in range(1, 4)]
@@ -56,15 +55,6 @@ def cache(repository: str, scratch: Path, conf: Path) -> RegistryCache:
     return RegistryCache(repository, skopeo, scratch / "fetched", 120.0)
 
 
-def layer(text: str) -> bytes:
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w") as tar:
-        info = tarfile.TarInfo("who")
-        info.size = len(text)
-        tar.addfile(info, io.BytesIO(text.encode()))
-    return data.getvalue()
-
-
 def write(number: int, repository: str, directory: Path, conf: Path) -> None:
     """What one machine does: three layers of its own, under the keys of all."""
     scratch = directory / f"writer-{number}"
@@ -72,7 +62,7 @@ def write(number: int, repository: str, directory: Path, conf: Path) -> None:
     scratch.mkdir()
     layers = []
     for place in range(len(KEYS)):
-        data = layer(f"{number} {place}")
+        data = layer_of("who", f"{number} {place}")
         file = scratch / f"layer-{place}"
         file.write_bytes(data)
         layers.append(compress(file, f"sha256:{sha256(data).hexdigest()}", blobs, go_on))

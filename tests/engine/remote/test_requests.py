@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +15,7 @@ from pytest_zlayer.builder.oci.chain import Chain, HistoryEntry, Layer
 from pytest_zlayer.builder.remote.sender import Batch, Sender
 from pytest_zlayer.builder.remote.trace import Trace
 from pytest_zlayer.builder.remote.use import PlaceUse
-from tests.engine.registry.servers import Proxy, Registry
+from tests.engine.registry.servers import Proxy, Registry, layer_of
 from tests.engine.remote.conftest import of
 from tests.engine.remote.test_many_writers import cache
 
@@ -54,7 +52,7 @@ class Sending:
         """A batch with a layer for each key."""
         chain = Chain()
         for key in keys:
-            data = _tar(key)
+            data = layer_of("file", key)
             file = self.directory / key
             file.write_bytes(data)
             layer = Layer(f"sha256:{sha256(data).hexdigest()}", len(data), file)
@@ -85,15 +83,6 @@ class Sending:
         puts = [one for one in of(self.proxy, "PUT") if "/manifests/" in one]
         self.proxy.requests.clear()
         return [one.rpartition("/")[2] for one in puts]
-
-
-def _tar(text: str) -> bytes:
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w") as tar:
-        info = tarfile.TarInfo("file")
-        info.size = len(text)
-        tar.addfile(info, io.BytesIO(text.encode()))
-    return data.getvalue()
 
 
 @pytest.fixture
