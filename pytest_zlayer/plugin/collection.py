@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +119,11 @@ def check(state: State, session: pytest.Session) -> None:
     if wrong and state.worker is not None and not _continues(session):
         session.items.clear()
     session.items[:] = [item for item in session.items if id(item) not in wrong]
+    if state.worker is not None and state.wanted and _runs_tests(session.config.option):
+        # The tests are distributed when all workers have reported what they collected: so none of
+        # them ends, with what it has built for all, before the slowest has begun.
+        with contextlib.suppress(ZlayerError):  # the tests that need the engine will say so
+            state.session.join()
 
 
 def _continues(session: pytest.Session) -> bool:
@@ -187,8 +193,11 @@ def select_group(state: State, items: list[pytest.Item]) -> None:
 
 
 def _builds_ahead(state: State, option: Any) -> bool:
-    runs_tests = not (option.collectonly or getattr(option, "setupplan", False))
-    return bool(runs_tests and state.wanted and state.settings["prebuild"] == "on")
+    return bool(_runs_tests(option) and state.wanted and state.settings["prebuild"] == "on")
+
+
+def _runs_tests(option: Any) -> bool:
+    return not (option.collectonly or getattr(option, "setupplan", False))
 
 
 def survey(

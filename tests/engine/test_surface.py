@@ -191,6 +191,39 @@ def test_workers_can_use_the_same_image(project: Project) -> None:
     assert "4 passed" in project.pytest("-n2")
 
 
+# The second worker has its tests only when the first one has ended; to both the session is one.
+LATE_WORKER = """
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+ENDED = Path(__file__).with_name("ended")
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop():
+    while WORKER == "gw1" and not ENDED.exists():
+        time.sleep(0.05)
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish():
+    yield
+    if WORKER == "gw0":
+        ENDED.touch()
+"""
+
+
+def test_a_late_worker_finds_what_one_has_built_that_has_ended(project: Project) -> None:
+    write_files(project.folder, {"test_it.py": SHARED, "conftest.py": LATE_WORKER})
+    said = project.pytest("-n2", "--zlayer-progress=plain")
+    assert "4 passed" in said
+    lines = [line for line in said.splitlines() if line.startswith("[gw1] zlayer: api: ")]
+    assert lines
+    assert "from the cache in" in lines[-1]
+
+
 def test_workers_share_what_is_built(project: Project) -> None:
     write_files(project.folder, {"test_it.py": SHARED})
     project.environment["ZLAYER_CACHE"] = "keep"

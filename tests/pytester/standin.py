@@ -101,6 +101,9 @@ class PretendedSession:
     def forget_failure(self, spec: ImageSpec) -> None:
         note(f"failure of {self.plan(spec).label} forgotten")
 
+    def join(self) -> None:
+        """Nothing is shared here."""
+
     def prebuild(self, specs: Iterable[ImageSpec], *, layers_only: bool = False) -> None:
         """Say what would be built ahead, if anybody asks."""
         if "STANDIN_AHEAD" in os.environ:

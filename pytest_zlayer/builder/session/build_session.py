@@ -231,6 +231,16 @@ class BuildSession:
             if future is not None and future.done() and future.exception() is not None:
                 del self._images[key]
 
+    def join(self) -> None:
+        """Count as one of the processes of this session from now on, not only from the first build.
+
+        What they share lasts until the last of those that have joined ends.
+
+        Raises:
+            EngineMissing, EngineUnusable: there is no usable buildah.
+        """
+        _ = self._resources.cache
+
     def prebuild(self, specs: Iterable[ImageSpec], *, layers_only: bool = False) -> None:
         """Build images in the background, in this order; errors are kept for who asks for them.
 
