@@ -21,20 +21,11 @@ import pytest
 
 from pytest_zlayer.buildah.agent.records import LIST_IMAGES
 from pytest_zlayer.buildah.engine import Engine
+from tests.outer import FEW_PLUGINS
 
 BUSYBOX = "localhost/test/busybox:1"
-FEW_PLUGINS = {
-    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-    "PYTEST_ADDOPTS": "-p zlayer -p xdist",
-}
 _USERS = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n"
 _GROUPS = "root:x:0:\napp:x:1000:\n"
-
-
-def outer_environment() -> dict[str, str]:
-    """What a run of pytest inside a test gets, without what the outer one hands on."""
-    outer = {name: one for name, one in os.environ.items() if not name.startswith("PYTEST")}
-    return {**outer, **{name: os.environ[name] for name in FEW_PLUGINS if name in os.environ}}
 
 
 @dataclass(frozen=True)

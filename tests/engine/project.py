@@ -7,7 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.engine.conftest import Storage, outer_environment
+from tests.engine.conftest import Storage
+from tests.outer import outer_environment
 
 
 class Project:

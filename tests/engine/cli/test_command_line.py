@@ -63,8 +63,7 @@ def test_what_is_secret_is_told_by_nothing_that_a_failed_build_leaves(project: P
 
 
 def test_on_a_terminal_what_is_built_is_shown_live(project: Project) -> None:
-    variables = {**project.environment, "CI": ""}
-    run = Terminal(project.folder, *BUILD[1:], program=("pytest_zlayer",), **variables)
+    run = Terminal(project.folder, *BUILD[1:], program=("pytest_zlayer",), **project.environment)
     run.until("0 of 1 image done")
     run.until("s project stage-0 3/4 RUN --mount")
     end = run.end()

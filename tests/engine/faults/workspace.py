@@ -19,7 +19,8 @@ import pytest
 from pytest_zlayer.builder.cache.layer_cache import REPOSITORY
 from pytest_zlayer.builder.session.prune import prune
 from tests.engine.building import make_options, write_files
-from tests.engine.conftest import BUSYBOX, Storage, outer_environment
+from tests.engine.conftest import BUSYBOX, Storage
+from tests.outer import outer_environment
 
 Count = dict[str, list[str]]
 

@@ -72,8 +72,7 @@ def project(
 
 def on_terminal(project: Project, *words: str) -> Terminal:
     program, *args = words
-    variables = {"CI": "", **project.environment}
-    return Terminal(project.folder, *args, program=(program,), columns=120, **variables)
+    return Terminal(project.folder, *args, program=(program,), columns=120, **project.environment)
 
 
 @pytest.mark.parametrize(

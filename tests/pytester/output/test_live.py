@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import sys
@@ -11,6 +10,8 @@ from pathlib import Path
 import pexpect
 import pyte
 import pytest
+
+from tests.outer import outer_environment
 
 ROWS, COLUMNS = 30, 90
 PYTEST = ("pytest", "-p", "standin", "-p", "no:hypothesispytest")
@@ -48,8 +49,7 @@ class Terminal:
         program: tuple[str, ...] = PYTEST,
         **variables: str,
     ) -> None:
-        kept = {name: one for name, one in os.environ.items() if name not in ("CI", "NO_COLOR")}
-        environment = {**kept, "TERM": "xterm-256color", **variables}
+        environment = {**outer_environment(), "TERM": "xterm-256color", **variables}
         self._child = pexpect.spawn(
             sys.executable,
             ["-m", *program, *args],
