@@ -20,6 +20,7 @@ from pytest_zlayer.builder.remote.entry import (
     Entry,
     EntryError,
     config_digest,
+    created_at,
     descriptor,
     digest_of,
     of_manifest,
@@ -67,6 +68,11 @@ class DirectoryCache:
         """What the entry of a tag was made from."""
         digest = self._tags().get(tag)
         return None if digest is None else read_trace(self._read_json(digest))
+
+    def created(self, key: str) -> float | None:
+        """When the entry of ``key`` was made."""
+        digest = self._tags().get(key)
+        return None if digest is None else created_at(self._read_json(digest))
 
     def send(
         self, entry: Entry, blobs: Path, keys: Sequence[str], check: Callable[[], None]

@@ -164,7 +164,7 @@ def refuse_old(manifest: Mapping[str, Any], max_age: float) -> None:
     Raises:
         EntryError: it was, or does not say when.
     """
-    if is_older(_created(manifest), max_age):
+    if is_older(created_at(manifest), max_age):
         raise EntryError("it is older than the cache's maximum age")
 
 
@@ -188,7 +188,7 @@ def read_entry(manifest: Mapping[str, Any], config: Mapping[str, Any]) -> Entry:
             keys={str(key): int(count) for key, count in data["keys"].items()},
             layers=layers,
             history=tuple(_read_history(one) for one in config["history"]),
-            created=_created(manifest),
+            created=created_at(manifest),
             platform=(
                 str(config["architecture"]),
                 str(config["os"]),
@@ -257,7 +257,12 @@ def _timestamp(seconds: float) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def _created(manifest: Mapping[str, Any]) -> float:
+def created_at(manifest: Mapping[str, Any]) -> float:
+    """When an entry was made, in seconds since the epoch.
+
+    Raises:
+        EntryError: its manifest does not say it.
+    """
     try:
         text = manifest["annotations"][_CREATED]
         return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

@@ -67,6 +67,13 @@ class Place(Protocol):
             EntryError: the entry is not usable.
         """
 
+    def created(self, key: str) -> float | None:
+        """When the entry of ``key`` was made, in seconds since the epoch; ``None``: it is gone.
+
+        Raises:
+            EntryError: the entry is not usable.
+        """
+
     def send(
         self, entry: Entry, blobs: Path, keys: Sequence[str], check: Callable[[], None]
     ) -> int:

@@ -17,6 +17,7 @@ from pytest_zlayer.builder.remote.entry import (
     Entry,
     EntryError,
     config_digest,
+    created_at,
     digest_of,
     of_manifest,
     read_entry,
@@ -104,6 +105,11 @@ class RegistryCache:
         """What the entry of a tag was made from: its manifest alone is asked for."""
         found = self._manifest(tag)
         return None if found is None else read_trace(found[0])
+
+    def created(self, key: str) -> float | None:
+        """When the entry of ``key`` was made: its manifest alone is asked for."""
+        found = self._manifest(key)
+        return None if found is None else created_at(found[0])
 
     def describe(self, key: str) -> Entry:
         """The entry of ``key`` without its blobs."""

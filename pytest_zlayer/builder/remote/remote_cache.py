@@ -124,6 +124,7 @@ class RemoteCache(NoRemoteCache):
             commands=self.sending,
             scratch=self._scratch / "outgoing",
             all_keys=isinstance(place, DirectoryPlace),
+            max_age=self._options.cache_max_age if known is None else None,
             on_sent=self._sent,
         )
 

@@ -9,14 +9,14 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.process.interruption import Interruption
 from pytest_zlayer.builder.oci.chain import Chain
 from pytest_zlayer.builder.remote.blobs import compress
-from pytest_zlayer.builder.remote.entry import Entry, EntryLayer
+from pytest_zlayer.builder.remote.entry import Entry, EntryError, EntryLayer, is_older
 from pytest_zlayer.builder.remote.place import Place
 from pytest_zlayer.builder.remote.trace import Trace
 from pytest_zlayer.builder.remote.use import PlaceUse
@@ -80,6 +80,8 @@ class Sender:
         commands: what the commands belong to that carry them.
         scratch: where layers are compressed, removed at the end.
         all_keys: name each entry by all its keys, where that costs nothing.
+        max_age: seconds after which an entry that is there is replaced; ``None``: who reads the
+            place as well has looked at that.
         on_sent: called with each batch that was sent, its bytes and seconds.
     """
 
@@ -91,6 +93,7 @@ class Sender:
         commands: Interruption,
         scratch: Path,
         all_keys: bool,
+        max_age: float | None,
         on_sent: Callable[[Batch, int, float], None],
     ) -> None:
         self._use = use
@@ -98,6 +101,7 @@ class Sender:
         self._commands = commands
         self._scratch = scratch
         self._all_keys = all_keys
+        self._max_age = max_age
         self._on_sent = on_sent
         self._layers: dict[str, EntryLayer] = {}
         # The tags that were put in this session, and the latest batch of each stage.
@@ -176,10 +180,13 @@ class Sender:
                     self._left -= 1
 
     def _refresh(self, entry: Entry) -> None:
+        self._name_again(entry.keys)
+
+    def _name_again(self, keys: Iterable[str]) -> None:
         known = self._use.keys() or ()
-        keys = [key for key in entry.keys if key in known]
-        if keys:
-            self._use.do(lambda place: place.refresh(keys[0], keys))
+        there = [key for key in keys if key in known]
+        if there:
+            self._use.do(lambda place: place.refresh(there[0], there))
 
     def _check(self) -> None:
         if self._stop.is_set():
@@ -187,7 +194,7 @@ class Sender:
 
     def _send(self, batch: Batch, tars: Path) -> None:
         began = time.monotonic()
-        if batch.top in (self._use.keys() or ()) or self._is_superseded(batch):
+        if self._is_there(batch) or self._is_superseded(batch):
             return
         sent = self._use.do(lambda place: self._send_to(place, batch, tars))
         if sent is None:
@@ -197,6 +204,22 @@ class Sender:
         self.sent.bytes += sent
         self._use.note_key(batch.top)
         self._on_sent(batch, sent, time.monotonic() - began)
+
+    def _is_there(self, batch: Batch) -> bool:
+        """Whether the place has an entry of these layers that others still may use."""
+        if batch.top not in (self._use.keys() or ()):
+            return False
+        if self._max_age is None:
+            return True
+        try:
+            created = self._use.do(lambda place: place.created(batch.top))
+        except EntryError:
+            return False
+        if created is None or is_older(created, self._max_age):
+            return False
+        if is_older(created, self._max_age / 2):
+            self._name_again((batch.top, *batch.tags))
+        return True
 
     def _is_superseded(self, batch: Batch) -> bool:
         """Whether the stage has come further while the batch waited."""

@@ -275,6 +275,31 @@ def test_an_entry_that_is_too_old_is_made_anew(
         assert third.executed() == []
 
 
+@pytest.mark.parametrize("kind", ["registry", "directory"])
+@pytest.mark.parametrize(("days", "state"), [(10, "sent"), (30, "named"), (60, "there")])
+def test_who_only_writes_looks_at_the_age_of_what_is_there(
+    shared: Shared, place: DirectoryPlace, kind: str, days: int, state: str
+) -> None:
+    used = shared.place if kind == "registry" else place
+    now, age = time.time(), 20 * 86400
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("pytest_zlayer.builder.remote.sender.time.time", lambda: now - age)
+        with shared.session(cache_to=used) as first:
+            first.build(STEPS, shared.context)
+    shared.proxy.requests.clear()
+    with shared.session(cache_to=used, cache_max_age=days * 86400) as again:
+        again.build(STEPS, shared.context)
+        assert len(again.executed()) == 3
+    assert len(sent(again)) == (state == "sent")
+    puts = of(shared.proxy, "PUT")
+    assert bool(puts) == (kind == "registry" and state != "there")
+    if state == "named":
+        assert all("/manifests/" in one for one in puts)
+    with shared.session(cache_from=(used,), cache_max_age=days * 86400) as reader:
+        reader.build(STEPS, shared.context)
+        assert reader.executed() == []
+
+
 @pytest.mark.parametrize("files", [1, 2, 3, 4])
 def test_a_full_disk_where_processes_share_what_they_fetch_ends_the_place(
     shared: Shared, files: int

@@ -45,6 +45,7 @@ class Sending:
             commands=Interruption(threading.local(), lambda _: False),
             scratch=directory / "outgoing",
             all_keys=False,
+            max_age=None,
             on_sent=lambda *_: None,
         )
 
