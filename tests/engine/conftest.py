@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import json
 import os
 import secrets
@@ -239,14 +241,35 @@ def add_image(storage: Storage, tmp_path: Path) -> Callable[..., str]:
 
 
 def add_busybox(storage: Storage, directory: Path) -> str:
-    """Puts the busybox image into a storage; its name."""
+    """Puts the busybox image into a storage; its name.
+
+    Into an empty one as a copy of one that has it: that takes a fiftieth of the time.
+    """
+    if storage.root.exists() or os.geteuid() != 0:  # files belong to subordinate user ids
+        _import_busybox(storage, directory)
+    else:
+        copied = _storage_with_busybox(storage.binary)
+        subprocess.run(["cp", "--archive", str(copied), str(storage.root)], check=True)
+    return BUSYBOX
+
+
+@functools.cache
+def _storage_with_busybox(binary: str) -> Path:
+    """The root of one that no session knows."""
+    storage = make_storage(Path(tempfile.mkdtemp(prefix="busybox-")))
+    atexit.register(storage.remove)
+    _import_busybox(storage, storage.tmpdir.parent)
+    shutil.rmtree(storage.root / "zlayer")
+    return storage.root
+
+
+def _import_busybox(storage: Storage, directory: Path) -> None:
     layout = write_layout(directory / "layout", [busybox_layer()], {"Cmd": ["/bin/sh"]}, {})
     engine = storage.open()
     try:
         engine.import_layout(layout, BUSYBOX)
     finally:
         engine.close()
-    return BUSYBOX
 
 
 def busybox_layer() -> bytes:

@@ -95,12 +95,14 @@ def test_a_session_does_not_wait_for_ever_for_a_dead_one_to_be_swept_and_says_so
     sessions = storage.root / "zlayer" / "sessions"
     wait_until(lambda: any(is_dead(str(one)) for one in sessions.glob("*.json")), "its end")
     slow = storage.tmpdir.parent / "slow-buildah"
-    opening = "*info*|*version*"
-    script = f'case "$*" in {opening}) ;; *) sleep 60;; esac\nexec {storage.binary} "$@"\n'
+    on = storage.tmpdir.parent / "go-on"
+    wait = f"while [ ! -e {on} ]; do sleep 0.1; done"
+    script = f'case "$*" in *" rm "*) {wait};; esac\nexec {storage.binary} "$@"\n'
     slow.write_text(f"#!/bin/sh\n{script}", encoding="ascii")
     slow.chmod(0o755)
     with building(storage, buildah=str(slow)) as builds:
         _ = builds.session.engine
+    on.touch()
     [said] = [one for one in builds.events if isinstance(one, Waiting)]
     assert ProgressLines("short", prefix="").lines(said) == [
         "waiting for the removal of what killed runs have left"
