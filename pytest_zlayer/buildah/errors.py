@@ -32,6 +32,11 @@ class EngineError(ZlayerError):
         self.exit_code = exit_code
         self.stderr = tuple(stderr)
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether the command was ended because the run, or the build it was for, was to stop."""
+        return self.failure.kind == "interrupted"
+
 
 class EngineTimeout(EngineError):
     """A command took longer than it was allowed; everything it had started has ended."""

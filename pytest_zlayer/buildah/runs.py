@@ -176,7 +176,7 @@ class Runs:
                 raise NotUnderstood(problem)
             return self._taken()
         except EngineError as error:
-            if error.failure.kind == "interrupted":
+            if error.interrupted:
                 raise
             raise NotUnderstood(error.message) from error
         finally:

@@ -19,3 +19,8 @@ def test_special_errors_are_errors_of_the_engine() -> None:
     assert issubclass(EngineTimeout, EngineError)
     assert issubclass(ImageNotKnown, EngineError)
     assert issubclass(EngineError, ZlayerError)
+
+
+def test_what_was_interrupted_is_told_from_what_failed() -> None:
+    assert EngineError(Failure("interrupted", "the build was interrupted")).interrupted
+    assert not EngineError(Failure("timeout", "it took too long")).interrupted

@@ -132,7 +132,7 @@ class Probe:
         try:
             done = self.commander.finish(request)
         except EngineError as error:
-            if error.failure.kind == "interrupted":
+            if error.interrupted:
                 raise
             self.uncertain = True
             return error.message

@@ -138,7 +138,7 @@ def _pull_newer(
             on_line=on_line, on_size=on_size, timeout=timeout,
         )  # fmt: skip
     except EngineError as error:
-        if error.failure.kind in ("timeout", "interrupted"):
+        if error.interrupted or error.failure.kind == "timeout":
             raise
         try:
             found = commander.output(["inspect", "--type", "image", arguments.image(reference)])

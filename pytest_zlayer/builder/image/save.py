@@ -72,7 +72,7 @@ def load_into(engine: Engine, image: ImageLike, other: str, scratch: Path) -> st
     try:
         done = engine.process([other, "load", "--quiet", "--input", str(archive)])
     except EngineError as error:
-        if error.failure.kind == "interrupted":
+        if error.interrupted:
             raise
         failure = _failure(image, other, f"{other} is not installed", f"install {other}")
         raise EngineError(failure, command=error.command) from error

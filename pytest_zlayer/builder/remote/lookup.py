@@ -127,7 +127,7 @@ class RemoteLayers:
             place.spoil(key, fetched.digest, str(error))
             return None
         except EngineError as error:
-            if error.failure.kind == "interrupted":
+            if error.interrupted:
                 raise
             place.spoil(key, fetched.digest, f"it cannot be imported: {error.message}")
             return None

@@ -194,7 +194,7 @@ def _words(error: EngineError) -> str:
 def _translated(error: EngineError, *, writing: bool = False) -> Exception:
     """What a failure of skopeo means for the place."""
     words = _words(error)
-    if error.failure.kind == "interrupted":
+    if error.interrupted:
         return error
     if isinstance(error, RegistryBusy):
         return BusyPlace(error.failure.message, error.seconds)

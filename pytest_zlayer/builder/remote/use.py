@@ -124,7 +124,7 @@ class PlaceUse(Generic[P]):
                 except PlaceError as error:
                     self._give_up(self._warn, f"it is no longer used in this run: {error}")
                 except EngineError as error:
-                    if error.failure.kind == "interrupted":
+                    if error.interrupted:
                         raise
                     self._give_up(self._warn, f"it is no longer used in this run: {error.message}")
                 except Interrupted:

@@ -76,5 +76,5 @@ class BuildEvents:
 def was_interrupted(error: BaseException) -> bool:
     """Whether a build ended because it was to stop, wherever that met it."""
     if isinstance(error, EngineError):
-        return error.failure.kind == "interrupted"
+        return error.interrupted
     return isinstance(error, Interrupted)

@@ -174,7 +174,7 @@ class Builds:
     def _drop_unusable(self, build: Build, error: ZlayerError) -> set[str]:
         """Drop the cached layers that have become unusable; their keys."""
         trouble = error if isinstance(error, EngineError) else error.__cause__
-        if not isinstance(trouble, EngineError) or trouble.failure.kind == "interrupted":
+        if not isinstance(trouble, EngineError) or trouble.interrupted:
             return set()
         # Nobody is to read on from them, nor to keep them from being removed.
         self._resources.mounted.forget(one.image for one in build.adopted)

@@ -231,7 +231,7 @@ class BaseImages:
             try:
                 record = self._describe(name, wanted.platform)
             except EngineError as error:
-                if error.failure.kind == "interrupted":
+                if error.interrupted:
                     raise
                 if error.failure.kind == "absent":
                     continue

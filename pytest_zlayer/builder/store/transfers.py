@@ -87,7 +87,7 @@ class Transfers:
             message = f"cannot {verb} {reference}: it had not finished after {seconds:.3g} s"
             raise _again(error, message, "allow more time, or check the registry") from error
         except EngineError as error:
-            if error.failure.kind == "interrupted":
+            if error.interrupted:
                 raise
             message = f"cannot {verb} {reference}: {error.failure.message}"
             raise _again(error, message, error.failure.hint) from error

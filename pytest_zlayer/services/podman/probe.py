@@ -106,7 +106,7 @@ def _find_out(podman: Podman) -> Verdict:
         version = str(found["version"]["Version"])
         backend = str(found["host"].get("networkBackend", "cni"))
     except EngineError as error:
-        if error.failure.kind == "interrupted":
+        if error.interrupted:
             raise
         return Verdict(why_not=str(error), uncertain=error.failure.kind in ("timeout", "crash"))
     except (ValueError, KeyError, TypeError) as error:
