@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from pytest_zlayer.builder.model.cache_place import DirectoryPlace
 from pytest_zlayer.builder.model.errors import BuildError
+from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.session.prune import prune
-from tests.engine.building import building, make_options
+from pytest_zlayer.events import OutputLine
+from tests.engine.building import Builds, building, make_options
 from tests.engine.conftest import BUSYBOX, Storage, add_busybox
+from tests.engine.faults.workspace import wait_until
 
 TEXT = f"FROM {BUSYBOX} AS first\nRUN echo 1 > /one\nFROM first\nRUN echo 2 > /two\n"
 BROKEN = f"FROM {BUSYBOX}\nRUN echo half > /half; exit 1\n"
@@ -22,6 +26,11 @@ def fresh(own_storage: Storage, tmp_path: Path) -> Storage:
     """A storage with nothing but the busybox image."""
     add_busybox(own_storage, tmp_path / "busybox")
     return own_storage
+
+
+def said(line: str, builds: Builds) -> bool:
+    """Whether a step has written this line."""
+    return any(isinstance(one, OutputLine) and one.text == line for one in builds.events)
 
 
 def test_nothing_is_left_after_a_build(fresh: Storage) -> None:
@@ -56,6 +65,40 @@ def test_keep_all_leaves_images_and_stages_with_commands_that_work(fresh: Storag
     assert _typed(kept["mine"].command, "cat /one /two") == "1\n2\n"
     assert _typed(kept["mine#first"].command, "ls /two; cat /one") == "1\n"
     assert fresh.container_names() == []
+
+
+COPIED = f"FROM {BUSYBOX} AS first\nRUN echo 1 > /one\nFROM {BUSYBOX}\nCOPY --from=first /one /\n"
+
+
+@pytest.fixture
+def elsewhere(fresh: Storage, tmp_path: Path) -> DirectoryPlace:
+    """Where the layers of ``COPIED`` are, which are no longer in the storage."""
+    place = DirectoryPlace(tmp_path / "place")
+    with building(fresh, cache_to=place) as builds:
+        builds.build(COPIED)
+    prune(make_options(fresh), everything=True)
+    return place
+
+
+def test_keep_all_leaves_stages_although_builds_ahead_are_still_going_on(
+    fresh: Storage, elsewhere: DirectoryPlace
+) -> None:
+    with building(fresh, keep="all", cache_from=(elsewhere,)) as builds:
+        builds.build(COPIED, name="mine")
+        builds.session.prebuild([ImageSpec(text=f"FROM {BUSYBOX}\nRUN echo begun; sleep 600\n")])
+        wait_until(lambda: said("begun", builds), "a build ahead")
+
+    assert {one.label for one in builds.session.kept} == {"mine", "mine#first"}
+
+
+def test_keep_all_leaves_what_is_there_when_the_run_is_interrupted(
+    fresh: Storage, elsewhere: DirectoryPlace
+) -> None:
+    with building(fresh, keep="all", cache_from=(elsewhere,)) as builds:
+        builds.build(COPIED, name="mine")
+        builds.session.interrupt()
+
+    assert {one.label for one in builds.session.kept} == {"mine"}
 
 
 def test_keep_failed_leaves_the_container_of_the_failed_step(fresh: Storage) -> None:

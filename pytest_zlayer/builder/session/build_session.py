@@ -338,32 +338,41 @@ class BuildSession:
                 return
             self._closed = True
         hurry = hurry or self._stop.is_set()  # somebody has interrupted it
-        self._end_ahead(hurry)
-        if not self._resources.opened:
-            self._stop.set()
-            self._resources.close()
-            return
         with machine_errors_reported("removing what this run has made"):
             try:
-                keep = self.options.keep
-                failed_stay = keep == "all" or (keep == "failed" and failed)
-                self.keeping.over(keep=failed_stay)
-                self._resources.store.close_users()
-                self.kept = keep_made(self._resources, self._builds, failed_stay=failed_stay)
-                self._stop.set()
-                self._builds.close()
-                self._resources.end_transfers(hurry=hurry)
-                self._resources.store.close()
-                self._resources.mounted.close()
-                remove_made(self._resources, self._builds)
-                tidy_cache(self._resources)
-                self._tell_of_sweep()
+                try:
+                    # First: ending the builds ahead ends all others too, and those of what stays.
+                    self._prebuild.stop()
+                    self._keep(failed)
+                finally:
+                    self._end_ahead(hurry)
+                    self._stop.set()
+                if self._resources.opened:
+                    self._remove(hurry)
             finally:
                 self._resources.close()
 
+    def _keep(self, failed: bool) -> None:
+        """Have what the options ask for stay."""
+        if not self._resources.opened:
+            return
+        keep = self.options.keep
+        failed_stay = keep == "all" or (keep == "failed" and failed)
+        self.keeping.over(keep=failed_stay)
+        self._resources.store.close_users()
+        self.kept = keep_made(self._resources, self._builds, failed_stay=failed_stay)
+
+    def _remove(self, hurry: bool) -> None:
+        self._builds.close()
+        self._resources.end_transfers(hurry=hurry)
+        self._resources.store.close()
+        self._resources.mounted.close()
+        remove_made(self._resources, self._builds)
+        tidy_cache(self._resources)
+        self._tell_of_sweep()
+
     def _end_ahead(self, hurry: bool) -> None:
         """Images nobody waits for any more are not finished."""
-        self._prebuild.stop()
         if not hurry:
             self._prebuild.join_while(self._others_wait)
         if self._prebuild.busy:

@@ -21,10 +21,11 @@ from pytest_zlayer.builder.model.errors import BuildError
 from pytest_zlayer.builder.model.masker import Masker
 from pytest_zlayer.builder.plan.build_plan import BuildPlan, plan_of_stage
 from pytest_zlayer.builder.plan.steps import StagePlan, Step
+from pytest_zlayer.builder.session.build_events import was_interrupted
 from pytest_zlayer.builder.session.planning import Planned, Planning
 from pytest_zlayer.builder.session.pulled_bases import PulledBases
 from pytest_zlayer.builder.session.resources import SessionResources
-from pytest_zlayer.builder.stopping import StopEvent
+from pytest_zlayer.builder.stopping import Interrupted, StopEvent
 from pytest_zlayer.builder.store.mounted_images import MountedImages
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, stage_label
@@ -236,12 +237,22 @@ class Builds:
             build.views.close()
 
     def keep_stages(self) -> None:
-        """Make images of the stages that no test asked for, so that they can be kept."""
-        for build, make in self._finished:
+        """Make images of the stages that no test asked for, so that they can be kept.
+
+        After an interruption, of those that are there: none is built any more.
+        """
+        for build, make in list(self._finished):
             executor = make()
             for index in executor.other_stages():
-                builder_stage = executor.stage(index)
-                self.stage_image(build, executor, index, builder_stage.plan.label)
+                self._keep_stage(build, executor, index)
+
+    def _keep_stage(self, build: Build, executor: Executor, index: int) -> None:
+        try:
+            label = executor.stage(index).plan.label
+            self.stage_image(build, executor, index, label)
+        except (EngineError, Interrupted) as error:
+            if not was_interrupted(error):
+                raise
 
     def close(self) -> None:
         """Give back what contexts and stages hold."""
