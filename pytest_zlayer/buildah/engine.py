@@ -33,7 +33,12 @@ from pytest_zlayer.buildah.process.late_agent import Agent
 from pytest_zlayer.buildah.process.output import LineSink
 from pytest_zlayer.buildah.process.runner import Runner
 from pytest_zlayer.buildah.run_request import RunRequest, Volume
-from pytest_zlayer.buildah.storage.index import images_version, read_image, read_images
+from pytest_zlayer.buildah.storage.index import (
+    images_version,
+    layer_digests,
+    read_image,
+    read_images,
+)
 from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.buildah.storage.records import (
     ContainerSummary,
@@ -390,6 +395,10 @@ class Engine:
     def images_version(self) -> object | None:
         """Changes whenever the images of the store change; ``None`` when that is not known."""
         return images_version(self.storage)
+
+    def layer_digests(self) -> frozenset[str]:
+        """The digests of the layers of the store: it does not unpack these again when it pulls."""
+        return layer_digests(self.storage)
 
     def exists(self, reference: str) -> bool:
         """Whether the store has this image; nothing is pulled."""

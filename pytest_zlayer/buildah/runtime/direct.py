@@ -24,6 +24,8 @@ from pytest_zlayer.buildah.runtime.specification import (
 from pytest_zlayer.buildah.runtime.users import find_user
 from pytest_zlayer.dataclass import dataclass
 
+_LARGEST = 10 << 20  # bytes of a file that names users or groups
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -195,12 +197,19 @@ def check_workdir(workdir: str, place: Place) -> None:
 
 
 def read_text(files: Rootfs, path: str) -> str:
-    """A file of the container; empty where there is none."""
+    """A file of the container; empty where there is none.
+
+    Raises:
+        NotUnderstood: it is longer than any list of users is.
+    """
     try:
         with files.open(files.resolve(path)) as file:
-            return file.read().decode("utf-8", "surrogateescape")
+            data = file.read(_LARGEST + 1)
     except OSError:
         return ""
+    if len(data) > _LARGEST:
+        raise NotUnderstood(f"{path} has more than {_LARGEST >> 20} MiB")
+    return data.decode("utf-8", "surrogateescape")
 
 
 def write_bundle(bundle: Path, config: str, files: dict[str, HostFile]) -> None:

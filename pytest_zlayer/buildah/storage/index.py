@@ -60,6 +60,16 @@ def read_images(storage: StorageInfo) -> tuple[ImageSummary, ...] | None:
         return None
 
 
+def layer_digests(storage: StorageInfo) -> frozenset[str]:
+    """The digests of all layers, plain and as they arrived; none when the records do not tell."""
+    try:
+        layers = Records(storage.options).all("layers")
+    except Unreadable:
+        return frozenset()
+    keys = ("diff-digest", "compressed-diff-digest")
+    return frozenset(str(one[key]) for one in layers for key in keys if one.get(key))
+
+
 def is_list(records: Records, reference: str) -> bool:
     """Whether a name or full id is that of a manifest list, as far as the records tell."""
     try:

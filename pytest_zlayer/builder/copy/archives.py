@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 from pytest_zlayer.builder.files.compression import CompressionError, decompressed, is_damage
 from pytest_zlayer.builder.files.contents import Content, MemberContent
+from pytest_zlayer.builder.files.tar_reader import TarReader
 from pytest_zlayer.builder.model.errors import CopyError
 from pytest_zlayer.builder.stopping import go_on
 
@@ -118,7 +119,7 @@ class Archive:
     def _open(self) -> tarfile.TarFile:
         if self._tar is None:
             self._spool().seek(0)
-            self._tar = tarfile.open(  # noqa: SIM115 - closed with the archive
+            self._tar = TarReader.open(
                 fileobj=self._spool(), mode="r:", encoding="utf-8", errors="surrogateescape"
             )
         return self._tar

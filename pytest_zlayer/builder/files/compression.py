@@ -19,7 +19,11 @@ _BZIP2, _BZIP2_BLOCK = b"BZh", b"1AY&SY"
 _XZ = b"\xfd7zXZ\x00"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE = tuple(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16))
-_DECODE_ERRORS = (EOFError, OSError, lzma.LZMAError, zlib.error, tarfile.TarError, ValueError)
+_DECODE_ERRORS = (
+    EOFError, OSError, lzma.LZMAError, zlib.error, tarfile.TarError, ValueError,
+    # Of tarfile: a header of headers of headers, and lengths beyond all numbers.
+    RecursionError, OverflowError,
+)  # fmt: skip
 
 
 class CompressionError(ZlayerError):

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from pytest_zlayer.builder.files.compression import is_damage
+from pytest_zlayer.builder.files.tar_reader import TarReader
 from pytest_zlayer.builder.remote.entry import EntryError, EntryLayer
 
 _CHUNK = 1 << 20
@@ -131,11 +133,13 @@ def check_members(layer: Path, check: Callable[[], None]) -> None:
         EntryError: one does not, a file is, or the tar is damaged.
     """
     try:
-        with tarfile.open(layer, "r:") as archive:
+        with TarReader.open(layer, "r:") as archive:
             for member in archive:
                 check()
                 _check_member(member)
-    except tarfile.TarError as error:
+    except Exception as error:
+        if not is_damage(error):
+            raise
         raise EntryError("a layer is not a tar archive") from error
 
 

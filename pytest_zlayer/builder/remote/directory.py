@@ -35,8 +35,9 @@ _LOCK = ".zlayer.lock"
 _LAYOUT = '{"imageLayoutVersion":"1.0.0"}'
 # Seconds that others may hold the index: it is read and written in a moment.
 _PATIENCE = 30.0
-# Bytes of what describes an image; more is not read.
+# Bytes of what describes an image, and of what lists all images; more is not read.
 _MOST = 16_000_000
+_MOST_OF_INDEX = 4 * _MOST
 
 
 class DirectoryCache:
@@ -139,9 +140,12 @@ class DirectoryCache:
 
     def _index(self) -> dict[str, Any]:
         try:
-            text = (self.path / "index.json").read_bytes()
+            with (self.path / "index.json").open("rb") as file:
+                text = file.read(_MOST_OF_INDEX + 1)
         except FileNotFoundError:
             return {"schemaVersion": 2, "manifests": []}
+        if len(text) > _MOST_OF_INDEX:
+            raise PlaceError(f"its index.json has more than {_MOST_OF_INDEX} bytes")
         with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
             found = json.loads(text)
             if all(isinstance(one, dict) for one in found["manifests"]):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_zlayer.builder.context.build_context import NotAnArchive, open_context
 from pytest_zlayer.builder.context.fetch import Fetcher
+from pytest_zlayer.builder.context.small_file import read_small
 from pytest_zlayer.builder.context.sources import host_path, whole
 from pytest_zlayer.builder.copy.remote import Fetched
 from pytest_zlayer.builder.execute.mounts import read_secret
@@ -133,8 +134,8 @@ def _as_dockerfile(spec: ImageSpec, path: Path) -> str:
     """What is no archive is the Dockerfile itself, as ``docker build`` takes it."""
     if spec.text is None and spec.dockerfile is None:
         try:
-            return path.read_bytes().decode()
-        except ValueError:
+            return read_small(path).decode()
+        except (ValueError, UsageError):  # no text, or too much of it
             pass
     raise UsageError(
         f"the build context {spec.context_name} is not a tar archive",

@@ -17,15 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from pytest_zlayer.buildah.commands.local_place import split_place
-from pytest_zlayer.builder.files.compression import (
-    GZIP,
-    CompressionError,
-    decompressed,
-    is_damage,
-)
+from pytest_zlayer.builder.files.compression import GZIP, CompressionError, is_damage
+from pytest_zlayer.builder.files.documents import read_document
 from pytest_zlayer.builder.files.paths import clean
 from pytest_zlayer.builder.files.room import lacks_room
+from pytest_zlayer.builder.files.tar_reader import tar_stream
 from pytest_zlayer.builder.stopping import StoppableFile, go_on
+from pytest_zlayer.builder.store.image_directory import REF_NAME
 from pytest_zlayer.errors import UsageError
 
 TRANSPORTS = ("oci-archive:", "docker-archive:", "oci:", "dir:")
@@ -61,30 +59,25 @@ def unpack_archive(
     Raises:
         UsageError: it is no such archive, or holds several images and ``name`` is none of them.
     """
-    with _opened(path) as tar:
+    with _opened(path, check) as tar:
         if kind == "docker-archive":
             return _docker_layout(tar, path, name, target, check)
         _extract(tar, target, check)
         index = _json(target / "index.json", path)
-        names = [one.get("annotations", {}).get(_NAME, "") for one in index.get("manifests", [])]
+        names = [one.get("annotations", {}).get(REF_NAME, "") for one in index.get("manifests", [])]
         _chosen(names, name, path)
     return f"oci:{target}{f':{name}' if name else ''}"
 
 
 # What reading a document raises that is not as it should be.
-_OF_ANOTHER_SHAPE = (LookupError, TypeError, ValueError, AttributeError)
-_NAME = "org.opencontainers.image.ref.name"
+_OF_ANOTHER_SHAPE = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+def _opened(path: Path, check: Callable[[], None]) -> Iterator[tarfile.TarFile]:
     """The archive, plain or compressed, to be read once from its start."""
     try:
-        with (
-            path.open("rb") as file,
-            decompressed(file) as plain,
-            tarfile.open(fileobj=plain, mode="r|") as tar,
-        ):
+        with path.open("rb") as file, tar_stream(file, check) as tar:
             yield tar
     except CompressionError as error:
         raise UsageError(f"{path} cannot be read: {error.message}", hint=error.hint) from error
@@ -140,7 +133,7 @@ def _chosen(names: list[str], name: str, path: Path) -> int:
 
 def _json(path: Path, archive: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_document(path, f"{path.name} of {archive}"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{archive} is no archive of an image: it has no {path.name}") from error
 
@@ -155,7 +148,7 @@ def _docker_layout(
     names = [tag for one in images for tag in one.get("RepoTags") or [""]]
     owners = [number for number, one in enumerate(images) for _ in one.get("RepoTags") or [""]]
     chosen = images[owners[_chosen(names, name, path)]] if len(images) != 1 or name else images[0]
-    return _write_dir(top, chosen, target / "layout", check)
+    return _write_dir(top, chosen, path, target / "layout", check)
 
 
 def _digest(path: Path, check: Callable[[], None]) -> str:
@@ -166,10 +159,12 @@ def _digest(path: Path, check: Callable[[], None]) -> str:
     return f"sha256:{summary.hexdigest()}"
 
 
-def _write_dir(top: Path, image: dict[str, Any], target: Path, check: Callable[[], None]) -> str:
+def _write_dir(
+    top: Path, image: dict[str, Any], archive: Path, target: Path, check: Callable[[], None]
+) -> str:
     """What ``dir:`` takes: manifest, configuration and layers side by side, named by digests."""
     target.mkdir()
-    config = (top / clean(image["Config"])[1:]).read_bytes()
+    config = read_document(top / clean(image["Config"])[1:], f"{image['Config']} of {archive}")
     (target / hashlib.sha256(config).hexdigest()).write_bytes(config)
     layers = []
     for diff_id, name in zip(

@@ -23,6 +23,7 @@ from pytest_zlayer.builder.store.archives import (
     split_reference,
     unpack_archive,
 )
+from pytest_zlayer.builder.store.image_directory import refuse_without_room
 from pytest_zlayer.choices import PullMode
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
@@ -349,6 +350,8 @@ class BaseImages:
 
     def _load(self, source: str, shown: str, wanted: _Wanted) -> BaseImage:
         platform = wanted.platform.short if wanted.explicit else None
+        root, known = self._engine.storage.root, self._engine.layer_digests()
+        refuse_without_room(source, shown, root, known=known, check=self._check)
         image_id = self._pull(source, shown, "always", platform, None)
         own = f"{self._engine.temporary_images}layout-{image_id[:12]}"
         self._engine.register_image(own)

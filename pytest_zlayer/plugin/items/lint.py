@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from pytest_zlayer.builder.context.examined_file import examine_file, read_by
+from pytest_zlayer.builder.context.small_file import read_small
 from pytest_zlayer.builder.store.stored_bases import StoredBases
 from pytest_zlayer.dockerfile.lint.report import github_lines
-from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.errors import UsageError, ZlayerError
 from pytest_zlayer.plugin.items.check_item import CheckItem
 from pytest_zlayer.plugin.state import state_of
 
@@ -79,8 +80,8 @@ class LintItem(CheckItem):
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError:
+        return read_small(path)
+    except UsageError:  # told when it is checked
         return b""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_zlayer.buildah.storage.index import read_image
+from pytest_zlayer.buildah.storage.index import layer_digests, read_image
 from pytest_zlayer.buildah.storage.info import StorageInfo
 
 ID = "a" * 64
@@ -58,3 +58,19 @@ def test_image_is_read(tmp_path: Path) -> None:
 )
 def test_what_looks_otherwise_is_not_known_here(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert read_image(write(tmp_path, **changes), ID) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "digests"),
+    [
+        ('[{"id": "1", "diff-digest": "sha256:a", "compressed-diff-digest": "sha256:b"}]', "ab"),
+        ('[{"id": "1", "diff-digest": "sha256:a"}, {"id": "2"}]', "a"),
+        ("[", ""),
+    ],
+    ids=["as it arrived", "made here", "damaged"],
+)
+def test_digests_of_layers(tmp_path: Path, content: str, digests: str) -> None:
+    (tmp_path / "overlay-layers").mkdir()
+    (tmp_path / "overlay-layers" / "layers.json").write_text(content, encoding="ascii")
+    known = layer_digests(StorageInfo(tmp_path, tmp_path, "overlay"))
+    assert known == {f"sha256:{one}" for one in digests}

@@ -19,6 +19,7 @@ import pytest
 
 from pytest_zlayer.builder.copy import CopyError
 from pytest_zlayer.builder.files.paths import EmptyRootfs
+from tests.builder.lying_headers import LYING
 from tests.builder.support import NOW, add, at, copy, files, lay, make_tree, paths
 
 EMPTY = EmptyRootfs()
@@ -242,6 +243,12 @@ def test_archive_cut_in_a_file_with_holes_is_an_error(context: Path, tmp_path: P
     with pytest.raises(CopyError) as caught:
         lay(add(put(context, whole[:50_000]), "/"), context, EMPTY)
     assert str(caught.value) == "cannot unpack a.bin: unexpected EOF"
+
+
+@pytest.mark.parametrize("data", LYING.values(), ids=LYING)
+def test_archive_whose_headers_lie_is_an_error(context: Path, data: bytes) -> None:
+    with pytest.raises(CopyError, match=r"^cannot unpack a\.bin: "):
+        lay(add(put(context, tar(("f", "F"))[:1024] + data), "/"), context, EMPTY)
 
 
 def test_archive_without_end_marker_is_accepted(context: Path) -> None:

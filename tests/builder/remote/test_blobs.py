@@ -15,6 +15,7 @@ import pytest
 
 from pytest_zlayer.builder.remote.blobs import compress, decompress
 from pytest_zlayer.builder.remote.entry import EntryError, EntryLayer
+from tests.builder.lying_headers import LYING
 from tests.builder.sparse_members import FORMATS, HUGE, sparse_archive
 
 
@@ -168,6 +169,12 @@ def test_names_that_leave_the_image_are_refused(
 def test_what_is_no_tar_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EntryError, match="not a tar"):
         fetched(tmp_path, sent(tmp_path, b"hello " * 1000))
+
+
+@pytest.mark.parametrize("data", LYING.values(), ids=LYING)
+def test_a_layer_whose_headers_lie_is_refused(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(EntryError, match="not a tar"):
+        fetched(tmp_path, sent(tmp_path, data))
 
 
 def test_the_check_ends_compressing_and_unpacking(tmp_path: Path) -> None:

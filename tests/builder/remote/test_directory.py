@@ -161,6 +161,14 @@ def test_an_index_that_is_none_ends_the_place(place: DirectoryCache, text: bytes
         place.keys()
 
 
+def test_an_index_of_any_length_is_not_read(place: DirectoryCache) -> None:
+    place.path.mkdir()
+    with (place.path / "index.json").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(PlaceError, match=r"index\.json has more than 64000000 bytes"):
+        place.keys()
+
+
 REF = "org.opencontainers.image.ref.name"
 
 

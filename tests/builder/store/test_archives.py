@@ -13,6 +13,7 @@ import pytest
 
 from pytest_zlayer.builder.store.archives import unpack_archive
 from pytest_zlayer.errors import UsageError
+from tests.builder.lying_headers import LYING
 from tests.builder.sparse_members import FORMATS, HUGE, sparse_archive
 
 DIFF_ID = "sha256:" + "0" * 64
@@ -89,6 +90,49 @@ def test_a_sparse_file_that_no_disk_holds(tmp_path: Path, kind: str, form: str) 
     with pytest.raises(UsageError, match=f"huge has {HUGE} bytes, and only"):
         unpack_archive(kind, tmp_path / "a.tar", "", tmp_path / "target")
     assert not [path for path in (tmp_path / "target").rglob("*") if path.is_file()]
+
+
+NAMED = [{"Config": "config.json", "Layers": []}]
+LONG = " " * (5 << 20)
+NO_DOCUMENT = "has more than 4 MiB: nothing that describes an image does"
+
+
+@pytest.mark.parametrize(
+    ("kind", "files", "name"),
+    [
+        ("oci-archive", {"index": LONG}, "index.json"),
+        ("docker-archive", {"manifest": LONG}, "manifest.json"),
+        ("docker-archive", {"manifest": NAMED, "config": LONG}, "config.json"),
+    ],
+)
+def test_a_document_of_any_length_is_not_read(
+    tmp_path: Path, kind: str, files: dict[str, Any], name: str
+) -> None:
+    (tmp_path / "target").mkdir()
+    path = archive(tmp_path / "a.tar", **files)
+    with pytest.raises(UsageError) as caught:
+        unpack_archive(kind, path, "", tmp_path / "target")
+    assert str(caught.value) == f"{name} of {path} {NO_DOCUMENT}"
+
+
+@pytest.mark.parametrize("kind", ["docker-archive", "oci-archive"])
+def test_a_document_that_is_deeper_than_the_stack(tmp_path: Path, kind: str) -> None:
+    name = "index.json" if kind == "oci-archive" else "manifest.json"
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        info = tarfile.TarInfo(name)
+        info.size = 1 << 20
+        tar.addfile(info, io.BytesIO(b"[" * info.size))
+    (tmp_path / "target").mkdir()
+    with pytest.raises(UsageError, match="cannot be read as an archive of an image"):
+        unpack_archive(kind, tmp_path / "a.tar", "", tmp_path / "target")
+
+
+@pytest.mark.parametrize("data", LYING.values(), ids=LYING)
+def test_an_archive_whose_headers_lie(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.tar").write_bytes(data)
+    (tmp_path / "target").mkdir()
+    with pytest.raises(UsageError, match="cannot be read as an archive of an image"):
+        unpack_archive("oci-archive", tmp_path / "a.tar", "", tmp_path / "target")
 
 
 def test_what_cannot_be_decompressed_is_said_in_one_sentence(

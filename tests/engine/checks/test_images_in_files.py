@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import io
 import lzma
+import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +16,12 @@ from typing import Any
 import pytest
 import zstandard
 
-from pytest_zlayer import EngineError, ImageSpec, UsageError
+from pytest_zlayer import EngineError, ImageSpec, UsageError, ZlayerError
+from pytest_zlayer.builder.oci.chain import Layer
+from pytest_zlayer.builder.oci.layout import write_layout
+from pytest_zlayer.builder.store import image_directory
 from pytest_zlayer.dockerfile import DockerfileError
+from tests.builder.sparse_members import FORMATS, sparse_archive
 from tests.engine.building import Builds, building
 from tests.engine.conftest import BUSYBOX, Storage
 
@@ -71,6 +77,59 @@ def test_a_damaged_directory_is_called_by_its_path(
         builds.session.build(ImageSpec(ref=f"{kind}:{tmp_path}"))
     assert str(caught.value).startswith(f"cannot pull {kind}:{tmp_path}: ")
     assert "place-" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_layer_with_a_file_that_no_disk_holds(
+    own_storage: Storage, tmp_path: Path, kind: str, form: str
+) -> None:
+    reference = written(tmp_path, kind, sparse_archive(form))
+    with building(own_storage) as builds:
+        for spec in (
+            ImageSpec(ref=reference),
+            ImageSpec(text="FROM base\nRUN x", build_contexts={"base": reference}),
+        ):
+            with pytest.raises(ZlayerError, match="cannot be unpacked: huge has 1"):
+                builds.session.build(spec)
+    assert own_storage.image_names() == []
+
+
+@pytest.mark.usefixtures("busybox")
+@pytest.mark.parametrize("kind", KINDS)
+def test_layers_of_an_image_that_is_in_the_store_are_not_read_again(
+    storage: Storage,
+    own_storage: Storage,
+    tmp_path: Path,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with building(storage) as builds:
+        reference = saved(builds, tmp_path, kind)
+    with building(own_storage) as builds:
+        builds.session.build(ImageSpec(ref=reference))
+        monkeypatch.setattr(image_directory, "tar_stream", None)
+        image = builds.build(
+            "FROM base\nCOPY --from=base kind x", build_contexts={"base": reference}
+        )
+        assert image.path("/x").read_text() == f"{kind}\n"
+
+
+def written(tmp_path: Path, kind: str, layer: bytes) -> str:
+    """A reference to an image with this layer."""
+    blob = tmp_path / "layer"
+    blob.write_bytes(layer)
+    diff_id = f"sha256:{hashlib.sha256(layer).hexdigest()}"
+    rootfs = {"type": "layers", "diff_ids": [diff_id]}
+    config = {"architecture": "amd64", "os": "linux", "rootfs": rootfs}
+    write_layout(tmp_path / "layout", config, [Layer(diff_id, len(layer), blob)], "oci")
+    if kind == "oci":
+        return f"oci:{tmp_path / 'layout'}"
+    target = f"{kind}:{tmp_path / 'image'}"
+    name = ":x:1" if kind == "docker-archive" else ""
+    argv = ["skopeo", "copy", "--quiet", f"oci:{tmp_path / 'layout'}", f"{target}{name}"]
+    subprocess.run(argv, check=True, capture_output=True)
+    return target
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def archives(tmp_path: Path) -> Iterator[str]:
     folder = tmp_path / "served"
     folder.mkdir()
     (folder / "f").write_text("from a tar")
+    (folder / "long").write_bytes(b"#\n" * (9 << 20))
     with tarfile.open(folder / "c.tar.gz", "w:gz") as tar:
         tar.add(folder / "f", "f")
     (folder / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN touch /alone\n")
@@ -167,6 +168,12 @@ def test_an_archive_or_a_dockerfile_behind_a_url_is_the_context(
             f"the build context {archives}/f is not a tar archive\n"
             "hint: a URL leads to a tar archive or to a Dockerfile"
         )
+
+
+def test_what_is_too_long_for_a_dockerfile_is_none(storage: Storage, archives: str) -> None:
+    with building(storage) as builds, pytest.raises(ZlayerError) as caught:
+        builds.session.plan(ImageSpec(context_url=f"{archives}/long"))
+    assert caught.value.message == f"the build context {archives}/long is not a tar archive"
 
 
 def test_nothing_is_kept_for_debugging_of_a_context_whose_address_has_a_password(

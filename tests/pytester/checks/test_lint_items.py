@@ -30,6 +30,16 @@ def test_dockerfiles_that_are_met_are_checked(project: Project) -> None:
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
+def test_a_dockerfile_of_any_length_is_not_read(project: Project) -> None:
+    project.dockerfile("")
+    with (project.path / "Dockerfile").open("wb") as file:
+        file.truncate(1 << 42)
+    result = project.run("--zlayer-lint")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*Dockerfile has more than 16 MiB: *"])
+    result.stdout.no_fnmatch_line("*MemoryError*")
+
+
 def test_nothing_is_checked_unless_it_is_asked_for(project: Project) -> None:
     project.dockerfile(BAD)
     assert project.run().ret == 5
