@@ -63,6 +63,9 @@ def main(argv: Sequence[str] | None = None, *, ctrl_c: CtrlC | None = None) -> i
     except BrokenPipeError:
         forget_output()
         return _PIPE_CLOSED
+    except OSError as error:  # a path that the system refuses, of any option
+        tell(f"pytest-zlayer: {_trouble_text(error)}")
+        return USAGE
     return code
 
 
@@ -96,6 +99,13 @@ def exit_code(error: ZlayerError) -> int:
     if isinstance(error, (EngineMissing, EngineUnusable)):
         return NO_ENGINE
     return FAILED if isinstance(error, (BuildError, EngineError, OutputError)) else USAGE
+
+
+def _trouble_text(error: OSError) -> str:
+    with LOADING:
+        from pytest_zlayer.builder.model.errors import machine_trouble
+
+    return machine_trouble(error, "the disk").message
 
 
 def _in_words_of(arguments: argparse.Namespace, text: str) -> str:

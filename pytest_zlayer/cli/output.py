@@ -27,13 +27,21 @@ def show(lines: Iterable[str]) -> None:
     if sys.stdout is None:
         raise OutputError("cannot write the result: standard output is closed")
     try:
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        _write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as problem:
         forget_output()
         raise OutputError(f"cannot write the result: {problem.strerror}") from problem
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+    except UnicodeEncodeError:  # it is written as a whole or not at all
+        encoding = sys.stdout.encoding
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def readable(text: str) -> str:

@@ -142,17 +142,20 @@ def declare(
 
     Raises:
         UsageError: arguments that cannot mean anything.
+        MachineError: a path of it is one that the system refuses.
     """
     with LOADING:
+        from pytest_zlayer.builder.model.errors import machine_errors_reported
         from pytest_zlayer.builder.model.spec import ImageSpec
 
     given = _bind(args, kwargs, what)
     first = given.pop("context", _UNSET)
-    if isinstance(first, ImageSpec):
-        spec = _with_context(first, place)
-    else:
-        spec = _in_context(first, given, place)
-    values = {name: _placed(name, value, place) for name, value in given.items()}
+    with machine_errors_reported(f"reading {what}"):
+        if isinstance(first, ImageSpec):
+            spec = _with_context(first, place)
+        else:
+            spec = _in_context(first, given, place)
+        values = {name: _placed(name, value, place) for name, value in given.items()}
     return _with_cell(replace(spec, **values), cell or {})
 
 

@@ -53,8 +53,8 @@ def to_output_directory(text: str) -> Path:
     import tempfile  # here, as few runs need it
 
     path = to_path(text)
-    there = next(one for one in (path, *path.parents) if one.exists())
     try:
+        there = next(one for one in (path, *path.parents) if one.exists())
         # Tried: what root may do says nothing of file systems that take no files.
         with tempfile.TemporaryFile(dir=there):
             return path

@@ -91,5 +91,5 @@ class CiJob:
             from pytest_zlayer.report.ci import job_summary
 
         # A summary that cannot be written is no reason for anything to fail.
-        with contextlib.suppress(OSError), Path(place).open("a", encoding="utf-8") as file:
-            file.write(job_summary(run))
+        with contextlib.suppress(OSError), Path(place).open("ab") as file:
+            file.write(job_summary(run).encode("utf-8", "replace"))

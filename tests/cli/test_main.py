@@ -119,6 +119,36 @@ def test_a_working_directory_that_is_gone_is_said_in_one_line(tmp_path):
     assert done.stderr == "pytest-zlayer: the working directory has been removed\n"
 
 
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["lint", LONG],
+        ["plan", LONG],
+        ["plan", "-f", LONG, "."],
+        ["ps", "--remote", f"dir:{LONG}"],
+        ["build", "--secret", f"id=a,src={LONG}", "."],
+        ["build", "--log-dir", LONG, "."],
+    ],
+)
+def test_a_path_that_the_system_refuses_is_said_in_one_line(run, argv):
+    Path("Dockerfile").write_text("FROM scratch\n")
+    done = run(*argv)
+    assert done.code == 2
+    assert re.fullmatch(
+        r"pytest-zlayer: .*(File name too long: |--log-dir: expected ).*\n", done.err
+    )
+
+
+def test_characters_that_the_locale_lacks_are_shown_as_python_writes_them(tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nMAINTAINER é\n", encoding="utf-8")
+    done = by_shell("PYTHONIOENCODING=ascii $P lint Dockerfile", tmp_path)
+    assert done.stderr == ""
+    assert "    2 | MAINTAINER \\xe9\n" in done.stdout
+
+
 def test_options_are_called_as_the_verb_calls_them(run):
     done = run("ps", "--buildah", "/nowhere/buildah")
     assert done.code == 3

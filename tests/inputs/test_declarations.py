@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pytest_zlayer.builder.model.errors import MachineError
 from pytest_zlayer.builder.model.spec import ARGUMENTS, ImageSpec
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.inputs import declarations
@@ -182,6 +183,28 @@ def test_a_declaration_that_means_nothing_is_refused(
     with pytest.raises(UsageError) as caught:
         declare(args, given, place=place, what="a call")
     assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("args", "given"),
+    [
+        ((LONG,), {}),
+        ((), {"text": "", "secrets": {"a": LONG}}),
+        ((), {"text": "", "build_contexts": {"a": LONG}}),
+        ((), {"ref": f"oci:{LONG}"}),
+    ],
+)
+def test_a_path_that_the_system_refuses(
+    place: Place, args: tuple[Any, ...], given: dict[str, Any]
+) -> None:
+    with pytest.raises(MachineError) as caught:
+        declare(args, given, place=place, what="a call")
+    said = "reading a call failed: File name too long: "
+    assert caught.value.message.startswith(said)
+    assert len(caught.value.message) < len(said) + 210
 
 
 def test_without_arguments_the_folder_of_the_test_is_the_context(place: Place) -> None:

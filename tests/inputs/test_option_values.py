@@ -151,3 +151,5 @@ def test_a_directory_for_output_may_have_to_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match=r"^expected a directory that can be written$"):
         values.to_output_directory(str(tmp_path / "file"))
+    with pytest.raises(ValueError, match=r"^expected a directory that can be written$"):
+        values.to_output_directory("x" * 300)

@@ -200,7 +200,7 @@ def _failure(plan: BuildPlan, line: int) -> BuildError:
 
 def note(text: str) -> None:
     """Remember what was done; the file is shared by all processes of an inner run."""
-    with Path(os.environ["STANDIN_LOG"]).open("a", encoding="utf-8") as log:
+    with Path(os.environ["STANDIN_LOG"]).open("a", encoding="utf-8", errors="replace") as log:
         log.write(f"{text}\n")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.lazy import LOADING
 
 TAIL_LINES = 40
+_LONGEST = 200  # characters of a path in a message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +56,9 @@ def machine_trouble(error: OSError, place: str) -> Failure:
     """What an error of the operating system means that came while working in ``place``."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return disk_full([str(error.filename or place)])
-    where = "" if error.filename is None else f": {error.filename}"
-    return Failure("environment", f"{error.strerror or error}{where}")
+    path = "" if error.filename is None else os.fsdecode(error.filename)
+    shown = path if len(path) <= _LONGEST else f"{path[:_LONGEST]}…"
+    return Failure("environment", f"{error.strerror or error}{f': {shown}' if shown else ''}")
 
 
 @contextmanager

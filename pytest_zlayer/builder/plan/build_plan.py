@@ -14,6 +14,7 @@ from pytest_zlayer.builder.context.build_context import (
     read_ignore,
 )
 from pytest_zlayer.builder.model.builder_args import sandbox_hostname
+from pytest_zlayer.builder.model.errors import machine_errors_reported
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.platform import wanted_platform
 from pytest_zlayer.builder.model.spec import ImageSpec
@@ -166,6 +167,7 @@ def _cannot_fetch(spec: ImageSpec) -> ImageSpec:
     raise UsageError(f"the build context {spec.context_name} is not on this machine")
 
 
+@machine_errors_reported("planning")
 def make_plan(
     spec: ImageSpec,
     options: BuildOptions,
@@ -183,6 +185,7 @@ def make_plan(
     Raises:
         UsageError: no such context or Dockerfile, or a declaration that cannot mean anything.
         DockerfileError: the Dockerfile has an error that shows without building.
+        MachineError: the system refuses a path of it.
     """
     spec = with_base(_with_defaults(spec, options))
     for needed in spec.needs:

@@ -160,6 +160,7 @@ class BuildSession:
             RemoteError: it cannot be had.
             UsageError: the declaration cannot mean anything.
             DockerfileError: its Dockerfile has an error.
+            MachineError: a path of it is one that the system refuses.
         """
         key = (spec.name, spec.key())
         with self._guard:

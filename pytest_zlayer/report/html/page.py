@@ -37,10 +37,12 @@ def page(runs: Sequence[Run]) -> str:
         '<meta name="color-scheme" content="light dark">'
         f"<title>{escaped(_TITLE)}</title><style>{style}</style>"
     )
-    return (
+    text = (
         f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n'
         f"<body>{body}<script>{script}</script></body></html>\n"
     )
+    # Names of files need not be text; a lone surrogate has no place in a page.
+    return text.encode("utf-8", "replace").decode()
 
 
 @cache

@@ -114,6 +114,21 @@ def test_other_tests_run_where_pytest_goes_on_after_such_errors(half_wrong, work
     assert sum("test_it.py:3: test_wrong" in line for line in result.outlines) == 1
 
 
+def test_a_dockerfile_with_a_name_that_the_system_refuses(project):
+    project.pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.image(".", dockerfile="x" * 300)
+        def test_one(zlayer_image):
+            pass
+        """
+    )
+    result = project.run()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["  planning failed: File name too long: */xxx*"])
+
+
 @pytest.mark.parametrize("workers", [[], ["-n1"]], ids=["alone", "worker"])
 def test_a_mistake_stands_in_the_junit_report_at_its_test(half_wrong, workers):
     half_wrong.run_process("--junitxml=report.xml", *workers)

@@ -48,6 +48,25 @@ def test_github(job, monkeypatch):
     assert "| inline | ✅ built |" in summary.read_text(encoding="utf-8")
 
 
+def test_names_that_are_no_text_end_no_run(project, monkeypatch):
+    summary = project.path / "summary.md"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    project.pytester.makepyfile(
+        r"""
+        import pytest
+
+        @pytest.mark.image(text="FROM scratch\nLABEL a=b", name="x\udcff")
+        def test_one(zlayer_image):
+            pass
+        """
+    )
+    result = project.run_process("--zlayer-report=r.html", "--zlayer-report=r.json")
+    result.assert_outcomes(passed=1)
+    for file in (summary, project.path / "r.html", project.path / "r.json"):
+        assert "x?" in file.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("args", [[], ["-n1"]])
 def test_findings_of_checks_stand_at_their_lines(project, monkeypatch, args):
     monkeypatch.setenv("GITHUB_ACTIONS", "true")

@@ -76,6 +76,14 @@ def test_what_a_step_wrote_cannot_become_part_of_the_page(text):
     assert "<b>flask</b>" not in text
 
 
+def test_names_that_are_no_text_do_not_keep_the_page_from_being_written():
+    recorder = Recorder()
+    script = Script(recorder, image="x\udcff")
+    script.start()
+    script.done()
+    assert ">x?<" in page([recorder.run()]).encode("utf-8").decode()
+
+
 def test_states_are_reported_in_words_not_only_in_colours(text):
     for word in (
         "✗ failed",
