@@ -110,7 +110,7 @@ class _ServiceFixture(ImageFixture):
 
     def spec(self, rootdir: Path, cell: object = None) -> ImageSpec:
         with LOADING:
-            from pytest_zlayer.services.request import check_values
+            from pytest_zlayer.services.arguments import check_values
 
         known = dict.fromkeys([*argument_names(), *ARGUMENTS])
         for name in self._arguments:
@@ -165,7 +165,7 @@ def mistakes(item: pytest.Item) -> Iterator[Callable[[], ImageSpec]]:
         return
     try:
         with LOADING:
-            from pytest_zlayer.services.request import check_values
+            from pytest_zlayer.services.arguments import check_values
 
         for mark in _marks(item):
             check_values(_arguments(mark))

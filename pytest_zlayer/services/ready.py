@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_zlayer.builder.image.log import Stream
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.services import conditions
-from pytest_zlayer.services.request import check_condition, check_words
+from pytest_zlayer.services.arguments import check_condition, check_words
 
 if TYPE_CHECKING:
     from pytest_zlayer.services.running import Service

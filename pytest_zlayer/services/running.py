@@ -17,12 +17,13 @@ from pytest_zlayer.builder.image.results import CommandFailed, RunResult
 from pytest_zlayer.checks.assertions import Assertions
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.lazy import LOADING
+from pytest_zlayer.services.arguments import argv_of, check_waiting
 from pytest_zlayer.services.engine import ExecRequest, ServiceContainer
 from pytest_zlayer.services.errors import ServiceError, ending
 from pytest_zlayer.services.ports import LOOPBACK
 from pytest_zlayer.services.processes import listening, signal_number
 from pytest_zlayer.services.readiness import wait_until
-from pytest_zlayer.services.request import Port, ServeRequest, argv_of, check_waiting
+from pytest_zlayer.services.request import Port, ServeRequest
 
 if TYPE_CHECKING:
     from pytest_zlayer.checks.packages.record import Package

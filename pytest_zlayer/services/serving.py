@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.lazy import LOADING
+from pytest_zlayer.services.arguments import EngineChoice, check_engine, check_waiting, make_request
 from pytest_zlayer.services.engine import ServiceEngine
 from pytest_zlayer.services.errors import ServiceError, ServiceRefused
 from pytest_zlayer.services.networks import Network
 from pytest_zlayer.services.readiness import default_condition
-from pytest_zlayer.services.request import EngineChoice, check_engine, check_waiting, make_request
 from pytest_zlayer.services.running import Service
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.plugin.services import ARGUMENTS
-from pytest_zlayer.services.request import Port, check_values, make_request
+from pytest_zlayer.services.arguments import check_values, make_request
+from pytest_zlayer.services.request import Port
 
 
 def image(**config):
