@@ -127,7 +127,7 @@ class Services:
     def _open_podman(self, *, strict: bool) -> ServiceEngine | str:
         """podman, or why not."""
         with LOADING:
-            from pytest_zlayer.services.podman.containers import PodmanEngine
+            from pytest_zlayer.services.podman.engine import PodmanEngine
             from pytest_zlayer.services.podman.probe import find_podman, probe
 
         podman = find_podman(self._store.engine)

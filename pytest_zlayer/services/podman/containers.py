@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import io
-import itertools
 import json
 import math
-import secrets
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.image.container import timeout_of
 from pytest_zlayer.builder.image.image_like import ImageLike
@@ -23,12 +20,12 @@ from pytest_zlayer.builder.image.keep import KEPT_CONTAINER, stem
 from pytest_zlayer.builder.image.log import LogLine
 from pytest_zlayer.builder.image.results import RunResult
 from pytest_zlayer.services.engine import ExecRequest
-from pytest_zlayer.services.errors import ServiceError, ServiceRefused
+from pytest_zlayer.services.errors import ServiceError
 from pytest_zlayer.services.log import log_line, parse_log, unfinished
 from pytest_zlayer.services.networks import Network
 from pytest_zlayer.services.podman.commands import Podman, reason_of, says_not_known
 from pytest_zlayer.services.podman.networks import PodmanNetworks
-from pytest_zlayer.services.podman.probe import Verdict
+from pytest_zlayer.services.podman.options import option_words
 from pytest_zlayer.services.ports import LOOPBACK, Claim, claim_free_port
 from pytest_zlayer.services.processes import Process
 from pytest_zlayer.services.request import Port, ServeRequest
@@ -38,89 +35,36 @@ if TYPE_CHECKING:
 
 # Bytes of a log; conmon begins it anew beyond that.
 _LOG_SIZE = 10 * 1024**2
-# How often other ports are taken when somebody was faster.
-_TRIES = 5
-_PORT_USED = ("address already in use", "port is already allocated")
 # Seconds in which the monitor of a container that has ended writes down how.
 _ENDING = 10.0
 
 
-class PodmanEngine:
-    """Runs images with podman."""
-
-    name = "podman"
-
-    def __init__(self, podman: Podman, verdict: Verdict) -> None:
-        self.podman = podman
-        self.verdict = verdict
-        self.has_networks = not podman.engine.rootless and not verdict.why_no_ports
-        self._networks = PodmanNetworks(podman)
-        self._numbers = itertools.count(1)
-        self.kept = False
-        podman.engine.remember_podman(own=podman.own)
-
-    def serve(self, image: ImageLike, request: ServeRequest) -> PodmanContainer:
-        """Start a container."""
-        for _ in range(_TRIES):
-            name = f"{self.podman.engine.prefix}{request.name}-{next(self._numbers)}-"
-            name += secrets.token_hex(3)
-            container = PodmanContainer(self, name, request, self._networks)
-            if self._started(container, image):
-                return container
-        raise ServiceError(
-            f"service {request.name}: other programs have taken every port that was tried"
-        )
-
-    @staticmethod
-    def _started(container: PodmanContainer, image: ImageLike) -> bool:
-        """Start a container; not if another program was faster to take one of its ports."""
-        try:
-            container.create(image)
-        except EngineError as error:
-            container.remove()
-            if any(one in "\n".join(error.stderr) for one in _PORT_USED):
-                return False
-            raise ServiceError(
-                f"service {container.label} could not be started: {error.message}",
-                hint=error.hint,
-            ) from error
-        except BaseException:
-            container.remove()
-            raise
-        return True
-
-    def make_network(self) -> Network:
-        """A private network."""
-        if not self.has_networks:
-            reason = self.verdict.why_no_ports or "podman runs as an ordinary user"
-            raise ServiceRefused(
-                f"there are no private networks here: {reason}", hint='serve with network="host"'
-            )
-        return self._networks.make()
-
-    def remove_network(self, network: Network) -> None:
-        """Remove a network that nobody is on any more."""
-        self._networks.remove(network)
-
-    def close(self) -> None:
-        """Remove the network of services that asked for none."""
-        self._networks.close()
-        if not self.kept:
-            self.podman.runroot.release()
-
-
 class PodmanContainer:
-    """One container that podman runs."""
+    """One container that podman runs.
+
+    Args:
+        podman: runs it.
+        name: what podman calls it.
+        request: what is to run in it.
+        networks: the networks of this process.
+        on_keep: called when it is to stay after the session.
+    """
 
     def __init__(
-        self, engine: PodmanEngine, name: str, request: ServeRequest, networks: PodmanNetworks
+        self,
+        podman: Podman,
+        name: str,
+        request: ServeRequest,
+        networks: PodmanNetworks,
+        *,
+        on_keep: Callable[[], None],
     ) -> None:
         self.name = name
         self.ports: Mapping[Port, int] = MappingProxyType({})
-        self._engine = engine
-        self._podman = engine.podman
+        self._podman = podman
         self._request = request
         self._networks = networks
+        self._on_keep = on_keep
         self._claims: list[Claim] = []
         self._process: Process | None = None
         self._ended: int | None = None
@@ -154,7 +98,7 @@ class PodmanContainer:
             "--name", self.name, "--pull", "never", "--no-healthcheck", "--http-proxy=false",
             "--log-driver", "k8s-file", "--log-opt", f"max-size={_LOG_SIZE}",
             "--label", f"pytest-zlayer.service={request.name}",
-            *self._network_options(), *self._port_options(), *_option_words(request),
+            *self._network_options(), *self._port_options(), *option_words(request),
         ]  # fmt: skip
         port = self._port_inside()
         env: dict[str, str] = {}
@@ -329,7 +273,7 @@ class PodmanContainer:
             self._networks.disconnect(self._podman.inspect(self.name))
             name = f"{KEPT_CONTAINER}{stem(label)}-{self.name.rpartition('-')[2]}"
             self._podman.output("rename", self.name, name)
-            self._engine.kept = True
+            self._on_keep()
         finally:
             self._give_back()
         podman = shlex.join(["env", *_shown(self._podman.env), *self._podman.argv])
@@ -395,29 +339,3 @@ def _is_refusal(done: Completed, said: str, *, running: bool) -> bool:
 
 def _shown(env: Mapping[str, str]) -> Iterator[str]:
     yield from (f"{name}={value}" for name, value in env.items())
-
-
-def _option_words(request: ServeRequest) -> list[str]:
-    """The options of podman for what a request asks for, in the order of its fields."""
-    words: list[str] = []
-    words += ["--user", request.user] if request.user is not None else []
-    words += ["--workdir", request.workdir] if request.workdir is not None else []
-    for mount in request.mounts:
-        end = ":ro" if mount.readonly else ""
-        words += ["--volume", f"{mount.source}:{mount.target}{end}"]
-    for target, size in request.tmpfs.items():
-        words += ["--tmpfs", f"{target}:size={size}" if size else target]
-    words += ["--read-only"] if request.read_only else []
-    words += ["--shm-size", f"{request.shm_size}b"] if request.shm_size is not None else []
-    words += _repeated("--ulimit", [f"{name}={one}" for name, one in request.ulimits.items()])
-    words += ["--memory", f"{request.memory}b"] if request.memory is not None else []
-    words += ["--privileged"] if request.privileged else []
-    words += _repeated("--cap-add", request.cap_add)
-    words += _repeated("--cap-drop", request.cap_drop)
-    words += _repeated("--device", request.devices)
-    words += ["--hostname", request.hostname] if request.hostname is not None else []
-    return words + _repeated("--label", [f"{name}={one}" for name, one in request.labels.items()])
-
-
-def _repeated(option: str, values: Sequence[str]) -> list[str]:
-    return [word for value in values for word in (option, value)]
