@@ -3,41 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import field
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.cache.cache_mounts import mounts_are_left
+from pytest_zlayer.builder.cache.entries import (
+    CachedLayers,
+    CacheEntry,
+    cache_name,
+    entries_of,
+    key_of_image,
+    part_name,
+)
 from pytest_zlayer.builder.cache.leases import Lease
 from pytest_zlayer.builder.cache.locks import KeyLocks
+from pytest_zlayer.builder.cache.uses import Uses
 from pytest_zlayer.builder.oci.chain import read_chain
-from pytest_zlayer.dataclass import dataclass
-from pytest_zlayer.lazy import late_pattern
 
-REPOSITORY = "localhost/zlayer/cache"
-_PREFIX = f"{REPOSITORY}:"
 _ADDED = "added-"
-_BASE = "base-"
-# Seconds after which a layer that was noted is in the store, if it ever comes there.
-_SETTLED = 3600.0
-_PART = late_pattern("part-([0-9a-f]{64})\\.([0-9]+)")
-_IMAGE = "image-"
 # Seconds for which a cache that nobody adds to is not looked through for what is old.
 _TIDY = 3600.0
-
-
-def key_of(*parts: Any) -> str:
-    """A key (64 hex digits), equal for equal parts: strings, numbers, ``None``, lists of them."""
-    text = json.dumps(parts, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _read(path: Path) -> str:
@@ -45,87 +35,6 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="ascii")
     except (OSError, ValueError):  # gone meanwhile, or written half
         return ""
-
-
-def cache_name(key: str) -> str:
-    """The image name under which the layer of ``key`` is kept."""
-    return f"{REPOSITORY}:{key}"
-
-
-def _base_stamp(reference: str) -> str:
-    return f"{_BASE}{key_of(reference)}"
-
-
-def _age(stamp: Path) -> float:
-    return time.time() - stamp.stat().st_mtime
-
-
-def part_name(key: str, count: int) -> str:
-    """A further name of an image whose ``count`` lowest layers are those of ``key``."""
-    return f"{REPOSITORY}:part-{key}.{count}"
-
-
-@dataclass(frozen=True, slots=True)
-class CachedLayers:
-    """Where the layers of a key are.
-
-    Attributes:
-        key: what they were made from.
-        image: id of an image.
-        count: how many of its lowest layers they are. ``None``: they are all it has, without any
-            configuration, so that containers can be made of it.
-    """
-
-    key: str
-    image: str
-    count: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CacheEntry:
-    """One cached image with the layers of one or more steps on top of each other.
-
-    Attributes:
-        key: of its topmost layer, or of any that is found in it.
-        image_id: the image.
-        used: its last use, seconds since the epoch.
-        size: bytes.
-        parts: keys of layers found in it, and how many of its layers each means.
-        whole: whether it is called by ``key`` itself: then it has these layers and no more.
-        finals: its key as an image that somebody has asked for, if it is one.
-    """
-
-    key: str
-    image_id: str
-    used: float
-    size: int
-    parts: Mapping[str, int] = field(default_factory=dict)
-    whole: bool = True
-    finals: tuple[str, ...] = ()
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """All of them."""
-        return (*self.finals, *self.parts, *((self.key,) if self.whole else ()))
-
-    def names_for(self, keys: Collection[str]) -> tuple[str, ...]:
-        """Those of its names under which these keys are found."""
-        names = [part_name(key, count) for key, count in self.parts.items() if key in keys]
-        return (*names, cache_name(self.key)) if self.whole and self.key in keys else tuple(names)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What it is called; what it is found by comes last."""
-        names = [part_name(key, count) for key, count in self.parts.items()]
-        names += map(cache_name, self.finals)
-        return (*names, cache_name(self.key)) if self.whole else tuple(names)
-
-    def layers(self) -> Iterator[CachedLayers]:
-        """What is found in it."""
-        for key, count in self.parts.items():
-            yield CachedLayers(key, self.image_id, count)
-        if self.whole:
-            yield CachedLayers(self.key, self.image_id)
 
 
 class LayerCache:
@@ -151,12 +60,12 @@ class LayerCache:
         self._session = session
         self._temporary = temporary
         self._has_added = False
-        self._noted: set[str] = set()
+        self._uses = Uses(directory / "used")
         self._tidied = directory / "tidied"
         self._guard = threading.Lock()
         self.mounts_directory = directory / "mounts"
         self.locks = KeyLocks(directory / "locks")
-        for part in ("locks", "used", "mounts"):
+        for part in ("locks", "mounts"):
             (directory / part).mkdir(parents=True, exist_ok=True)
         self._lease = Lease(directory / "leases", session)
         self._shared = directory / "sessions" / session
@@ -200,11 +109,11 @@ class LayerCache:
     def note_bases(self, references: Iterable[str]) -> None:
         """Note that layers made from these images may be cached from now on."""
         for one in references:
-            self.touch(_base_stamp(one))
+            self._uses.note_base(one)
 
     def stands_on(self, reference: str) -> bool:
         """Whether layers made from this image may be cached."""
-        return (self._directory / "used" / _base_stamp(reference)).exists()
+        return self._uses.knows_base(reference)
 
     def _look(self) -> None:
         version = self._engine.images_version()
@@ -282,7 +191,7 @@ class LayerCache:
         Args:
             image: its id.
         """
-        key = f"{_IMAGE}{image}"
+        key = key_of_image(image)
         name = cache_name(key)
         record = self._engine.recorded_image(image)
         if record is not None and name in record.names:
@@ -293,10 +202,7 @@ class LayerCache:
 
     def touch(self, key: str) -> None:
         """Note that ``key`` was used now."""
-        self._noted.add(key)
-        stamp = self._directory / "used" / key
-        with contextlib.suppress(OSError):  # a full disk must not fail a build that needs nothing
-            stamp.touch()
+        self._uses.note(key)
 
     def touch_known(self, keys: Iterable[str]) -> None:
         """Note that those of ``keys`` that are cached were used now."""
@@ -306,18 +212,7 @@ class LayerCache:
 
     def entries(self) -> list[CacheEntry]:
         """All cached images, least recently used first."""
-        found = []
-        for image in self._engine.images():
-            tags = [name.rpartition(":")[2] for name in image.names if name.startswith(_PREFIX)]
-            matched = {tag: _PART.fullmatch(tag) for tag in tags}
-            parts = {match[1]: int(match[2]) for match in matched.values() if match}
-            finals = tuple(tag for tag in tags if tag.startswith(_IMAGE))
-            whole = [tag for tag in tags if not matched[tag] and tag not in finals]
-            for key in whole or [*parts, *finals][:1]:
-                used = max(self._used(one) for one in (key, *parts, *finals))
-                entry = CacheEntry(key, image.id, used, image.size, parts, bool(whole), finals)
-                found.append(entry)
-        return sorted(found, key=lambda entry: entry.used)
+        return entries_of(self._engine.images(), self._uses.last)
 
     def layer_sizes(self, entry: CacheEntry) -> Mapping[str, int]:
         """Bytes of each layer of an entry, by diff id; nothing when it has gone meanwhile."""
@@ -361,19 +256,7 @@ class LayerCache:
         """
         self.locks.tidy()
         known = {key for entry in entries for key in entry.keys}
-        alone = self._lease.alone()
-        for stamp in (self._directory / "used").iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                if stamp.name.startswith(_BASE):
-                    over = (alone and not known) or _age(stamp) > max_age
-                else:
-                    over = stamp.name not in known and (alone or self._is_over(stamp))
-                if over:
-                    stamp.unlink()
-
-    def _is_over(self, stamp: Path) -> bool:
-        """Whether what is not in the store was removed, and no other process may be storing it."""
-        return stamp.name in self._noted or _age(stamp) > _SETTLED
+        self._uses.tidy(known, max_age, alone=self._lease.alone())
 
     def is_tidy(self, limits: str) -> bool:
         """Whether there is nothing to look for that is too old, too much, or of killed processes.
@@ -408,12 +291,5 @@ class LayerCache:
             if not free or self._engine.remove_images(*entry.names):
                 return False
             for key in entry.keys:
-                (self._directory / "used" / key).unlink(missing_ok=True)
+                self._uses.forget(key)
             return True
-
-    def _used(self, key: str) -> float:
-        stamp = self._directory / "used" / key
-        try:
-            return stamp.stat().st_mtime
-        except FileNotFoundError:
-            return time.time()  # unknown age: treat as just used

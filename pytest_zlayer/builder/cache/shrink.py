@@ -6,7 +6,8 @@ import math
 import time
 from collections.abc import Sequence
 
-from pytest_zlayer.builder.cache.layer_cache import CacheEntry, LayerCache
+from pytest_zlayer.builder.cache.entries import CacheEntry
+from pytest_zlayer.builder.cache.layer_cache import LayerCache
 
 
 def shrink(cache: LayerCache, max_age: float, max_size: int) -> list[CacheEntry]:

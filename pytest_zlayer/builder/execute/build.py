@@ -11,7 +11,8 @@ from dataclasses import field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from pytest_zlayer.builder.cache.layer_cache import CachedLayers, LayerCache, cache_name
+from pytest_zlayer.builder.cache.entries import CachedLayers, cache_name
+from pytest_zlayer.builder.cache.layer_cache import LayerCache
 from pytest_zlayer.builder.copy.digests import Digests
 from pytest_zlayer.builder.execute.slots import Slots
 from pytest_zlayer.builder.model.masker import Masker

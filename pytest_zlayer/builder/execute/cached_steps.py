@@ -8,7 +8,7 @@ from pytest_zlayer.builder.image.results import StepResult
 from pytest_zlayer.builder.plan.steps import StagePlan, Step
 
 if TYPE_CHECKING:
-    from pytest_zlayer.builder.cache.layer_cache import CachedLayers
+    from pytest_zlayer.builder.cache.entries import CachedLayers
     from pytest_zlayer.builder.execute.build import Build
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.files.rootfs import Rootfs
-from pytest_zlayer.builder.cache.layer_cache import CachedLayers
+from pytest_zlayer.builder.cache.entries import CachedLayers
 from pytest_zlayer.builder.context.sources import Sources
 from pytest_zlayer.builder.execute.again import Again
 from pytest_zlayer.builder.execute.build import Build

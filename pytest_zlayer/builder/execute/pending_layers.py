@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.builder.cache.layer_cache import CachedLayers, part_name
+from pytest_zlayer.builder.cache.entries import CachedLayers, part_name
 from pytest_zlayer.builder.execute.build import Build
 from pytest_zlayer.builder.oci.chain import Chain, HistoryEntry, Layer, read_chain, timestamp_text
 from pytest_zlayer.builder.oci.config import config_json

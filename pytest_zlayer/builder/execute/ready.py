@@ -18,7 +18,7 @@ from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.events import StageComplete, StageStarted, StepComplete
 
 if TYPE_CHECKING:
-    from pytest_zlayer.builder.cache.layer_cache import CachedLayers
+    from pytest_zlayer.builder.cache.entries import CachedLayers
     from pytest_zlayer.builder.execute.build import Build
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_zlayer.buildah.files.rootfs import Rootfs
-from pytest_zlayer.builder.cache.layer_cache import CachedLayers
+from pytest_zlayer.builder.cache.entries import CachedLayers
 from pytest_zlayer.builder.copy import (
     CopyError,
     Selection,

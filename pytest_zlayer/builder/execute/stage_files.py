@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_zlayer.buildah.files.rootfs import Entry, LocalRootfs, Rootfs
-from pytest_zlayer.builder.cache.layer_cache import CachedLayers, key_of
+from pytest_zlayer.builder.cache.entries import CachedLayers, key_of
 from pytest_zlayer.builder.context.sources import host_path
 from pytest_zlayer.builder.execute.build import Build
 from pytest_zlayer.builder.execute.pending_layers import Head, PendingLayers

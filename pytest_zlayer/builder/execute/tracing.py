@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pytest_zlayer.builder.cache.layer_cache import key_of
+from pytest_zlayer.builder.cache.entries import key_of
 from pytest_zlayer.builder.copy import Selection
 from pytest_zlayer.builder.copy.digests import Digests
 from pytest_zlayer.builder.copy.select import listing

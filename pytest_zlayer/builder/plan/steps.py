@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any, Protocol
 
-from pytest_zlayer.builder.cache.layer_cache import key_of
+from pytest_zlayer.builder.cache.entries import key_of
 from pytest_zlayer.builder.copy import Selection
 from pytest_zlayer.builder.model.builder_args import DEFAULT_HOSTNAME
 from pytest_zlayer.builder.oci.chain import Chain

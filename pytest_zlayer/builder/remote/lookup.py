@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.builder.cache.layer_cache import CachedLayers, LayerCache, cache_name, part_name
+from pytest_zlayer.builder.cache.entries import CachedLayers, cache_name, part_name
+from pytest_zlayer.builder.cache.layer_cache import LayerCache
 from pytest_zlayer.builder.oci.chain import Chain, Layer
 from pytest_zlayer.builder.remote.blobs import decompress
 from pytest_zlayer.builder.remote.entry import Entry, EntryError, of_manifest

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.process.interruption import Interruption
-    from pytest_zlayer.builder.cache.layer_cache import CachedLayers
+    from pytest_zlayer.builder.cache.entries import CachedLayers
     from pytest_zlayer.builder.remote.entry import Entry
     from pytest_zlayer.builder.remote.lookup import Asked
     from pytest_zlayer.builder.remote.sender import Batch

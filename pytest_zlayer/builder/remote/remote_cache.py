@@ -9,7 +9,8 @@ from pathlib import Path
 from pytest_zlayer.buildah.commands.skopeo import SkopeoMissing, find_skopeo
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.process.interruption import Interruption
-from pytest_zlayer.builder.cache.layer_cache import CachedLayers, LayerCache, key_of
+from pytest_zlayer.builder.cache.entries import CachedLayers, key_of
+from pytest_zlayer.builder.cache.layer_cache import LayerCache
 from pytest_zlayer.builder.model.cache_place import CachePlace, DirectoryPlace
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.remote.directory import DirectoryCache

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Literal
 
 from pytest_zlayer.builder.cache.cache_mounts import mount_entries, shrink_mounts
-from pytest_zlayer.builder.cache.layer_cache import REPOSITORY
+from pytest_zlayer.builder.cache.entries import REPOSITORY
 from pytest_zlayer.builder.cache.shrink import shrink
 from pytest_zlayer.builder.image.keep import KEPT_CONTAINER, KEPT_REPOSITORY
 from pytest_zlayer.builder.model.options import BuildOptions

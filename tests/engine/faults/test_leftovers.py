@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from pytest_zlayer.buildah.agent.journal import is_dead
-from pytest_zlayer.builder.cache.layer_cache import REPOSITORY
+from pytest_zlayer.builder.cache.entries import REPOSITORY
 from pytest_zlayer.builder.session.prune import prune
 from pytest_zlayer.events import Waiting
 from pytest_zlayer.report.text import ProgressLines

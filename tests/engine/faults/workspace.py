@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.builder.cache.layer_cache import REPOSITORY
+from pytest_zlayer.builder.cache.entries import REPOSITORY
 from pytest_zlayer.builder.session.prune import prune
 from tests.engine.building import make_options, write_files
 from tests.engine.conftest import BUSYBOX, Storage
