@@ -199,10 +199,7 @@ class Executor:
             self._build,
             plan,
             self._start_of(plan, cached=cached is not None),
-            stage_plan=self._plans.__getitem__,
-            source_rootfs=self._rootfs,
-            source_path=self._path,
-            awaited=self._awaited,
+            self,
             successor=self._successor(index) is not None,
             wanted=any(one.base_stage == index for one in self._plans.values()),
             alone=index == self.target,
@@ -248,22 +245,32 @@ class Executor:
             self._successors.setdefault(index, None if read or not above else above[0].index)
         return self._successors[index]
 
-    def _awaited(self, source: SourceRef) -> str | None:
+    # -- what steps copy and mount from ---------------------------------------------------------
+
+    def awaited(self, source: SourceRef) -> str | None:
         """The label of a stage that is still being built, ``None`` for every other source."""
         if source.kind != "stage":
             return None
         future = self._futures.get(source.index)
         return None if future is not None and future.done() else self._plans[source.index].label
 
-    def _rootfs(self, source: SourceRef) -> Rootfs:
+    def rootfs(self, source: SourceRef) -> Rootfs:
+        """The files of a source; a stage is waited for."""
         if source.kind == "stage":
             return self._stage(source.index).files.rootfs()
         return self._sources.rootfs(source)
 
-    def _path(self, source: SourceRef, path: str) -> Path:
+    def path(self, source: SourceRef, path: str) -> Path:
+        """The host path of a file or directory of a source; a stage is waited for."""
         if source.kind == "stage":
             return self._stage(source.index).files.host_path(path)
         return self._sources.path(source, path)
+
+    def workdir(self, source: SourceRef) -> str:
+        """The final WORKDIR of a stage, ``/`` for every other source."""
+        if source.kind != "stage":
+            return "/"
+        return self._plans[source.index].state.config.workdir or "/"
 
     # -- the final image ----------------------------------------------------------------------
 

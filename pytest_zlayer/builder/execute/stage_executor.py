@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import posixpath
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.cache.entries import CachedLayers
-from pytest_zlayer.builder.copy import (
-    CopyError,
-    Selection,
-    layout,
-    lookup_user,
-    make_directory,
-    resolve_owner,
-    select,
-)
+from pytest_zlayer.builder.copy import CopyError, lookup_user
 from pytest_zlayer.builder.execute.again import Debugging
 from pytest_zlayer.builder.execute.build import Build
 from pytest_zlayer.builder.execute.cached_steps import cached_result, deepest_cached, step_fields
+from pytest_zlayer.builder.execute.copy_step import CopyStep, StageSources
 from pytest_zlayer.builder.execute.emulation import can_execute
 from pytest_zlayer.builder.execute.mounts import MountPreparer, MountRefused
 from pytest_zlayer.builder.execute.run_step import RunStep
@@ -33,7 +24,6 @@ from pytest_zlayer.builder.execute.waits import Waits
 from pytest_zlayer.builder.image.results import StepResult
 from pytest_zlayer.builder.image.shell import find_shell
 from pytest_zlayer.builder.model.errors import BuildError, machine_trouble
-from pytest_zlayer.builder.oci.layer import LayerEntry
 from pytest_zlayer.builder.plan.steps import StagePlan, Step
 from pytest_zlayer.dockerfile.operations.kinds import (
     CopyOperation,
@@ -45,7 +35,6 @@ from pytest_zlayer.dockerfile.operations.kinds import (
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.events import (
     LayersMissed,
-    OutputLine,
     StageComplete,
     StageStarted,
     StepComplete,
@@ -61,10 +50,7 @@ class StageExecutor:
         build: what all stages of the build share.
         plan: the stage's steps.
         files: what the stage begins with.
-        stage_plan: the plan of another stage.
-        source_rootfs: the files of another stage, image or context, for COPY --from.
-        source_path: the same as a host path, for mounts.
-        awaited: the label of a stage that is not finished, ``None`` for every other source.
+        sources: what its steps copy and mount from.
         successor: whether another stage goes on in its container.
         wanted: whether another stage is built from it.
         alone: whether its layers reach the store with the final image first.
@@ -76,11 +62,8 @@ class StageExecutor:
         build: Build,
         plan: StagePlan,
         files: StageFiles,
+        sources: StageSources,
         *,
-        stage_plan: Callable[[int], StagePlan],
-        source_rootfs: Callable[[SourceRef], Rootfs],
-        source_path: Callable[[SourceRef, str], Path],
-        awaited: Callable[[SourceRef], str | None],
         successor: bool,
         wanted: bool,
         alone: bool,
@@ -93,10 +76,7 @@ class StageExecutor:
         self._alone = alone
         self._cached = cached
         self._build = build
-        self._stage_plan = stage_plan
-        self._source_rootfs = source_rootfs
-        self._source_path = source_path
-        self._awaited = awaited
+        self._sources = sources
         self._errors = StepErrors(build, plan)
         self._waits = Waits(self._emit, 0)
         self._results: list[StepResult] = []
@@ -329,59 +309,13 @@ class StageExecutor:
         """Put the layer of a COPY, ADD or WORKDIR on top."""
         if any(isinstance(one.operation, RunOperation) for one in self.plan.steps[step.number :]):
             self.files.expect_run()
-        if isinstance(operation, WorkdirOperation):
-            entries = self._workdir_entries(operation)
-        else:
-            entries = self._copy_entries(step, operation)
-        if entries or isinstance(operation, CopyOperation):  # else: a WORKDIR that exists
-            self.files.put(step, entries)
-
-    def _workdir_entries(self, operation: WorkdirOperation) -> tuple[LayerEntry, ...]:
-        with self._waits.slot(self._build):
-            target = self.files.rootfs()
-            try:
-                owner = resolve_owner(operation.user or None, target)
-            except CopyError:  # as in BuildKit: what a RUN of that user will refuse
-                owner = (0, 0)
-            return make_directory(operation.path, target, owner=owner, now=int(self._build.now()))
-
-    def _copy_entries(self, step: Step, operation: CopyOperation) -> tuple[LayerEntry, ...]:
-        selection = step.selection
-        if selection is None:
-            selection = self._select_from(operation)
-        for warning in selection.warnings:
-            text = f"warning: {warning}"
-            self._emit(OutputLine, number=step.number, stream="stderr", text=text)
-        with self._waits.slot(self._build):
-            target = self.files.rootfs()
-            owner = resolve_owner(operation.chown, target)
-            return layout(
-                selection,
-                operation,
-                target,
-                owner=owner,
-                now=int(self._build.now()),
-                check=self._build.check,
-            )
-
-    def _select_from(self, operation: CopyOperation) -> Selection:
-        """The files a COPY takes from a stage or image.
-
-        Sources are looked for from the root, as BuildKit does; what is not there, in the final
-        WORKDIR of the stage.
-        """
-        with self._waits.stage(self._awaited(operation.from_)):
-            rootfs = self._source_rootfs(operation.from_)
-        workdir = "/"
-        if operation.from_.kind == "stage":
-            workdir = self._stage_plan(operation.from_.index).state.config.workdir or "/"
-        sources = tuple(_where(one, operation, rootfs, workdir) for one in operation.sources)
-        alone = replace(operation, sources=sources)
-        return select(alone, rootfs, ignore=None, check=self._build.check)
+        CopyStep(
+            self._build, self.files, self._sources, step, waits=self._waits, emit=self._emit
+        ).execute(operation)
 
     def _mounted_path(self, source: SourceRef, path: str) -> Path:
-        with self._waits.stage(self._awaited(source)):
-            return self._source_path(source, path)
+        with self._waits.stage(self._sources.awaited(source)):
+            return self._sources.path(source, path)
 
     def _record(
         self,
@@ -407,14 +341,3 @@ class StageExecutor:
 
     def _emit(self, event: Callable[..., Any], **fields: Any) -> None:
         self._build.emit(event, stage=self.plan.label, **fields)
-
-
-def _where(source: str, operation: CopyOperation, rootfs: Rootfs, workdir: str) -> str:
-    """``source`` as it stands, or below ``workdir`` if it is relative and not at the root."""
-    if source.startswith("/") or workdir == "/":
-        return source
-    alone = replace(operation, sources=(source,), files=())
-    with contextlib.suppress(CopyError):
-        if select(alone, rootfs, ignore=None).sources:
-            return source
-    return posixpath.join(workdir, source)
