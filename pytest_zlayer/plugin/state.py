@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from pytest_zlayer.builder.image.built_image import Image
     from pytest_zlayer.builder.image.keeping import Keeping
     from pytest_zlayer.builder.model.spec import ImageSpec
-    from pytest_zlayer.builder.session.build_session import BuildHooks, BuildSession
+    from pytest_zlayer.builder.session.build_session import BuildSession
+    from pytest_zlayer.builder.session.hooks import BuildHooks
     from pytest_zlayer.events import Event
     from pytest_zlayer.plugin.progress.channel import Receiver, Sender
     from pytest_zlayer.report.model import Run
@@ -338,7 +339,7 @@ def listener(state: State) -> Callable[[Event], None]:
 
 def _hooks(config: pytest.Config) -> BuildHooks:
     with LOADING:
-        from pytest_zlayer.builder.session.build_session import BuildHooks
+        from pytest_zlayer.builder.session.hooks import BuildHooks
 
     hook = config.hook
     return BuildHooks(

@@ -12,7 +12,8 @@ from typing import Any
 from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.spec import ImageSpec
-from pytest_zlayer.builder.session.build_session import BuildHooks, BuildSession
+from pytest_zlayer.builder.session.build_session import BuildSession
+from pytest_zlayer.builder.session.hooks import BuildHooks
 from pytest_zlayer.events import Event, StepComplete
 from tests.engine.conftest import Storage
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer.builder.model.errors import BuildError
-from pytest_zlayer.builder.session.build_session import BuildHooks
+from pytest_zlayer.builder.session.hooks import BuildHooks
 from pytest_zlayer.events import StepRetry
 from pytest_zlayer.report.text import failure_lines
 from tests.engine.building import building

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,25 +14,22 @@ from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.builder.image.facts import User
 from pytest_zlayer.builder.image.keeping import Keeping
 from pytest_zlayer.builder.image.kept import Kept
-from pytest_zlayer.builder.model.errors import BuildError, machine_errors_reported
+from pytest_zlayer.builder.model.errors import machine_errors_reported
 from pytest_zlayer.builder.model.masker import Masker, hidden_values
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.plan.build_plan import BuildPlan, make_plan
 from pytest_zlayer.builder.session.build_events import BuildEvents, was_interrupted
 from pytest_zlayer.builder.session.builds import Builds
+from pytest_zlayer.builder.session.built_once import BuiltOnce
 from pytest_zlayer.builder.session.ending import keep_made, remove_made, tidy_cache
+from pytest_zlayer.builder.session.hooks import BuildHooks
 from pytest_zlayer.builder.session.manifest_lists import ManifestLists
 from pytest_zlayer.builder.session.prebuild import Prebuild
 from pytest_zlayer.builder.session.resources import SessionResources
 from pytest_zlayer.builder.store.base_images import as_named_context
-from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError, ZlayerError
-from pytest_zlayer.events import (
-    Event,
-    StepRetry,
-    Waiting,
-)
+from pytest_zlayer.events import Event, StepRetry, Waiting
 from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
@@ -43,27 +39,6 @@ if TYPE_CHECKING:
 
 # Seconds for which the removal of what dead sessions left is waited for without a word.
 _SILENT_SWEEP = 1.0
-
-
-def _nothing(*_: Any) -> None:
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildHooks:
-    """What a session asks its surroundings.
-
-    Attributes:
-        resolve_base: another reference for a base image, or ``None``.
-        before_build: called with each declaration before it is built.
-        retry: whether to retry ``(step, attempt, error)``; ``None``: the default decides.
-        image_built: called with each declaration and its image.
-    """
-
-    resolve_base: Callable[[str], str | None] = _nothing
-    before_build: Callable[[ImageSpec], None] = _nothing
-    retry: Callable[[str, int, BuildError], bool | None] = _nothing
-    image_built: Callable[[ImageSpec, Image], None] = _nothing
 
 
 class SessionClosed(ZlayerError):
@@ -93,10 +68,10 @@ class BuildSession:
         self.id = options.session_id or os.urandom(6).hex()
         self.kept: tuple[Kept, ...] = ()
         self._hooks = hooks or BuildHooks()
-        self._listener = listener or _nothing
+        self._listener = listener or (lambda _: None)
         self._retries: list[StepRetry] = []
         self._plans: dict[tuple[Any, ...], BuildPlan] = {}
-        self._images: dict[tuple[Any, ...], Future[Image]] = {}
+        self._images = BuiltOnce(self._check_open)
         self._stop = threading.Event()
         self._closed = False
         self._guard = threading.RLock()
@@ -185,40 +160,15 @@ class BuildSession:
             EngineMissing, EngineUnusable, EngineError: the engine cannot do it.
         """
         plan = self.plan(spec)
-        while True:
-            future, is_new = self._begun(plan)
-            if is_new:
-                return self._build_for_all(plan, future)
-            if not future.done():
-                self._tell(Waiting(build_id="", image=plan.label, what=plan.label))
-            with contextlib.suppress(CancelledError):  # who built it was stopped: build it here
-                return future.result()
+        return self._images.get(
+            plan.key(),
+            lambda: self._build(plan),
+            lambda: self._tell(Waiting(build_id="", image=plan.label, what=plan.label)),
+        )
 
-    def _begun(self, plan: BuildPlan) -> tuple[Future[Image], bool]:
-        """What will be the image of ``plan``, and whether nobody has begun to build it yet."""
-        with self._guard:
-            if self._closed or self._stop.is_set():
-                raise SessionClosed("the session has ended: nothing is built any more")
-            future = self._images.get(plan.key())
-            if future is not None:
-                return future, False
-            future = self._images[plan.key()] = Future()
-            return future, True
-
-    def _build_for_all(self, plan: BuildPlan, future: Future[Image]) -> Image:
-        try:
-            image = self._build(plan)
-        except ZlayerError as error:
-            future.set_exception(error)
-            raise
-        except BaseException:
-            # Ctrl-C or the time limit of a test: it concerns nobody else, and no other test.
-            with self._guard:
-                del self._images[plan.key()]
-            future.cancel()
-            raise
-        future.set_result(image)
-        return image
+    def _check_open(self) -> None:
+        if self._closed or self._stop.is_set():
+            raise SessionClosed("the session has ended: nothing is built any more")
 
     def identity(self, spec: ImageSpec) -> str:
         """Equal for declarations of this run that give the same image (``BuildStarted.same``)."""
@@ -226,11 +176,7 @@ class BuildSession:
 
     def forget_failure(self, spec: ImageSpec) -> None:
         """Let the next ``build`` of ``spec`` begin anew if the last one failed."""
-        key = self.plan(spec).key()
-        with self._guard:
-            future = self._images.get(key)
-            if future is not None and future.done() and future.exception() is not None:
-                del self._images[key]
+        self._images.forget_failure(self.plan(spec).key())
 
     def join(self) -> None:
         """Count as one of the processes of this session from now on, not only from the first build.

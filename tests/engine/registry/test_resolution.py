@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.builder.session.build_session import BuildHooks
+from pytest_zlayer.builder.session.hooks import BuildHooks
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.events import Pulling
 from tests.engine.building import Builds
