@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,17 +20,18 @@ from pytest_zlayer.builder.execute.again import Again
 from pytest_zlayer.builder.execute.build import Build
 from pytest_zlayer.builder.execute.cached_steps import cached_result, deepest_cached
 from pytest_zlayer.builder.execute.final_image import final_config, image_content, tell_history
-from pytest_zlayer.builder.execute.pending_layers import Head, refuse_too_many
+from pytest_zlayer.builder.execute.pending_layers import Head
 from pytest_zlayer.builder.execute.stage_executor import StageExecutor
 from pytest_zlayer.builder.execute.stage_files import StageFiles
 from pytest_zlayer.builder.image.results import BuildResult, StepResult
 from pytest_zlayer.builder.model.spec import ImageFormat
 from pytest_zlayer.builder.oci.chain import Chain, timestamp_text
 from pytest_zlayer.builder.oci.config import natural_format
-from pytest_zlayer.builder.oci.layout import image_id, manifest_type, write_layout
+from pytest_zlayer.builder.oci.layout import image_id, manifest_type
 from pytest_zlayer.builder.oci.squash import merge_layers
 from pytest_zlayer.builder.plan.steps import StagePlan, Step
 from pytest_zlayer.builder.stopping import Interrupted
+from pytest_zlayer.builder.store.import_image import import_image, refuse_too_many
 from pytest_zlayer.dockerfile.operations.kinds import (
     CopyOperation,
     RunOperation,
@@ -347,10 +347,7 @@ class Executor:
                     return known
         bring()
         directory = self._build.fresh_path("layout")
-        write_layout(directory, content, chain.layers, image_format)
-        made = engine.import_layout(directory, *given)
-        shutil.rmtree(directory)
-        return made
+        return import_image(engine, directory, content, chain, given, image_format=image_format)
 
     def _squash(self, index: int, chain: Chain) -> Chain:
         """One layer for all that is new; the history stays, most of it without layers."""

@@ -1,4 +1,4 @@
-"""The layers of a stage, and how those that were made here reach the store: several together."""
+"""The layers of a stage: those that are made here reach the store several together."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.cache.entries import CachedLayers, part_name
 from pytest_zlayer.builder.execute.build import Build
 from pytest_zlayer.builder.oci.chain import Chain, HistoryEntry, Layer, read_chain, timestamp_text
-from pytest_zlayer.builder.oci.config import config_json
 from pytest_zlayer.builder.oci.layer import LayerEntry, write_layer
-from pytest_zlayer.builder.oci.layout import write_layout
 from pytest_zlayer.builder.plan.steps import StagePlan, Step
 from pytest_zlayer.builder.stopping import Interrupted
+from pytest_zlayer.builder.store.import_image import import_bare, refuse_too_many
 from pytest_zlayer.dataclass import dataclass
-from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
-from pytest_zlayer.errors import UsageError, ZlayerError
+from pytest_zlayer.errors import ZlayerError
 
 # Seconds that a finished RUN waits for the next one to begin, and then for its end, until it is put
 # into the store alone: that costs as much for one layer as for several.
@@ -28,8 +26,6 @@ _GATHERING = 2.0
 _LITTLE = 100_000_000
 # Seconds from which on a layer is worth being found for itself.
 _LONG = 1.0
-# More than these no container can be made of: the overlay driver's limit of mounted directories.
-_MOST_LAYERS = 127
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,31 +404,9 @@ class PendingLayers:
         refuse_too_many(chain, build.plan.label)
         self.bring()
         directory = build.fresh_path("layout")
-        bare = ImageConfig(
-            architecture=build.platform.architecture,
-            os=build.platform.os,
-            variant=build.platform.variant,
-        )
-        created = chain.history[-1].created if chain.history else timestamp_text(0)
-        write_layout(directory, config_json(bare, chain, created=created), chain.layers, "oci")
-        image = build.engine.import_layout(directory, *names)
-        shutil.rmtree(directory)
+        image = import_bare(build.engine, directory, chain, names, build.platform)
         build.layer_added(keys[-1])
         return image
-
-
-def refuse_too_many(chain: Chain, label: str) -> None:
-    """Make no image of more layers than a container storage can put on top of each other.
-
-    Raises:
-        UsageError: it would have more.
-    """
-    if len(chain.layers) > _MOST_LAYERS:
-        raise UsageError(
-            f"{label} would have {len(chain.layers)} layers, and a container storage mounts "
-            f"{_MOST_LAYERS} at most",
-            hint="join RUN steps (RUN a && b, or a here-document), or COPY several sources at once",
-        )
 
 
 def _remove_blob(layer: Layer) -> None:

@@ -174,7 +174,7 @@ class ImageStore:
     def runnable_image(self, image_id: str) -> str:
         """The image, or a twin without what the engine would act on (ONBUILD, VOLUME)."""
         with LOADING:
-            from pytest_zlayer.builder.oci.layout import write_layout
+            from pytest_zlayer.builder.store.import_image import import_image
 
         facts = self.facts(image_id)
         if not (facts.config.onbuild or facts.config.volumes):
@@ -185,8 +185,8 @@ class ImageStore:
                 directory = self._scratch() / f"bare-{image_id[:12]}"
                 bare = ImageConfig(architecture=facts.config.architecture, os=facts.config.os)
                 content = config_json(bare, facts.chain, created=facts.created.isoformat())
-                write_layout(directory, content, facts.chain.layers, "oci")
-                self._runnable[image_id] = self.engine.import_layout(directory, name)
+                made = import_image(self.engine, directory, content, facts.chain, (name,))
+                self._runnable[image_id] = made
                 self._temporary.append(name)
             return self._runnable[image_id]
 

@@ -11,6 +11,8 @@ from typing import Any
 from pytest_zlayer.dataclass import dataclass
 
 EPOCH = "1970-01-01T00:00:00Z"
+# More layers no container can be made of: the overlay driver's limit of mounted directories.
+MOST_LAYERS = 127
 
 
 @dataclass(frozen=True, slots=True)

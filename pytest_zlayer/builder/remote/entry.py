@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
-from pytest_zlayer.builder.oci.chain import HistoryEntry
+from pytest_zlayer.builder.oci.chain import MOST_LAYERS, HistoryEntry
 from pytest_zlayer.builder.remote.trace import TRACE, Trace
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.lazy import late_pattern
@@ -25,8 +25,6 @@ _KEY = late_pattern("[0-9a-f]{64}")
 # What it means to read JSON that anybody may have written.
 _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 _OTHER = "it is not an entry of this kind"
-# As many layers as an overlay of the container storage can have.
-MOST_LAYERS = 127
 
 
 class EntryError(Exception):

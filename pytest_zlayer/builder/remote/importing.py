@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_zlayer.buildah.engine import Engine
-from pytest_zlayer.builder.oci.chain import Chain, timestamp_text
-from pytest_zlayer.builder.oci.config import config_json
-from pytest_zlayer.builder.oci.layout import write_layout
-from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
+from pytest_zlayer.builder.oci.chain import Chain
+from pytest_zlayer.builder.store.import_image import import_bare
+from pytest_zlayer.dockerfile.values.platforms import Platform
 
 
 class Importer:
@@ -35,10 +33,5 @@ class Importer:
             directory = self._scratch / f"import-{self._count}"
         self._scratch.mkdir(exist_ok=True)
         architecture, system, variant = platform
-        bare = ImageConfig(architecture=architecture, os=system, variant=variant)
-        created = chain.history[-1].created if chain.history else timestamp_text(0)
-        try:
-            write_layout(directory, config_json(bare, chain, created=created), chain.layers, "oci")
-            return self._engine.import_layout(directory, *names)
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+        wanted = Platform(system, architecture, variant)
+        return import_bare(self._engine, directory, chain, names, wanted)
