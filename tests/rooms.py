@@ -104,13 +104,18 @@ ROOMS: dict[str, str] = {
     "dockerfile/values": "",
     # The engine.
     "buildah/engine": (
-        "buildah/opening buildah/runs buildah/commands buildah/runtime buildah/run_request "
+        "buildah/opening buildah/runs buildah/running_container buildah/commands buildah/runtime "
+        "buildah/run_request buildah/files buildah/process buildah/storage buildah/agent "
+        "buildah/messages buildah/failures buildah/errors"
+    ),
+    "buildah/runs": (
+        "buildah/running_container buildah/commands buildah/runtime buildah/run_request "
         "buildah/files buildah/process buildah/storage buildah/agent buildah/messages "
         "buildah/failures buildah/errors"
     ),
-    "buildah/runs": (
-        "buildah/commands buildah/runtime buildah/run_request buildah/files buildah/process "
-        "buildah/storage buildah/agent buildah/messages buildah/failures buildah/errors"
+    "buildah/running_container": (
+        "buildah/runtime buildah/run_request buildah/process buildah/messages buildah/failures "
+        "buildah/errors"
     ),
     "buildah/opening": (
         "buildah/commands buildah/process buildah/storage buildah/agent buildah/failures "

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from pytest_zlayer.buildah.commands.isolation_kinds import Isolation
     from pytest_zlayer.buildah.files.changes import AgentChanges, LocalChanges
     from pytest_zlayer.buildah.messages import lines
+    from pytest_zlayer.buildah.running_container import RunningContainer
 else:
     containers = LazyModule("pytest_zlayer.buildah.commands.containers")
     images = LazyModule("pytest_zlayer.buildah.commands.images")
@@ -257,7 +258,7 @@ class Engine:
 
     def keep_open(
         self, container: str, network: NetworkMode, on_end: LineSink
-    ) -> runs.RunningContainer | None:
+    ) -> RunningContainer | None:
         """Starts a process in a working container that does nothing and does not end.
 
         Beside it commands can be run whose own processes stay. ``None`` on a machine for which
@@ -276,7 +277,7 @@ class Engine:
             unfinished.replace(file)
         return self._runs.keep_open(container, network, file, on_end)
 
-    def start(self, request: RunRequest) -> runs.RunningContainer:
+    def start(self, request: RunRequest) -> RunningContainer:
         """Starts a command in a working container, in the background.
 
         It ends with this process at the latest. Whether it could be started shows when it is waited

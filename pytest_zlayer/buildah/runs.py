@@ -6,12 +6,10 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 from pytest_zlayer.buildah.agent.launch.init import PROGRAM
 from pytest_zlayer.buildah.commands import containers
@@ -23,10 +21,10 @@ from pytest_zlayer.buildah.commands.probe_container import Probe
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.files.rootfs import AgentRootfs, LocalRootfs
 from pytest_zlayer.buildah.messages.meaning import failed_start
-from pytest_zlayer.buildah.process.command import Completed, Request
+from pytest_zlayer.buildah.process.command import Completed
 from pytest_zlayer.buildah.process.output import LineSink
-from pytest_zlayer.buildah.process.runner import Process
 from pytest_zlayer.buildah.run_request import RunRequest, Volume
+from pytest_zlayer.buildah.running_container import Inside, RunningContainer
 from pytest_zlayer.buildah.runtime.capture import stand_in, taken
 from pytest_zlayer.buildah.runtime.change import HOST_NAME_FILE
 from pytest_zlayer.buildah.runtime.console import joined
@@ -41,13 +39,7 @@ from pytest_zlayer.buildah.runtime.validity import fingerprint
 from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.choices import NetworkMode
 
-# Seconds between two looks whether a command has ended instead of having begun.
-_LOOK = 0.1
-# Seconds in which the end of a command is known when the runtime has forgotten its container.
-_ENDING = 2.0
 Mounted = LocalRootfs | AgentRootfs
-# How another command is started in a container in which one runs.
-Inside: TypeAlias = "Callable[[RunRequest, Place], Request]"
 
 
 class Runs:
@@ -358,79 +350,3 @@ class Runs:
             done = replace(done, exit_code=failure.exit_code)
             buffer.release()
         return replace(done, argv=tuple(request.argv))
-
-
-class RunningContainer:
-    """A command that runs in a working container until it ends, or is ended.
-
-    Attributes:
-        request: what was asked for.
-    """
-
-    def __init__(
-        self,
-        runs: Runs,
-        request: RunRequest,
-        process: Process,
-        begun: Future[Inside],
-        endings: Endings | None,
-        *,
-        is_direct: bool = False,
-    ) -> None:
-        self.request = request
-        self._runs = runs
-        self._process = process
-        self._begun = begun
-        self._endings = endings
-        self._is_direct = is_direct
-
-    @property
-    def running(self) -> bool:
-        """Whether the command has not ended yet."""
-        return self._process.running
-
-    def wait(self, timeout: float | None = None) -> Completed:
-        """Waits for the end of the command.
-
-        Raises:
-            TimeoutError: it is still running after so many seconds.
-            EngineError: it could not be started, or :meth:`Engine.interrupt` ended it.
-        """
-        done = self._process.wait(timeout)
-        if not self._is_direct:
-            return self._runs.result(done, self.request)
-        if not done.started and (failure := failed_start(done.stderr_tail)) is not None:
-            done = replace(done, exit_code=failure.exit_code or done.exit_code)
-        return replace(done, argv=tuple(self.request.argv))
-
-    def signal(self, number: int) -> None:
-        """Sends a signal to the command; one that has ended does not get it."""
-        self._process.signal(number)
-
-    def stop(self) -> None:
-        """Kills the command and everything it has started, and waits until all that is gone."""
-        self._process.stop()
-        with suppress(EngineError):
-            self._process.wait()
-        if self._endings is not None:
-            self._endings.close()
-
-    def run(self, request: RunRequest) -> Completed:
-        """Runs another command in the same container, beside this one."""
-        done = self._runs.run_beside(self._inside(), request, self._has_ended)
-        if self._endings is not None:
-            self._endings.look()
-        return done
-
-    def _has_ended(self) -> bool:
-        """Whether the command has ended, also if the news of it is still on its way."""
-        with suppress(TimeoutError, EngineError):
-            self._process.wait(_ENDING)
-        return not self.running
-
-    def _inside(self) -> Inside | None:
-        """How others are started in it, once it has begun; ``None`` when it has ended."""
-        while self.running:
-            with suppress(FutureTimeout):
-                return self._begun.result(_LOOK)
-        return None

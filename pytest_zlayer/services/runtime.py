@@ -33,7 +33,7 @@ from pytest_zlayer.services.request import Port, ServeRequest
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
-    from pytest_zlayer.buildah.runs import RunningContainer
+    from pytest_zlayer.buildah.running_container import RunningContainer
     from pytest_zlayer.builder.image.facts import ImageStore
 
 # Bytes of a log; it begins anew beyond that, as podman's do.

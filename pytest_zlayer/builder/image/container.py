@@ -28,7 +28,7 @@ from pytest_zlayer.lazy import LOADING
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Completed, Engine
     from pytest_zlayer.buildah.process.output import LineSink
-    from pytest_zlayer.buildah.runs import RunningContainer
+    from pytest_zlayer.buildah.running_container import RunningContainer
     from pytest_zlayer.checks.packages.record import Package
 
 _NO_VALUES: Mapping[str, str] = {}
