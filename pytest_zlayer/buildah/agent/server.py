@@ -13,6 +13,7 @@ from typing import Any
 
 from . import namespaces
 from .cleaning import clean
+from .command import Command, Detached
 from .files.tree import Tree
 from .files.upper import scan, upper_of
 from .journal import Journal
@@ -30,7 +31,7 @@ from .processes import (
 )
 from .records import StorageOptions
 from .services import remove_services
-from .supervisor import GRACE, Command, Detached, supervise
+from .supervisor import GRACE, supervise
 from .wire import Message, receive, send
 
 Answer = tuple[Any, Sequence[int]]
