@@ -33,7 +33,7 @@ ROOMS: dict[str, str] = {
     "services/podman": "services builder/image buildah/*",
     "services": "checks/* builder/image dockerfile/values dockerfile buildah/*",
     "report": "",
-    # What people say.
+    # What users declare and set.
     "inputs": "builder/model dockerfile/values",
     # Declarations and contexts become plans, steps, layers and images.
     "builder/session": (

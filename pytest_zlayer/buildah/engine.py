@@ -1,4 +1,4 @@
-"""The engine: every thing that is ever asked of buildah, as one object."""
+"""The engine: everything that the rest of the package asks of buildah, as one object."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ class Engine:
         """A directory private to this process, removed at the end.
 
         Raises:
-            EngineUnusable: the agent, whose it is, cannot be started.
+            EngineUnusable: the agent, which makes it, cannot be started.
         """
         _ = self._client.pid
         return self._tmpdir
@@ -217,7 +217,7 @@ class Engine:
     # Working containers
 
     def new_container_name(self) -> str:
-        """A name no other container has, by which everybody can tell whose it is."""
+        """A name no other container has, which shows the session and the process it is of."""
         return f"{self.prefix}{next(self._numbers)}-{os.urandom(3).hex()}-"
 
     def from_image(

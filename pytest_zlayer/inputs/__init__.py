@@ -1,1 +1,1 @@
-"""What people say: declarations and options become values."""
+"""What users declare and set: arguments of declarations and options become values."""

@@ -116,7 +116,7 @@ def hide_own_frames(item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
         return
     _unlink_own_frames(found.tb)
     cause = found.value.__cause__
-    # The message of ours holds what the causes say; of others, what never left this package.
+    # The message of an error of this package holds what its causes say.
     if isinstance(found.value, ZlayerError) or (cause is not None and _is_all_own(cause)):
         found.value.__cause__ = None
         found.value.__suppress_context__ = True

@@ -15,7 +15,7 @@ GROUP = "zlayer"
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Give every option its command line form and its ini twin."""
+    """Give every option its command line form and its ini form."""
     group = parser.getgroup(GROUP, "container images (pytest-zlayer)")
     for option in OPTIONS:
         group.addoption(
@@ -45,7 +45,7 @@ def read_settings(config: pytest.Config) -> Settings:
     """
     variables = environment()
     if config.getoption("help", default=False) or config.getoption("version", default=0):
-        # What is wrong with a value must not keep people from the page that helps.
+        # A wrong value must not keep people from ``--help``.
         return resolve((), variables=variables)
     sources = (_command_line(config), environment_source(variables), _ini(config))
     try:
@@ -56,7 +56,7 @@ def read_settings(config: pytest.Config) -> Settings:
 
 def _command_line_form(option: Option) -> dict[str, Any]:
     # Texts are converted later, by us: argparse would not name the option's ini or environment
-    # twin, and would print its whole usage.
+    # name, and would print its whole usage.
     if not option.metavar:
         return {"action": "store_const", "const": "true"}
     if option.many:

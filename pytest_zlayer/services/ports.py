@@ -24,7 +24,7 @@ _USED = (errno.EADDRINUSE, errno.EACCES)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Something that is ours until it is given back."""
+    """Something that this process has taken, until it releases it."""
 
     value: str
     _holders: tuple[socket.socket, ...]

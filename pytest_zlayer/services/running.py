@@ -38,7 +38,7 @@ class Service(Assertions):
 
     Attributes:
         image: what runs.
-        name: what it goes by in messages, and on a private network.
+        name: its name in messages, and on a private network.
         host: where its ports are published.
     """
 
@@ -123,7 +123,7 @@ class Service(Assertions):
         return self._exit_code
 
     def state(self) -> str:
-        """How it fares, in a line."""
+        """Its state, in a line."""
         if self.running:
             return "it runs" + "".join(
                 f", port {one} at {self.host}:{at}" for one, at in self.ports.items()
@@ -240,7 +240,7 @@ class Service(Assertions):
 
         return host_of(self.name, self.run)
 
-    # Its life
+    # Stopping and starting
 
     def wait(self, ready: Callable[[Service], bool], timeout: float = 60.0) -> None:
         """Wait until a condition holds (``ready.…``, or any function of the service).

@@ -14,7 +14,7 @@ from typing import Any
 
 from .journal import Journal
 
-# The file by which a temporary directory shows whose it is; its content is the journal's name.
+# The file that marks a temporary directory as that of a session; it holds the journal's name.
 MARK = ".zlayer-session"
 
 _NAME = re.compile(r"([a-z0-9]{1,32})-([a-z0-9]{1,16})-([0-9a-f]{8})\.json")

@@ -190,7 +190,7 @@ class Server:
             return
 
     def _look_after(self, supervisor: int, status: int) -> None:
-        """Sees to the children that the end of a supervisor has given us."""
+        """Ends the children adopted from a supervisor that has ended, or lets them go on."""
         if status != 0:
             # It died before its work was done, so its command is now our child.
             kill_children(GRACE, spare=self._supervisors | self._remaining)
@@ -233,7 +233,7 @@ def _take_over(left: Leftovers, path: str, descriptor: int) -> Journal:
 
 
 def _mark(directory: str, journal: str) -> None:
-    """Lets everybody see whose directory this is."""
+    """Marks the directory with the name of its journal."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(os.path.join(directory, MARK), flags, 0o600)
     try:

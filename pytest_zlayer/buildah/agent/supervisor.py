@@ -40,10 +40,24 @@ _BEGINNING = 0.005
 
 @dataclass(slots=True)
 class _Watch:
-    """``starting``: that ``main`` only starts what is to be watched; ``signals`` wait for that.
+    """What is known of the command that is watched.
 
-    ``to_announce``: that the process in a container is to be told of when it has begun.
-    ``orphans``: those whose ends are to be told of, ``endings``: what is to be told.
+    Attributes:
+        lifeline: the socket to the parent; the command ends when it closes.
+        wakeup: a descriptor that becomes readable with each signal.
+        main: the process of the command.
+        wrapped: as of the command.
+        guard: keeps the relay of chroot isolation alive, where there is one.
+        starting: whether ``main`` only starts the command; ``signals`` wait for that.
+        contained: whether ``main`` works in a container itself.
+        to_announce: whether the process in a container is to be reported when it has begun.
+        namespace: the mount namespace of that process.
+        orphans: the processes whose ends are to be reported.
+        kill_at: when SIGKILL follows SIGTERM, as of ``time.monotonic``.
+        lifelines: the descriptor of the lifeline while it is open.
+        signals: numbers of signals that are to be sent.
+        endings: process ids, and lines on how they have ended, that are to be reported.
+        ended: status by process id, as of ``waitpid``.
     """
 
     lifeline: socket.socket
@@ -119,7 +133,7 @@ def supervise(command: Command, lifeline: socket.socket, agent: int) -> int:
 
 
 def _goes_on(command: Command, watch: _Watch) -> bool:
-    """Whether what the command has left running stays: not of one that was told to end.
+    """Whether what the command has left running stays: not after it was asked to end.
 
     What starts a detached command may have been ended before anybody knew the process.
     """

@@ -1,4 +1,4 @@
-"""Who keeps the storage locked: buildah waits for such a one without a word, and without end."""
+"""The process that keeps the storage locked: buildah waits for it without end, and says nothing."""
 
 from __future__ import annotations
 

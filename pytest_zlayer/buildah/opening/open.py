@@ -155,7 +155,7 @@ class _Opening:
         if self._rootless and _is_unused_vfs(storage):
             storage = _with_overlay(asking) or storage
         memory = self._memory(storage)
-        # Its own TMPDIR is made when it is written down whose that is.
+        # Its own TMPDIR is made once the journal says to which session it belongs.
         answers = _ask_binary(replace(asking, storage=storage.options, options=()), memory)
         self._adopt(client, storage)
         self._known.remember(storage)

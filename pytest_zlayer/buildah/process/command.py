@@ -79,7 +79,7 @@ class Request:
             are a terminal; only its standard error comes to us then. ``recorded``: it has one of
             its own, and what is written there is its standard output.
         console: the bundle in which an OCI runtime hands over a ``recorded`` terminal; without it
-            whoever makes the terminal passes on what is written there.
+            the program that makes the terminal passes on what is written there.
         timeout: seconds it may take, ``None`` for ever.
         on_line: called with stream and line as each line comes.
         on_text: called as ``on_line``, but each line has its end, if it has one.

@@ -155,7 +155,7 @@ class RunningCommand:
             self.request.on_start(pid)
 
     def _listen(self) -> None:
-        """Reads the output, also that which was kept back because nobody knew whose it is."""
+        """Reads the output, also what came before the command had begun."""
         for reader in self._streams:
             if reader not in self._selector.get_map():
                 self._selector.register(reader, selectors.EVENT_READ)

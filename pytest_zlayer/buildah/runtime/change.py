@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_zlayer.buildah.run_request import RunRequest, Tmpfs, Volume
 from pytest_zlayer.buildah.runtime.container_record import ContainerRecord
-from pytest_zlayer.buildah.runtime.privileged import without_fences
+from pytest_zlayer.buildah.runtime.privileged import unrestricted
 from pytest_zlayer.buildah.runtime.specification import (
     HostFile,
     NotUnderstood,
@@ -60,7 +60,7 @@ class Change:
         config["root"] = {**config["root"], "path": str(self.root)}
         config["hostname"] = self.host_name
         config["mounts"] = self._mounts(known)
-        return without_fences(config) if self.request.privileged else config
+        return unrestricted(config) if self.request.privileged else config
 
     def process(self, known: Specification) -> dict[str, Any]:
         """The part of it about the process, which is also what ``exec`` wants."""

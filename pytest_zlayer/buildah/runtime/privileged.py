@@ -1,4 +1,4 @@
-"""What a privileged container is spared and given, besides all capabilities."""
+"""The restrictions that a privileged container does not have, and the devices that it has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ALL_DEVICES = {"allow": True, "access": "rwm"}
 _OWN = {"pts", "shm", "mqueue", "fd", "console", "ptmx"}
 
 
-def without_fences(config: Mapping[str, Any]) -> dict[str, Any]:
+def unrestricted(config: Mapping[str, Any]) -> dict[str, Any]:
     """A specification (``config.json``) as docker and podman make it with ``--privileged``."""
     linux = {name: one for name, one in config["linux"].items() if name not in _FENCES}
     linux["resources"] = {**(linux.get("resources") or {}), "devices": [_ALL_DEVICES]}

@@ -1,4 +1,4 @@
-"""Who counts on cached layers right now: one locked file for each living process."""
+"""Which processes use the layer cache now: one locked file for each."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def remote_kind(source: str) -> RemoteKind:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a remote source came down to on this machine.
+    """What was fetched of a remote source.
 
     Attributes:
         rootfs: the tree it lies in.

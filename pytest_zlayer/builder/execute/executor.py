@@ -277,7 +277,7 @@ class Executor:
     def pretty_chain(self, index: int) -> Chain:
         """Layers of a finished stage with a history that names every instruction."""
         plan = self._plans[index]
-        # First of all: where the stage stands on pending layers of another, they are stored for it.
+        # First of all: pending layers of a stage that this one is built from are stored for it.
         raw = self._stage(index).files.chain()
         base = Chain() if plan.base is None else plan.base.chain
         if plan.base_stage is not None:
@@ -285,7 +285,7 @@ class Executor:
         return tell_history(base, raw, plan.steps, timestamp_text(self._build.now()))
 
     def _base_chain(self, index: int) -> Chain:
-        """Layers and history of the base image under a stage and the stages it stands on."""
+        """Layers and history of the base image under a stage and the stages it is built from."""
         plan = self._plans[index]
         if plan.base_stage is not None:
             return self._base_chain(plan.base_stage)

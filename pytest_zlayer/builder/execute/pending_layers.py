@@ -30,7 +30,7 @@ _LONG = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PendingLayer:
-    """A layer that is not in the store yet; ``entries`` where it is composed by us."""
+    """A layer that is not in the store yet; ``entries``: its files, unless a RUN has made it."""
 
     step: Step
     layer: Layer
@@ -64,7 +64,8 @@ class PendingLayers:
         build: the build under way.
         head: where the stage begins.
         plan: the stage.
-        parent: the layers of the stage it stands on, until they are needed from the store.
+        parent: the layers of the stage below, from which it is built, until the store has to have
+            them.
         keys: of the topmost layers of ``head``, from below, as far as they are known.
     """
 
@@ -95,7 +96,7 @@ class PendingLayers:
 
     @property
     def head(self) -> Head:
-        """Where the stage stands, with all that it stands on in the store."""
+        """How far the stage has come, with the layers of the stage below it in the store."""
         with self._guard:
             if self._parent is not None:
                 start = self._parent.stored_head()
@@ -105,16 +106,16 @@ class PendingLayers:
 
     @property
     def pending(self) -> tuple[PendingLayer, ...]:
-        """What is not in the store yet, without what the stage stands on."""
+        """What is not in the store yet, without the layers of the stage below."""
         return self._head.pending
 
     @property
     def stands_on_parent(self) -> bool:
-        """Whether it is still all that the stage it is built from has, and pending layers."""
+        """Whether the layers of the stage below have not been needed from the store so far."""
         return self._parent is not None
 
     def stored_head(self) -> Head:
-        """Where the stage stands, with all its layers in the store."""
+        """How far the stage has come, with all its layers in the store."""
         with self._guard:
             self.flush()
             return self.head

@@ -59,11 +59,11 @@ class StageFiles:
 
     @property
     def head(self) -> Head:
-        """Where the stage stands, with all that it stands on in the store."""
+        """How far the stage has come, with the layers of the stage below it in the store."""
         return self.layers.head
 
     def stored_head(self) -> Head:
-        """Where the stage stands, with all its layers in the store."""
+        """How far the stage has come, with all its layers in the store."""
         return self.layers.stored_head()
 
     def chain(self) -> Chain:
@@ -203,8 +203,8 @@ class StageFiles:
         """The stage has all its layers.
 
         Args:
-            successor: a stage that stands on it goes on in its container, and needs no image.
-            wanted: a stage that stands on it needs its image.
+            successor: a stage that is built from it goes on in its container, and needs no image.
+            wanted: a stage that is built from it needs its image.
             alone: the layers reach the store with the final image first.
         """
         self.layers.finish()

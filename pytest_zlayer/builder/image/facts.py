@@ -41,7 +41,7 @@ class ImageFacts:
 
 
 class StoreUser(Protocol):
-    """Something in a room above that uses images of a store until it is closed."""
+    """Something in a package above this one that uses images of a store until it is closed."""
 
     def __init__(self, store: ImageStore) -> None: ...
 
@@ -172,7 +172,7 @@ class ImageStore:
             self.keeping.end(container, raised=raised)
 
     def runnable_image(self, image_id: str) -> str:
-        """The image, or a twin without what the engine would act on (ONBUILD, VOLUME)."""
+        """The image, or one of its layers without what the engine acts on (ONBUILD, VOLUME)."""
         with LOADING:
             from pytest_zlayer.builder.store.import_image import import_image
 

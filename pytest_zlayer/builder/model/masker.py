@@ -1,4 +1,4 @@
-"""Values that nobody is to read: they are replaced wherever a build tells something."""
+"""Secret values: they are replaced in everything that a build reports."""
 
 from __future__ import annotations
 

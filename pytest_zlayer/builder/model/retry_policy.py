@@ -17,7 +17,7 @@ class RetryPolicy:
         backoff: factor from one pause to the next; 1 keeps it fixed.
         max_delay: seconds no pause exceeds.
         jitter: share of the pause that is random when ``backoff`` is not 1 (0.25: up to a quarter
-            more), so that many workers do not knock at one registry in step.
+            more), so that many workers do not ask one registry at the same moments.
     """
 
     retries: int = 0

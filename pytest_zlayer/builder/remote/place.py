@@ -20,7 +20,7 @@ class ReadOnlyPlace(PlaceError):
 
 
 class BusyPlace(Exception):
-    """A place that asks for patience.
+    """A place that asks to try again later.
 
     Attributes:
         wait: seconds it asks for, or ``None``.

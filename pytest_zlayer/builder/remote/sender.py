@@ -1,4 +1,4 @@
-"""Sending finished layers to a place: in the background, in order, and never in anybody's way."""
+"""Sending finished layers to a place: in the background, and in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Using a place: its list of keys once, patience where it asks for it, and off when it fails."""
+"""Using a place: listed once, asked again later where it wants that, and off when it fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_zlayer.errors import ZlayerError
 
 P = TypeVar("P", bound=Place)
 T = TypeVar("T")
-# How often, and how many seconds in all, a place that asks for patience gets some.
+# How often, and how many seconds in all, a place that asks for time gets some.
 _TIMES = 3
 _SECONDS = 30.0
 _FIRST = 1.0

@@ -52,7 +52,7 @@ class BuildSession:
         options: the settings.
         listener: receives every event, from any thread, one at a time; values of secrets and of
             arguments that look like one stand in none of them, nor in logs and errors.
-        hooks: what the surroundings decide.
+        hooks: what the program around it decides.
         engine: one whose opening has begun already, for the ``session_id`` of the options.
     """
 

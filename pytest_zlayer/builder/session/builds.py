@@ -43,7 +43,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class KeptContainer:
-    """A failed step's container that may be to stay.
+    """The container of a failed step, which may be kept after the session.
 
     Attributes:
         name: what it is called in the store.
@@ -375,7 +375,7 @@ class Builds:
 
 
 def _shown(tags: Sequence[str], given: Sequence[str]) -> str:
-    """What an image goes by: a tag of the user's, or the first name that was made for it."""
+    """The name shown for an image: a tag of the user's, or the first name that was made for it."""
     if tags:
         return tags[0]
     return given[0] if ":" in given[0].rpartition("/")[2] else f"{given[0]}:latest"

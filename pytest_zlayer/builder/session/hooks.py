@@ -19,7 +19,7 @@ def _nothing(*_: Any) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildHooks:
-    """What a session asks its surroundings.
+    """What a session asks the program around it.
 
     Attributes:
         resolve_base: another reference for a base image, or ``None``.

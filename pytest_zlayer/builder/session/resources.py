@@ -1,4 +1,4 @@
-"""The engine and what hangs on it: scratch space, cache, store. Opened at first use."""
+"""The engine and what depends on it: scratch space, cache, store. Opened at first use."""
 
 from __future__ import annotations
 

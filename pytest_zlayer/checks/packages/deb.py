@@ -1,4 +1,4 @@
-"""Packages of Debian and its kin: ``/var/lib/dpkg/status`` and, distroless, ``status.d``."""
+"""Packages of Debian and its derivatives: ``/var/lib/dpkg/status``, distroless ``status.d``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packages of Red Hat, SUSE and their kin: the database of rpm, read without rpm."""
+"""Packages of Red Hat, SUSE and their derivatives: the database of rpm, read without rpm."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _nearest_keyword(word: str) -> str | None:
 def _refusal(parts: Parts, unexpected: Lexeme) -> InstructionError:
     name, blamed = parts.keyword.type, parts.keyword.word.span
     if name == "FROM":
-        # Three words are refused for the one in the middle, too many for the first too much.
+        # The second word is wrong, or where that is AS, the first one that is too many.
         span = parts.words[1].span if len(parts.words) > 1 else blamed
         if len(parts.words) > 3 and parts.tokens[1].type == "AS":
             span = parts.words[3].span

@@ -30,7 +30,7 @@ def _nearest(word: str, candidates: Iterable[str]) -> str | None:
         if candidate == word:
             return None
         distance = levenshtein(word, candidate)
-        # Words that have no letter in common are no slips of the pen.
+        # Words that have no letter in common are no misspellings of each other.
         if distance <= limit and distance < max(len(word), len(candidate)):
             best, limit = candidate, distance - 1
     return best

@@ -143,11 +143,15 @@ class PodmanContainer:
         return [f"--publish={LOOPBACK}:{host}:{port}" for port, host in self.ports.items()]
 
     def _published(self) -> Iterator[tuple[Port, int]]:
-        """Each port with a free one; on the network of the host that has to be told it."""
+        """Each port with the one of the host that leads to it.
+
+        On the network of the host it is the same, unless the command takes a free one as
+        ``{port}``.
+        """
         request = self._request
         for number, same in request.published.items():
-            told = request.mentions_port() and request.port in same
-            if request.network == "host" and not told:
+            is_given = request.mentions_port() and request.port in same
+            if request.network == "host" and not is_given:
                 yield from ((one, number) for one in same)
                 continue
             self._claims.append(claim_free_port(*(one.kind for one in same)))
@@ -182,7 +186,7 @@ class PodmanContainer:
 
     @property
     def label(self) -> str:
-        """What it goes by in messages."""
+        """Its name in messages."""
         return self._request.name
 
     @property

@@ -79,7 +79,7 @@ def _put(source: _Source, member: tarfile.TarInfo, parent: int, root: str) -> No
         _remove(name, parent)
         _make(source, member, parent, root)
     if not member.islnk():
-        _dress(member, name, parent)
+        _set_metadata(member, name, parent)
 
 
 def _is_directory(name: str, parent: int) -> bool:
@@ -128,7 +128,7 @@ def _write(source: _Source, member: tarfile.TarInfo, name: str, parent: int) -> 
         source.copy(member, file)
 
 
-def _dress(member: tarfile.TarInfo, name: str, parent: int) -> None:
+def _set_metadata(member: tarfile.TarInfo, name: str, parent: int) -> None:
     """Owner, mode, attributes and time; in this order, as each may undo the next."""
     os.chown(name, member.uid, member.gid, dir_fd=parent, follow_symlinks=False)
     if not member.issym():

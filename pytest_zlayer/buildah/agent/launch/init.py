@@ -24,8 +24,8 @@ def init(program: str, argv: Sequence[str]) -> int:
 
     What takes its place leads to the program wherever in this process namespace it is looked up,
     also below another root: nothing has to be mounted for it, and nothing of that is left. With a
-    program, what else ends is told: for each an :data:`ENDED` is written to standard output, and it
-    is only collected when a byte has been read from standard input.
+    program, the end of every other process is reported: for each an :data:`ENDED` is written to
+    standard output, and it is only collected when a byte has been read from standard input.
     """
     words = list(argv)
     if program:
