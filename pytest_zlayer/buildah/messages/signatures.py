@@ -149,8 +149,8 @@ SIGNATURES = (
     Signature(
         "permanent",
         r"server gave HTTP response to HTTPS client|tls: |x509: ",
-        "the registry does not speak the expected TLS",
-        "check its certificate, or mark it insecure in registries.conf",
+        "the TLS connection to the registry failed",
+        "check its certificate, or mark the registry as insecure in registries.conf",
     ),
     Signature(
         "transient",

@@ -227,7 +227,7 @@ SIGNATURES = [
     ),
     (
         "permanent",
-        "the registry does not speak the expected TLS",
+        "the TLS connection to the registry failed",
         "http: server gave HTTP response to HTTPS client",
     ),
     (
