@@ -81,7 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pytest-zlayer",
         description="Build images from Dockerfiles with buildah, and inspect Dockerfiles.",
-        epilog="Options that are not given are read from the environment (ZLAYER_*).",
+        epilog="Options that are not given take their values from the environment (ZLAYER_*).",
     )
     parser.add_argument("--version", action=ShowVersion, help="show the version and exit")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)

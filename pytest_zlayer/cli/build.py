@@ -59,40 +59,60 @@ def add_verbs(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "build",
         help="build an image",
-        description="Build an image. Its id is printed on standard output, progress on standard "
-        "error. Without --tag the image gets a name that `pytest-zlayer ps` lists.",
+        description="Build an image. The image id is printed on standard output, progress on "
+        "standard error. Without --tag the image gets a name that `pytest-zlayer ps` lists.",
     )
     add_source(parser)
     add = parser.add_argument
-    add("-t", "--tag", action="append", default=[], metavar="TAG", help="name of the image")
-    add("--label", action="append", default=[], metavar="NAME=VALUE", help="label of the image")
+    add(
+        "-t",
+        "--tag",
+        action="append",
+        default=[],
+        metavar="TAG",
+        help="name of the image; may be repeated",
+    )
+    add(
+        "--label",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="label of the image; may be repeated",
+    )
     add(
         "--secret",
         action="append",
         default=[],
         metavar="id=ID[,src=FILE|,env=NAME]",
-        help="secret for RUN --mount=type=secret",
+        help="secret for RUN --mount=type=secret; may be repeated",
     )
     add(
         "--ssh",
         action="append",
         default=[],
         metavar="ID[=SOCKET]",
-        help="agent for RUN --mount=type=ssh (default: the one of SSH_AUTH_SOCK)",
+        help="agent for RUN --mount=type=ssh (default: the agent in SSH_AUTH_SOCK); may be "
+        "repeated",
     )
     add("--network", choices=NETWORK_MODES, help="network of RUN steps")
-    add("--shm-size", metavar="SIZE", help="size of /dev/shm in RUN steps (64m)")
+    add("--shm-size", metavar="SIZE", help="size of /dev/shm in RUN steps, such as 64m")
     add(
         "--ulimit",
         action="append",
         default=[],
         metavar="NAME=SOFT[:HARD]",
-        help="limit of RUN steps",
+        help="resource limit of RUN steps; may be repeated",
     )
-    add("--add-host", action="append", default=[], metavar="NAME:ADDRESS", help="host of RUN steps")
-    add("-m", "--memory", metavar="SIZE", help="memory limit of RUN steps (512m)")
+    add(
+        "--add-host",
+        action="append",
+        default=[],
+        metavar="NAME:ADDRESS",
+        help="additional host name for RUN steps; may be repeated",
+    )
+    add("-m", "--memory", metavar="SIZE", help="memory limit of RUN steps, such as 512m")
     add("--format", choices=("oci", "docker"), help="format of the image")
-    add("--squash", action="store_true", help="one layer for everything this build adds")
+    add("--squash", action="store_true", help="put everything this build adds into one layer")
     add("--layers", metavar="POLICY", help="how layers are made (each: one for each instruction)")
     add("--iidfile", metavar="FILE", type=Path, help="write the image id to this file")
     add(
@@ -100,9 +120,9 @@ def add_verbs(verbs: Verbs) -> None:
         "--output",
         metavar="DIR|FILE.tar",
         help="write the files of the image there (also type=local|tar,dest=PATH); without --tag no "
-        "image stays",
+        "image is kept",
     )
-    add("--push", action="store_true", help="push every tag when the image is built")
+    add("--push", action="store_true", help="push every tag after the build")
     add_settings(parser, _SETTINGS)
     parser.set_defaults(run=run)
 

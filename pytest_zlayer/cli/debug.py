@@ -29,17 +29,19 @@ def add_verbs(verbs: Verbs) -> None:
     """Add the verb to the parser."""
     parser = verbs.add_parser(
         "debug",
-        help="run a failed step again, or open a shell before it",
-        description="Run the step at which a build has failed again, on the state before it, with "
-        "its mounts, user, environment and network, and end with its exit status. Nothing that it "
-        "does is kept. Secrets are read again from where they came. What a session has kept is "
-        "entered by its name.",
+        help="run a failed step again, or open a shell in the state before it",
+        description="Run the failed step of a build again, in the state before it, with its "
+        "mounts, user, environment and network, and exit with its exit status. Nothing that the "
+        "step does is kept. Secrets are read again from their original source. If ID is the name "
+        "of something that a session has kept, open a shell in it.",
     )
     parser.add_argument(
-        "id", metavar="ID", help="as shown by the failed build or the list of what was kept"
+        "id", metavar="ID", help="as shown by the failed build or in the list of what was kept"
     )
     parser.add_argument(
-        "--shell", action="store_true", help="a shell in the state before the step instead"
+        "--shell",
+        action="store_true",
+        help="open a shell in the state before the step instead of running the step",
     )
     add_settings(parser, _SETTINGS)
     parser.set_defaults(run=run)

@@ -33,7 +33,7 @@ def add_verbs(verbs: Verbs) -> None:
         "lint",
         help="run the build checks on Dockerfiles (needs no buildah)",
         description="A Dockerfile that cannot be built is checked up to its first error. "
-        "Exit codes: 0 nothing that is an error, 1 a finding is an error "
+        "Exit codes: 0 no finding is an error, 1 a finding is an error "
         "(# check=error=true), 2 a Dockerfile cannot be built.",
     )
     parser.add_argument(
@@ -49,7 +49,7 @@ def add_verbs(verbs: Verbs) -> None:
         choices=FORMATS,
         default="text",
         help="how findings are written: for people (text), for programs (json), for code scanning "
-        "(sarif), as annotations of GitHub's workflows (github), or as a code quality report of "
+        "(sarif), as annotations for GitHub Actions (github), or as a code quality report for "
         "GitLab (gitlab)",
     )
     parser.add_argument(

@@ -20,7 +20,7 @@ def add_verbs(verbs: Verbs) -> None:
     """Add the verb to the parser."""
     parser = verbs.add_parser("parse", help="show the instructions of a Dockerfile")
     parser.add_argument("file", metavar="FILE", help="the Dockerfile (-: stdin)")
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 

@@ -23,7 +23,7 @@ def add_verbs(verbs: Verbs) -> None:
     parser = verbs.add_parser("plan", help="show the stages of a build (needs no buildah)")
     add_source(parser)
     add_settings(parser, _SETTINGS)
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 

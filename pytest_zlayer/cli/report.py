@@ -19,13 +19,13 @@ def add_verbs(verbs: Verbs) -> None:
     """Add the verb to the parser."""
     parser = verbs.add_parser(
         "report",
-        help="make one page of the reports of one or more runs (needs no buildah)",
-        description="Make a page of what pytest --zlayer-report FILE.json has written: of one run, "
-        "or of all shards of it.",
+        help="make one page from the reports of one or more runs (needs no buildah)",
+        description="Make a page from reports that pytest --zlayer-report FILE.json has written: "
+        "from that of one run, or from those of all its shards.",
     )
-    parser.add_argument("files", metavar="FILE.json", nargs="+", type=Path, help="reports")
+    parser.add_argument("files", metavar="FILE.json", nargs="+", type=Path, help="the reports")
     parser.add_argument(
-        "-o", "--output", metavar="FILE.html", type=Path, required=True, help="the page"
+        "-o", "--output", metavar="FILE.html", type=Path, required=True, help="the page to write"
     )
     parser.set_defaults(run=run)
 

@@ -28,26 +28,30 @@ def add_verbs(verbs: Verbs) -> None:
     """Add the verbs to the parser."""
     listing = verbs.add_parser("ps", help="list what pytest-zlayer has in the storage")
     listing.add_argument("--remote", metavar="PLACE", help=_REMOTE)
-    listing.add_argument("--json", action="store_true", help="as JSON")
+    listing.add_argument("--json", action="store_true", help="print JSON")
     listing.set_defaults(run=run_ps)
     pruning = verbs.add_parser(
         "prune",
         help="remove what pytest-zlayer has in the storage",
-        description="Remove what dead sessions have left and cached layers beyond the limits. What "
-        "other tools have made and what a running session uses stays.",
+        description="Remove what dead sessions have left, and cached layers beyond the limits. "
+        "What other tools have made and what a running session uses is kept.",
     )
-    pruning.add_argument("--cache", action="store_true", help="all cached layers")
-    pruning.add_argument("--cache-mounts", action="store_true", help="what RUN cache mounts hold")
-    pruning.add_argument("--kept", action="store_true", help="what --zlayer-keep kept")
-    pruning.add_argument("--all", action="store_true", help="all of these")
+    pruning.add_argument("--cache", action="store_true", help="also remove all cached layers")
+    pruning.add_argument(
+        "--cache-mounts", action="store_true", help="also remove the contents of RUN cache mounts"
+    )
+    pruning.add_argument(
+        "--kept", action="store_true", help="also remove what --zlayer-keep has kept"
+    )
+    pruning.add_argument("--all", action="store_true", help="also remove all of these")
     pruning.add_argument("--remote", metavar="PLACE", help=f"{_REMOTE}; see --max-age")
     pruning.add_argument(
         "--max-age",
         metavar="TIME",
         default="14d",
-        help="with --remote: entries made longer ago are removed (default: 14d)",
+        help="with --remote: remove entries that are older than this (default: 14d)",
     )
-    pruning.add_argument("--json", action="store_true", help="as JSON")
+    pruning.add_argument("--json", action="store_true", help="print JSON")
     pruning.set_defaults(run=run_prune)
     add_settings(listing, STORAGE)
     add_settings(pruning, (*STORAGE, "cache-max-age", "cache-max-size"))

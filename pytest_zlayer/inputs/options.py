@@ -80,7 +80,8 @@ class Option:
 
 
 _KEEP_HELP = (
-    "keep images and stage images, or what failed tests have used: all, failed or none (bare: all)"
+    "keep images and stage images, or what failed tests have used: all, failed or none "
+    "(without a value: all)"
 )
 _BASE = "tried first for base images whose name has no registry"
 
@@ -96,7 +97,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="retries",
-        help="extra attempts of a RUN step that fails",
+        help="extra attempts for a RUN step that fails",
         convert=to_count,
         default=0,
         metavar="N",
@@ -203,7 +204,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="image",
-        help="use a ready image for the declaration of this name instead of building it; "
+        help="use an existing image for the declaration called NAME instead of building it; "
         "may be repeated",
         convert=to_pair,
         metavar="NAME=REF",
@@ -212,7 +213,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="cache-mount",
-        help="path mounted as a cache in every RUN step; may be repeated",
+        help="path at which every RUN step gets a cache mount; may be repeated",
         convert=to_text,
         default=(),
         metavar="PATH",
@@ -221,7 +222,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="no-cache",
-        help="run every step, even if its layer is cached",
+        help="run every step, even if its layer is cached, and renew the cache",
         convert=to_switch,
         default=False,
         metavar="",
@@ -229,8 +230,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="cache",
-        help="what happens to cached layers: keep (they serve later runs) or session (those of "
-        "this run are removed with it)",
+        help="what happens to cached layers: keep (they serve later runs) or session (the layers "
+        "of this run are removed when it ends)",
         convert=one_of(("keep", "session")),
         default="keep",
         metavar="HOW",
@@ -238,8 +239,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="cache-scope",
-        help="cached layers serve only runs of the same scope: keeps CPU types, mirrors, trust "
-        "zones apart",
+        help="cached layers are used only by runs with the same scope: separates CPU types, "
+        "mirrors or trust zones",
         convert=str,
         default="",
         metavar="TEXT",
@@ -263,7 +264,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="cache-from",
-        help="a place where layers of other machines are looked for: dir:PATH or "
+        help="a place to look for layers built on other machines: dir:PATH or "
         "REGISTRY/REPOSITORY; may be repeated",
         convert=to_place,
         default=(),
@@ -273,14 +274,15 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="cache-to",
-        help="a place that finished layers are sent to: dir:PATH or REGISTRY/REPOSITORY",
+        help="a place to send finished layers to: dir:PATH or REGISTRY/REPOSITORY",
         convert=to_place,
         metavar="PLACE",
         field="cache_to",
     ),
     Option(
         name="cache-push-timeout",
-        help="seconds the end of the run waits for layers that are being sent (0: none)",
+        help="seconds to wait at the end of the run for layers that are still being sent "
+        "(0: do not wait)",
         convert=to_seconds,
         default=60.0,
         metavar="S",
@@ -305,7 +307,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="missing",
-        help="what happens to tests that need an image when no usable buildah is found: "
+        help="what happens to tests that need an image when there is no usable buildah: "
         "fail or skip",
         convert=one_of(("fail", "skip")),
         default="fail",
@@ -321,7 +323,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="isolation",
         help="how RUN steps are isolated from the host: auto, oci, rootless or chroot; "
-        "buildah: as auto, with every command started by buildah run",
+        "buildah: like auto, but buildah run starts every command",
         convert=one_of(ISOLATION_CHOICES),
         default="auto",
         metavar="TYPE",
@@ -329,7 +331,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="service-engine",
-        help="what runs services: auto (the strongest that works), podman or buildah",
+        help="the program that runs services: auto (podman if it works, otherwise buildah), "
+        "podman or buildah",
         convert=one_of(("auto", "podman", "buildah")),
         default="auto",
         metavar="ENGINE",
@@ -358,29 +361,31 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="log-dir",
-        help="directory where the logs of builds are kept",
+        help="directory in which the logs of builds are kept",
         convert=to_output_directory,
         metavar="DIR",
         field="log_dir",
     ),
     Option(
         name="debug",
-        help="open a shell in the state before a step at the moment it fails, as --pdb does",
+        help="when a step fails, open a shell in the state before the step, as --pdb opens a "
+        "debugger",
         convert=to_switch,
         default=False,
         metavar="",
     ),
     Option(
         name="marker",
-        help="what the marker that declares images is called, where image means something else",
+        help="name of the marker that declares images, for projects in which image means something "
+        "else",
         convert=to_identifier,
         default="image",
         metavar="NAME",
     ),
     Option(
         name="lint",
-        help="run the build checks on Dockerfiles; the ini option names them (patterns, from the "
-        "rootdir), otherwise all that pytest finds are checked",
+        help="run the build checks on Dockerfiles: those that match the patterns of the ini option "
+        "(relative to the rootdir), otherwise all that pytest finds",
         convert=to_patterns,
         default=(),
         metavar="",
@@ -388,7 +393,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="structure-tests",
-        help="files of container-structure-test and the image they are about: a context, "
+        help="files of container-structure-test and the image that they test: a context, "
         "CONTEXT:TARGET or ref:NAME; may be repeated",
         convert=to_structure,
         default=(),
@@ -411,7 +416,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="list",
-        help="show which tests need which images and stages; runs no test, needs no buildah",
+        help="show which tests need which images and stages; runs no test and needs no buildah",
         convert=to_listing,
         metavar="",
         words=("json",),
