@@ -110,6 +110,8 @@ def make_service_storage(directory: Path) -> ServiceStorage:
     file = directory / "containers.conf"
     file.write_text(CONFIGURATION)
     add_busybox(storage, directory / "busybox")
+    for place in (storage.root / "zlayer", storage.runroot):  # podman may be the first to use it
+        place.mkdir(exist_ok=True)
     return ServiceStorage(storage, file)
 
 
