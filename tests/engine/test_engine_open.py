@@ -71,10 +71,13 @@ def test_answers_are_remembered(storage: Storage, tmp_path: Path) -> None:
     storage.open().close()
     log = logged_buildah(tmp_path)
     for _ in range(2):
-        storage.open(buildah=str(tmp_path / "buildah")).close()
+        engine = storage.open(buildah=str(tmp_path / "buildah"))
+        assert engine.features.commit_identity_label
+        _ = engine.features.pull_newer
+        engine.close()
     calls = log.read_text(encoding="utf-8").splitlines()
     asked = [call.split()[-2] for call in calls if call.endswith("--help")]
-    assert asked == ["pull", "commit"]
+    assert asked == ["commit", "pull"]
 
 
 def test_what_is_known_is_opened_without_a_process(own_storage: Storage, tmp_path: Path) -> None:

@@ -8,31 +8,16 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
 from pytest_zlayer.buildah.errors import EngineUnusable
-from pytest_zlayer.dataclass import dataclass
-from pytest_zlayer.lazy import late_pattern
+from pytest_zlayer.lazy import late_pattern, lazy
 
 OLDEST = Version("1.28")
 _VERSION = late_pattern(r"version[ :]+v?(\d+(?:\.\d+)*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Features:
-    """What this buildah's own ``--help`` says it knows.
-
-    Attributes:
-        pull_newer: ``pull --policy newer``.
-        commit_identity_label: ``commit --identity-label``.
-    """
-
-    pull_newer: bool
-    commit_identity_label: bool
 
 
 def parse_version(output: str) -> Version:
@@ -55,15 +40,6 @@ def parse_version(output: str) -> Version:
             hint="upgrade buildah",
         )
     return version
-
-
-def ask_features(help_of: Callable[[str], str]) -> Features:
-    """Learns what is known from the help texts of the commands."""
-    pull = help_of("pull")
-    return Features(
-        pull_newer=bool(re.search(r"--policy\b.*\bnewer\b", pull)),
-        commit_identity_label="--identity-label" in help_of("commit"),
-    )
 
 
 class Memory:
@@ -109,6 +85,37 @@ def _read_file(path: Path) -> bytes:
         return file.read()
 
 
+class Features:
+    """What this buildah's own ``--help`` says it knows: asked when it matters, then remembered.
+
+    Args:
+        help_of: the help text of a command. May raise ``EngineError``.
+        memory: where answers are remembered.
+    """
+
+    def __init__(self, help_of: Callable[[str], str], memory: Memory) -> None:
+        self._help_of = help_of
+        self._memory = memory
+
+    @lazy
+    def pull_newer(self) -> bool:
+        """``pull --policy newer``."""
+        return self._knows("pull", r"--policy\b.*\bnewer\b")
+
+    @lazy
+    def commit_identity_label(self) -> bool:
+        """``commit --identity-label``."""
+        return self._knows("commit", "--identity-label")
+
+    def _knows(self, command: str, pattern: str) -> bool:
+        question = f"{command} --help: {pattern}"
+        known = self._memory.get(question)
+        if not isinstance(known, bool):
+            known = re.search(pattern, self._help_of(command)) is not None
+            self._memory.put(question, known)
+        return known
+
+
 def boot_id() -> str:
     """What this boot of the machine is called; empty where the kernel does not say."""
     try:
@@ -129,26 +136,12 @@ def binary_key(binary: Path) -> dict[str, object]:
     }
 
 
-def features_from(remembered: Any) -> Features | None:
-    """Features out of the memory file, ``None`` when it holds something else."""
-    try:
-        found = Features(**remembered)
-    except TypeError:
-        return None
-    return found if all(isinstance(one, bool) for one in asdict(found).values()) else None
-
-
 def version_from(remembered: Any) -> Version | None:
     """A version out of the memory file, ``None`` when it holds something else."""
     try:
         return Version(remembered)
     except (InvalidVersion, TypeError):
         return None
-
-
-def features_to(features: Features) -> dict[str, bool]:
-    """Features as the memory file keeps them."""
-    return asdict(features)
 
 
 def needs_namespace() -> bool:

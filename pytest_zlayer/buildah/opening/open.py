@@ -111,7 +111,7 @@ class _Opening:
             remembered = _remembered(memory)
             if remembered is not None:
                 agent = LateAgent(lambda: self._late(storage))
-                return self._parts(agent, storage, memory, *remembered)
+                return self._parts(agent, storage, memory, remembered)
         client = self._start()
         try:
             return self._asked(client)
@@ -156,10 +156,10 @@ class _Opening:
             storage = _with_overlay(asking) or storage
         memory = self._memory(storage)
         # Its own TMPDIR is made once the journal says to which session it belongs.
-        answers = _ask_binary(replace(asking, storage=storage.options, options=()), memory)
+        version = _ask_version(replace(asking, storage=storage.options, options=()), memory)
         self._adopt(client, storage)
         self._known.remember(storage)
-        return self._parts(client, storage, memory, *answers)
+        return self._parts(client, storage, memory, version)
 
     def _adopt(self, client: AgentClient, storage: StorageInfo) -> None:
         request, tmpdir = self._request, self._tmpdir
@@ -197,14 +197,10 @@ class _Opening:
         return Commander(Runner(agent), request.binary, env, storage.options)
 
     def _parts(
-        self,
-        agent: Agent,
-        storage: StorageInfo,
-        memory: Memory,
-        version: Version,
-        features: Features,
+        self, agent: Agent, storage: StorageInfo, memory: Memory, version: Version
     ) -> Opened:
         request, commander = self._request, self._commander(agent, storage)
+        features = Features(lambda command: commander.output([command, "--help"]), memory)
         return Opened(
             client=agent, commander=commander, environment=request.environment, storage=storage,
             version=version, features=features, memory=memory, rootless=self._rootless,
@@ -312,18 +308,13 @@ def _version_text(commander: Commander) -> str:
     return "\n".join(done.stdout_tail)
 
 
-def _remembered(memory: Memory) -> tuple[Version, Features] | None:
-    version = probe.version_from(memory.get("version"))
-    features = probe.features_from(memory.get("features"))
-    return None if version is None or features is None else (version, features)
+def _remembered(memory: Memory) -> Version | None:
+    return probe.version_from(memory.get("version"))
 
 
-def _ask_binary(commander: Commander, memory: Memory) -> tuple[Version, Features]:
-    remembered = _remembered(memory)
-    if remembered is not None:
-        return remembered
-    version = probe.parse_version(_version_text(commander))
-    features = probe.ask_features(lambda command: commander.output([*command.split(), "--help"]))
-    memory.put("version", str(version))
-    memory.put("features", probe.features_to(features))
-    return version, features
+def _ask_version(commander: Commander, memory: Memory) -> Version:
+    version = _remembered(memory)
+    if version is None:
+        version = probe.parse_version(_version_text(commander))
+        memory.put("version", str(version))
+    return version

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -11,8 +12,6 @@ from packaging.version import Version
 from pytest_zlayer.buildah.commands.probe import (
     Features,
     Memory,
-    ask_features,
-    features_from,
     parse_version,
     version_from,
 )
@@ -44,12 +43,31 @@ def test_program_that_is_not_buildah() -> None:
     assert caught.value.message == "this program does not answer like buildah: 'hello'"
 
 
-def test_features_are_what_the_help_says() -> None:
-    helps = {
-        "pull": "--policy string   missing, always, newer, or never.",
-        "commit": "--identity-label",
-    }
-    assert ask_features(helps.__getitem__) == Features(pull_newer=True, commit_identity_label=True)
+HELPS = {
+    "pull": "--policy string   missing, always, newer, or never.",
+    "commit": "--identity-label",
+}
+
+
+def test_features_are_what_the_help_says(tmp_path: Path) -> None:
+    features = Features(HELPS.__getitem__, Memory(tmp_path / "answers.json", {}))
+    assert (features.pull_newer, features.commit_identity_label) == (True, True)
+    older = Features(lambda _: "--policy missing", Memory(tmp_path / "older.json", {}))
+    assert (older.pull_newer, older.commit_identity_label) == (False, False)
+
+
+def test_a_feature_is_asked_for_when_it_matters_and_then_remembered(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def help_of(command: str) -> str:
+        asked.append(command)
+        return HELPS[command]
+
+    for _ in range(2):
+        features = Features(help_of, Memory(tmp_path / "answers.json", {}))
+        assert features.commit_identity_label
+        assert features.commit_identity_label
+    assert asked == ["commit"]
 
 
 def test_memory_forgets_when_the_key_changes(tmp_path: Path) -> None:
@@ -92,9 +110,13 @@ def test_memory_of_somebody_else_is_not_believed(tmp_path: Path) -> None:
     assert memory.get("question") is None
 
 
-@pytest.mark.parametrize("remembered", [None, 1, [], {}, "x", {"pull_newer": True}, {"x": 1}])
-def test_answers_that_cannot_be_true_are_asked_for_again(remembered: object) -> None:
-    assert features_from(remembered) is None
+@pytest.mark.parametrize("remembered", [None, 1, [], {}, "x", {"x": 1}])
+def test_answers_that_cannot_be_true_are_asked_for_again(
+    tmp_path: Path, remembered: object
+) -> None:
     assert version_from(remembered) is None
-    wrong = {"pull_newer": "x", "commit_identity_label": []}
-    assert features_from(wrong) is None
+    memory = Memory(tmp_path / "answers.json", {})
+    Features(HELPS.__getitem__, memory).pull_newer  # noqa: B018
+    [question] = json.loads((tmp_path / "answers.json").read_bytes())["answers"]
+    memory.put(question, remembered)
+    assert Features(HELPS.__getitem__, memory).pull_newer is True
