@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_zlayer.choices import NETWORK_MODES
 from pytest_zlayer.cli.options import STORAGE, add_settings, here, read_settings
-from pytest_zlayer.cli.output import show
+from pytest_zlayer.cli.output import show, writing
 from pytest_zlayer.cli.progress import BuildWatch
 from pytest_zlayer.cli.sources import add_source, source_arguments
 from pytest_zlayer.errors import UsageError
@@ -146,7 +146,8 @@ def run(arguments: argparse.Namespace) -> int:
         watched.built(image)
         _finish(image, arguments)
         if output is not None:
-            image.export(output)
+            with writing(output):
+                image.export(output)
         failed = False
     finally:
         session.close(failed=failed)
@@ -227,7 +228,8 @@ def _finish(image: Image, arguments: argparse.Namespace) -> None:
     if arguments.push:
         image.push(*arguments.tag)
     if arguments.iidfile is not None:
-        arguments.iidfile.write_text(f"sha256:{image.id}", encoding="utf-8")
+        with writing(arguments.iidfile):
+            arguments.iidfile.write_text(f"sha256:{image.id}", encoding="utf-8")
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.inputs.settings import environment
@@ -42,6 +43,19 @@ def _write(text: str) -> None:
     except UnicodeEncodeError:  # it is written as a whole or not at all
         encoding = sys.stdout.encoding
         sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A file or directory that the result goes to is written in the block.
+
+    Raises:
+        OutputError: it cannot be.
+    """
+    try:
+        yield
+    except OSError as problem:
+        raise OutputError(f"cannot write {path}: {problem.strerror}") from problem
 
 
 def readable(text: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from pytest_zlayer.buildah.commands import probe
 from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.commands.probe import Features, Memory
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
+from pytest_zlayer.buildah.failures import disk_full
 from pytest_zlayer.buildah.opening.environment import engine_environment
 from pytest_zlayer.buildah.opening.known_storage import KnownStorage
 from pytest_zlayer.buildah.opening.sweep import Sweep
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 # What buildah itself takes when TMPDIR is not set.
 _COMMON_TMPDIR = "/var/tmp"  # noqa: S108 (a private directory is made in it)
+_LITTLE = 1 << 20  # bytes: with less a disk counts as full
 _SESSION = late_pattern(r"\A[a-z0-9]{1,32}\Z")
 _WORKER = late_pattern(r"\A[a-z0-9]{1,16}\Z")
 
@@ -178,6 +182,8 @@ class _Opening:
         except OSError as error:
             if error.filename == str(tmpdir):
                 raise _no_tmpdir(tmpdir.parent) from error
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise _no_space(storage.root, tmpdir.parent) from error
             raise EngineUnusable(
                 f"the container storage {storage.root} cannot be written to: {error.strerror}",
                 hint="choose another with --zlayer-root and --zlayer-runroot",
@@ -254,6 +260,13 @@ def temporary_base(environment: Mapping[str, str]) -> Path:
     if not os.access(base, os.W_OK | os.X_OK):
         raise _no_tmpdir(base)
     return base.absolute()
+
+
+def _no_space(*places: Path) -> EngineUnusable:
+    """The error for a file that could be made, but not written: which one is not said."""
+    full = [place for place in places if shutil.disk_usage(place).free < _LITTLE]
+    failure = disk_full([str(place) for place in full or places])
+    return EngineUnusable(failure.message, hint=failure.hint)
 
 
 def _no_tmpdir(base: Path) -> EngineUnusable:

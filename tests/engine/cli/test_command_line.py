@@ -32,6 +32,11 @@ def project(own_storage: Storage, tmp_path: Path) -> Project:
 BUILD = ("pytest_zlayer", "build", ".", "--secret=id=t,src=token")
 
 
+def test_a_result_that_cannot_be_written_is_said_in_one_line(project: Project) -> None:
+    said = project.run(*BUILD, "--iidfile=/dev/full", "--progress=quiet", code=1)
+    assert said == "pytest-zlayer: cannot write /dev/full: No space left on device\n"
+
+
 def test_reports_are_written_of_builds_that_succeed(project: Project) -> None:
     said = project.run(*BUILD, "--report=out/r.html", "--report=out/r.json", "--progress=plain")
     assert "report: out/r.html" in said

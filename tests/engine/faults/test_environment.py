@@ -60,6 +60,16 @@ def test_temporary_directory_is_full(workspace: Workspace) -> None:
     assert "\nhint: free some space there\n" in said
 
 
+def test_temporary_directory_is_full_before_anything_is_done(workspace: Workspace) -> None:
+    workspace.project(test_it=workspace.building("RUN true"))
+    with mounted(workspace.storage.tmpdir, "size=20m"):
+        with contextlib.suppress(OSError), (workspace.storage.tmpdir / "fill").open("wb") as file:
+            file.write(bytes(30_000_000))
+        said = report(workspace.pytest(code=1))
+    assert f"the disk is full: no space left in {workspace.storage.tmpdir}\n" in said
+    assert "\nhint: free some space there\n" in said
+
+
 def test_composed_layer_finds_the_temporary_directory_full(workspace: Workspace) -> None:
     workspace.project(test_it=workspace.building("COPY big /big", context="."))
     (workspace.folder / "project" / "big").write_bytes(os.urandom(30_000_000))
