@@ -174,6 +174,7 @@ def test_a_configuration_of_any_length_is_not_read(folder: Folder) -> None:
     [b"", b"{", b"[]", b"[" * 100_000, b'{"layers": 5}', b'{"manifests": [5, {"digest": 5}]}',
      b'{"layers": [{"digest": "sha256:../../etc/passwd"}], "config": {"digest": "x"}}',
      b'{"manifests": [{"digest": "sha256:00", "annotations": 5}], "config": []}'],
+    ids=lambda content: content[:30].decode(),
 )  # fmt: skip
 def test_a_document_of_another_shape_is_left_to_the_engine(folder: Folder, content: bytes) -> None:
     source = folder.write({})
@@ -182,7 +183,11 @@ def test_a_document_of_another_shape_is_left_to_the_engine(folder: Folder, conte
     refuse(source)
 
 
-@pytest.mark.parametrize("content", [b"", b"no tar", gzip.compress(small())[:-9], small()[:700]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no tar", gzip.compress(small())[:-9], small()[:700]],
+    ids=["empty", "no tar", "gzip cut off", "tar cut off"],
+)
 def test_a_damaged_layer_is_left_to_the_engine(folder: Folder, content: bytes) -> None:
     refuse(folder.write(folder.manifest(content)))
 
