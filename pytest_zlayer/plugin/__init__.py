@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,15 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
     with listing.standard_output_for_json(config):
-        return (yield)
+        try:
+            return (yield)
+        except KeyboardInterrupt:  # while other plugins do their work at the end
+            state = config.stash.get(STATE, None)
+            if state is None or state.signal is None:
+                raise
+            name = signal.Signals(state.signal).name
+            state.reporter.show([f"{reporting.PREFIX}the run was ended by {name}"])
+            return 128 + state.signal
 
 
 @pytest.hookimpl(tryfirst=True)

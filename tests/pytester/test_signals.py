@@ -58,6 +58,25 @@ def test_a_signal_while_everything_is_removed_shows_no_traceback(project, number
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_other_plugins_end_shows_no_traceback(project, number):
+    project.pytester.makepyfile(TEST.replace("RUN forever", ""))
+    project.pytester.makeconftest(f"""
+        import os
+
+        def pytest_sessionfinish():
+            os.kill(os.getpid(), {int(number)})
+    """)
+    command = [sys.executable, "-m", "pytest", "-p", "standin", "-p", "no:hypothesispytest"]
+    done = subprocess.run(
+        command, cwd=project.path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 128 + number, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert f"zlayer: the run was ended by {number.name}" in done.stdout + done.stderr
+    assert project.builds()[-1].startswith("closed")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_are_given_back(project, number):
     before = signal.getsignal(number)
     project.pytester.makepyfile("""
