@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -82,13 +83,28 @@ class Storage:
 
     def container_names(self) -> list[str]:
         """The names of all working containers."""
-        found = json.loads(self.buildah("containers", "--all", "--json") or "[]") or []
+        found = self._listed("containers", "--all", "--json")
         return sorted(one["containername"] for one in found)
 
     def image_names(self) -> list[str]:
         """The names of all images; an unnamed one counts with its id."""
-        found = json.loads(self.buildah(*LIST_IMAGES) or "[]") or []
+        found = self._listed(*LIST_IMAGES)
         return sorted(name for one in found for name in (one["names"] or [one["id"]]))
+
+    def _listed(self, *words: str) -> list[dict[str, Any]]:
+        """What a command lists.
+
+        buildah finds all there is, then reads each: when another process removes one meanwhile, the
+        command fails. It is asked again then.
+        """
+        failed = ""
+        for _ in range(5):
+            try:
+                return json.loads(self.buildah(*words) or "[]") or []
+            except subprocess.CalledProcessError as error:
+                failed = error.stderr
+            time.sleep(0.2)
+        raise AssertionError(f"buildah {' '.join(words)} fails again and again: {failed}")
 
     def leftovers(self) -> dict[str, list[str]]:
         """All that a session may leave, besides images: empty lists when nothing is left."""

@@ -6,6 +6,8 @@ import shutil
 
 import pytest
 
+from pytest_zlayer import ready
+
 pytestmark = [
     pytest.mark.skipif(shutil.which("podman") is None, reason="private networks need podman"),
     pytest.mark.image("..", target="server", name="server"),
@@ -18,12 +20,10 @@ pytestmark = [
 def test_the_client_finds_the_server_by_its_name(zlayer_services):
     client = zlayer_services["client"]
     assert client.run(["ask", "/"]).stdout == "Good morning\n"
-    assert "GET" in zlayer_services["server"].logs() or client.run(["ask", "/health"])
+    zlayer_services["server"].wait(ready.log("response:200"))
 
 
 def test_a_client_that_runs_once(zlayer_images, zlayer_network):
-    from pytest_zlayer import ready
-
     with (
         zlayer_images["server"].serve(name="server", network=zlayer_network),
         zlayer_images["client"].serve(network=zlayer_network, ready=ready.exited()) as client,

@@ -26,7 +26,7 @@ def test_what_is_missing_is_reported_and_logged(zlayer_service):
         ask(zlayer_service, "/nothing")
     caught.value.close()
     assert caught.value.code == 404
-    assert "response:404" in zlayer_service.logs()
+    zlayer_service.wait(ready.log("response:404"))
 
 
 def test_a_page_can_be_put_in_its_place(zlayer_service, tmp_path):
