@@ -3,10 +3,15 @@
 #   set_up EXTRA                        system packages if missing, .venv, and the package with it
 #   make_venv PYTHON DIRECTORY EXTRA    a virtual environment of its own for another Python
 #   in_memory COMMAND…                  run tests with their files in memory, where there is room
+#   workers                             how many processes are to run tests side by side
 #
 # Doing it again does only what is missing. Nothing is downloaded when all is there.
 
 set -euo pipefail
+
+# Each of some thousand processes would compile pytest's plugins and the tests anew: the suite would
+# take twice the time.
+unset PYTHONDONTWRITEBYTECODE
 
 REPOSITORY=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$REPOSITORY/.venv
@@ -159,8 +164,6 @@ make_venv() {
         [ $# -eq 0 ] || install_into "$venv" --no-deps "$@"
         printf '%s\n' "$wanted" > "$stamp"
     fi
-    # With PYTHONDONTWRITEBYTECODE each of a thousand processes would compile the package anew.
-    "$venv/bin/python" -m compileall -q pytest_zlayer
 }
 
 install_into() {
@@ -202,6 +205,13 @@ free_memory() {
 # has_attributes DIRECTORY: whether files there can have extended attributes of users.
 has_attributes() {
     python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.test", b"")' "$1" 2> /dev/null
+}
+
+# How many processes run tests: each waits a quarter of its time for others.
+workers() {
+    local cores
+    cores=$(nproc)
+    echo $((cores < 4 ? cores + 1 : 4))
 }
 
 set_up() {

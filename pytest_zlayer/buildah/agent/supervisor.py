@@ -36,6 +36,8 @@ GRACE = 2.0
 _REAPING = 5.0
 # Seconds between two looks whether the process in a container has begun.
 _BEGINNING = 0.005
+# Seconds between looks at what is left running: a shell forks first, and becomes the program later.
+_LOOKS = (0.01, 0.04, 0.2, 1.0)
 
 
 @dataclass(slots=True)
@@ -143,8 +145,11 @@ def _goes_on(command: Command, watch: _Watch) -> bool:
 def _outlast(watch: _Watch) -> None:
     """Tells how what was left running ends, and kills it when nobody is to hear that any more."""
     _tell(watch.lifeline, {"remaining": True})
+    pauses = iter(_LOOKS)
     while _collect(watch):
-        ready = wait_readable([watch.wakeup, watch.lifeline.fileno()], None)
+        ready = wait_readable([watch.wakeup, watch.lifeline.fileno()], next(pauses, None))
+        if not ready and watch.orphans is not None:
+            watch.orphans.look()
         if watch.wakeup in ready and signal.SIGTERM in take_signals(watch.wakeup):
             break
         if watch.lifeline.fileno() in ready and not _hear(watch):

@@ -72,6 +72,12 @@ def endings(container):
     return container.logs(stream="zlayer").splitlines()
 
 
+def ended(number, command, how):
+    """The line on its end: with its arguments, if it was seen while it ran."""
+    program, _, arguments = command.partition(" ")
+    return re.compile(rf"process {number} \({program}( {arguments})?\) ended: {how}")
+
+
 def started(container, command):
     """The number of a process that is left running, once it is what it is to become."""
     number = container.run(f"{command} >/dev/null 2>&1 & echo $!").stdout.strip()
@@ -102,7 +108,18 @@ def test_the_signal_that_ends_what_it_leaves_running_is_in_the_logs(container, n
     number = started(container, "sleep 1000")
     container.run(["kill", f"-{name[3:]}", number])
     wait_for(container, "ended")
-    assert endings(container) == [f"process {number} (sleep 1000) ended: killed by {name}"]
+    (ending,) = endings(container)
+    assert ended(number, "sleep 1000", f"killed by {name}").fullmatch(ending)
+
+
+def test_what_a_shell_becomes_later_is_known_by_its_arguments(container):
+    number = container.run("(sleep 0.1; exec sleep 1000) >/dev/null 2>&1 & echo $!").stdout.strip()
+    # Each command that ends has a look at the others'; without unshare each looks by itself.
+    time.sleep(2)
+    container.run("true")
+    container.run(["kill", number])
+    wait_for(container, "ended")
+    assert endings(container) == [f"process {number} (sleep 1000) ended: killed by SIGTERM"]
 
 
 def test_a_daemon_that_ends_while_its_command_runs_is_known_by_its_name(container):
@@ -122,7 +139,8 @@ def test_what_a_command_waits_for_itself_is_its_own_affair(container):
     number = started(container, "sleep 1000")
     container.run(["kill", number])
     wait_for(container, "ended")
-    assert endings(container) == [f"process {number} (sleep 1000) ended: killed by SIGTERM"]
+    (ending,) = endings(container)
+    assert ended(number, "sleep 1000", "killed by SIGTERM").fullmatch(ending)
 
 
 def test_many_ends_are_all_told(container):
@@ -141,7 +159,8 @@ def test_what_the_end_of_the_container_kills_is_no_news(web):
         number = started(container, "sleep 2000")
         container.run(["kill", number])
         wait_for(container, "ended")
-        assert endings(container) == [f"process {number} (sleep 2000) ended: killed by SIGTERM"]
+        (ending,) = endings(container)
+        assert ended(number, "sleep 2000", "killed by SIGTERM").fullmatch(ending)
 
 
 @pytest.mark.parametrize(("command", "stdout", "stderr"), WRITING)
