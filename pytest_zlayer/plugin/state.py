@@ -170,10 +170,7 @@ class State:
         _ = self.session
         with self.reporter.live(), CtrlC(self._interrupt):
             self.session.plan(spec)
-            with LOADING:
-                from pytest_zlayer.builder.image.reported import describe_engine
-
-            self.record.engines[self.worker or ""] = describe_engine(self.engine)
+            engine = self.engine
             if getattr(self.item, "execution_count", 1) > 1:  # set by pytest-rerunfailures
                 self.session.forget_failure(spec)
             try:
@@ -181,6 +178,15 @@ class State:
             except ZlayerError as error:
                 self._failures[error] = self.session.identity(spec)
                 raise
+            finally:
+                self._describe(engine)
+
+    def _describe(self, engine: Engine) -> None:
+        """Note what reports say of the engine: how RUN is isolated is known once one has run."""
+        with LOADING:
+            from pytest_zlayer.builder.image.reported import describe_engine
+
+        self.record.engines[self.worker or ""] = describe_engine(engine)
 
     def note_uses(self, item: pytest.Item) -> None:
         """Tell of the images that a test has got: as properties of its report, and as events."""

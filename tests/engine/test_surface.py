@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -97,6 +98,16 @@ def test_a_step_that_helps_itself_is_retried_and_reported(project: Project) -> N
     assert "attempt 1 of 3 failed" in output
     assert "zlayer: steps that were tried again" in output
     assert "1 passed, 1 warning" in output
+
+
+def test_the_report_of_a_single_build_names_the_isolation_that_it_has_chosen(
+    project: Project,
+) -> None:
+    test = "import pytest\n@pytest.mark.image('api')\ndef test_it(zlayer_image): pass\n"
+    write_files(project.folder, {"test_it.py": test})
+    project.pytest("--zlayer-prebuild=off", "--zlayer-report=report.json")
+    told = json.loads((project.folder / "report.json").read_bytes())
+    assert ", isolation " in told["environment"]["engine"]
 
 
 def test_what_is_kept_is_reported_with_a_command_that_works(project: Project) -> None:
