@@ -3,7 +3,6 @@
 #   set_up EXTRA                        system packages if missing, .venv, and the package with it
 #   make_venv PYTHON DIRECTORY EXTRA    a virtual environment of its own for another Python
 #   in_memory COMMAND…                  run tests with their files in memory, where there is room
-#   workers                             how many processes are to run tests side by side
 #
 # Doing it again does only what is missing. Nothing is downloaded when all is there.
 
@@ -205,13 +204,6 @@ free_memory() {
 # has_attributes DIRECTORY: whether files there can have extended attributes of users.
 has_attributes() {
     python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.test", b"")' "$1" 2> /dev/null
-}
-
-# How many processes run tests: each waits a quarter of its time for others.
-workers() {
-    local cores
-    cores=$(nproc)
-    echo $((cores < 4 ? cores + 1 : 4))
 }
 
 set_up() {

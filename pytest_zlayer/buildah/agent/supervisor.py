@@ -183,14 +183,17 @@ def _step(watch: _Watch) -> None:
         watch.lifelines.clear()
         asked_to_end = True
     _collect(watch)
+    is_new = asked_to_end and watch.kill_at is None
+    if is_new:
+        # Noted in any case: what has just ended may only have started the command.
+        watch.kill_at = time.monotonic() + GRACE
     if watch.status is not None:
         return
     if watch.guard is not None:
         watch.guard.look()
     if watch.to_announce:
         _announce(watch)
-    if asked_to_end and watch.kill_at is None:
-        watch.kill_at = time.monotonic() + GRACE
+    if is_new:
         if watch.guard is not None:
             watch.guard.release()
         _terminate(watch)

@@ -47,12 +47,15 @@ class Interruption:
         with self._guard:
             self._running.add(command)
         try:
-            if self._requested or self._of_all(self):
-                command.interrupt()
             yield
         finally:
             with self._guard:
                 self._running.discard(command)
+
+    def end_if_over(self, command: Command) -> None:
+        """Ends a command that has begun after the group was ended."""
+        if self._requested or self._of_all(self):
+            command.interrupt()
 
     def __contains__(self, command: Command) -> bool:
         with self._guard:

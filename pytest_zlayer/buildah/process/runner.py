@@ -81,6 +81,9 @@ class Runner:
         with running.started(self._client), group.including(running) if group else nullcontext():
             self._running[key] = running
             try:
+                if group is not None:
+                    # Only now: an interruption that comes later finds it among those that run.
+                    group.end_if_over(running)
                 yield
             finally:
                 del self._running[key]

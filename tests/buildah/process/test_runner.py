@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ import pytest
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from pytest_zlayer.buildah.failures import KILLED
 from pytest_zlayer.buildah.process.agent_client import AgentClient
-from pytest_zlayer.buildah.process.command import Request
+from pytest_zlayer.buildah.process.command import Detached, Request
 from pytest_zlayer.buildah.process.runner import Runner
 from tests.buildah.process.conftest import ENV
 
@@ -32,10 +32,22 @@ def sh(script: str, **more: object) -> Request:
 def alive(pid: int) -> bool:
     """Whether a process is there and not just waiting to be collected."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        return status_of(pid)[0] != "Z"
     except OSError:
         return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def status_of(pid: int) -> list[str]:
+    """State, parent and so on, as in proc(5)."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    return stat.rpartition(")")[2].split()
+
+
+def wait_until(there: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def test_both_streams_and_the_status(runner: Runner) -> None:
@@ -154,6 +166,28 @@ def test_interrupt_ends_all(runner: Runner) -> None:
     with pytest.raises(EngineError) as caught:
         runner.run(sh("echo on; sleep 600", on_line=stop))
     assert str(caught.value) == "the build was interrupted"
+
+
+def test_interrupt_ends_what_a_program_that_ends_at_that_moment_has_started(
+    runner: Runner, tmp_path: Path
+) -> None:
+    """What watches it sees both at once: the end of the program, and that all is to end."""
+    begun, go, started = (tmp_path / name for name in ("begun", "go", "started"))
+    script = f"setsid sleep 600 & echo $! > {started}; echo $$ > {begun}~; mv {begun}~ {begun}; "
+    script += f"until [ -e {go} ]; do sleep 0.02; done"
+    detached = Detached(pid_file=str(started), state="", remove=[], bundle=str(tmp_path / "none"))
+    process = runner.start(sh(script, detached=detached))
+    wait_until(begun.exists)
+    starter = int(begun.read_text())
+    watching = int(status_of(starter)[1])
+    os.kill(watching, signal.SIGSTOP)
+    go.touch()
+    wait_until(lambda: not alive(starter))
+    runner.interrupt()
+    os.kill(watching, signal.SIGCONT)
+    with pytest.raises(EngineError, match="interrupted"):
+        process.wait(60)
+    assert not alive(int(started.read_text()))
 
 
 def test_interrupt_ends_what_a_group_begins_later_and_nothing_else(runner: Runner) -> None:
