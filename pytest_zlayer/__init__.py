@@ -27,6 +27,8 @@ if TYPE_CHECKING:
         StepResult,
     )
     from pytest_zlayer.builder.model.errors import BuildError
+    from pytest_zlayer.builder.model.options import BuildOptions
+    from pytest_zlayer.builder.model.retry_policy import RetryPolicy
     from pytest_zlayer.builder.model.spec import ImageSpec
     from pytest_zlayer.builder.session.build_session import BuildSession
     from pytest_zlayer.dockerfile import DockerfileError
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BuildError",
+    "BuildOptions",
     "BuildResult",
     "BuildSession",
     "CommandFailed",
@@ -53,6 +56,7 @@ __all__ = [
     "ImageNotKnown",
     "ImagePath",
     "ImageSpec",
+    "RetryPolicy",
     "RunResult",
     "Service",
     "ServiceError",
@@ -89,6 +93,7 @@ from pytest_zlayer.lazy import late_name  # noqa: E402 - above, pytest would rew
 # images.
 _HOMES = {
     "BuildError": "builder.model.errors",
+    "BuildOptions": "builder.model.options",
     "BuildResult": "builder.image.results",
     "BuildSession": "builder.session.build_session",
     "CommandFailed": "builder.image.results",
@@ -102,6 +107,7 @@ _HOMES = {
     "Image": "builder.image.built_image",
     "ImagePath": "builder.image.path",
     "ImageSpec": "builder.model.spec",
+    "RetryPolicy": "builder.model.retry_policy",
     "RunResult": "builder.image.results",
     "Service": "services.running",
     "ServiceError": "services.errors",

@@ -116,6 +116,14 @@ def test_an_error_comes_out_of_another_process_as_it_was(error: ZlayerError) -> 
     assert vars(copied) == vars(error)
 
 
+def test_a_session_is_opened_with_public_names_alone() -> None:
+    policy = pytest_zlayer.RetryPolicy(retries=1)
+    options = pytest_zlayer.BuildOptions(transfer_retry=policy)
+    session = pytest_zlayer.BuildSession(options)
+    session.close()
+    assert session.options.transfer_retry is policy
+
+
 def test_build_is_the_function_and_nothing_else() -> None:
     build = pytest_zlayer.build
     assert type(build) is FunctionType

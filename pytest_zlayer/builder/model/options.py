@@ -23,7 +23,7 @@ class BuildOptions:
     """Defaults for every build of a session; an ``ImageSpec`` may override the per-image ones.
 
     Attributes:
-        keep: what is left in the store at the end: ``all``, ``failed`` or ``none``.
+        keep: what is left in the storage at the end: ``all``, ``failed`` or ``none``.
         retries: extra attempts of a failed RUN.
         retry_delay: seconds before the first retry.
         retry_backoff: factor by which the delay grows with each retry (1: fixed).
@@ -58,7 +58,7 @@ class BuildOptions:
         authfile: registry credentials file, or ``None`` (the user's).
         environment: the process environment this session may read (proxies, SSH_AUTH_SOCK,
             SOURCE_DATE_EPOCH, XDG directories); read once at the edge.
-        stay: images stay in the store under their tags; one without gets a name of its own.
+        stay: images stay in the storage under their tags; one without gets a name of its own.
         service_engine: what runs services; ``auto``: the strongest that works.
         watched: somebody sees what goes on; only then pulls tell how many bytes have come.
         session_id: set to share one session between processes (xdist workers); ``None``: new.
