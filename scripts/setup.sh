@@ -49,7 +49,7 @@ install_packages() {
         as_root apt-get update -qq
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
             $(package_names "$*" python="python3 python3-venv" \
-                buildah="buildah ca-certificates" runtime=runc busybox=busybox-static \
+                buildah="buildah netavark ca-certificates" runtime=runc busybox=busybox-static \
                 registry=docker-registry bootstrap=mmdebstrap git=git namespaces=uidmap \
                 podman="podman netavark aardvark-dns containernetworking-plugins iptables" \
                 skopeo=skopeo crun=crun browser=chromium)

@@ -63,6 +63,13 @@ SIGNATURES = (
         "a program buildah needs is not installed",
         "install crun or runc, or use --zlayer-isolation chroot",
     ),
+    Signature(
+        "environment",
+        r'could not find "?(?:netavark|aardvark-dns)"?',
+        "netavark, which this version of buildah needs for networks, is not installed",
+        "install the package netavark",
+        whole=True,
+    ),
     Signature("permanent", r"unrecognized isolation type", "there is no such isolation"),
     Signature(
         "environment",

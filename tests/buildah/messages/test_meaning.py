@@ -146,6 +146,11 @@ SIGNATURES = [
         "this user has no subordinate user ids",
         'exec: "newuidmap": executable file not found',
     ),
+    (
+        "environment",
+        "netavark, which this version of buildah needs for networks, is not installed",
+        'could not find "netavark" in one of [/usr/libexec/podman /usr/lib/podman].  To resolve',
+    ),
     ("permanent", "there is no such isolation", 'unrecognized isolation type "x"'),
     (
         "environment",
