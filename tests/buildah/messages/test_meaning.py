@@ -146,11 +146,6 @@ SIGNATURES = [
         "this user has no subordinate user ids",
         'exec: "newuidmap": executable file not found',
     ),
-    (
-        "environment",
-        "netavark, which this version of buildah needs for networks, is not installed",
-        'could not find "netavark" in one of [/usr/libexec/podman /usr/lib/podman].  To resolve',
-    ),
     ("permanent", "there is no such isolation", 'unrecognized isolation type "x"'),
     (
         "environment",
@@ -274,6 +269,16 @@ SIGNATURES = [
 def test_signature(kind: str, message: str, said: str) -> None:
     failure = classify(PULL, 125, [f"Error: {said}"])
     assert (failure.kind, failure.message) == (kind, f"{message}: {said}")
+
+
+def test_missing_netavark_is_named_without_the_way_to_configure_it() -> None:
+    said = 'Error: could not find "netavark" in one of [/usr/lib/podman].  To resolve this, set the…'
+    failure = classify(PULL, 125, [said])
+    assert failure == Failure(
+        "environment",
+        "netavark, which this version of buildah needs for networks, is not installed",
+        "install the package netavark",
+    )
 
 
 def test_runtime_that_cannot_use_the_cgroups() -> None:
