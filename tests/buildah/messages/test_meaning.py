@@ -272,7 +272,7 @@ def test_signature(kind: str, message: str, said: str) -> None:
 
 
 def test_missing_netavark_is_named_without_the_way_to_configure_it() -> None:
-    said = 'Error: could not find "netavark" in one of [/usr/lib/podman].  To resolve this, set the…'
+    said = 'Error: could not find "netavark" in one of [/usr/lib/podman].  To resolve this, set…'
     failure = classify(PULL, 125, [said])
     assert failure == Failure(
         "environment",
