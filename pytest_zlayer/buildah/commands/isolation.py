@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -16,6 +17,9 @@ KINDS = ("oci", "rootless", "chroot")
 # What leaves the kind open: "buildah" has ``buildah run`` start each command, "auto" not always.
 CHOICES = ("auto", "buildah")
 _RUNTIMES = ("crun", "runc")
+# The limits that buildah raises for its containers, and to what.
+_LIMITS = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+_UNLIMITED = 1048576
 
 
 def choose(probe: Probe, wanted: str, memory: Memory, *, rootless: bool) -> Isolation:
@@ -72,7 +76,7 @@ def _try_all(
         if problem is None:
             return candidate
         attempts.append(f"  {candidate}: {problem}")
-    raise EngineUnusable(_verdict(wanted, attempts), hint=_advice(wanted, rootless=rootless))
+    raise EngineUnusable(_verdict(wanted, attempts), hint=_advice(wanted, attempts, rootless))
 
 
 def _untried(wanted: str) -> Isolation:
@@ -91,7 +95,20 @@ def _verdict(wanted: str, attempts: list[str]) -> str:
     return "\n".join([f"{what}:", *(attempts or ["  no OCI runtime (crun, runc) is installed"])])
 
 
-def _advice(wanted: str, *, rootless: bool) -> str:
+def _hard_limit(kind: int) -> str:
+    """As SOFT:HARD; where there is none, what buildah takes."""
+    hard = resource.getrlimit(kind)[1]
+    number = _UNLIMITED if hard == resource.RLIM_INFINITY else hard
+    return f"{number}:{number}"
+
+
+def _advice(wanted: str, attempts: Sequence[str], rootless: bool) -> str:
+    if attempts and all("rlimit" in one.lower() for one in attempts):
+        limits = ", ".join(f'"{name}={_hard_limit(kind)}"' for name, kind in _LIMITS.items())
+        return (
+            "limits cannot be raised here: write into /etc/containers/containers.conf, below "
+            f"[containers]: default_ulimits = [{limits}]"
+        )
     if wanted not in CHOICES:
         return "leave --zlayer-isolation at auto"
     if rootless:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import resource
 import subprocess
 from pathlib import Path
 from typing import cast
@@ -15,6 +16,7 @@ from pytest_zlayer.buildah.commands.isolation import KINDS, candidates
 from pytest_zlayer.buildah.commands.isolation_kinds import Isolation, contain
 from pytest_zlayer.buildah.commands.probe import Memory
 from pytest_zlayer.buildah.commands.probe_container import Probe, exit_zero
+from pytest_zlayer.buildah.errors import EngineUnusable
 from pytest_zlayer.buildah.process.runner import Runner
 
 
@@ -80,3 +82,19 @@ def test_remembered_isolation_is_believed_only_if_it_would_be_tried(
     probe = Probe(commander, "c", tmp_path, str)
     chosen = isolation.choose(probe, "oci", memory, rootless=False)
     assert chosen == tried
+
+
+def test_limits_that_cannot_be_raised_get_the_line_for_the_configuration(tmp_path: Path) -> None:
+    class Limited:
+        can_run = True
+        commander = Commander(cast("Runner", None), Path("/b"), {"PATH": str(tmp_path)})
+
+        def attempt(self, _: Isolation) -> str:
+            return 'setting "RLIMIT_NOFILE" limit to soft=1048576: operation not permitted'
+
+    memory = Memory(tmp_path / "answers.json", {})
+    with pytest.raises(EngineUnusable) as caught:
+        isolation.choose(cast("Probe", Limited()), "chroot", memory, rootless=False)
+    number = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    hard = 1048576 if number == resource.RLIM_INFINITY else number
+    assert str(caught.value.hint).endswith(f', "nproc={hard}:{hard}"]')
