@@ -36,6 +36,16 @@ def test_events_arrive_in_order_with_their_worker(receiver, received):
     assert {worker for _, worker, _ in received} == {"gw3"}
 
 
+def test_the_end_is_heard_although_a_forked_child_has_the_socket_too(receiver, received):
+    sender = Sender(receiver.address, "gw0")
+    with sender._socket.dup():
+        sender.send(EVENT)
+        sender.close()
+        receiver.join("gw0")
+        assert not receiver._threads["gw0"].is_alive()
+    assert [event for event, _, _ in received] == [EVENT]
+
+
 def test_threads_may_send_at_once(receiver, received):
     sender = Sender(receiver.address, "gw0")
     threads = [threading.Thread(target=sender.send, args=(EVENT,)) for _ in range(20)]

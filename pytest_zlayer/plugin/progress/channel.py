@@ -19,7 +19,10 @@ from pytest_zlayer.report.wire import decode, encode
 if TYPE_CHECKING:
     from pytest_zlayer.events import Event
 
-_PATIENCE = 5.0  # seconds
+# Seconds that a worker waits for a controller that takes in nothing: its builds go on meanwhile.
+_PATIENCE = 5.0
+# Seconds that the controller waits for what a worker has sent before it ended: it does come.
+_ARRIVAL = 60.0
 _TOKEN = 32
 
 
@@ -49,10 +52,10 @@ class Receiver:
     def join(self, worker: str) -> None:
         """Wait until everything is taken in that a worker has sent, which has ended."""
         with self._known:
-            self._known.wait_for(lambda: worker in self._threads, _PATIENCE)
+            self._known.wait_for(lambda: worker in self._threads, _ARRIVAL)
         thread = self._threads.get(worker)
         if thread is not None:
-            thread.join(_PATIENCE)
+            thread.join(_ARRIVAL)
 
     def close(self) -> None:
         """Take in nothing more."""
@@ -125,4 +128,7 @@ class Sender:
         """Send nothing more."""
         with self._lock:
             self._broken = True
+            with contextlib.suppress(OSError):  # nobody listens any more
+                # A child that a test has forked has the socket open too.
+                self._socket.shutdown(socket.SHUT_WR)
             self._socket.close()
