@@ -1,8 +1,9 @@
 """A building session without an engine, for what the surface shows; a plugin of inner runs.
 
 It plans as the real one does and then pretends: ``RUN false`` fails, ``RUN flaky`` is tried
-twice, ``RUN forever`` waits for a signal, everything else succeeds. What it was asked to do is
-written to ``builds.log``.
+twice, ``RUN forever`` waits for a signal, ``RUN slow`` takes some seconds, and longer while the
+file ``STANDIN_HOLD`` is there, everything else succeeds. What it was asked to do is written to
+``builds.log``.
 """
 
 from __future__ import annotations
@@ -169,6 +170,8 @@ class PretendedSession:
                 words = {"stage": "stage-0", "number": number, "stream": "stdout"}
                 self.tell(events.OutputLine(**shared, **words, text="half of it is done"))
                 time.sleep(SLOW)
+                while os.path.exists(os.environ.get("STANDIN_HOLD", "")):
+                    time.sleep(0.02)
             if text == "RUN flaky":
                 more = {"attempt": 1, "attempts": 3, "delay": 0.5, "reason": "exit code 7"}
                 self.tell(events.StepRetry(**shared, **step, **more))

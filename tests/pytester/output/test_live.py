@@ -30,6 +30,9 @@ TESTS = r"""
     def test_web(zlayer_image):
         pass
 """
+# A drawing of the block begins by erasing the one before.
+DRAWING = re.compile(rb"(?=\x1b\[J)")
+CUT = "…".encode()
 END = re.compile(r"zlayer: 2 images: 2 built in .*; nothing left")
 
 
@@ -39,6 +42,8 @@ class Terminal:
     Attributes:
         seen: each picture of the screen that was different from the one before.
         raw: what was written.
+
+    Steps that are slow go on until the end is waited for, so that there is time to see them.
     """
 
     def __init__(
@@ -49,7 +54,10 @@ class Terminal:
         program: tuple[str, ...] = PYTEST,
         **variables: str,
     ) -> None:
-        environment = {**outer_environment(), "TERM": "xterm-256color", **variables}
+        self._hold = folder.with_name(f"{folder.name}-hold")
+        self._hold.touch()
+        own = {"TERM": "xterm-256color", "STANDIN_HOLD": str(self._hold)}
+        environment = {**outer_environment(), **own, **variables}
         self._child = pexpect.spawn(
             sys.executable,
             ["-m", *program, *args],
@@ -60,25 +68,35 @@ class Terminal:
         )
         self.screen = pyte.Screen(columns, ROWS)
         self._stream = pyte.ByteStream(self.screen)
+        self._unread: list[bytes] = []
+        self._narrower: int | None = None
         self.seen: list[str] = []
         self.raw = b""
 
-    def resize(self, columns: int) -> None:
-        """Make the terminal narrower or wider."""
-        self.screen.resize(ROWS, columns)
+    def make_narrower(self, columns: int) -> None:
+        """Make the terminal narrower; the screen is with the first line that is cut for that.
+
+        What was drawn before, for the width of then, may still be on its way.
+        """
         self._child.setwinsize(ROWS, columns)
+        self._narrower = columns
 
     def text(self) -> str:
         """What the screen shows now."""
         return "\n".join(line.rstrip() for line in self.screen.display).rstrip()
 
-    def until(self, words: str) -> None:
-        """Read on until the screen shows these words."""
-        while words not in self.text():
+    def until(self, *words: str, below: str = "") -> None:
+        """Read on until the screen shows these words, with ``below`` above them."""
+        while not self._shows(words, below):
             assert self._read(), f"{words!r} never came:\n{self.text()}"
+
+    def _shows(self, words: tuple[str, ...], below: str) -> bool:
+        _, found, rest = self.text().partition(below) if below else ("", "", self.text())
+        return found == below and all(one in rest for one in words)
 
     def end(self) -> str:
         """Read to the end; what the screen shows then."""
+        self._hold.unlink()
         while self._read():
             pass
         return self.text()
@@ -88,12 +106,19 @@ class Terminal:
         self._child.kill(signal.SIGKILL)
 
     def _read(self) -> bool:
-        try:
-            data = self._child.read_nonblocking(65536, timeout=60)
-        except pexpect.EOF:
-            return False
-        self.raw += data
-        self._stream.feed(data)
+        """Take what was written next, no more than one drawing: several may come at once."""
+        if not self._unread:
+            try:
+                data = self._child.read_nonblocking(65536, timeout=60)
+            except pexpect.EOF:
+                return False
+            self.raw += data
+            self._unread = DRAWING.split(data)
+        part = self._unread.pop(0)
+        if self._narrower is not None and CUT in part:
+            self.screen.resize(ROWS, self._narrower)
+            self._narrower = None
+        self._stream.feed(part)
         if not self.seen or self.seen[-1] != self.text():
             self.seen.append(self.text())
         return True
@@ -134,10 +159,8 @@ def test_what_is_built_stands_below_pytests_lines_and_is_gone_afterwards(termina
 
 def test_under_xdist_the_controller_shows_the_builds_of_all_workers_while_they_happen(terminal):
     run = terminal("-n2")
-    run.until("[gw0] ")
+    run.until("[gw0] ", "[gw1] ", below="images done")
     end = run.end()
-    both = [text for text in _blocks(run) if "[gw0] " in text and "[gw1] " in text]
-    assert both != []
     assert END.search(end)
     assert "images done" not in end
     assert "3 passed" in end.splitlines()[-1]
@@ -164,15 +187,14 @@ def test_where_nobody_looks_or_nothing_can_be_moved_there_is_no_block(terminal, 
 
 def test_no_color_leaves_the_block_without_colours(terminal):
     run = terminal(NO_COLOR="1")
+    run.until("images done")
     run.end()
-    assert _blocks(run) != []
     assert re.findall(rb"\x1b\[[0-9;]*m", run.raw.partition(b"images done")[2]) == []
 
 
 def test_a_narrow_terminal_gets_short_lines(terminal):
     run = terminal(columns=40)
-    run.until("images done")
-    run.until("RUN slow")
+    run.until("RUN slow", "…", below="images done")
     block = run.text().partition("images done")[2].splitlines()
     assert max(map(len, block)) <= 39
     assert block[-1].endswith("…")
@@ -182,7 +204,8 @@ def test_a_narrow_terminal_gets_short_lines(terminal):
 def test_a_terminal_that_becomes_narrower_is_left_clean(terminal):
     run = terminal()
     run.until("RUN slow | half")
-    run.resize(50)
+    run.make_narrower(50)
+    run.until("…")
     end = run.end()
     assert "images done" not in end
     assert "3 passed" in end

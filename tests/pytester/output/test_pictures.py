@@ -44,7 +44,7 @@ def test_pictures_of_the_terminal(project, tmp_path, name, flags):
     # The pictures of the documentation: PICTURES=1 pytest tests/pytester/output/test_pictures.py
     project.pytester.makepyfile(test_it=TESTS)
     run = Terminal(project.path, "--no-header", *flags, columns=80)
-    run.until("[gw1] " if flags else "RUN slow | half of it is done")
+    run.until("[gw1] " if flags else "RUN slow | half of it is done", below="images done")
     svg = picture(run, " ".join(["pytest", *flags]))
     run.end()
     folder = PICTURES if os.environ.get("PICTURES") else tmp_path
