@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -12,7 +13,22 @@ import pytest
 from pytest_zlayer.services import ports
 
 
-def test_a_claimed_port_is_refused_to_another_process_until_it_is_released():
+@pytest.fixture
+def own_ports(monkeypatch):
+    """Ports below those that are given: nobody else takes one that has just been released."""
+    first = 2_000 + os.getpid() * 10 % 8_000
+    monkeypatch.setattr(ports, "_candidates", lambda *_: iter(range(first, first + 10)))
+
+
+@pytest.fixture
+def own_subnets(monkeypatch):
+    """Two that only this process asks for, behind the last of all, the first offered twice."""
+    first = 128 * 256 + os.getpid() * 2
+    monkeypatch.setattr(ports, "_candidates", lambda *_: iter([first, first, first + 1]))
+    return [f"10.{128 + number // 256}.{number % 256}" for number in (first, first + 1)]
+
+
+def test_a_claimed_port_is_refused_to_another_process_until_it_is_released(own_ports):
     taken = ports.claim_free_port()
     program = (
         "from pytest_zlayer.services.ports import claim_port\n"
@@ -35,7 +51,7 @@ def test_a_port_that_somebody_listens_on_is_not_given(kind, family):
         assert ports.claim_port(other.getsockname()[1], kind) is None
 
 
-def test_a_port_is_taken_for_several_kinds_or_not_at_all():
+def test_a_port_is_taken_for_several_kinds_or_not_at_all(own_ports):
     taken = ports.claim_free_port("tcp", "udp")
     number = int(taken.value)
     assert ports.is_claimed(number, "tcp")
@@ -57,19 +73,17 @@ def test_ports_lie_below_those_of_connections():
         one.release()
 
 
-def test_a_subnet_is_given_once(monkeypatch):
-    monkeypatch.setattr(ports, "_candidates", lambda *_: iter([300, 300, 301]))
+def test_a_subnet_is_given_once(own_subnets):
     first, second = ports.claim_subnet(), ports.claim_subnet()
-    assert (first.value, second.value) == ("10.129.44.0/24", "10.129.45.0/24")
+    assert [first.value, second.value] == [f"{start}.0/24" for start in own_subnets]
     first.release()
     second.release()
 
 
-def test_a_subnet_that_is_routed_is_left_alone(monkeypatch):
-    monkeypatch.setattr(ports, "_candidates", lambda *_: iter([300, 301]))
-    monkeypatch.setattr(ports, "_routes", lambda: {"10.129.44"})
+def test_a_subnet_that_is_routed_is_left_alone(own_subnets, monkeypatch):
+    monkeypatch.setattr(ports, "_routes", lambda: set(own_subnets[:1]))
     taken = ports.claim_subnet()
-    assert taken.value == "10.129.45.0/24"
+    assert taken.value == f"{own_subnets[1]}.0/24"
     taken.release()
 
 

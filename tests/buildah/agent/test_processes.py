@@ -68,10 +68,11 @@ def test_what_has_files_of_a_session_mounted_is_killed(
     begin: Begin, tmp_path: Path, system: str
 ) -> None:
     """Wherever the directory for temporary files lies."""
+    ours, another = (f"zlayer-{os.getpid()}-{number}" for number in (1, 2))
     mounting = f"cd {tmp_path}; {system}\ncd {tmp_path}; mkdir -p %s/buildah123"
     mounting = f"{mounting}; touch %s/buildah123/hosts hosts"
     mounting = f"{mounting}; mount --bind %s/buildah123/hosts hosts"
-    inside, other = (begin(mounting.replace("%s", name)) for name in ("zlayer-1", "zlayer-2"))
-    end_contained(str(tmp_path / "zlayer-1"))
+    inside, other = (begin(mounting.replace("%s", name)) for name in (ours, another))
+    end_contained(str(tmp_path / ours))
     assert inside.wait(20) == -9
     assert other.poll() is None
