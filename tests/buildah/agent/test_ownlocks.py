@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,7 +22,8 @@ def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     (tmp_path / "zlayer").mkdir()
     waited: list[float] = []
     monkeypatch.setattr(ownlocks, "_PATIENCE", 0.05)
-    monkeypatch.setattr("time.sleep", waited.append)
+    clock = SimpleNamespace(monotonic=lambda: sum(waited), sleep=waited.append)
+    monkeypatch.setattr(ownlocks, "time", clock)
     return waited
 
 

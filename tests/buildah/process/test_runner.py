@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -65,10 +66,11 @@ def test_what_fails_meanwhile_ends_the_command(runner: Runner, tmp_path: Path) -
     file = tmp_path / "pid"
 
     def fail() -> None:
-        raise KeyboardInterrupt
+        if file.exists():
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        runner.run(sh(f"echo $$ > {file}; sleep 600", meanwhile=fail))
+        runner.run(sh(f"echo $$ > {file}~; mv {file}~ {file}; sleep 600", meanwhile=fail))
     assert not alive(int(file.read_text()))
 
 
@@ -147,14 +149,32 @@ def test_command_beside_it_is_not_touched(runner: Runner) -> None:
     assert getattr(results[0], "stdout_tail", None) == ("on",)
 
 
-def test_time_limit_asks_before_it_kills(runner: Runner) -> None:
-    script = "trap 'echo asked; exit 0' TERM; while :; do sleep 0.05; done"
-    done = runner.run(sh(script, timeout=0.5))
-    assert (done.timed_out, done.stdout_tail) == (True, ("asked",))
+@pytest.fixture
+def time_is_over(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Listens for a line of the command; with the first one its time has passed."""
+    passed = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0])
+    monkeypatch.setattr("pytest_zlayer.buildah.process.running_command.time", clock)
+
+    def listen(_: str, line: str) -> None:
+        passed[0] = 1000.0
+
+    return listen
 
 
-def test_time_limit_kills_what_does_not_listen(runner: Runner) -> None:
-    done = runner.run(sh("trap '' TERM; echo $$; while :; do sleep 0.05; done", timeout=0.5))
+def test_time_limit_asks_before_it_kills(
+    runner: Runner, time_is_over: Callable[[str, str], None]
+) -> None:
+    script = "trap 'echo asked; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
+    done = runner.run(sh(script, timeout=600, on_line=time_is_over))
+    assert (done.timed_out, done.stdout_tail) == (True, ("ready", "asked"))
+
+
+def test_time_limit_kills_what_does_not_listen(
+    runner: Runner, time_is_over: Callable[[str, str], None]
+) -> None:
+    script = "trap '' TERM; echo $$; while :; do sleep 0.05; done"
+    done = runner.run(sh(script, timeout=600, on_line=time_is_over))
     assert (done.timed_out, done.killed_by_signal) == (True, 9)
     assert not alive(int(done.stdout_tail[0]))
 
