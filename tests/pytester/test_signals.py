@@ -127,11 +127,13 @@ def test_a_forked_child_dies_as_it_is_reported(project):
 
         @pytest.mark.image(text="FROM scratch")
         def test_it(zlayer_image):
+            reader, writer = os.pipe()
             child = os.fork()
             if child == 0:
+                os.write(writer, b"1")
                 time.sleep(60)
                 os._exit(0)
-            time.sleep(0.2)
+            os.read(reader, 1)  # Python forgets the signals that come while it makes a child
             os.kill(child, signal.SIGTERM)
             _, status = os.waitpid(child, 0)
             assert os.WIFSIGNALED(status)

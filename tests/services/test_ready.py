@@ -59,7 +59,8 @@ def test_a_function_that_returns_a_condition_is_not_taken_for_ready():
         conditions.begin(is_up, SimpleNamespace())()
 
 
-def test_a_path_is_asked_for_as_browsers_write_it():
+def test_a_path_is_asked_for_as_browsers_write_it(monkeypatch):
+    monkeypatch.setattr(conditions, "_PATIENCE", 60)
     asked = []
 
     class Handler(BaseHTTPRequestHandler):

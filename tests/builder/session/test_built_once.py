@@ -38,11 +38,11 @@ class Held:
         self._error: BaseException | None = None
         self._begun, self._end = threading.Event(), threading.Event()
         self.result = pool.submit(images.get, "key", self._build, nothing)
-        assert self._begun.wait(10)
+        assert self._begun.wait(60)
 
     def _build(self) -> Any:
         self._begun.set()
-        assert self._end.wait(10)
+        assert self._end.wait(60)
         if self._error is not None:
             raise self._error
         return IMAGE
