@@ -67,6 +67,8 @@ def test_a_pattern_that_matches_nothing_is_refused(project: Project) -> None:
 
 def test_what_was_good_is_not_read_again_until_something_changes(project: Project) -> None:
     path = project.dockerfile(GOOD)
+    # Images of the user's storage may change meanwhile, and are one of the things that count.
+    project.pytester.makeini("[pytest]\nzlayer_root = none\n")
     project.pytester.makeconftest(
         """
 from pytest_zlayer.plugin.items import lint
