@@ -1,4 +1,4 @@
-"""A container storage of its own for tests that run a real buildah."""
+"""A container storage of its own for tests that run a real buildah; limits of Hypothesis."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes tells more of the machine and of what else it does than of the code.
+settings.register_profile(
+    "any machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 
 @dataclass(frozen=True, slots=True)
