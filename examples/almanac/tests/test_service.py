@@ -21,16 +21,19 @@ pytestmark = pytest.mark.image("..", build_args={"PLACES": "oslo quito"})
 UNTIL_TOLD = '"$@" & while [ ! -e /control/stop ]; do sleep 0.1; done; kill $!'
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A free port that nobody else gets while this socket has it; the service may listen there."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 def fetch(url: str) -> tuple[int, bytes]:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=5) as answer:
+        with opener.open(url, timeout=60) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as answer:
         with answer:
@@ -44,7 +47,7 @@ def is_healthy(url: str) -> bool:
         return False
 
 
-def wait_until_healthy(url: str, seconds: float = 30) -> None:
+def wait_until_healthy(url: str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not is_healthy(url):
         assert time.monotonic() < deadline, f"{url} is not healthy after {seconds} s"
@@ -52,10 +55,9 @@ def wait_until_healthy(url: str, seconds: float = 30) -> None:
 
 
 @pytest.fixture
-def service(zlayer_image: Image, tmp_path: Path) -> Iterator[str]:
+def service(zlayer_image: Image, tmp_path: Path, port: int) -> Iterator[str]:
     """The service of the image, started for one test; gives its address."""
     tmp_path.chmod(0o755)  # the service runs as another user
-    port = free_port()
     entrypoint = [*(zlayer_image.config.entrypoint or ()), "-p", f"127.0.0.1:{port}"]
     server = threading.Thread(
         target=zlayer_image.run,
