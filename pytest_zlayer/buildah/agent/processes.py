@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+# Seconds that the processes of a namespace may take to be gone once they were killed.
+_ENDING = 5.0
 
 
 def adopt_orphans() -> None:
@@ -114,15 +116,22 @@ class MountNamespace:
             return None
 
     def end(self) -> None:
-        """Kills all processes in it, and lets go of it."""
-        for pid in all_processes():
-            try:
-                inside = _identity(os.stat(_mount_namespace(pid))) == self._identity
-            except OSError:
-                continue
-            if inside:
+        """Kills all processes in it until none is left, and lets go of it."""
+        until = time.monotonic() + _ENDING
+        while (inside := self._inside()) and time.monotonic() < until:
+            for pid in inside:
                 kill(pid, signal.SIGKILL)
+            time.sleep(0.005)
         os.close(self._descriptor)
+
+    def _inside(self) -> list[int]:
+        """The processes in it; one that has ended has no namespace any more."""
+        found = []
+        for pid in all_processes():
+            with contextlib.suppress(OSError):
+                if _identity(os.stat(_mount_namespace(pid))) == self._identity:
+                    found.append(pid)
+        return found
 
 
 def _mount_namespace(pid: int) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from pytest_zlayer.buildah.agent import processes
 from pytest_zlayer.buildah.agent.processes import MountNamespace, end_contained
 
 UNSHARE = ["unshare", "--mount", "--"] if os.geteuid() == 0 else ["unshare", "-r", "--mount", "--"]
@@ -43,6 +45,23 @@ def test_all_in_a_namespace_are_killed_and_nobody_else(begin: Begin) -> None:
     namespace.end()
     assert inside.wait(20) == -9
     assert other.poll() is None
+
+
+def test_it_ends_when_all_in_it_are_gone(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a process takes for that."""
+    inside = begin()
+    killed: list[threading.Timer] = []
+
+    def kill_late(pid: int, number: int) -> None:
+        if not killed:
+            killed.append(threading.Timer(0.3, os.kill, [pid, number]))
+            killed[0].start()
+
+    monkeypatch.setattr(processes, "kill", kill_late)
+    namespace = MountNamespace.of(inside.pid)
+    assert namespace is not None
+    namespace.end()
+    assert MountNamespace.of(inside.pid) is None
 
 
 def test_a_namespace_made_after_its_end_is_another_one(begin: Begin) -> None:
