@@ -55,18 +55,15 @@ def claim_port(number: int, *kinds: str) -> Claim | None:
     """Take this port, for TCP or what is named; ``None`` when somebody has it or listens there."""
     wanted = kinds or ("tcp",)
     taken = claim(str(number), *wanted)
-    if taken is not None and not all(_is_free(number, kind) for kind in wanted):
+    if taken is not None and not is_free(number, *wanted):
         taken.release()
         return None
     return taken
 
 
-def is_claimed(number: int, *kinds: str) -> bool:
-    """Whether a process has taken this port here, be it in use or not."""
-    taken = claim(str(number), *(kinds or ("tcp",)))
-    if taken is not None:
-        taken.release()
-    return taken is None
+def is_free(number: int, *kinds: str) -> bool:
+    """Whether no program listens on this port, whoever has claimed it."""
+    return all(_is_free(number, kind) for kind in kinds)
 
 
 def claim_free_port(*kinds: str) -> Claim:

@@ -27,7 +27,7 @@ from pytest_zlayer.services.engine import ExecRequest
 from pytest_zlayer.services.errors import ServiceError, ServiceRefused
 from pytest_zlayer.services.log import log_line, parse_log, unfinished
 from pytest_zlayer.services.networks import Network
-from pytest_zlayer.services.ports import Claim, claim_free_port, claim_port, is_claimed
+from pytest_zlayer.services.ports import Claim, claim, claim_free_port, is_free
 from pytest_zlayer.services.processes import signal_number
 from pytest_zlayer.services.request import Port, ServeRequest
 
@@ -189,9 +189,9 @@ class RuntimeContainer:
         for number, same in request.published.items():
             kinds = [one.kind for one in same]
             told = request.mentions_port() and request.port in same
-            claim = claim_free_port(*kinds) if told else _claim_fixed(request.name, number, kinds)
-            self._claims.append(claim)
-            found.update(dict.fromkeys(same, int(claim.value)))
+            taken = claim_free_port(*kinds) if told else _claim_fixed(request.name, number, kinds)
+            self._claims.append(taken)
+            found.update(dict.fromkeys(same, int(taken.value)))
         self.ports = MappingProxyType(found)
 
     def _run_request(self) -> RunRequest:
@@ -275,8 +275,8 @@ class RuntimeContainer:
             self._running.stop()
         if self._log is not None:
             self._log.close_file()
-        for claim in self._claims:
-            claim.release()
+        for taken in self._claims:
+            taken.release()
         self._claims = []
 
     def remove(self) -> None:
@@ -345,12 +345,15 @@ def _without(env: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str
 def _claim_fixed(name: str, number: int, kinds: Sequence[str]) -> Claim:
     """A port that cannot be another one; it is waited for if a service of this kind has it."""
     until = time.monotonic() + _PATIENCE
-    while (claim := claim_port(number, *kinds)) is None:
-        if not is_claimed(number, *kinds) or time.monotonic() >= until:
-            raise ServiceError(
-                f"service {name}: port {number} of this machine is taken",
-                hint="with buildah alone services listen on the network of this machine: let this "
-                "one listen on {port}, as in cmd or env",
-            )
+    while (taken := claim(str(number), *kinds)) is None and time.monotonic() < until:
         time.sleep(0.1)
-    return claim
+    # Looked at only by who has claimed it: a service may give it back at any moment.
+    if taken is not None and is_free(number, *kinds):
+        return taken
+    if taken is not None:
+        taken.release()
+    raise ServiceError(
+        f"service {name}: port {number} of this machine is taken",
+        hint="with buildah alone services listen on the network of this machine: let this "
+        "one listen on {port}, as in cmd or env",
+    )

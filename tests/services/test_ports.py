@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -10,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from pytest_zlayer.services import ports
+from pytest_zlayer.services import ports, runtime
 
 
 @pytest.fixture
@@ -54,13 +55,34 @@ def test_a_port_that_somebody_listens_on_is_not_given(kind, family):
 def test_a_port_is_taken_for_several_kinds_or_not_at_all(own_ports):
     taken = ports.claim_free_port("tcp", "udp")
     number = int(taken.value)
-    assert ports.is_claimed(number, "tcp")
+    assert ports.claim(str(number), "tcp") is None
     assert ports.claim_port(number, "udp") is None
     taken.release()
     udp = ports.claim_port(number, "udp")
     assert ports.claim_port(number, "tcp", "udp") is None
-    assert not ports.is_claimed(number, "tcp")
+    tcp = ports.claim(str(number), "tcp")
+    assert tcp is not None
+    tcp.release()
     udp.release()
+
+
+class TakenSocket:
+    """Finds that another process has its name."""
+
+    def bind(self, name):
+        raise OSError(errno.EADDRINUSE, name)
+
+    def close(self): ...
+
+
+def test_a_fixed_port_that_is_given_back_between_two_looks_is_taken(monkeypatch):
+    free = ports.claim_free_port()
+    free.release()
+    make, taken = ports._socket, [TakenSocket()]
+    monkeypatch.setattr(ports, "_socket", lambda: taken.pop() if taken else make())
+    claimed = runtime._claim_fixed("web", int(free.value), ["tcp"])
+    assert claimed.value == free.value
+    claimed.release()
 
 
 def test_ports_lie_below_those_of_connections():
