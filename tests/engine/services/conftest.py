@@ -40,6 +40,9 @@ EXPOSE 8080
 ENV GREETING=hello
 CMD ["httpd", "-f", "-v", "-p", "{port}", "-h", "/www"]
 """
+# What makes a service get a port that nobody else has: with buildah alone, one whose command does
+# not name its port would have 8080 of this machine, and another test may listen there.
+OWN_PORT = {"env": {"PORT": "{port}"}}
 # A command, and what it writes.
 WRITING = (
     ("printf 4; printf no >&2", "4", "no"),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer.buildah.errors import EngineTimeout
+from pytest_zlayer.services.ports import claim_free_port
 from tests.engine.building import building
 from tests.engine.services.conftest import WEB, WRITING, session_environment
 
@@ -36,6 +37,14 @@ def container(web):
         yield made
 
 
+@pytest.fixture
+def port():
+    """One of this machine, on whose network commands are: no other process takes it."""
+    claim = claim_free_port()
+    yield claim.value
+    claim.release()
+
+
 def wait_for(container, text):
     wait_until(lambda: text in container.logs())
 
@@ -47,9 +56,9 @@ def wait_until(there):
         time.sleep(0.05)
 
 
-def test_a_started_server_answers_a_second_command(container):
-    container.run("httpd -p 127.0.0.1:18181 -h /www")
-    assert container.run("wget -qO- http://127.0.0.1:18181/").stdout == "hello\n"
+def test_a_started_server_answers_a_second_command(container, port):
+    container.run(f"httpd -p 127.0.0.1:{port} -h /www")
+    assert container.run(f"wget -qO- http://127.0.0.1:{port}/").stdout == "hello\n"
     assert "httpd" in container.run("ps", user="app").stdout
 
 
@@ -60,8 +69,11 @@ def test_files_that_a_command_writes_are_there_for_the_next(container):
 
 
 def test_what_it_writes_later_is_in_the_logs(container):
-    done = container.run("(sleep 0.2; echo later; echo worse >&2) & echo now")
+    later = "until test -e /go; do sleep 0.1; done; echo later; echo worse >&2"
+    done = container.run(f"({later}) & echo now")
     assert done.stdout == "now\n"
+    container.run("touch /go")
+    wait_for(container, "later")
     wait_for(container, "worse")
     assert container.logs(stream="stdout") == "now\nlater\n"
     assert container.logs(stream="stderr") == "worse\n"
@@ -81,9 +93,13 @@ def ended(number, command, how):
 def started(container, command):
     """The number of a process that is left running, once it is what it is to become."""
     number = container.run(f"{command} >/dev/null 2>&1 & echo $!").stdout.strip()
+    wait_until_it_is(container, number, command)
+    return number
+
+
+def wait_until_it_is(container, number, command):
     seen = f"ps -o pid,args | grep '^ *{number} {command}'"
     wait_until(lambda: container.run(seen, check=False).exit_code == 0)
-    return number
 
 
 def test_the_exit_code_of_what_it_leaves_running_is_in_the_logs(container):
@@ -113,18 +129,25 @@ def test_the_signal_that_ends_what_it_leaves_running_is_in_the_logs(container, n
 
 
 def test_what_a_shell_becomes_later_is_known_by_its_arguments(container):
-    number = container.run("(sleep 0.1; exec sleep 1000) >/dev/null 2>&1 & echo $!").stdout.strip()
-    # Each command that ends has a look at the others'; without unshare each looks by itself.
-    time.sleep(2)
-    container.run("true")
+    becoming = "(until test -e /go; do sleep 0.1; done; exec sleep 1000) >/dev/null 2>&1 &"
+    other = "(until test -e /end; do sleep 0.1; done) >/dev/null 2>&1 &"
+    number = container.run(f"{becoming} echo $!; {other}").stdout.strip()
+    container.run("touch /go")
+    wait_until_it_is(container, number, "sleep 1000")
+    # Each command that ends has a look at what others have left; without unshare, what watches a
+    # command has a look at all that it has left when one of them ends.
+    container.run("touch /end")
+    wait_for(container, "ended: exit code 0")
     container.run(["kill", number])
-    wait_for(container, "ended")
-    assert endings(container) == [f"process {number} (sleep 1000) ended: killed by SIGTERM"]
+    wait_for(container, "SIGTERM")
+    _, ending = endings(container)
+    assert ending == f"process {number} (sleep 1000) ended: killed by SIGTERM"
 
 
 def test_a_daemon_that_ends_while_its_command_runs_is_known_by_its_name(container):
     """It ends before anybody could have looked at it."""
-    container.run("(sh -c 'kill -SEGV $$' &); sleep 0.3")
+    gone = "test -s /pid && ! kill -0 $(cat /pid) 2>/dev/null"
+    container.run(f"(sh -c 'echo $$ > /pid; kill -SEGV $$' &); until {gone}; do sleep 0.1; done")
     wait_for(container, "ended")
     assert re.fullmatch(r"process \d+ \(sh\) ended: killed by SIGSEGV", *endings(container))
 
@@ -230,11 +253,11 @@ def test_a_signal_that_ends_a_command_is_known(container):
     assert container.run("kill -9 $$", check=False).exit_code == 137
 
 
-def test_networks_are_as_asked_for(container, request):
+def test_networks_are_as_asked_for(container, request, port):
     if "without" in request.node.name:
         pytest.skip("without unshare nothing is cut off the network")
-    container.run("httpd -p 127.0.0.1:18182 -h /www", network="none")
-    ask = "wget -qO- http://127.0.0.1:18182/"
+    container.run(f"httpd -p 127.0.0.1:{port} -h /www", network="none")
+    ask = f"wget -qO- http://127.0.0.1:{port}/"
     assert container.run(ask, network="none").stdout == "hello\n"
     assert container.run(ask, check=False).exit_code != 0
 

@@ -10,7 +10,13 @@ from pytest_zlayer import ready
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.services.errors import ServiceEnded, ServiceError
 from tests.engine.building import building
-from tests.engine.services.conftest import LISTENING, WRITING, needs_podman, session_environment
+from tests.engine.services.conftest import (
+    LISTENING,
+    OWN_PORT,
+    WRITING,
+    needs_podman,
+    session_environment,
+)
 
 
 @pytest.fixture(
@@ -45,9 +51,16 @@ def test_output_is_what_was_written_to_the_letter(web):
             assert (found.stdout, found.stderr) == (stdout, stderr)
 
 
-def test_both_streams_are_in_order_and_have_times(web):
-    command = "echo 1; sleep 0.1; echo 2 >&2; sleep 0.1; echo 3"
-    with web.serve(command, ready=ready.exited()) as service:
+def test_both_streams_are_in_order_and_have_times(web, tmp_path):
+    # Each is a pipe of its own: what stands in both at the same time may be read in any order.
+    told = "until test -e /told/{}; do sleep 0.1; done; echo {}"
+    command = f"echo 1; {told.format(2, 2)} >&2; {told.format(3, 3)}"
+    options = {**OWN_PORT, "mounts": {str(tmp_path): "/told:ro"}}
+    with web.serve(command, ready=ready.log("1"), **options) as service:
+        (tmp_path / "2").touch()
+        service.wait(ready.log("2"))
+        (tmp_path / "3").touch()
+        service.wait(ready.exited())
         assert service.logs() == "1\n2\n3\n"
         assert service.logs(stream="stderr") == "2\n"
         assert service.logs(tail=1) == "3\n"
@@ -57,7 +70,7 @@ def test_both_streams_are_in_order_and_have_times(web):
 
 def test_a_long_line_of_the_log_is_one_and_one_without_an_end_ends_with_the_run(web):
     command = "head -c 50000 /dev/zero | tr '\\0' x"
-    with web.serve(command, ready=ready.exited()) as service:
+    with web.serve(command, ready=ready.exited(), **OWN_PORT) as service:
         service.start()
         service.wait(ready.exited())
         assert service.logs() == f"{'x' * 50_000}\n" * 2
@@ -66,7 +79,7 @@ def test_a_long_line_of_the_log_is_one_and_one_without_an_end_ends_with_the_run(
 def test_one_that_is_stopped_says_so(web):
     with web.serve() as service:
         service.kill()
-        assert service.wait_ended(10)
+        assert service.wait_ended(60)
         over = r"it ended with exit code 137 \(killed by SIGKILL\)"
         with pytest.raises(ServiceError, match=f"^no command runs in inline: {over}$"):
             service.run("true")

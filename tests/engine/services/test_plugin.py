@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_zlayer.buildah.agent.journal import is_dead
+from tests.engine.faults.workspace import parent_of, send, wait_until
 from tests.engine.services.conftest import ServiceStorage, needs_podman
 
 pytestmark = needs_podman
@@ -79,6 +81,7 @@ shared = service_fixture(text=WEB, name="shared")
 
 def test_shared(shared):
     get(shared)
+    shared.wait(ready.log("response:200"))
     assert not "of this"
 
 
@@ -310,13 +313,20 @@ def test_a_signal_ends_services_too(runs, service_storage, number):
     assert_nothing_left(service_storage)
 
 
-def kill_all(running):
+def kill_all(running, storage):
     """Kill pytest and its agents: nobody is left to clean up."""
     agents = _children(running.pid)
+    send(signal.SIGSTOP, agents)  # none is to see that pytest has gone
     os.killpg(running.pid, signal.SIGKILL)
-    for one in agents:
-        os.kill(one, signal.SIGKILL)
+    send(signal.SIGKILL, agents)
     running.communicate(timeout=60)
+    # What watched the commands of the agents ends these now; the session is dead only then.
+    wait_until(lambda: all(map(is_dead, journals(storage))), "all of the session have ended")
+
+
+def journals(storage: ServiceStorage) -> list[str]:
+    sessions = storage.storage.root / "zlayer" / "sessions"
+    return [str(one) for one in sessions.iterdir()] if sessions.exists() else []
 
 
 @pytest.mark.parametrize("isolation", ["auto", "chroot"])
@@ -324,7 +334,7 @@ def test_killed_pytest_leaves_no_services_of_buildah(runs, service_storage, isol
     options = ["--zlayer-service-engine=buildah", f"--zlayer-isolation={isolation}"]
     running = runs.begin(BY_BUILDAH, *options)
     runs.wait_for("running")
-    kill_all(running)
+    kill_all(running, service_storage)
     said = runs.run("def test_next(zlayer_build):\n    zlayer_build(text='FROM scratch')\n")
     assert "1 passed" in said, said
     assert_nothing_left(service_storage)
@@ -334,10 +344,12 @@ def test_killed_pytest_leaves_nothing_after_the_next_session(runs, service_stora
     running = runs.begin(SLEEPING)
     runs.wait_for("running")
     assert len(service_storage.containers()) == 3
-    kill_all(running)
+    kill_all(running, service_storage)
     assert len(service_storage.containers()) == 3
     said = runs.run(PASSING, "-k", "test_own")
     assert "4 passed" in said, said
+    # What podman runs when a container ends comes late, and finds it gone.
+    wait_until(lambda: service_storage.storage.processes() == [], "podman has ended")
     assert_nothing_left(service_storage)
 
 
@@ -346,15 +358,13 @@ def test_a_killed_pytest_whose_agent_lives_leaves_nothing(runs, service_storage)
     runs.wait_for("running")
     running.kill()
     running.communicate(timeout=60)
-    until = time.monotonic() + 60
-    while any(service_storage.leftovers().values()) and time.monotonic() < until:
-        time.sleep(0.5)
+    wait_until(lambda: journals(service_storage) == [], "the agent has removed all")
     assert_nothing_left(service_storage)
 
 
 def _children(parent: int) -> list[int]:
-    text = Path(f"/proc/{parent}/task/{parent}/children").read_text()
-    return [int(one) for one in text.split()]
+    pids = [int(one) for one in os.listdir("/proc") if one.isdigit()]
+    return [one for one in pids if parent_of(one) == parent]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pytest_zlayer import ready
 from pytest_zlayer.services.errors import ServiceEnded, ServiceError, ServiceRefused
 from pytest_zlayer.services.serving import Services
 from tests.engine.building import building
-from tests.engine.services.conftest import LISTENING, session_environment
+from tests.engine.services.conftest import LISTENING, OWN_PORT, session_environment
 
 
 @pytest.fixture(scope="module", params=["auto", "chroot"])
@@ -80,13 +80,13 @@ def test_variables_take_the_place_of_those_of_the_image(web):
 
 def test_it_is_stopped_and_killed_and_its_end_is_known(web):
     trap = "trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.1; done"
-    with web.serve(trap, ready=ready.log("up")) as service:
+    with web.serve(trap, ready=ready.log("up"), **OWN_PORT) as service:
         service.stop()
         assert (service.running, service.exit_code) == (False, 5)
         service.start()
         service.wait(ready.log("up"))
         service.kill()
-        assert service.wait_ended(10)
+        assert service.wait_ended(60)
         assert service.exit_code == 137
         with pytest.raises(ServiceError, match="no command runs in"):
             service.run("true")
@@ -100,7 +100,7 @@ def test_it_is_stopped_and_killed_and_its_end_is_known(web):
     ],
 )
 def test_one_that_dies_at_once_is_reported_at_once(web, command, code, said):
-    with pytest.raises(ServiceEnded) as caught, web.serve(command, timeout=600):
+    with pytest.raises(ServiceEnded) as caught, web.serve(command, timeout=600, **OWN_PORT):
         pass
     assert caught.value.exit_code == code
     assert said in str(caught.value)
@@ -110,7 +110,7 @@ def test_one_that_runs_once(web, tmp_path):
     (tmp_path / "in").write_text("seen")
     options = {"mounts": {str(tmp_path): "/in:ro"}, "tmpfs": ["/scratch"], "workdir": "/scratch"}
     command = "cat /in/in; echo; touch x && ls"
-    with web.serve(command, ready=ready.exited(), **options) as service:
+    with web.serve(command, ready=ready.exited(), **options, **OWN_PORT) as service:
         assert service.logs() == "seen\nx\n"
 
 

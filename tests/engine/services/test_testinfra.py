@@ -8,7 +8,9 @@ import subprocess
 
 import pytest
 
+from pytest_zlayer.services.ports import claim_free_port
 from tests.engine.building import building
+from tests.engine.faults.workspace import wait_until
 from tests.engine.services.conftest import podman_works, session_environment
 
 pytest.importorskip("testinfra")
@@ -71,7 +73,18 @@ def test_in_a_service(image, engine):
         assert_modules_work(service.testinfra(), inside)
 
 
-def test_in_a_container(image):
+@pytest.fixture
+def port():
+    """One of this machine, on whose network commands are: no other process takes it."""
+    claim = claim_free_port()
+    yield int(claim.value)
+    claim.release()
+
+
+def test_in_a_container(image, port):
     with image.container() as container:
-        container.run(["redis-server", "--port", "16379", "--daemonize", "yes"])
-        assert_modules_work(container.testinfra(), 16379)
+        container.run(["redis-server", "--port", str(port), "--daemonize", "yes"])
+        # It listens only after the command has ended.
+        asked = ["redis-cli", "-p", str(port), "ping"]
+        wait_until(lambda: container.run(asked, check=False).stdout == "PONG\n", "it listens")
+        assert_modules_work(container.testinfra(), port)
