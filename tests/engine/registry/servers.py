@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from pytest_zlayer.services.ports import claim_free_port
 from tests.engine.registry.secured import Authority, TokenServer
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -199,7 +200,8 @@ def running_registry(
     program = shutil.which("docker-registry")
     if program is None:
         pytest.fail("these tests need a registry: install docker-registry")
-    address = f"127.0.0.1:{_free_port()}"
+    port = claim_free_port()  # nobody else takes it before the registry does
+    address = f"127.0.0.1:{port.value}"
     tls = ""
     if authority is not None:
         tls = f", tls: {{certificate: '{authority.server}', key: '{authority.server_key}'}}"
@@ -221,12 +223,7 @@ def running_registry(
     finally:
         process.terminate()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        port.release()
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:

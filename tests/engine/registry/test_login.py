@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,11 +13,17 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer.errors import ZlayerError
+from tests.engine.conftest import Storage
 from tests.engine.registry.conftest import Sessions
 from tests.engine.registry.servers import PASSWORD, USER, Registry
 
 WRONG = "Wr0ng-canary-word"
 AuthFile = Callable[[str], Path]
+_NOTING = """\
+#!/bin/sh
+echo "$0 $*" >> {calls}
+exec {buildah} "$@"
+"""
 
 
 @pytest.fixture
@@ -151,17 +158,22 @@ def test_a_push_without_a_login_fails(
 
 
 def test_the_password_is_seen_nowhere(
-    session: Sessions, authfile: AuthFile, locked: str, tmp_path: Path
+    session: Sessions, storage: Storage, authfile: AuthFile, locked: str, tmp_path: Path
 ) -> None:
     secrets = (PASSWORD, base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode())
-    logs = tmp_path / "logs"
-    with command_lines() as seen, session(authfile=authfile(PASSWORD), log_dir=logs) as builds:
+    logs, calls, buildah = tmp_path / "logs", tmp_path / "calls", tmp_path / "buildah"
+    # What sampling may miss: the command lines of buildah itself.
+    buildah.write_text(_NOTING.format(calls=calls, buildah=shutil.which(storage.binary)))
+    buildah.chmod(0o755)
+    options = {"authfile": authfile(PASSWORD), "log_dir": logs, "buildah": str(buildah)}
+    with command_lines() as seen, session(**options) as builds:
         image = builds.build(f"FROM {locked}\nCOPY <<x /x\nx\n", pull="always")
         image.push(f"{locked}-pushed")
         said = f"{builds.events} {image.history}"
     written = b"".join(path.read_bytes() for path in logs.rglob("*") if path.is_file())
-    shown = b"\n".join(seen) + said.encode() + written
-    assert b"manifest" in shown  # the sampling has seen buildah at work
+    called = calls.read_bytes()
+    shown = b"\n".join([*seen, called, said.encode(), written])
+    assert b"manifest" in called
     assert [one for one in secrets if one.encode() in shown] == []
 
 

@@ -194,8 +194,12 @@ def test_a_build_that_waits_for_the_pull_of_another_tells_that(
         def waits() -> list[Waiting]:
             return [one for one in builds.events if isinstance(one, Waiting)]
 
+        def pulls() -> list[Pulling]:
+            return [one for one in builds.events if isinstance(one, Pulling)]
+
         workspace.wait_until(waits, "a build waits for the pull")
-        pulling = [one for one in builds.events if isinstance(one, Pulling)]
+        workspace.wait_until(pulls, "the other one pulls")
+        pulling = pulls()
         hub.released.set()
         assert len({image.result().id for image in images}) == 2
     assert [one.reference for one in pulling] == [coming]

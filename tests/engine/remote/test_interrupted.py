@@ -74,6 +74,13 @@ def release_after_builds(shared: Shared, builds: Builds) -> None:
     shared.proxy.released.set()
 
 
+def kill(process: subprocess.Popen[str], project: Project) -> None:
+    """Kill a run, and wait until its agent has removed all of it."""
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    happens(lambda: project.storage._journals() == [])
+
+
 def leftovers(project: Project) -> dict[str, list[str]]:
     project.storage.sweep()
     found = {name: one for name, one in project.storage.leftovers().items() if one}
@@ -94,8 +101,7 @@ def test_a_run_that_is_killed_while_it_fetches_leaves_nothing(
     shared.proxy.faults = [None, None]
     process = project.popen("pytest", "-q", *place_options(shared, "from"))
     until(hangs, process)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    kill(process, project)
     shared.proxy.only, shared.proxy.always = "", None
     shared.proxy.released.set()
     project.pytest("-q", *place_options(shared, "from"))
@@ -109,8 +115,7 @@ def test_a_run_that_is_killed_while_it_sends_leaves_no_half_entry(
     options = place_options(shared, "to")
     process = project.popen("pytest", "-q", "--zlayer-cache-push-timeout=600", *options)
     until(hangs, process)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    kill(process, project)
     shared.proxy.only, shared.proxy.always = "", None
     shared.proxy.released.set()
     repository = shared.place.repository.partition("/")[2]

@@ -135,8 +135,8 @@ def test_what_a_registry_has_lost_is_built(shared: Shared, coded: bool) -> None:
 def test_a_place_that_hangs_or_drips_is_given_up(
     shared: Shared, how: str, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_zlayer.builder.remote.registry._ANSWER", 2.0)
     shared.fill()
+    monkeypatch.setattr("pytest_zlayer.builder.remote.registry._ANSWER", 2.0)
     shared.proxy.always, shared.proxy.lists_too = how, what == "list"
     with shared.session(cache_from=(shared.place,), transfer_timeout=2.0) as second:
         second.build(STEPS, shared.context)
