@@ -48,7 +48,7 @@ def registry(directory: Path) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        for _ in range(200):
+        for _ in range(1200):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", int(address.partition(":")[2]))) == 0:
                     break

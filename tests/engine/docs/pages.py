@@ -39,7 +39,7 @@ _RUN = DirectiveInHTMLCommentLexer("run|prints")
 _INFO = re.compile(r'(?P<language>[a-z]*)(?: title="(?P<title>[^"]+)")?')
 _PREAMBLE = "import pytest\nfrom pytest_zlayer import *\n"
 _VARYING = (
-    (re.compile(r"\b\d+\.\d+ ?s\b"), "N s"),
+    (re.compile(r"\b(?:\d+\.\d+ ?s|\d+ min \d\d s)\b(?: \(\d+:\d\d:\d\d\))?"), "N s"),
     (re.compile(r"\b[0-9a-f]{12,64}\b"), "ID"),
     (re.compile(r"={3,}"), "==="),
     (re.compile(r"_{3,}"), "___"),

@@ -64,6 +64,8 @@ def test_workflows_are_what_the_ci_service_expects(
         ("a\n...\nc", "a\nb\nb\nc\n"),
         ("...\n=== 2 passed in 1.0s ===", "x\n======= 2 passed in 12.34s ========\n"),
         ("built …", "built 12 layers\n"),
+        ("=== 2 passed in 1.0s ===", "=== 2 passed in 61.23s (0:01:01) ===\n"),
+        ("1 built in 0.5 s; nothing left", "1 built in 1 min 40 s; nothing left\n"),
     ],
 )
 def test_a_page_shows_what_is_printed(expected: str, printed: str) -> None:

@@ -28,7 +28,7 @@ YAML
 docker-registry serve "$folder/config.yml" > "$folder/registry.log" 2>&1 &
 registry=$!
 trap 'kill $registry; rm -rf "$folder"' EXIT
-for _ in $(seq 100); do
+for _ in $(seq 600); do
     skopeo copy --quiet --dest-creds "tester:$PASSWORD" --dest-cert-dir "$folder/trusted" \
         "oci:$LAYOUTS/alpine-3" "docker://$REGISTRY/team/base:1" 2> "$folder/copied" && break
     sleep 0.1
