@@ -11,6 +11,7 @@ import errno
 import random
 import socket
 from collections.abc import Iterator
+from enum import Enum, auto
 from pathlib import Path
 
 from pytest_zlayer.dataclass import dataclass
@@ -51,19 +52,30 @@ def _socket() -> socket.socket:
     return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 
 
-def claim_port(number: int, *kinds: str) -> Claim | None:
-    """Take this port, for TCP or what is named; ``None`` when somebody has it or listens there."""
+class Refusal(Enum):
+    """Why a port cannot be taken."""
+
+    CLAIMED = auto()
+    """A service has it, and may give it back at any moment."""
+
+    USED = auto()
+    """A program listens there that has not claimed it."""
+
+
+def claim_port(number: int, *kinds: str) -> Claim | Refusal:
+    """Take this port, for TCP or what is named.
+
+    Who listens there is looked at only by who has claimed it: before that, it could be a service
+    that gives it back.
+    """
     wanted = kinds or ("tcp",)
     taken = claim(str(number), *wanted)
-    if taken is not None and not is_free(number, *wanted):
+    if taken is None:
+        return Refusal.CLAIMED
+    if not all(_is_free(number, kind) for kind in wanted):
         taken.release()
-        return None
+        return Refusal.USED
     return taken
-
-
-def is_free(number: int, *kinds: str) -> bool:
-    """Whether no program listens on this port, whoever has claimed it."""
-    return all(_is_free(number, kind) for kind in kinds)
 
 
 def claim_free_port(*kinds: str) -> Claim:
@@ -76,7 +88,7 @@ def claim_free_port(*kinds: str) -> Claim:
     """
     for number in _candidates(_LOWEST, _first_ephemeral()):
         taken = claim_port(number, *kinds)
-        if taken is not None:
+        if isinstance(taken, Claim):
             return taken
     raise ServiceError("no free port was found on this machine")
 

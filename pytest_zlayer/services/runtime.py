@@ -27,7 +27,7 @@ from pytest_zlayer.services.engine import ExecRequest
 from pytest_zlayer.services.errors import ServiceError, ServiceRefused
 from pytest_zlayer.services.log import log_line, parse_log, unfinished
 from pytest_zlayer.services.networks import Network
-from pytest_zlayer.services.ports import Claim, claim, claim_free_port, is_free
+from pytest_zlayer.services.ports import Claim, Refusal, claim_free_port, claim_port
 from pytest_zlayer.services.processes import signal_number
 from pytest_zlayer.services.request import Port, ServeRequest
 
@@ -345,13 +345,10 @@ def _without(env: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str
 def _claim_fixed(name: str, number: int, kinds: Sequence[str]) -> Claim:
     """A port that cannot be another one; it is waited for if a service of this kind has it."""
     until = time.monotonic() + _PATIENCE
-    while (taken := claim(str(number), *kinds)) is None and time.monotonic() < until:
+    while (taken := claim_port(number, *kinds)) is Refusal.CLAIMED and time.monotonic() < until:
         time.sleep(0.1)
-    # Looked at only by who has claimed it: a service may give it back at any moment.
-    if taken is not None and is_free(number, *kinds):
+    if isinstance(taken, Claim):
         return taken
-    if taken is not None:
-        taken.release()
     raise ServiceError(
         f"service {name}: port {number} of this machine is taken",
         hint="with buildah alone services listen on the network of this machine: let this "

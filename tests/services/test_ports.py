@@ -12,6 +12,7 @@ from contextlib import closing
 import pytest
 
 from pytest_zlayer.services import ports, runtime
+from pytest_zlayer.services.errors import ServiceError
 
 
 @pytest.fixture
@@ -32,8 +33,8 @@ def own_subnets(monkeypatch):
 def test_a_claimed_port_is_refused_to_another_process_until_it_is_released(own_ports):
     taken = ports.claim_free_port()
     program = (
-        "from pytest_zlayer.services.ports import claim_port\n"
-        f"print(claim_port({taken.value}) is None)"
+        "from pytest_zlayer.services.ports import Refusal, claim_port\n"
+        f"print(claim_port({taken.value}) is Refusal.CLAIMED)"
     )
     argv = (sys.executable, "-c", program)
     assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == "True\n"
@@ -49,17 +50,17 @@ def test_a_port_that_somebody_listens_on_is_not_given(kind, family):
         other.bind(("127.0.0.1", 0))
         if kind == "tcp":
             other.listen()
-        assert ports.claim_port(other.getsockname()[1], kind) is None
+        assert ports.claim_port(other.getsockname()[1], kind) is ports.Refusal.USED
 
 
 def test_a_port_is_taken_for_several_kinds_or_not_at_all(own_ports):
     taken = ports.claim_free_port("tcp", "udp")
     number = int(taken.value)
     assert ports.claim(str(number), "tcp") is None
-    assert ports.claim_port(number, "udp") is None
+    assert ports.claim_port(number, "udp") is ports.Refusal.CLAIMED
     taken.release()
     udp = ports.claim_port(number, "udp")
-    assert ports.claim_port(number, "tcp", "udp") is None
+    assert ports.claim_port(number, "tcp", "udp") is ports.Refusal.CLAIMED
     tcp = ports.claim(str(number), "tcp")
     assert tcp is not None
     tcp.release()
@@ -83,6 +84,15 @@ def test_a_fixed_port_that_is_given_back_between_two_looks_is_taken(monkeypatch)
     claimed = runtime._claim_fixed("web", int(free.value), ["tcp"])
     assert claimed.value == free.value
     claimed.release()
+
+
+def test_a_fixed_port_that_a_program_listens_on_is_refused_without_waiting(monkeypatch):
+    monkeypatch.setattr(runtime, "_PATIENCE", float("inf"))  # waiting would never end
+    monkeypatch.setattr(runtime.time, "sleep", lambda _: pytest.fail("it waits"))
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        number = other.getsockname()[1]
+        with pytest.raises(ServiceError, match=f"service web: port {number} .* is taken"):
+            runtime._claim_fixed("web", number, ["tcp"])
 
 
 def test_ports_lie_below_those_of_connections():

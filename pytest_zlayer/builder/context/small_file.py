@@ -1,13 +1,14 @@
-"""Reading what is kept in memory as a whole: Dockerfiles and ignore files."""
+"""Reading Dockerfiles and ignore files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import BinaryIO
 
+from pytest_zlayer.builder.files.bounded import read_at_most
 from pytest_zlayer.errors import UsageError
 
-_LARGEST = 1 << 24  # bytes
+_LARGEST = 16  # MiB
 
 
 def read_small(path: Path, shown: str | None = None) -> bytes:
@@ -30,10 +31,6 @@ def read_small(path: Path, shown: str | None = None) -> bytes:
 
 def read_bounded(file: BinaryIO, name: str) -> bytes:
     """The rest of an open file; see ``read_small``."""
-    data = file.read(_LARGEST + 1)
-    if len(data) > _LARGEST:
-        raise UsageError(
-            f"{name} has more than {_LARGEST >> 20} MiB: "
-            "neither a Dockerfile nor an ignore file is that large"
-        )
-    return data
+    return read_at_most(
+        file, _LARGEST, name, "neither a Dockerfile nor an ignore file is that large"
+    )

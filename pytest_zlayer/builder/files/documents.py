@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_zlayer.errors import UsageError
+from pytest_zlayer.builder.files.bounded import read_at_most
 
-_LARGEST = 4 << 20  # bytes: what registries, and the engine, take of a manifest
+_LARGEST = 4  # MiB: what registries, and the engine, take of a manifest
 
 
 def read_document(path: Path, shown: str) -> bytes:
@@ -21,9 +21,4 @@ def read_document(path: Path, shown: str) -> bytes:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        data = file.read(_LARGEST + 1)
-    if len(data) > _LARGEST:
-        raise UsageError(
-            f"{shown} has more than {_LARGEST >> 20} MiB: nothing that describes an image does"
-        )
-    return data
+        return read_at_most(file, _LARGEST, shown, "nothing that describes an image does")
