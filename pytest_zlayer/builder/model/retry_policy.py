@@ -29,9 +29,11 @@ class RetryPolicy:
     def pause(self, attempt: int) -> float:
         """Seconds to wait after the failed ``attempt`` (counted from 1)."""
         seconds = min(self.delay * self.backoff ** (attempt - 1), self.max_delay)
-        if self.backoff != 1.0:
-            seconds *= 1 + random.random() * self.jitter  # noqa: S311  # spreads load, no secret
-        return seconds
+        if self.backoff == 1.0:
+            return seconds
+        # Room for the random share, also in the longest pauses: they would all be the same.
+        share = 1 + random.random() * self.jitter  # noqa: S311  # spreads load, no secret
+        return min(seconds, self.max_delay / (1 + self.jitter)) * share
 
 
 # As BuildKit does: after 1, 2 and 4 seconds.
