@@ -184,6 +184,14 @@ def layer_of(name: str, text: str) -> bytes:
     return buffer.getvalue()
 
 
+def registry_program() -> str:
+    """The registry of the distribution project, as Debian and as openSUSE call it."""
+    program = shutil.which("docker-registry") or shutil.which("registry")
+    if program is None:
+        pytest.fail("these tests need a registry: install docker-registry")
+    return program
+
+
 @contextmanager
 def running_registry(
     directory: Path,
@@ -197,9 +205,7 @@ def running_registry(
     ``login``: it asks for user and password; ``authority``: it speaks TLS; ``tokens``: it asks for
     tokens of that server. What it speaks then is more than ``Registry`` itself can.
     """
-    program = shutil.which("docker-registry")
-    if program is None:
-        pytest.fail("these tests need a registry: install docker-registry")
+    program = registry_program()
     port = claim_free_port()  # nobody else takes it before the registry does
     address = f"127.0.0.1:{port.value}"
     tls = ""

@@ -25,7 +25,8 @@ storage: {filesystem: {rootdirectory: "$folder/data"}}
 http: {addr: "$REGISTRY", tls: {certificate: "$folder/server.crt", key: "$folder/server.key"}}
 auth: {htpasswd: {realm: test, path: "$folder/htpasswd"}}
 YAML
-docker-registry serve "$folder/config.yml" > "$folder/registry.log" 2>&1 &
+"$(command -v docker-registry || command -v registry)" serve "$folder/config.yml" \
+    > "$folder/registry.log" 2>&1 &
 registry=$!
 trap 'kill $registry; rm -rf "$folder"' EXIT
 for _ in $(seq 600); do
