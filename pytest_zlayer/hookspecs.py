@@ -45,8 +45,9 @@ def pytest_zlayer_retry(
 ) -> bool | None:
     """Say whether a failed step is tried again; the first answer that is not ``None`` counts.
 
-    Asked only while attempts are left (``--zlayer-retries``). ``attempt`` is the number of the
-    attempt that failed, from 1; ``step`` is the instruction on one line.
+    Asked only while attempts are left (``--zlayer-retries``), and not when a time limit has ended
+    the step. ``attempt`` is the number of the attempt that failed, from 1; ``step`` is the
+    instruction on one line.
 
     Returns:
         ``True`` to try again, ``False`` to give up, ``None`` to leave it to the default policy.

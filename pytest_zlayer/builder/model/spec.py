@@ -80,7 +80,7 @@ class ImageSpec:
         tags: references the image gets; the first one is its name.
         labels: added to the image configuration; they win over LABEL.
         secrets: secret id to file path, or to ``env:NAME``.
-        ssh: ssh id to agent socket or key path (``"default"`` takes ``SSH_AUTH_SOCK``).
+        ssh: ssh id to agent socket (``"default"`` takes ``SSH_AUTH_SOCK``).
         cache_mounts: targets mounted as caches in every RUN that does not mount them itself.
         pull: when base images are pulled; ``None``: the configured mode.
         network: network of RUN steps: ``default``, ``none`` or ``host``.
