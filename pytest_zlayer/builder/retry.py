@@ -21,22 +21,30 @@ def with_retries(
     action: Callable[[int], T],
     policy: RetryPolicy,
     *,
-    worth: Callable[[BaseException, int], bool],
+    worth: Callable[[BaseException, int, float], bool],
     announce: Callable[[BaseException, int, float], None],
     stop: threading.Event,
 ) -> T:
     """Call ``action(attempt)`` until it succeeds, is not worth retrying, or attempts are used up.
 
-    ``worth(error, attempt)`` decides about a failure; ``announce(error, attempt, seconds)`` is
-    called before each pause. The error of the last attempt is raised as it is. ``stop`` ends a
-    pause at once with ``Interrupted``.
+    ``worth(error, attempt, seconds)`` decides about a failure while attempts are left: whether
+    there is another one after that pause; ``announce(error, attempt, seconds)`` is called before
+    each pause. The error of the last attempt is raised as it is. ``stop`` ends a pause at once with
+    ``Interrupted``.
     """
     with LOADING:
         import tenacity
 
+    seconds = 0.0
+
     def keep_trying(state: tenacity.RetryCallState) -> bool:
+        nonlocal seconds
+        number = state.attempt_number
         error = state.outcome.exception() if state.outcome else None
-        return isinstance(error, Exception) and worth(error, state.attempt_number)
+        if not isinstance(error, Exception) or number > policy.retries:
+            return False
+        seconds = policy.pause(number)
+        return worth(error, number, seconds)
 
     def before_pause(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -48,12 +56,10 @@ def with_retries(
             raise Interrupted
 
     retrying = tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(policy.retries + 1),
-        wait=lambda state: policy.pause(state.attempt_number),
+        wait=lambda _: seconds,
         retry=keep_trying,
         before_sleep=before_pause,
         sleep=pause,
-        reraise=True,
     )
     attempts = itertools.count(1)
     return retrying(lambda: action(next(attempts)))

@@ -156,12 +156,12 @@ class RunStep:
             final=final,
         )
 
-    def _worth(self, error: BaseException, number: int) -> bool:
+    def _worth(self, error: BaseException, number: int, seconds: float) -> bool:
         if not isinstance(error, StepFailed) or error.final:
             return False
         verdict = self._build.may_retry(self._step.text, number, self._to_error(error, final=False))
         again = error.exit_code not in NOT_RETRIED if verdict is None else verdict
-        return again and self._build.spend(self._policy.pause(number))
+        return again and self._build.spend(seconds)
 
     def _attempt(self, number: int) -> None:
         """One attempt; when buildah itself breaks down, once more from a clean state."""

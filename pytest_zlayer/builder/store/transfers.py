@@ -77,7 +77,7 @@ class Transfers:
             return with_retries(
                 attempt,
                 self._policy,
-                worth=lambda error, _: _may_pass(error),
+                worth=lambda error, *_: _may_pass(error),
                 announce=lambda error, attempt, pause: self._tell(
                     self._retry(f"{verb} {reference}", image, error, attempt, pause)
                 ),
