@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.spec import ARGUMENTS, ImageSpec
+from pytest_zlayer.builder.plan.build_plan import make_plan
 from pytest_zlayer.errors import UsageError
 
 
@@ -36,6 +38,23 @@ def test_arguments_are_converted_as_those_of_the_marker() -> None:
 def test_a_value_without_a_meaning_is_refused_by_name(name: str) -> None:
     with pytest.raises(UsageError, match=rf"^{name} must be "):
         ImageSpec(**{name: object()})
+
+
+def test_a_ready_image_takes_what_has_a_meaning_for_it() -> None:
+    spec = ImageSpec(ref="alpine:3", name="a", pull="never", platform="linux/arm64", timeout=5)
+    assert make_plan(spec, BuildOptions(retries=2, build_args={"A": "1"})).spec == spec
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("base", ImageSpec(text="FROM scratch")), ("build_args", {"A": "1"}), ("context", "api"),
+        ("no_cache", False), ("tags", ["localhost/api:1"]), ("target", "slim"),
+    ],
+)  # fmt: skip
+def test_a_ready_image_takes_nothing_else(name: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=rf"^{name}= cannot be combined with ref=: nothing is"):
+        ImageSpec(ref="alpine:3", **{name: value})
 
 
 def test_it_can_be_copied_and_sent_to_another_process() -> None:
