@@ -62,7 +62,8 @@ class PodmanNetworks:
 
     def options(self, network: Network, container: str) -> list[str]:
         """What puts a container on a network."""
-        return ["--network", f"{network.name}:ip={network.address_of(container)}"]
+        address = network.address_of(container)
+        return ["--network", f"{network.name}:ip={address},mac={hardware_address(address)}"]
 
     def default_options(self, container: str) -> list[str]:
         """What puts a container where its ports can be published and nobody knows it."""
@@ -101,3 +102,12 @@ class PodmanNetworks:
         if default is not None:
             with contextlib.suppress(EngineError):  # the agent tries again at its end
                 self.remove(default)
+
+
+def hardware_address(address: str) -> str:
+    """The one that goes with an address, as with Docker.
+
+    The kernel notes for half a minute and more which hardware address has an address. If the next
+    container that gets it had another one, nothing that is sent to it would arrive until then.
+    """
+    return ":".join(["02", "42", *(f"{int(number):02x}" for number in address.split("."))])

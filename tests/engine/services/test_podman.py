@@ -243,6 +243,18 @@ def test_services_find_each_other_by_name_in_any_order_of_start(web, busybox, bu
             web.serve(network=network, name="server").__enter__()
 
 
+def test_who_gets_an_address_next_is_found_where_the_last_one_was(busybox):
+    look = "ip -4 -o addr show dev eth0 | awk '{print $4}'; cat /sys/class/net/eth0/address"
+    found = []
+    for _ in range(2):
+        with busybox.serve("sleep 1000") as service:
+            found.append(service.run(look).stdout)
+            service.restart(timeout=0)
+            found.append(service.run(look).stdout)
+    assert found[0].count("\n") == 2
+    assert found == [found[0]] * 4
+
+
 def test_networks_are_apart(web, busybox, builds):
     services = builds.session.user(Services)
     with services.network("podman") as one, services.network("podman") as other:
