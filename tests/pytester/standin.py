@@ -1,8 +1,8 @@
 """A building session without an engine, for what the surface shows; a plugin of inner runs.
 
 It plans as the real one does and then pretends: ``RUN false`` fails, ``RUN flaky`` is tried
-twice, ``RUN forever`` waits for a signal, ``RUN slow`` takes some seconds, and longer while the
-file ``STANDIN_HOLD`` is there, everything else succeeds. What it was asked to do is written to
+twice, ``RUN forever`` waits for a signal, ``RUN slow`` takes a moment, and longer while the file
+``STANDIN_HOLD`` is there, everything else succeeds. What it was asked to do is written to
 ``builds.log``.
 """
 
@@ -31,8 +31,9 @@ from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.plan.build_plan import BuildPlan, make_plan
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.plugin.state import SESSION_FACTORY, State, listener
+from pytest_zlayer.report.live import PAUSE
 
-SLOW = 3.0  # seconds that RUN slow takes
+SLOW = 4 * PAUSE  # seconds that RUN slow takes: what draws all the time draws some pictures of it
 
 
 class PretendedImage(Image):
