@@ -259,7 +259,8 @@ def add_image(storage: Storage, tmp_path: Path) -> Callable[..., str]:
 def add_busybox(storage: Storage, directory: Path) -> str:
     """Puts the busybox image into a storage; its name.
 
-    Into an empty one as a copy of one that has it: that takes a fiftieth of the time.
+    Into an empty one as a copy of one that has it: that takes a fiftieth of the time, and sessions
+    need not find out anew how commands can be isolated.
     """
     if storage.root.exists() or os.geteuid() != 0:  # files belong to subordinate user ids
         _import_busybox(storage, directory)
@@ -271,12 +272,25 @@ def add_busybox(storage: Storage, directory: Path) -> str:
 
 @functools.cache
 def _storage_with_busybox(binary: str) -> Path:
-    """The root of one that no session knows."""
+    """The root of one that no session knows, with the answers of this buildah."""
     storage = make_storage(Path(tempfile.mkdtemp(prefix="busybox-")))
     atexit.register(storage.remove)
     _import_busybox(storage, storage.tmpdir.parent)
-    shutil.rmtree(storage.root / "zlayer")
+    _find_out(storage)
+    state = storage.root / "zlayer"
+    answers = (state / "answers.json").read_bytes()
+    shutil.rmtree(state)
+    state.mkdir(0o700)
+    (state / "answers.json").write_bytes(answers)
     return storage.root
+
+
+def _find_out(storage: Storage) -> None:
+    """Has it found out how commands can be isolated."""
+    for isolation in ("auto", "chroot"):
+        engine = storage.open(isolation=isolation)
+        _ = engine.isolation
+        engine.close()
 
 
 def _import_busybox(storage: Storage, directory: Path) -> None:

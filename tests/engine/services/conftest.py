@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ import pytest
 
 from pytest_zlayer.buildah.agent.records import StorageOptions
 from pytest_zlayer.buildah.agent.short_path import ShortPath
+from pytest_zlayer.services.podman.probe import find_podman, probe
 from tests.engine.building import Builds, building
 from tests.engine.conftest import Storage, add_busybox, make_storage
 
@@ -26,6 +31,7 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 [engine]
 runtime = "runc"
 """
+_ANSWERS = "podman-answers.json"
 WEB = """\
 FROM localhost/test/busybox:1
 RUN mkdir /www && echo hello > /www/index.html
@@ -108,14 +114,44 @@ class ServiceStorage:
 
 
 def make_service_storage(directory: Path) -> ServiceStorage:
-    """An empty storage with busybox in it."""
+    """An empty storage with busybox in it, and with what works of podman where it is used."""
+    made = _with_busybox(directory)
+    if podman_works():
+        (made.storage.root / "zlayer" / _ANSWERS).write_bytes(_found_out())
+    return made
+
+
+def _with_busybox(directory: Path) -> ServiceStorage:
     storage = make_storage(directory / "storage")
-    file = directory / "containers.conf"
-    file.write_text(CONFIGURATION)
     add_busybox(storage, directory / "busybox")
     for place in (storage.root / "zlayer", storage.runroot):  # podman may be the first to use it
         place.mkdir(exist_ok=True)
-    return ServiceStorage(storage, file)
+    return ServiceStorage(storage, _configuration())
+
+
+@functools.cache
+def _configuration() -> Path:
+    """A file that all storages have: what works of podman holds for one configuration."""
+    folder = Path(tempfile.mkdtemp(prefix="configuration-"))
+    atexit.register(shutil.rmtree, folder)
+    file = folder / "containers.conf"
+    file.write_text(CONFIGURATION)
+    return file
+
+
+@functools.cache
+def _found_out() -> bytes:
+    """What a session notes down of what works of podman."""
+    with tempfile.TemporaryDirectory(prefix="podman-") as folder:
+        made = _with_busybox(Path(folder))
+        with closing(made.storage.open(environment=session_environment(made))) as engine:
+            podman = find_podman(engine)
+            assert podman is not None
+            assert probe(podman).why_not == ""
+            podman.runroot.release()
+        answers = (made.storage.root / "zlayer" / _ANSWERS).read_bytes()
+        made.storage.remove()
+    return answers
 
 
 @pytest.fixture(scope="session")
