@@ -74,7 +74,8 @@ def test_network(zlayer_image, zlayer_network):
 """
 )
 FAILING = (
-    TESTS
+    # None of these hears a SIGTERM, and what is kept is stopped first.
+    TESTS.replace("EXPOSE", "STOPSIGNAL SIGKILL\nEXPOSE")
     + """
 shared = service_fixture(text=WEB, name="shared")
 
