@@ -8,12 +8,16 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from .descendants import read_quietly
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-# Seconds that the processes of a namespace may take to be gone once they were killed.
+# Seconds that the processes of a container may take to be gone once they were killed, and between
+# two looks.
 _ENDING = 5.0
+_LOOKING = 0.005
 
 
 def adopt_orphans() -> None:
@@ -36,12 +40,26 @@ def _prctl(option: int, value: int) -> None:
 
 
 def wake_on(*numbers: int) -> int:
-    """A descriptor that becomes readable with one byte, its number, for each of these signals."""
+    """A descriptor that becomes readable with one byte, its number, for each of these signals.
+
+    Those that were held back until now come at once.
+    """
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     for number in numbers:
         signal.signal(number, _nothing)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
     return reader
+
+
+@contextlib.contextmanager
+def held_back(number: int) -> Iterator[None]:
+    """A signal does not come in the block; a child that is forked there gets it when it wants."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _nothing(*_: object) -> None:
@@ -121,7 +139,7 @@ class MountNamespace:
         while (inside := self._inside()) and time.monotonic() < until:
             for pid in inside:
                 kill(pid, signal.SIGKILL)
-            time.sleep(0.005)
+            time.sleep(_LOOKING)
         os.close(self._descriptor)
 
     def _inside(self) -> list[int]:
@@ -158,29 +176,44 @@ def kill(pid: int, number: int) -> None:
 
 
 def kill_children(seconds: float, spare: Iterable[int] = ()) -> int:
-    """Kills all our children, adopted ones too, until none is left; how many there were."""
+    """Kills all our children, adopted ones too, until none is left; how many there were.
+
+    Those that are spared are not collected either: how they end is still to be heard.
+    """
     spared = set(spare)
     killed: set[int] = set()
     until = time.monotonic() + seconds
-    while _reap() and time.monotonic() < until:
-        targets = set(children_of(os.getpid())) - spared
+    while _has_children() and time.monotonic() < until:
+        others = set(children_of(os.getpid())) - spared
+        targets = {pid for pid in others if not _collect(pid)}
         if not targets:
             break
         for pid in targets:
             kill(pid, signal.SIGKILL)
         killed |= targets
-        time.sleep(0.005)
+        time.sleep(_LOOKING)
+        for pid in targets:
+            _collect(pid)
     return len(killed)
 
 
-def _reap() -> bool:
-    """Collects ended children; whether any child is left."""
+def _has_children() -> bool:
+    """Whether any child is left, also one that has ended."""
     try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return False
     return True
+
+
+def _collect(pid: int) -> bool:
+    """Whether a child has ended; it is gone then."""
+    try:
+        found, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return True
+    # One that is traced is reported too when it has stopped.
+    return found == pid and not os.WIFSTOPPED(status)
 
 
 def end_contained(tmpdir: str) -> None:
@@ -191,13 +224,15 @@ def end_contained(tmpdir: str) -> None:
     session's directory has a name that no other has.
     """
     mark = os.fsencode(f"/{os.path.basename(tmpdir)}/buildah")
-    for pid in all_processes():
-        if pid == os.getpid():
-            continue
-        try:
-            with open(f"/proc/{pid}/mountinfo", "rb") as file:
-                found = mark in file.read()
-        except OSError:
-            continue
-        if found:
+    until = time.monotonic() + _ENDING
+    # They may start others while we look.
+    while (inside := _mounting(mark)) and time.monotonic() < until:
+        for pid in inside:
             kill(pid, signal.SIGKILL)
+        time.sleep(_LOOKING)
+
+
+def _mounting(mark: bytes) -> list[int]:
+    """The other processes in whose list of mounts this stands; of one that has ended it is gone."""
+    others = (pid for pid in all_processes() if pid != os.getpid())
+    return [pid for pid in others if mark in read_quietly(f"/proc/{pid}/mountinfo")]

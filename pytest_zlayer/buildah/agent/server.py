@@ -23,6 +23,7 @@ from .processes import (
     adopt_orphans,
     children_of,
     end_contained,
+    held_back,
     kill,
     kill_children,
     take_signals,
@@ -157,9 +158,11 @@ class Server:
             reporting=message["reporting"], announced=message["announced"],
             detached=Detached.of(message.get("detached")),
         )  # fmt: skip
-        pid = os.fork()
-        if pid == 0:
-            self._become_supervisor(command, descriptors[3])
+        # Until it listens itself: it would take the signal for one to us, or lose it.
+        with held_back(signal.SIGTERM):
+            pid = os.fork()
+            if pid == 0:
+                self._become_supervisor(command, descriptors[3])
         self._supervisors.add(pid)
         if command.lasting:
             self._lasting.add(pid)

@@ -149,7 +149,8 @@ def _outlast(watch: _Watch) -> None:
         watch.orphans.look()
     _tell(watch.lifeline, {"remaining": True})
     pauses = iter(_LOOKS)
-    while _collect(watch):
+    # What asked the command to end may have been heard together with its end.
+    while watch.kill_at is None and _collect(watch):
         ready = wait_readable([watch.wakeup, watch.lifeline.fileno()], next(pauses, None))
         if not ready and watch.orphans is not None:
             watch.orphans.look()

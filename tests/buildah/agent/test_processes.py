@@ -1,4 +1,4 @@
-"""Ending everything in a mount namespace, with real namespaces."""
+"""Ending children, and everything in a container, with real processes and namespaces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer.buildah.agent import processes
-from pytest_zlayer.buildah.agent.processes import MountNamespace, end_contained
+from pytest_zlayer.buildah.agent.processes import MountNamespace, end_contained, kill_children
 
 UNSHARE = ["unshare", "--mount", "--"] if os.geteuid() == 0 else ["unshare", "-r", "--mount", "--"]
 Begin = Callable[..., "subprocess.Popen[bytes]"]
@@ -82,16 +82,61 @@ def test_a_process_that_is_gone_has_none() -> None:
     assert MountNamespace.of(process.pid) is None
 
 
+def mounting(directory: Path, session: str, system: str = "") -> str:
+    """What mounts a file of a session as buildah does."""
+    return (
+        f"cd {directory}; {system}\ncd {directory}; mkdir -p {session}/buildah123\n"
+        f"touch {session}/buildah123/hosts hosts; mount --bind {session}/buildah123/hosts hosts"
+    )
+
+
 @pytest.mark.parametrize("system", ["", "mount -t tmpfs none ."], ids=["disk", "memory"])
 def test_what_has_files_of_a_session_mounted_is_killed(
     begin: Begin, tmp_path: Path, system: str
 ) -> None:
     """Wherever the directory for temporary files lies."""
     ours, another = (f"zlayer-{os.getpid()}-{number}" for number in (1, 2))
-    mounting = f"cd {tmp_path}; {system}\ncd {tmp_path}; mkdir -p %s/buildah123"
-    mounting = f"{mounting}; touch %s/buildah123/hosts hosts"
-    mounting = f"{mounting}; mount --bind %s/buildah123/hosts hosts"
-    inside, other = (begin(mounting.replace("%s", name)) for name in (ours, another))
+    inside, other = (begin(mounting(tmp_path, name, system)) for name in (ours, another))
     end_contained(str(tmp_path / ours))
-    assert inside.wait(20) == -9
+    assert inside.wait(60) == -9
     assert other.poll() is None
+
+
+def test_what_a_container_starts_while_it_is_looked_for_is_killed(
+    begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = f"zlayer-{os.getpid()}"
+    inside = [begin(mounting(tmp_path, session))]
+
+    def kill_late(pid: int, number: int) -> None:
+        if len(inside) == 1:
+            inside.append(begin(mounting(tmp_path, session)))
+        os.kill(pid, number)
+
+    monkeypatch.setattr(processes, "kill", kill_late)
+    end_contained(str(tmp_path / session))
+    assert [process.wait(60) for process in inside] == [-9, -9]
+
+
+def in_a_process(work: Callable[[], None]) -> int:
+    """The status of a process of its own that does something, and has only its own children."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_spared_child_is_left_to_who_waits_for_it() -> None:
+    def kill_one_of_two() -> None:
+        spared, other = subprocess.Popen(["false"]), subprocess.Popen(["sleep", "600"])
+        os.waitid(os.P_PID, spared.pid, os.WEXITED | os.WNOWAIT)
+        assert kill_children(60, spare=[spared.pid]) == 1
+        assert os.waitpid(spared.pid, 0) == (spared.pid, 1 << 8)
+        with pytest.raises(ChildProcessError):
+            os.waitpid(other.pid, 0)
+
+    assert in_a_process(kill_one_of_two) == 0

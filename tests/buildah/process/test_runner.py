@@ -210,6 +210,26 @@ def test_interrupt_ends_what_a_program_that_ends_at_that_moment_has_started(
     assert not alive(int(started.read_text()))
 
 
+def test_end_of_the_agent_is_heard_by_what_watches_a_command_that_ends_at_that_moment(
+    runner: Runner, tmp_path: Path
+) -> None:
+    """What the command has left running, which else would go on, ends with the agent."""
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    script = f"setsid sleep 600 & echo $! $$ > {begun}~; mv {begun}~ {begun}; "
+    script += f"until [ -e {go} ]; do sleep 0.02; done"
+    process = runner.start(sh(script, lasting=True, afterwards=lambda *_: None))
+    wait_until(begun.exists)
+    left, command = map(int, begun.read_text().split())
+    watching = int(status_of(command)[1])
+    os.kill(watching, signal.SIGSTOP)
+    go.touch()
+    wait_until(lambda: not alive(command))
+    os.kill(watching, signal.SIGTERM)
+    os.kill(watching, signal.SIGCONT)
+    process.wait(60)
+    wait_until(lambda: not alive(left))
+
+
 def test_interrupt_ends_what_a_group_begins_later_and_nothing_else(runner: Runner) -> None:
     group = runner.interruption()
     runner.interrupt()
