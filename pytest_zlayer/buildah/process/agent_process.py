@@ -9,16 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from pytest_zlayer.buildah.agent import wire
 from pytest_zlayer.buildah.agent.processes import wait_readable
 from pytest_zlayer.buildah.errors import EngineUnusable
-from pytest_zlayer.dataclass import dataclass
 
 _AGENT = Path(__file__).parent.with_name("agent")
 # Seconds the agent may take to end commands and clean up before we stop waiting for it.
@@ -54,11 +52,35 @@ class AgentGone(Exception):
         self.asked = asked
 
 
-@dataclass(frozen=True, slots=True)
 class _Question:
-    message: wire.Message
-    descriptors: Sequence[int]
-    answer: Future[Answer]
+    """What is asked, and the answer to it.
+
+    Whoever asks may be interrupted at any moment, by what the handler of a signal raises, and close
+    what it has passed: these are copies. The answer comes through a queue that is made of C: in the
+    middle of a ``Future`` a lock would stay held, and the agent would answer nobody any more.
+    """
+
+    def __init__(self, message: wire.Message, descriptors: Sequence[int]) -> None:
+        self.message = message
+        self.descriptors: list[int] = []
+        self.descriptors.extend(map(os.dup, descriptors))
+        self.answers: queue.SimpleQueue[Callable[[], Answer]] = queue.SimpleQueue()
+
+    def answer(self, value: Answer) -> None:
+        self.answers.put(lambda: value)
+
+    def fail(self, error: Exception) -> None:
+        def get() -> Answer:
+            raise error
+
+        self.answers.put(get)
+
+    def close(self) -> None:
+        """Lets go of what was passed."""
+        while self.descriptors:
+            os.close(self.descriptors.pop())
+
+    __del__ = close  # it was never asked
 
 
 class AgentProcess:
@@ -100,31 +122,31 @@ class AgentProcess:
             OSError: what the operating system said to it.
             AgentGone: it is not there any more.
         """
-        answer: Future[Answer] = Future()
-        self._questions.put(_Question(message, descriptors, answer))
+        question = _Question(message, descriptors)
+        self._questions.put(question)
         if self._silent:
             self._refuse_the_rest()
-        return answer.result()
+        return question.answers.get()()
 
     def _converse(self) -> None:
         while (question := self._questions.get()) is not None:
             asked = False
             try:
-                wire.send(self._control, question.message, question.descriptors)
+                with closing(question):
+                    wire.send(self._control, question.message, question.descriptors)
                 asked = True
                 received = wire.receive(self._control)
                 if received is None:
                     raise BrokenPipeError
             except OSError:
-                question.answer.set_exception(AgentGone(asked=asked))
+                question.fail(AgentGone(asked=asked))
                 continue
             reply, descriptors = received
             if "errno" in reply:
                 number = reply["errno"] or 5
-                error = OSError(number, os.strerror(number), reply.get("path"))
-                question.answer.set_exception(error)
+                question.fail(OSError(number, os.strerror(number), reply.get("path")))
             else:
-                question.answer.set_result((reply["value"], descriptors))
+                question.answer((reply["value"], descriptors))
         self._silent = True
         self._refuse_the_rest()
 
@@ -133,7 +155,7 @@ class AgentProcess:
             while True:
                 question = self._questions.get_nowait()
                 if question is not None:
-                    question.answer.set_exception(AgentGone(asked=False))
+                    question.fail(AgentGone(asked=False))
 
     def was_killed(self) -> bool:
         """Whether it has ended otherwise than by itself; also ``False`` while it cleans up."""

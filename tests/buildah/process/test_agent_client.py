@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from pytest_zlayer.buildah.agent import wire
 from pytest_zlayer.buildah.agent.journal import Journal
 from pytest_zlayer.buildah.errors import EngineUnusable
 from pytest_zlayer.buildah.process.agent_client import MOST_REPLACED, AgentClient
@@ -18,6 +20,10 @@ from pytest_zlayer.buildah.process.agent_process import AgentGone, AgentProcess
 from tests.buildah.process.conftest import ENV
 
 SESSION = {"prefix": "zl-s-main-"}
+ECHO = {
+    "argv": ["echo", "on"], "env": ENV, "cwd": None, "wrapped": False, "relayed": False,
+    "lasting": False, "reporting": False, "announced": False,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -64,6 +70,33 @@ def test_descriptor_comes_with_the_answer(client: AgentClient, tmp_path: Path) -
     assert not os.get_inheritable(descriptor)
     with os.fdopen(descriptor, "rb") as file:
         assert file.read() == b"content"
+
+
+def test_what_is_passed_arrives_although_who_asks_was_interrupted(
+    client: AgentClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, interrupted, send = threading.Event(), threading.Event(), wire.send
+
+    def interrupt(*_: object) -> None:
+        if not interrupted.is_set():
+            interrupted.set()
+            raise KeyboardInterrupt
+
+    def send_late(channel: socket.socket, message: wire.Message, descriptors: list[int]) -> None:
+        # Again and again: one that comes just before a wait begins does not end it.
+        while not closed.wait(0.05):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        send(channel, message, descriptors)
+
+    monkeypatch.setattr(wire, "send", send_late)
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    (reader, writer), (lifeline, theirs) = os.pipe(), socket.socketpair()
+    with open(reader, "rb") as output, lifeline:
+        with open(writer, "wb"), theirs, pytest.raises(KeyboardInterrupt):
+            client.ask("spawn", [writer, writer, writer, theirs.fileno()], **ECHO)
+        closed.set()
+        assert output.read() == b"on\n"
+    signal.signal(signal.SIGUSR1, before)
 
 
 def test_error_of_the_agent_is_raised_here(client: AgentClient, tmp_path: Path) -> None:
