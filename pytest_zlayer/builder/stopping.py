@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
 import time
 from collections.abc import Callable
 from typing import IO
+
+_MOMENT = 1.0  # seconds
 
 
 class Interrupted(Exception):
@@ -27,6 +30,26 @@ class StoppableFile:
         """The next bytes."""
         self._check()
         return self._file.read(size)
+
+
+def do_aside(work: Callable[[], object]) -> None:
+    """Has something done in a thread of its own, and waits a moment for it.
+
+    For what handlers of signals ask for. The code that a handler has interrupted goes on only after
+    it, and may hold any lock, also one inside of an ``Event`` or of ``Thread.start``.
+    """
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            done.release()
+
+    # Not threading.Thread: that takes locks here.
+    _thread.start_new_thread(run, ())
+    done.acquire(timeout=_MOMENT)
 
 
 class StopEvent(threading.Event):

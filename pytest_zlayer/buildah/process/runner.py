@@ -112,7 +112,7 @@ class Runner:
         """Ends all commands now running, and those of groups that are still to come.
 
         One group may be spared. Brief ones get a moment to end by themselves: what is finished is
-        not to be lost. May be called from a signal handler if none are spared.
+        not to be lost.
         """
         self._spared = None if self._interrupted else sparing
         self._interrupted = True

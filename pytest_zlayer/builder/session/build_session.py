@@ -27,6 +27,7 @@ from pytest_zlayer.builder.session.hooks import BuildHooks
 from pytest_zlayer.builder.session.manifest_lists import ManifestLists
 from pytest_zlayer.builder.session.prebuild import Prebuild
 from pytest_zlayer.builder.session.resources import SessionResources
+from pytest_zlayer.builder.stopping import do_aside
 from pytest_zlayer.builder.store.base_images import as_named_context
 from pytest_zlayer.errors import UsageError, ZlayerError
 from pytest_zlayer.events import Event, StepRetry, Waiting
@@ -267,6 +268,9 @@ class BuildSession:
 
     def interrupt(self) -> None:
         """Make running builds stop; may be called from a signal handler."""
+        do_aside(self._interrupt)
+
+    def _interrupt(self) -> None:
         self._stop.set()
         self._prebuild.stop()
         if self._resources.opened:
