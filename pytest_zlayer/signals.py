@@ -71,7 +71,8 @@ class TerminationHandler:
     """Turns the first SIGTERM or SIGHUP into ``Terminated`` in the main thread.
 
     Only signals that nobody else handles or ignores are taken. A second signal acts as if there
-    were no handler.
+    were no handler. As a context manager it raises ``Terminated`` again at the end of the block, as
+    :class:`CtrlC` does.
 
     Attributes:
         received: the number of the signal that came, or ``None``.
@@ -82,6 +83,19 @@ class TerminationHandler:
         self._taken: list[signal.Signals] = []
         self._process = os.getpid()
         self.received: int | None = None
+
+    def __enter__(self) -> Self:
+        self.install()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.restore()
+        self.check()
+
+    def check(self) -> None:
+        """Raise ``Terminated`` if a signal has come, in case that was lost."""
+        if self.received is not None:
+            raise Terminated(signal.Signals(self.received).name) from None
 
     def install(self) -> None:
         """Take the signals; does nothing outside the main thread."""

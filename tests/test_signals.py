@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pytest_zlayer.signals import CtrlC
+from pytest_zlayer.signals import CtrlC, Terminated, TerminationHandler
 
 
 class Thing:
@@ -19,9 +19,13 @@ class Thing:
 
 
 def lose_ctrl_c() -> None:
-    """Ctrl-C comes while a callback runs that nothing can be raised from, as imports have them."""
+    lose(signal.SIGINT)
+
+
+def lose(number: signal.Signals) -> None:
+    """It comes while a callback runs that nothing can be raised from, as imports have them."""
     thing = Thing()
-    reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+    reference = weakref.ref(thing, lambda _: signal.raise_signal(number))
     del thing
     assert reference() is None
 
@@ -114,3 +118,22 @@ def test_forked_child_interrupts_nothing() -> None:
                 os._exit(0)
             os._exit(2)
         assert os.waitpid(pid, 0)[1] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_lost_termination_comes_at_the_end(number: signal.Signals) -> None:
+    """Also where what was interrupted has failed meanwhile."""
+    called: list[str] = []
+
+    def run() -> None:
+        with TerminationHandler(lambda: called.append("interrupted")):
+            lose(number)
+            raise ValueError
+
+    before = signal.signal(number, signal.SIG_DFL)
+    with only_printed() as lost, pytest.raises(Terminated, match=number.name):
+        run()
+    assert lost == [Terminated]
+    assert called == ["interrupted"]
+    assert signal.getsignal(number) is signal.SIG_DFL
+    signal.signal(number, before)

@@ -137,22 +137,20 @@ def run(arguments: argparse.Namespace) -> int:
     output = _output(arguments.output) if arguments.output else None
     watched = BuildWatch(settings)
     session = _session(settings, watched, stay=output is None or bool(arguments.tag))
-    signals = TerminationHandler(session.interrupt)
-    signals.install()
     arguments.ctrl_c.interrupts(session.interrupt)
     failed = True
-    try:
-        image = session.build(spec)
-        watched.built(image)
-        _finish(image, arguments)
-        if output is not None:
-            with writing(output):
-                image.export(output)
-        failed = False
-    finally:
-        session.close(failed=failed)
-        signals.restore()
-        watched.end(session)
+    with TerminationHandler(session.interrupt):
+        try:
+            image = session.build(spec)
+            watched.built(image)
+            _finish(image, arguments)
+            if output is not None:
+                with writing(output):
+                    image.export(output)
+            failed = False
+        finally:
+            session.close(failed=failed)
+            watched.end(session)
     show([image.id])
     return 0
 

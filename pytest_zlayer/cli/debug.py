@@ -62,15 +62,13 @@ def run(arguments: argparse.Namespace) -> int:
         options = record.build_options(options, given_here(settings))
         _go_to(record)
     session = BuildSession(options)
-    signals = TerminationHandler(session.interrupt)
-    signals.install()
     arguments.ctrl_c.interrupts(session.interrupt)
-    try:
-        how = _debugging(shell=arguments.shell or record is None)
-        return _debug(session, record, arguments.id, how)
-    finally:
-        session.close()
-        signals.restore()
+    with TerminationHandler(session.interrupt):
+        try:
+            how = _debugging(shell=arguments.shell or record is None)
+            return _debug(session, record, arguments.id, how)
+        finally:
+            session.close()
 
 
 def _debug(session: BuildSession, record: DebugRecord | None, name: str, how: Debugging) -> int:

@@ -312,6 +312,10 @@ class State:
             self.ci.summarise(self.run)
 
     def _interrupt(self) -> None:
+        # In case what the handler of the signal raises is lost: no further test begins.
+        run: Any = self.config.pluginmanager.get_plugin("session")
+        if run is not None:
+            run.shouldstop = "the run was interrupted"
         if self._session is not None:
             self._session.interrupt()
 

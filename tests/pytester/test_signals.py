@@ -43,6 +43,32 @@ def test_a_signal_during_a_build_closes_the_session(project, number, code):
     assert "no tests ran" in done.stdout
 
 
+def test_a_signal_is_not_lost_in_code_that_nothing_can_be_raised_from(project):
+    project.pytester.makepyfile("""
+        import signal
+        import weakref
+        import pytest
+
+        class Thing:
+            pass
+
+        @pytest.mark.image(text="FROM scratch")
+        def test_first(zlayer_image):
+            thing = Thing()
+            reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))
+            del thing
+            assert reference() is None
+
+        def test_second():
+            raise AssertionError("the run goes on")
+    """)
+    done = project.run_process()
+    assert done.ret == 128 + signal.SIGTERM
+    done.assert_outcomes(passed=1, warnings=1)
+    done.stdout.fnmatch_lines("*the run was interrupted*")
+    assert project.builds()[-1].startswith("closed")
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 2), (signal.SIGTERM, 128 + 15)])
 def test_a_signal_while_everything_is_removed_shows_no_traceback(project, number, code):
     project.pytester.makepyfile(TEST.replace("RUN forever", ""))
