@@ -42,6 +42,8 @@ _ULIMITS = (
 )  # fmt: skip
 _LONGEST = 60  # characters of a wrong value that are shown
 _RUN_LIMITS = ("shm_size", "memory", "ulimits", "add_hosts")
+# What has a meaning for an image that is not built.
+_OF_READY = ("ref", "name", "pull", "platform", "timeout", "cell")
 
 
 def _check_tag(tag: str) -> None:
@@ -95,7 +97,8 @@ class ImageSpec:
         ulimits: limits of RUN steps, ``nofile=1024:2048``.
         add_hosts: host names of RUN steps, ``name:address``.
         cell: which cell of a ``matrix`` it is, for messages only: ``PY-3.12``.
-        ref: a ready image; nothing is built and only ``name``, ``pull`` and ``platform`` apply.
+        ref: a ready image; nothing is built, so that only ``name``, ``pull``, ``platform`` and
+            ``timeout`` can be given with it.
     """
 
     context: Path | None = field(default=None, kw_only=False)
@@ -133,6 +136,8 @@ class ImageSpec:
         for tag in self.tags:
             _check_tag(tag)
         _check_limits(self)
+        if self.ref is not None and (unused := self._given() - {*_OF_READY}):
+            raise UsageError(f"{min(unused)}= cannot be combined with ref=: nothing is built")
         if self.text is not None and self.dockerfile is not None:
             raise UsageError("an image takes either text or dockerfile, not both")
         if self.pull is not None and self.pull not in PULL_MODES:
@@ -160,16 +165,18 @@ class ImageSpec:
 
     def __repr__(self) -> str:
         """What was given; of a URL and of build arguments only what anybody may see."""
-        given = {
-            name: getattr(self, name)
-            for name, one in self.__dataclass_fields__.items()
-            if getattr(self, name) not in (one.default, {})
-        }
+        names = self._given()
+        given = {name: getattr(self, name) for name in self.__dataclass_fields__ if name in names}
         if self.build_args:
             given["build_args"] = dict.fromkeys(self.build_args, HIDDEN)
         if self.context_url is not None:
             given["context_url"] = self.context_name
         return f"ImageSpec({', '.join(f'{name}={one!r}' for name, one in given.items())})"
+
+    def _given(self) -> set[str]:
+        """The fields that say something."""
+        fields = self.__dataclass_fields__.items()
+        return {name for name, one in fields if getattr(self, name) not in (one.default, {})}
 
     @property
     def context_name(self) -> str:

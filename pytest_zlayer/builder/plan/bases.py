@@ -24,8 +24,6 @@ def with_base(spec: ImageSpec) -> ImageSpec:
     """
     if spec.base is None:
         return spec
-    if spec.ref is not None:
-        raise UsageError("base= cannot be combined with ref=: nothing is built")
     if isinstance(spec.base, str):
         raise UsageError(
             f"base={spec.base!r} names an image that is not declared here",

@@ -246,14 +246,19 @@ def plan_of_stage(plan: BuildPlan, stage: str) -> BuildPlan:
 def _with_defaults(spec: ImageSpec, options: BuildOptions) -> ImageSpec:
     if spec.name is not None and spec.name in options.images:
         spec = ImageSpec(name=spec.name, ref=options.images[spec.name], platform=spec.platform)
+    spec = replace(
+        spec,
+        platform=spec.platform or options.platform,
+        pull=spec.pull or options.pull,
+        timeout=options.timeout if spec.timeout is None else spec.timeout,
+    )
+    if spec.ref is not None:
+        return spec
     return replace(
         spec,
         build_args=_merge(_date_of(options), _merge(options.build_args, spec.build_args)),
         build_contexts=_merge(options.build_contexts, spec.build_contexts),
-        platform=spec.platform or options.platform,
-        pull=spec.pull or options.pull,
         retries=options.retries if spec.retries is None else spec.retries,
-        timeout=options.timeout if spec.timeout is None else spec.timeout,
         no_cache=options.no_cache if spec.no_cache is None else spec.no_cache,
         cache_mounts=(*options.cache_mounts, *spec.cache_mounts),
         layers=spec.layers or "each",
