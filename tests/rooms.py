@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # What everybody may import.
-SHARED = {"argument_values", "choices", "errors", "events", "lazy", "dataclass"}
+SHARED = {"argument_values", "choices", "errors", "events", "lazy", "dataclass", "waiting"}
 
 # Each room and what it may import, from the top down. A room is a folder or one module, without
 # the modules that have a line of their own; "x/*" is the room x with all rooms below it. A room to
@@ -146,6 +146,7 @@ ROOMS: dict[str, str] = {
     "events": "",
     "errors": "",
     "lazy": "",
+    "waiting": "",
     "dataclass": "",
 }
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_zlayer.builder.cache.lock_file import LockFile, remove_if_free
+from pytest_zlayer.builder.cache.lock_file import lock_file, remove_if_free
 
 # Of its lock, of the lock while it is made, and what is not made yet; of its last use.
 _UNFINISHED = (".lock", ".making", ".new")
@@ -91,15 +91,12 @@ def shrink_mounts(
 
 def _remove(path: Path, remove: Callable[[Sequence[str]], Any]) -> bool:
     """Remove one unless a RUN holds it; whether it is gone."""
-    lock = LockFile(Path(f"{path}.lock"))
-    if not lock.acquire():
-        return False
-    try:
+    with lock_file(Path(f"{path}.lock")) as lock:
+        if not lock.acquire():
+            return False
         _remove_tree(path, remove)
         Path(f"{path}.used").unlink(missing_ok=True)
         return not path.exists()
-    finally:
-        lock.release()
 
 
 def _remove_tree(path: Path, remove: Callable[[Sequence[str]], Any]) -> None:
@@ -121,7 +118,6 @@ def _remove_left(mounts: Path, remove: Callable[[Sequence[str]], Any]) -> None:
         elif one.suffix == ".used" and not one.with_suffix("").exists():
             one.unlink(missing_ok=True)
         elif one.suffix == ".new":
-            lock = LockFile(one.with_suffix(".making"))
-            if lock.acquire():
-                _remove_tree(one, remove)
-            lock.release()
+            with lock_file(one.with_suffix(".making")) as lock:
+                if lock.acquire():
+                    _remove_tree(one, remove)

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -24,6 +25,7 @@ class LockFile:
         self._path = path
         self._how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self._descriptor: int | None = None
+        self._process = os.getpid()
 
     def acquire(self, timeout: float = 0.0, pause: float = 0.05) -> bool:
         """Try for so many seconds, with a pause between two tries; whether it is held now."""
@@ -45,7 +47,7 @@ class LockFile:
             except BlockingIOError:
                 return False
             finally:
-                if self._descriptor is None:
+                if self._descriptor != descriptor:
                     os.close(descriptor)
 
     def _is_named(self, descriptor: int) -> bool:
@@ -55,21 +57,46 @@ class LockFile:
             return False
         return os.path.samestat(named, os.fstat(descriptor))
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it was acquired and not given back."""
+        return self._descriptor is not None
+
     def release(self) -> None:
-        """Give it back; its file goes with the last holder."""
-        descriptor, self._descriptor = self._descriptor, None
+        """Give it back; its file goes with the last holder. Does nothing when it is not held.
+
+        When it is interrupted it can be called again.
+        """
+        descriptor = self._descriptor
         if descriptor is None:
             return
-        with contextlib.suppress(OSError):  # others hold it too
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._path.unlink()
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a forked child may have it open too
+        if os.getpid() == self._process:  # what a forked child has of it is its parent's
+            with contextlib.suppress(OSError):  # others hold it too
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if self._is_named(descriptor):  # not that of the next holder
+                    self._path.unlink()
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a forked child may have it open too
+        self._descriptor = None
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def lock_file(path: Path, *, shared: bool = False) -> Iterator[LockFile]:
+    """A lock that is given back at the end of the block, however far its ``acquire`` came there.
+
+    That holds wherever the handler of a signal raises something.
+    """
+    lock = LockFile(path, shared=shared)
+    try:
+        yield lock
+    finally:
+        try:
+            lock.release()
+        finally:
+            lock.release()  # if the first call was interrupted
 
 
 def remove_if_free(path: Path) -> bool:
     """Remove the file of a lock that nobody holds; whether it is gone."""
-    lock = LockFile(path)
-    free = lock.acquire()
-    lock.release()
-    return free
+    with lock_file(path) as lock:
+        return lock.acquire()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pytest_zlayer.builder.cache.lock_file import LockFile, remove_if_free
+from pytest_zlayer.builder.cache.lock_file import LockFile, lock_file, remove_if_free
 
 # Seconds of waiting that are not worth a message: another build is just putting it into the store.
 _SHORT = 0.3
@@ -25,9 +23,8 @@ class KeyLocks:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._held: set[str] = set()
-        self._waiting: Counter[str] = Counter()
-        self._guard = threading.Lock()
+        self._held: dict[str, LockFile] = {}
+        self._waiting: dict[object, str] = {}
 
     @contextlib.contextmanager
     def hold(
@@ -35,34 +32,27 @@ class KeyLocks:
     ) -> Iterator[None]:
         """Hold ``key`` against all other threads and processes.
 
-        ``waiting`` is called once if it is taken, ``check`` again and again meanwhile: it raises to
-        give up.
+        ``waiting`` is called once if it is taken, when others can see that it is waited for;
+        ``check`` again and again meanwhile: it raises to give up.
         """
-        lock = LockFile(self._file(key))
-        if not lock.acquire(_SHORT, pause=0.01):
-            waiting()
-            with self._telling(key):
-                check()
-                while not lock.acquire(0.2, pause=_POLLING):
+        with lock_file(self._file(key)) as lock:
+            if not lock.acquire(_SHORT, pause=0.01):
+                with self._telling(key):
+                    waiting()
                     check()
-        with self._guard:
-            self._held.add(key)
-        try:
-            yield
-        finally:
-            with self._guard:
-                self._held.discard(key)
-            lock.release()
+                    while not lock.acquire(0.2, pause=_POLLING):
+                        check()
+            try:
+                self._held[key] = lock
+                yield
+            finally:
+                self._held.pop(key, None)
 
     @contextlib.contextmanager
     def hold_if_free(self, key: str) -> Iterator[bool]:
         """Hold ``key`` unless somebody else does; whether it is held."""
-        lock = LockFile(self._file(key))
-        free = lock.acquire()
-        try:
-            yield free
-        finally:
-            lock.release()
+        with lock_file(self._file(key)) as lock:
+            yield lock.acquire()
 
     def are_left(self) -> bool:
         """Whether there are files: of killed processes, or of other living ones."""
@@ -76,14 +66,12 @@ class KeyLocks:
 
     def others_wait(self) -> bool:
         """Whether another process waits for a key that this one holds."""
-        with self._guard:
-            held = list(self._held)
+        held = [key for key, lock in list(self._held.items()) if lock.is_held]
         return any(self._is_waited_for(key) and not self._waits_here(key) for key in held)
 
     def _waits_here(self, key: str) -> bool:
         """Whether a thread of this process waits; asked last, as it counts itself first."""
-        with self._guard:
-            return self._waiting[key] > 0
+        return key in list(self._waiting.values())
 
     def _file(self, key: str) -> Path:
         return self._directory / f"{key}.lock"
@@ -94,25 +82,16 @@ class KeyLocks:
 
     @contextlib.contextmanager
     def _telling(self, key: str) -> Iterator[None]:
-        queue = LockFile(self._queue(key), shared=True)
-        with self._here(key):
-            # A process that looks whether anybody waits holds it for a moment.
-            while not queue.acquire(1.0, pause=0.01):
-                pass
-            try:
-                yield
-            finally:
-                queue.release()
-
-    @contextlib.contextmanager
-    def _here(self, key: str) -> Iterator[None]:
-        with self._guard:
-            self._waiting[key] += 1
+        me = object()
         try:
-            yield
+            self._waiting[me] = key
+            with lock_file(self._queue(key), shared=True) as queue:
+                # A process that looks whether anybody waits holds it for a moment.
+                while not queue.acquire(1.0, pause=0.01):
+                    pass
+                yield
         finally:
-            with self._guard:
-                self._waiting[key] -= 1
+            self._waiting.pop(me, None)
 
     def _is_waited_for(self, key: str) -> bool:
         queue = self._queue(key)

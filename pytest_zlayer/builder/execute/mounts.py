@@ -16,7 +16,7 @@ from pytest_zlayer.buildah.files.rootfs import LocalRootfs, Rootfs
 from pytest_zlayer.buildah.process.command import Completed
 from pytest_zlayer.buildah.run_request import Tmpfs, Volume
 from pytest_zlayer.builder.cache.cache_mounts import note_use
-from pytest_zlayer.builder.cache.lock_file import LockFile
+from pytest_zlayer.builder.cache.lock_file import LockFile, lock_file
 from pytest_zlayer.builder.model.builder_args import cache_mount_id
 from pytest_zlayer.builder.model.wording import Wording
 from pytest_zlayer.dataclass import dataclass
@@ -200,9 +200,8 @@ class MountPreparer:
         """Make a cache that all who want it find whole; one left half-made is done over."""
         directory.parent.mkdir(parents=True, exist_ok=True)
         # Not by renaming alone: that replaces an empty directory, which a RUN may use already.
-        lock = LockFile(Path(f"{directory}.making"))
-        self._acquire(lock, wait=True)
-        try:
+        with lock_file(Path(f"{directory}.making")) as lock:
+            self._acquire(lock, wait=True)
             if directory.exists():
                 return
             fresh = directory.with_name(f"{directory.name}.new")
@@ -214,8 +213,6 @@ class MountPreparer:
             self._do("chmod", f"{mount.mode:o}", fresh)
             self._own(fresh, mount.uid, mount.gid)
             fresh.rename(directory)
-        finally:
-            lock.release()
 
     def _inside(self, directory: Path, source: str) -> Path:
         """A directory of a cache, made if need be; links a RUN left in it lead nowhere else."""

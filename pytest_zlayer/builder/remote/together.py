@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from pytest_zlayer.builder.cache.lock_file import LockFile
+from pytest_zlayer.builder.cache.lock_file import lock_file
 
 _POLLING = 0.05
 
@@ -46,14 +46,11 @@ class Together:
 
         ``check`` raises when this is to be waited for no longer.
         """
-        lock = LockFile(self._directory / "lock")
-        check()
-        while not lock.acquire(0.2, pause=_POLLING):
+        with lock_file(self._directory / "lock") as lock:
             check()
-        try:
+            while not lock.acquire(0.2, pause=_POLLING):
+                check()
             yield
-        finally:
-            lock.release()
 
     def keys(
         self, read: Callable[[], Iterable[str] | None], check: Callable[[], None]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Hashable
-from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.waiting import Outcome
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.image.built_image import Image
+
+
+class _GivenUp(Exception):
+    """Who built an image was stopped."""
 
 
 class BuiltOnce:
@@ -23,7 +27,7 @@ class BuiltOnce:
 
     def __init__(self, check: Callable[[], None]) -> None:
         self._check = check
-        self._images: dict[Hashable, Future[Image]] = {}
+        self._images: dict[Hashable, Outcome[Image]] = {}
         self._guard = threading.Lock()
 
     def __contains__(self, key: Hashable) -> bool:
@@ -44,43 +48,37 @@ class BuiltOnce:
         """
         while True:
             self._check()
-            future, is_new = self._begun(key)
-            if is_new:
-                return self._build_for_all(key, future, build)
-            if not future.done():
+            mine: Outcome[Image] = Outcome()
+            try:
+                with self._guard:
+                    image = self._images.setdefault(key, mine)
+                if image is mine:
+                    self._build(mine, build)
+            finally:
+                if not mine.is_known:
+                    self._give_up(key, mine)
+            if not image.is_known:
                 waiting()
-            with contextlib.suppress(CancelledError):  # who built it was stopped: build it here
-                return future.result()
+            with contextlib.suppress(_GivenUp):  # build it here
+                return image.result()
 
-    def _begun(self, key: Hashable) -> tuple[Future[Image], bool]:
-        """What will be the image of ``key``, and whether nobody has begun to build it yet."""
-        with self._guard:
-            future = self._images.get(key)
-            if future is not None:
-                return future, False
-            future = self._images[key] = Future()
-            return future, True
-
-    def _build_for_all(
-        self, key: Hashable, future: Future[Image], build: Callable[[], Image]
-    ) -> Image:
+    @staticmethod
+    def _build(mine: Outcome[Image], build: Callable[[], Image]) -> None:
         try:
-            image = build()
+            mine.give(build())
         except ZlayerError as error:
-            future.set_exception(error)
-            raise
-        except BaseException:
-            # Ctrl-C or the time limit of a test: it concerns nobody else, and no other test.
-            with self._guard:
+            mine.fail(error)
+
+    def _give_up(self, key: Hashable, mine: Outcome[Image]) -> None:
+        """Ctrl-C or the time limit of a test concerns nobody else, and no other test."""
+        with self._guard:
+            if self._images.get(key) is mine:
                 del self._images[key]
-            future.cancel()
-            raise
-        future.set_result(image)
-        return image
+        mine.fail(_GivenUp())
 
     def forget_failure(self, key: Hashable) -> None:
         """Let the image of ``key`` be built anew if that has failed."""
         with self._guard:
-            future = self._images.get(key)
-            if future is not None and future.done() and future.exception() is not None:
+            image = self._images.get(key)
+            if image is not None and image.error is not None:
                 del self._images[key]

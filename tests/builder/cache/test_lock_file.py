@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
-from pytest_zlayer.builder.cache.lock_file import LockFile, remove_if_free
+from pytest_zlayer.builder.cache.lock_file import LockFile, lock_file, remove_if_free
+from tests.interruptions import interruptions
 
 
 def test_only_one_holds_it(tmp_path: Path) -> None:
@@ -61,3 +63,40 @@ def test_many_that_take_turns_are_never_two(tmp_path: Path) -> None:
 def test_what_is_not_held_cannot_be_given_back(tmp_path: Path) -> None:
     LockFile(tmp_path / "l").release()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_is_interrupted_anywhere_holds_nothing(tmp_path: Path) -> None:
+    def take() -> None:
+        with lock_file(tmp_path / "l") as lock:
+            assert lock.acquire()
+
+    for where in interruptions(take):
+        with lock_file(tmp_path / "l") as other:
+            assert other.acquire(), where
+
+
+def test_what_is_given_back_twice_takes_nothing_from_the_next_holder(tmp_path: Path) -> None:
+    lock = LockFile(tmp_path / "l")
+
+    def take() -> None:
+        assert lock.acquire()
+        lock.release()
+
+    for where in interruptions(take):
+        lock.release()
+        with lock_file(tmp_path / "l") as other, lock_file(tmp_path / "l") as third:
+            assert other.acquire(), where
+            lock.release()
+            assert not third.acquire(), where
+
+
+def test_forked_child_gives_nothing_back(tmp_path: Path) -> None:
+    lock = LockFile(tmp_path / "l")
+    assert lock.acquire()
+    pid = os.fork()
+    if pid == 0:
+        lock.release()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert not LockFile(tmp_path / "l").acquire()
+    lock.release()

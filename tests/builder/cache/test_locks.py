@@ -6,12 +6,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from pytest_zlayer.builder.cache import locks as module
 from pytest_zlayer.builder.cache.locks import KeyLocks
+from tests.interruptions import interruptions
 
 WAIT = """
 import sys
@@ -35,14 +37,11 @@ def another_process(directory: Path, key: str = "key") -> Iterator[subprocess.Po
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "waiting\n"
-        yield process
-
-
-def wait_for(locks: KeyLocks) -> None:
-    """Until another process is seen to wait: it says so just before it does."""
-    pause = threading.Event()
-    while not locks.others_wait():
-        pause.wait(0.01)
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 def test_another_process_waits_and_gets_its_turn(tmp_path: Path) -> None:
@@ -50,7 +49,7 @@ def test_another_process_waits_and_gets_its_turn(tmp_path: Path) -> None:
     with locks.hold("key", nothing, nothing):
         assert not locks.others_wait()
         with another_process(tmp_path) as process:
-            wait_for(locks)
+            assert locks.others_wait()
             process.kill()
             process.wait()
             assert not locks.others_wait()
@@ -110,7 +109,7 @@ def test_no_file_of_a_key_is_left(tmp_path: Path) -> None:
 def test_files_of_killed_processes_go_and_held_ones_stay(tmp_path: Path) -> None:
     locks = KeyLocks(tmp_path)
     with locks.hold("held", nothing, nothing), another_process(tmp_path, "held") as process:
-        wait_for(locks)
+        assert locks.others_wait()
         for name in ("old.lock", "old.queue"):
             (tmp_path / name).touch()
         locks.tidy()
@@ -119,3 +118,42 @@ def test_files_of_killed_processes_go_and_held_ones_stay(tmp_path: Path) -> None
         process.wait()
         locks.tidy()
         assert sorted(file.name for file in tmp_path.iterdir()) == ["held.lock"]
+
+
+# -- signals --
+
+
+def test_who_is_interrupted_anywhere_holds_no_key(tmp_path: Path) -> None:
+    locks, others = KeyLocks(tmp_path), KeyLocks(tmp_path)
+
+    def hold() -> None:
+        with locks.hold("key", nothing, nothing), locks.hold_if_free("free"):
+            pass
+
+    for where in interruptions(hold):
+        with others.hold_if_free("key") as held, others.hold_if_free("free") as also:
+            assert held, where
+            assert also, where
+
+
+def test_who_is_interrupted_anywhere_waits_for_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SHORT", 0.0)
+    locks, others = KeyLocks(tmp_path), KeyLocks(tmp_path)
+
+    def give_up() -> None:
+        raise InterruptedError
+
+    def wait() -> None:
+        with suppress(InterruptedError), locks.hold("key", nothing, give_up):
+            pass
+
+    with others.hold("key", nothing, nothing):
+        for where in interruptions(wait):
+            assert not others.others_wait(), where
+    # Whoever waits in another process is one of others again.
+    with locks.hold("key", nothing, nothing), another_process(tmp_path) as process:
+        seen = locks.others_wait()
+        process.kill()
+    assert seen

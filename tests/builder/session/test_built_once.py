@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,8 @@ import pytest
 
 from pytest_zlayer.builder.session.built_once import BuiltOnce
 from pytest_zlayer.errors import UsageError, ZlayerError
+from pytest_zlayer.waiting import in_background
+from tests.interruptions import interruptions
 
 IMAGE: Any = object()
 
@@ -128,3 +131,24 @@ def test_who_waited_for_a_build_that_was_stopped_asks_again_whether_to_build() -
 
         with pytest.raises(ZlayerError, match="over"):
             images.get("key", failing(AssertionError()), stop)
+
+
+@pytest.mark.parametrize("error", [None, UsageError("no")], ids=["built", "failed"])
+def test_who_is_interrupted_anywhere_leaves_nobody_waiting(
+    images: BuiltOnce, error: UsageError | None
+) -> None:
+    keys = itertools.count()
+    key = next(keys)
+
+    def get() -> None:
+        if error is None:
+            images.get(key, lambda: IMAGE, nothing)
+        else:
+            with pytest.raises(UsageError):
+                images.get(key, failing(error), nothing)
+
+    for where in interruptions(get):
+        images.forget_failure(key)
+        found = in_background(lambda key=key: images.get(key, lambda: IMAGE, nothing), "other")
+        assert found.result(90) is IMAGE, where
+        key = next(keys)

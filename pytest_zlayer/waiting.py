@@ -1,0 +1,152 @@
+"""Waiting for other threads in such a way that signals are noticed, and nobody is left waiting.
+
+CPython runs the handler of a signal in the main thread, between two of its instructions. When a
+signal comes just before a wait begins, that is after the wait. So nothing here waits for longer
+than ``LONGEST`` at a time.
+
+What a handler raises (``KeyboardInterrupt``, the time limit of a test) comes out of whatever code
+of Python runs, also out of the middle of ``Condition``, ``Event`` and ``Future``, which are made of
+such code: a lock inside them then stays held, and every other thread waits for ever. What is here
+can be interrupted anywhere.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from operator import attrgetter
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar, cast
+
+T = TypeVar("T")
+
+# Seconds after which a signal is noticed in any case.
+LONGEST = 1.0
+
+
+class Outcome(Generic[T]):
+    """A value, or an error, that another thread will tell; what is told first counts."""
+
+    def __init__(self) -> None:
+        self._told: list[tuple[Callable[[], T], BaseException | None]] = []
+        self._waiting: list[SimpleQueue[None]] = []
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it was told."""
+        return bool(self._told)
+
+    @property
+    def error(self) -> BaseException | None:
+        """The error that was told, if it was one."""
+        return self._told[0][1] if self._told else None
+
+    def give(self, value: T) -> None:
+        """Tell the value."""
+        self._tell(lambda: value, None)
+
+    def fail(self, error: BaseException) -> None:
+        """Tell the error."""
+
+        def get() -> T:
+            raise error
+
+        self._tell(get, error)
+
+    def _tell(self, get: Callable[[], T], error: BaseException | None) -> None:
+        self._told.append((get, error))
+        # Who begins to wait from now on sees that it was told.
+        for one in tuple(self._waiting):
+            one.put(None)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until it is told, or for so many seconds; whether it was told."""
+        told: SimpleQueue[None] = SimpleQueue()
+        self._waiting.append(told)
+        until = None if seconds is None else time.monotonic() + seconds
+        while not self._told and (left := _left(until)) > 0:
+            with suppress(Empty):
+                told.get(timeout=left)
+        self._waiting.remove(told)
+        return self.is_known
+
+    def result(self, seconds: float | None = None) -> T:
+        """The value, waited for.
+
+        Raises:
+            TimeoutError: it was not told in so many seconds.
+            Whatever was told instead.
+        """
+        if not self.wait(seconds):
+            raise TimeoutError
+        return self._told[0][0]()
+
+    def come_from(self, work: Callable[[], T], name: str) -> None:
+        """Have ``work`` done in a thread of its own, and tell what it gives or raises."""
+        left = [work]  # whoever takes it from here is the one who tells
+
+        def run() -> None:
+            with suppress(IndexError):  # nobody waits for it: starting this was interrupted
+                self.do(left.pop())
+
+        try:
+            threading.Thread(target=run, name=name, daemon=True).start()
+        except BaseException as error:
+            with suppress(IndexError):  # it has begun
+                left.pop()
+                self.fail(error)
+            raise
+
+    def do(self, work: Callable[[], T]) -> None:
+        """Do ``work``, and tell what it gives or raises."""
+        try:
+            value = work()
+        except BaseException as error:  # noqa: BLE001 (raised where it is waited for)
+            self.fail(error)
+        else:
+            self.give(value)
+
+
+def in_background(work: Callable[[], T], name: str) -> Outcome[T]:
+    """What ``work`` gives, which is done in a thread of its own."""
+    outcome: Outcome[T] = Outcome()
+    outcome.come_from(work, name)
+    return outcome
+
+
+class held:  # noqa: N801 (it is used as a function is)
+    """Holds a lock that another thread may hold for long: ``with held(lock):``.
+
+    What is only ever held for a moment needs no more than ``with lock:``.
+    """
+
+    def __init__(self, lock: Any) -> None:  # Lock or RLock
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        taken: list[bool] = []
+        try:
+            while not any(taken):
+                # In one call of C code: no handler runs between taking it and noting that.
+                taken.extend(map(self._lock.acquire, (True,), (LONGEST,)))
+        except BaseException:
+            if any(taken):
+                self._lock.release()
+            raise
+
+    # The lock's own, which is C code: no handler runs between the end of the block and the release.
+    __exit__ = cast("Callable[..., None]", property(attrgetter("_lock.__exit__")))
+
+
+def join(thread: threading.Thread, seconds: float | None = None) -> bool:
+    """Wait for the end of a thread, or for so many seconds; whether it has ended."""
+    until = None if seconds is None else time.monotonic() + seconds
+    while thread.is_alive() and (left := _left(until)) > 0:
+        thread.join(left)
+    return not thread.is_alive()
+
+
+def _left(until: float | None) -> float:
+    return LONGEST if until is None else min(LONGEST, until - time.monotonic())
