@@ -14,6 +14,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, AnyStr, Generic, TypeVar, cast, overload
 
+from pytest_zlayer.waiting import held
+
 Value = TypeVar("Value")
 
 
@@ -39,7 +41,7 @@ class Lazy(Generic[Value]):
         if instance is None:
             return self
         made = vars(instance)
-        with made.setdefault(self._lock_name, threading.RLock()):
+        with held(made.setdefault(self._lock_name, threading.RLock())):
             if self._name not in made:
                 made[self._name] = self._make(instance)
         made.pop(self._lock_name, None)  # so that what has locks only now can be pickled and copied
@@ -124,7 +126,7 @@ def once(make: Callable[[], Value]) -> Callable[[], Value]:
     lock = threading.Lock()
 
     def get() -> Value:
-        with lock:
+        with held(lock):
             if not found:
                 found.append(make())
             return found[0]

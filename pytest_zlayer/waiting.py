@@ -66,9 +66,9 @@ class Outcome(Generic[T]):
         told: SimpleQueue[None] = SimpleQueue()
         self._waiting.append(told)
         until = None if seconds is None else time.monotonic() + seconds
-        while not self._told and (left := _left(until)) > 0:
+        while not self._told and (pause := left(until)) > 0:
             with suppress(Empty):
-                told.get(timeout=left)
+                told.get(timeout=pause)
         self._waiting.remove(told)
         return self.is_known
 
@@ -83,22 +83,6 @@ class Outcome(Generic[T]):
             raise TimeoutError
         return self._told[0][0]()
 
-    def come_from(self, work: Callable[[], T], name: str) -> None:
-        """Have ``work`` done in a thread of its own, and tell what it gives or raises."""
-        left = [work]  # whoever takes it from here is the one who tells
-
-        def run() -> None:
-            with suppress(IndexError):  # nobody waits for it: starting this was interrupted
-                self.do(left.pop())
-
-        try:
-            threading.Thread(target=run, name=name, daemon=True).start()
-        except BaseException as error:
-            with suppress(IndexError):  # it has begun
-                left.pop()
-                self.fail(error)
-            raise
-
     def do(self, work: Callable[[], T]) -> None:
         """Do ``work``, and tell what it gives or raises."""
         try:
@@ -109,11 +93,35 @@ class Outcome(Generic[T]):
             self.give(value)
 
 
+class Task(Outcome[T]):
+    """What ``work`` gives, which is done in a thread of its own once it is started."""
+
+    def __init__(self, work: Callable[[], T], name: str) -> None:
+        super().__init__()
+        self._left = [work]  # whoever takes it from here is the one who tells
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def _run(self) -> None:
+        with suppress(IndexError):  # it was abandoned
+            work = self._left.pop()
+            self.do(work)
+
+    def abandon(self, error: BaseException) -> None:
+        """Tell that starting it was interrupted, unless it has begun even so."""
+        with suppress(IndexError):
+            self._left.pop()
+            self.fail(error)
+
+
 def in_background(work: Callable[[], T], name: str) -> Outcome[T]:
-    """What ``work`` gives, which is done in a thread of its own."""
-    outcome: Outcome[T] = Outcome()
-    outcome.come_from(work, name)
-    return outcome
+    """What ``work`` gives, which is done in a thread of its own from now on."""
+    task = Task(work, name)
+    task.start()
+    return task
 
 
 class held:  # noqa: N801 (it is used as a function is)
@@ -143,10 +151,11 @@ class held:  # noqa: N801 (it is used as a function is)
 def join(thread: threading.Thread, seconds: float | None = None) -> bool:
     """Wait for the end of a thread, or for so many seconds; whether it has ended."""
     until = None if seconds is None else time.monotonic() + seconds
-    while thread.is_alive() and (left := _left(until)) > 0:
-        thread.join(left)
+    while thread.is_alive() and (pause := left(until)) > 0:
+        thread.join(pause)
     return not thread.is_alive()
 
 
-def _left(until: float | None) -> float:
+def left(until: float | None) -> float:
+    """Seconds that may be waited for at a time, up to this value of ``time.monotonic()``."""
     return LONGEST if until is None else min(LONGEST, until - time.monotonic())

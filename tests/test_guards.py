@@ -306,6 +306,48 @@ def test_loading_the_plugin_loads_no_room_and_no_heavy_library() -> None:
     assert sorted(name for name in loaded if name.startswith(rooms)) == []
 
 
+def endless_waits(tree: ast.AST) -> Iterator[int]:
+    """Lines that wait, or may make others wait, until something happens, however long it takes."""
+    for node in ast.walk(tree):
+        match node:
+            case (
+                ast.Call(func=ast.Attribute(attr="join" | "select"), args=[], keywords=[])
+                | ast.Call(func=ast.Attribute(attr="select"), args=[_, _, _])
+                | ast.Attribute(ast.Name("threading"), "Condition" | "Semaphore" | "Barrier")
+                | ast.alias("Future")
+            ):
+                yield node.lineno
+
+
+def test_an_endless_wait_would_be_noticed() -> None:
+    text = """
+from concurrent.futures import Future
+thread.join()
+thread.join(1.0)
+", ".join(words)
+selector.select()
+selector.select(1.0)
+select.select([one], [], [])
+condition = threading.Condition()
+"""
+    assert sorted(endless_waits(ast.parse(text))) == [2, 3, 6, 8, 9]
+
+
+def test_nothing_waits_without_noticing_signals() -> None:
+    """``pytest_zlayer.waiting`` says why; the agent is a program of its own."""
+    found = {
+        name_of(module)
+        for module in MODULES
+        if AGENT not in module.parents
+        for _ in endless_waits(nodes_of(module)[0])
+    }
+    threads = {"buildah/process/output", "buildah/runtime/console", "builder/execute/slots"}
+    # Sessions have a ``join`` of their own.
+    sessions = {"builder/session/build_session", "plugin/collection"}
+    allowed = threads | sessions | {"buildah/process/agent_process"}  # whose end ends the wait
+    assert found - allowed == set()
+
+
 def is_ours(node: ast.AST) -> bool:
     """Whether a node imports something of the package."""
     names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_zlayer.waiting import Outcome, held, in_background, join
+from pytest_zlayer.waiting import Outcome, Task, held, in_background, join
 from tests.interruptions import interruptions, notices
 
 # Seconds that nothing here takes.
@@ -130,16 +130,16 @@ def test_who_tells_can_be_interrupted_anywhere() -> None:
             assert outcomes[-1].result(LIMIT) == 1, where
 
 
-def test_what_is_begun_is_told_wherever_beginning_is_interrupted() -> None:
-    outcomes: list[Outcome[int]] = []
-
-    def begin() -> None:
-        outcomes.append(Outcome())
-        outcomes[-1].come_from(lambda: 1, "work")
-
-    for where in interruptions(begin):
-        if "(come_from, call)" not in where and outcomes:
-            assert outcomes[-1].wait(LIMIT), where
+def test_what_is_abandoned_is_told_unless_it_has_begun() -> None:
+    never, begun = Task(lambda: 1, "work"), Task(lambda: 1, "work")
+    never.abandon(ValueError("never"))
+    never.start()
+    with pytest.raises(ValueError, match="never"):
+        never.result(LIMIT)
+    begun.start()
+    assert begun.wait(LIMIT)
+    begun.abandon(ValueError())
+    assert begun.result() == 1
 
 
 def test_who_takes_a_lock_can_be_interrupted_anywhere() -> None:

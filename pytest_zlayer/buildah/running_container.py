@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol, TypeAlias
@@ -16,6 +14,7 @@ from pytest_zlayer.buildah.process.runner import Process
 from pytest_zlayer.buildah.run_request import RunRequest
 from pytest_zlayer.buildah.runtime.direct import Place
 from pytest_zlayer.buildah.runtime.endings import Endings
+from pytest_zlayer.waiting import Outcome
 
 # Seconds between two looks whether a command has ended instead of having begun.
 _LOOK = 0.1
@@ -54,7 +53,7 @@ class RunningContainer:
         beside: Beside,
         request: RunRequest,
         process: Process,
-        begun: Future[Inside],
+        begun: Outcome[Inside],
         endings: Endings | None,
         *,
         is_direct: bool = False,
@@ -113,6 +112,6 @@ class RunningContainer:
     def _inside(self) -> Inside | None:
         """How others are started in it, once it has begun; ``None`` when it has ended."""
         while self.running:
-            with suppress(FutureTimeout):
+            with suppress(TimeoutError):
                 return self._begun.result(_LOOK)
         return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
@@ -38,6 +37,7 @@ from pytest_zlayer.buildah.runtime.start_buffer import StartBuffer
 from pytest_zlayer.buildah.runtime.validity import fingerprint
 from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.choices import NetworkMode
+from pytest_zlayer.waiting import Outcome, held
 
 Mounted = LocalRootfs | AgentRootfs
 
@@ -100,7 +100,7 @@ class Runs:
         return self._choice()[1] is not None
 
     def _choice(self) -> tuple[Isolation, DirectRuntime | None]:
-        with self._choosing:
+        with held(self._choosing):
             if self._chosen is None:
                 self._chosen = self._choose()
             return self._chosen
@@ -262,12 +262,12 @@ class Runs:
         self, direct: DirectRuntime, request: RunRequest, endings: Endings | None
     ) -> RunningContainer:
         prepared = self._prepare(direct, request)
-        begun: Future[Inside] = Future()
+        begun: Outcome[Inside] = Outcome()
 
         def on_start(pid: int) -> None:
             if endings is not None:
                 endings.begin(pid)
-            begun.set_result(partial(direct.prepare_more, prepared))
+            begun.give(partial(direct.prepare_more, prepared))
 
         process = self._commander.runner.start(replace(prepared.request, on_start=on_start))
         return RunningContainer(self, request, process, begun, endings, is_direct=True)
@@ -279,7 +279,7 @@ class Runs:
         endings: Endings | None,
         program: str = "",
     ) -> RunningContainer:
-        begun: Future[Inside] = Future()
+        begun: Outcome[Inside] = Outcome()
 
         # buildah would mount the files where only the command sees them. Mounted here as well they
         # would be two overlays on one upper directory, and nothing could be written any more.
@@ -288,7 +288,7 @@ class Runs:
         def on_start(pid: int) -> None:
             if endings is not None:
                 endings.begin(pid)
-            begun.set_result(Entrance(pid, self._tmpdir, self._commander.env).prepare_more)
+            begun.give(Entrance(pid, self._tmpdir, self._commander.env).prepare_more)
 
         wanted = containers.run_request(
             self._commander, request, isolation, self._storage, self._tmpdir,

@@ -14,6 +14,7 @@ from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.report.live import ERASE_BELOW, PAUSE, LiveBlock, can_be_live
 from pytest_zlayer.report.running import Running
 from pytest_zlayer.report.text import Detail, ProgressLines
+from pytest_zlayer.waiting import Outcome, join
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.image.built_image import Image
@@ -40,7 +41,7 @@ class BuildWatch:
         self._lines = ProgressLines(_detail(settings), prefix="")
         self._running = Running()
         self._lock = threading.RLock()
-        self._ended = threading.Event()
+        self._ended: Outcome[None] = Outcome()
         self._ticker: threading.Thread | None = None
         self.is_live = self._lines.detail == "live"
         if self.is_live:
@@ -72,9 +73,9 @@ class BuildWatch:
 
     def end(self, session: BuildSession) -> None:
         """The session is closed: say what was kept, and write the reports."""
-        self._ended.set()
+        self._ended.give(None)
         if self._ticker is not None:
-            self._ticker.join()
+            join(self._ticker)
         for kept in session.kept:
             tell(f"kept {kept.kind} of {kept.label}: {kept.command}")
         if self._settings["report"] and self._recorder:

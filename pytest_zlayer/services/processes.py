@@ -6,11 +6,13 @@ import os
 import select
 import signal
 import socket
+import time
 from pathlib import Path
 
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.values.scalars import number_of
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.waiting import left
 
 # States of a socket in /proc/PID/net: listening for TCP, open for UDP.
 _LISTENING = {"tcp": "0A", "udp": "07"}
@@ -45,7 +47,11 @@ class Process:
                 return True
             poll = select.poll()
             poll.register(descriptor, select.POLLIN)
-            return bool(poll.poll(max(0.0, seconds) * 1000))
+            until = time.monotonic() + seconds
+            while not (ended := bool(poll.poll(max(0.0, left(until)) * 1000))):
+                if left(until) <= 0:
+                    break
+            return ended
         finally:
             os.close(descriptor)
 

@@ -15,6 +15,7 @@ from pytest_zlayer.services.errors import ServiceError, ServiceRefused
 from pytest_zlayer.services.networks import Network
 from pytest_zlayer.services.readiness import default_condition
 from pytest_zlayer.services.running import Service
+from pytest_zlayer.waiting import held
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.image.facts import ImageStore
@@ -102,7 +103,7 @@ class Services:
         """
         check_engine(choice)
         wanted = self._store.service_engine if choice == "auto" else choice
-        with self._guard:
+        with held(self._guard):
             if wanted not in self._engines:
                 self._engines[wanted] = self._open(wanted)
             found = self._engines[wanted]

@@ -42,7 +42,7 @@ def test_the_end_is_heard_although_a_forked_child_has_the_socket_too(receiver, r
         sender.send(EVENT)
         sender.close()
         receiver.join("gw0")
-        assert not receiver._threads["gw0"].is_alive()
+        assert not receiver._threads["gw0"].result().is_alive()
     assert [event for event, _, _ in received] == [EVENT]
 
 

@@ -20,6 +20,7 @@ from pytest_zlayer.buildah.process.command import Request
 from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.lazy import LOADING
+from pytest_zlayer.waiting import join
 
 _PATIENCE = 300.0
 _ENDING = 0.1
@@ -58,8 +59,7 @@ class Sweep:
 
     def wait(self, seconds: float | None = None) -> bool:
         """Waits until it has ended, or for so many seconds; whether it has ended."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        return join(self._thread, seconds)
 
     def swept(self) -> tuple[Swept, ...]:
         """The dead sessions it has met; waits until it has ended."""

@@ -14,6 +14,7 @@ from pytest_zlayer.buildah.agent import wire
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from pytest_zlayer.buildah.failures import KILLED
 from pytest_zlayer.buildah.process.agent_process import AgentGone, AgentProcess, Answer
+from pytest_zlayer.waiting import held
 
 # How many agents of one session are replaced; where more are killed, something is wrong.
 MOST_REPLACED = 3
@@ -90,7 +91,7 @@ class AgentClient:
         return self._answer(message, descriptors)
 
     def _replace(self, agent: AgentProcess) -> None:
-        with self._replacing:
+        with held(self._replacing):
             if self._agent is not agent:
                 return  # another thread was quicker
             if not self._may_be_replaced(agent):
@@ -134,7 +135,7 @@ class AgentClient:
             self._agent.hang_up()
         elif not self._closed:
             self._closed = True
-            with self._replacing:
+            with held(self._replacing):
                 self._end()
         _close([*self._journal, *self._namespaces])
         self._journal, self._namespaces = [], []

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_zlayer.buildah.errors import EngineUnusable
+from pytest_zlayer.waiting import held
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.process.agent_client import AgentClient
@@ -60,7 +61,7 @@ class LateAgent:
         if os.getpid() != self._owner:
             # Its lock may be held for ever here, and its agent would serve both.
             raise EngineUnusable("this buildah session belongs to the process that forked this one")
-        with self._starting:
+        with held(self._starting):
             if self._closed:
                 raise EngineUnusable("this buildah session is closed")
             if self._client is None:
@@ -75,7 +76,7 @@ class LateAgent:
         """Lets it end everything and clean up, and waits for it; nothing if it was not needed."""
         if os.getpid() != self._owner:
             return  # a child that was forked has let go of it already
-        with self._starting:
+        with held(self._starting):
             self._closed = True
         if self._client is not None:
             self._client.close()

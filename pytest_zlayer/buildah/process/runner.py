@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +12,7 @@ from pytest_zlayer.buildah.process.command import Completed, Request
 from pytest_zlayer.buildah.process.interruption import Interruption, current
 from pytest_zlayer.buildah.process.late_agent import Agent
 from pytest_zlayer.lazy import LazyModule
+from pytest_zlayer.waiting import Task
 
 # What no unchanged build needs is loaded with the first command.
 if TYPE_CHECKING:
@@ -139,22 +138,13 @@ class Process:
     def __init__(self, running: RunningCommand, follow: Callable[[], Completed]) -> None:
         self.request = running.request
         self._running = running
-        self._end: Future[Completed] = Future()
-        self._thread = threading.Thread(
-            target=self._work, args=[follow], name="zlayer-process", daemon=True
-        )
-        self._thread.start()
-
-    def _work(self, follow: Callable[[], Completed]) -> None:
-        try:
-            self._end.set_result(follow())
-        except BaseException as error:  # noqa: BLE001 (raised where it is waited for)
-            self._end.set_exception(error)
+        self._end = Task(follow, "zlayer-process")
+        self._end.start()
 
     @property
     def running(self) -> bool:
         """Whether it has not ended yet."""
-        return not self._end.done()
+        return not self._end.is_known
 
     def wait(self, timeout: float | None = None) -> Completed:
         """Waits for its end.
@@ -163,10 +153,7 @@ class Process:
             TimeoutError: it is still running after so many seconds.
             EngineError: as of :meth:`Runner.run`.
         """
-        try:
-            return self._end.result(timeout)
-        except FutureTimeout:
-            raise TimeoutError from None
+        return self._end.result(timeout)
 
     def signal(self, number: int) -> None:
         """Sends a signal to it, or does nothing when it has ended."""

@@ -31,6 +31,7 @@ from pytest_zlayer.buildah.process.output import (
     without_end,
 )
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.waiting import LONGEST
 
 _CHUNK = 64 * 1024
 _TAIL_LINES = 200
@@ -215,7 +216,8 @@ class RunningCommand:
         self.stop()
         until = time.monotonic() + _ENDING
         while not self._ended and time.monotonic() < until:
-            for key, _ in self._selector.select(max(0.0, until - time.monotonic())):
+            pause = max(0.0, until - time.monotonic())
+            for key, _ in self._selector.select(min(pause, LONGEST)):
                 self._read(key, quiet=True)
 
     def interrupt(self) -> None:
@@ -238,8 +240,8 @@ class RunningCommand:
     def _turn(self, deadline: float | None) -> None:
         call = None if self.request.meanwhile is None else self._called + _BETWEEN
         moments = [moment for moment in (deadline, call) if moment is not None]
-        pause = max(0.0, min(moments) - time.monotonic()) if moments else None
-        for key, _ in self._selector.select(pause):
+        pause = max(0.0, min(moments) - time.monotonic()) if moments else LONGEST
+        for key, _ in self._selector.select(min(pause, LONGEST)):
             self._read(key)
         if self.request.meanwhile is not None and time.monotonic() - self._called >= _BETWEEN:
             self._called = time.monotonic()

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from pytest_zlayer.buildah.process.console_socket import listen, receive
+from pytest_zlayer.waiting import join
 
 _STDIN, _STDOUT = 0, 1
 _CHUNK = 64 * 1024
@@ -31,7 +32,7 @@ def joined(bundle: Path) -> Iterator[None]:
         stack.callback(os.close, over)
         relay = threading.Thread(target=_relay, args=[listener, over], name="zlayer-console")
         relay.start()
-        stack.callback(relay.join)
+        stack.callback(join, relay)
         stack.callback(os.close, end)
         yield
 

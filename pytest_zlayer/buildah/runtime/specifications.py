@@ -14,6 +14,7 @@ from pytest_zlayer.buildah.runtime.specification import (
     to_json,
 )
 from pytest_zlayer.buildah.runtime.validity import names_this_machine
+from pytest_zlayer.waiting import held
 
 Known = tuple[Specification, str]
 
@@ -62,7 +63,7 @@ class Specifications:
             NotUnderstood: what buildah asks for here has to be left to it.
             EngineError: asking buildah was interrupted.
         """
-        with self._taking:
+        with held(self._taking):
             if setting not in self._known:
                 try:
                     self._known[setting] = self._recall(setting) or self._taken(setting)
@@ -76,7 +77,7 @@ class Specifications:
 
     def offer(self, setting: Setting, known: Known) -> None:
         """Remembers one that was taken in passing."""
-        with self._taking:
+        with held(self._taking):
             self._known[setting] = known
             self._remember(setting, known)
 

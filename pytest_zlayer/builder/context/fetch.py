@@ -36,6 +36,7 @@ from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
 from pytest_zlayer.dockerfile.values.credentials import redacted, split_credentials
 from pytest_zlayer.dockerfile.values.remote_sources import parse_git_source
 from pytest_zlayer.dockerfile.values.scalars import number_of
+from pytest_zlayer.waiting import held
 
 UNNAMED = "__unnamed__"
 _CHUNK = 1 << 20
@@ -96,7 +97,7 @@ class Fetcher:
         key = (source, operation.checksum, operation.keep_git_dir)
         with self._lock:
             lock = self._locks.setdefault(key, Lock())
-        with lock:
+        with held(lock):
             if key not in self._done:
                 self._done[key] = self._fetch(source, operation)
             return self._done[key]

@@ -29,6 +29,7 @@ from pytest_zlayer.builder.store.base_images import IMAGE_SCHEMES, BaseImage
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation, SourceRef
 from pytest_zlayer.dockerfile.values.credentials import redacted
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.waiting import held
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.store.mounted_images import MountedImages
@@ -135,7 +136,7 @@ class Sources:
         context = self._context(source.name)
         if isinstance(context, DirectoryContext) and context.ignore is None:
             return host_path(rootfs, path)
-        with self._guard:
+        with held(self._guard):
             if (source.name, path) not in self._exports:
                 target = self._scratch("export")
                 export(rootfs, rootfs.resolve(path), target, context.ignore, self._check)
@@ -148,7 +149,7 @@ class Sources:
             context.close()
 
     def _context(self, name: str) -> Context:
-        with self._guard:
+        with held(self._guard):
             if name not in self._contexts:
                 self._contexts[name] = self._open(name)
             return self._contexts[name]

@@ -9,7 +9,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, TypeAlias
@@ -19,6 +20,7 @@ from pytest_zlayer.builder.copy.select import kept_xattrs
 from pytest_zlayer.builder.copy.walk import Walked
 from pytest_zlayer.builder.model.errors import CopyError
 from pytest_zlayer.builder.stopping import Interrupted, go_on
+from pytest_zlayer.waiting import Outcome
 
 _VERSION = 1
 _CHUNK = 1 << 20
@@ -81,22 +83,24 @@ class Digests:
             if over.is_set():
                 raise Interrupted
 
-        waiting: list[str | Future[str]] = []
-        with ThreadPoolExecutor(self._threads) as pool:
-            try:
-                for rootfs, node in files:
-                    known = self._remembered(rootfs, node)
-                    if known is not None:
-                        waiting.append(known)
-                    elif node.entry.kind == "file" and node.entry.size > _SMALL:
-                        waiting.append(pool.submit(self._take, rootfs, node, go_on_hashing))
-                    else:
-                        waiting.append(self._take(rootfs, node, go_on_hashing))
-                for digest in waiting:
-                    yield digest if isinstance(digest, str) else digest.result()
-            finally:
-                over.set()
-                pool.shutdown(wait=False, cancel_futures=True)
+        waiting: list[str | Outcome[str]] = []
+        pool = ThreadPoolExecutor(self._threads)
+        try:
+            for rootfs, node in files:
+                known = self._remembered(rootfs, node)
+                if known is not None:
+                    waiting.append(known)
+                elif node.entry.kind == "file" and node.entry.size > _SMALL:
+                    digest: Outcome[str] = Outcome()
+                    waiting.append(digest)
+                    pool.submit(digest.do, partial(self._take, rootfs, node, go_on_hashing))
+                else:
+                    waiting.append(self._take(rootfs, node, go_on_hashing))
+            for one in waiting:
+                yield one if isinstance(one, str) else one.result()
+        finally:
+            over.set()
+            pool.shutdown(wait=False, cancel_futures=True)
         self.save()
 
     def save(self) -> None:

@@ -7,8 +7,8 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ from pytest_zlayer.dockerfile.operations.kinds import (
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, stage_label
 from pytest_zlayer.dockerfile.values.scalars import number_of
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.waiting import Outcome, Task
 
 
 class Executor:
@@ -60,12 +61,11 @@ class Executor:
         self._graph = graph
         self.target = graph.target
         self._sources = sources
-        self._futures: dict[int, Future[StageExecutor]] = {}
+        self._stages: dict[int, Task[StageExecutor]] = {}
         self._successors: dict[int, int | None] = {}
         self._cached: dict[int, tuple[int, CachedLayers] | None] = {}
         self._guard = threading.Lock()
         self._commands = build.engine.interruption()
-        self._pool = ThreadPoolExecutor(max_workers=max(len(plans), 1), thread_name_prefix="stage")
         self._started = time.monotonic()
 
     def execute(self) -> StageExecutor:
@@ -74,12 +74,12 @@ class Executor:
         Raises:
             BuildError, DockerfileError, EngineError: what stopped it.
         """
-        target = self._start(self.target)
         try:
-            return target.result()
+            return self._stage(self.target)
         except BaseException as error:
             self._build.stop.set()
-            if not target.done():
+            target = self._stages.get(self.target)
+            if target is None or not target.is_known:
                 # Nothing of the build itself: Ctrl-C, or the time limit of a test.
                 self._commands.request()
             self._settle()
@@ -102,28 +102,28 @@ class Executor:
 
     def _first_failure(self) -> BaseException | None:
         """Why a stage failed; the others were interrupted only because of that."""
-        failures = (future.exception() for future in list(self._futures.values()))
+        failures = [stage.error for stage in list(self._stages.values())]
         return next((one for one in failures if one and not isinstance(one, Interrupted)), None)
 
     def close(self) -> None:
         """End for good: stages cannot be built any more."""
         self.publish(at_once=True)
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._settle()
 
     def publish(self, *, at_once: bool) -> None:
         """Have the layers of all finished stages in the cache; ``at_once``: if that is quick."""
-        for future in list(self._futures.values()):
-            if future.done() and future.exception() is None:
-                future.result().files.layers.save(at_once=at_once)
+        for stage in list(self._stages.values()):
+            if stage.is_known and stage.error is None:
+                stage.result().files.layers.save(at_once=at_once)
 
     def renew_cache(self) -> None:
         """Have the layers of a build without the cache serve later builds, instead of older ones.
 
         Only a whole build does so, and it is done even if that does not succeed.
         """
-        for future in list(self._futures.values()):
+        for stage in list(self._stages.values()):
             with contextlib.suppress(EngineError, Interrupted, OSError):
-                future.result().files.layers.renew()
+                stage.result().files.layers.renew()
 
     def offer_cached(self) -> None:
         """Have sent to other machines what was cached here before, where that is wanted."""
@@ -139,13 +139,13 @@ class Executor:
         """Steps, time and log of the build."""
         steps: list[StepResult] = []
         for index in sorted(self._plans):
-            future = self._futures.get(index)
-            if future is None:  # nobody needed it: all that is made from it was cached
+            stage = self._stages.get(index)
+            if stage is None:  # nobody needed it: all that is made from it was cached
                 steps.extend(
                     cached_result(self._plans[index], step) for step in self._plans[index].steps
                 )
-            elif future.done() and future.exception() is None:
-                steps.extend(future.result().results)
+            elif stage.is_known and stage.error is None:
+                steps.extend(stage.result().results)
         log = self._build.log.path if self._build.log.exists else None
         return BuildResult(tuple(steps), time.monotonic() - self._started, log)
 
@@ -176,18 +176,26 @@ class Executor:
 
     def _settle(self) -> None:
         """Wait until no stage is being built."""
-        wait(list(self._futures.values()))
+        while going := [stage for stage in list(self._stages.values()) if not stage.is_known]:
+            going[0].wait()
 
     # -- stages -------------------------------------------------------------------------------
 
     def _stage(self, index: int) -> StageExecutor:
         return self._start(index).result()
 
-    def _start(self, index: int) -> Future[StageExecutor]:
+    def _start(self, index: int) -> Outcome[StageExecutor]:
         with self._guard:
-            if index not in self._futures:
-                self._futures[index] = self._pool.submit(self._build_stage, index)
-            return self._futures[index]
+            if index in self._stages:
+                return self._stages[index]
+            stage = Task(partial(self._build_stage, index), f"stage-{index}")
+            try:
+                self._stages[index] = stage
+                stage.start()
+            except BaseException as error:
+                stage.abandon(error)
+                raise
+            return stage
 
     def _build_stage(self, index: int) -> StageExecutor:
         plan = self._plans[index]
@@ -251,8 +259,8 @@ class Executor:
         """The label of a stage that is still being built, ``None`` for every other source."""
         if source.kind != "stage":
             return None
-        future = self._futures.get(source.index)
-        return None if future is not None and future.done() else self._plans[source.index].label
+        stage = self._stages.get(source.index)
+        return None if stage is not None and stage.is_known else self._plans[source.index].label
 
     def rootfs(self, source: SourceRef) -> Rootfs:
         """The files of a source; a stage is waited for."""

@@ -18,6 +18,7 @@ from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.builder.store.import_image import import_bare, refuse_too_many
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.waiting import held
 
 # Seconds that a finished RUN waits for the next one to begin, and then for its end, until it is put
 # into the store alone: that costs as much for one layer as for several.
@@ -97,7 +98,7 @@ class PendingLayers:
     @property
     def head(self) -> Head:
         """How far the stage has come, with the layers of the stage below it in the store."""
-        with self._guard:
+        with held(self._guard):
             if self._parent is not None:
                 start = self._parent.stored_head()
                 self._keys = [*self._parent.keys(), *self._keys]
@@ -116,7 +117,7 @@ class PendingLayers:
 
     def stored_head(self) -> Head:
         """How far the stage has come, with all its layers in the store."""
-        with self._guard:
+        with held(self._guard):
             self.flush()
             return self.head
 
@@ -126,7 +127,7 @@ class PendingLayers:
 
     def chain(self) -> Chain:
         """All layers and their history; those that are not in the store yet with their files."""
-        with self._guard:
+        with held(self._guard):
             chain = self._stored_chain()
             for one in self._head.pending:
                 chain = chain.add(one.layer, HistoryEntry(one.step.history, one.created))
@@ -164,7 +165,7 @@ class PendingLayers:
         # Made once: wherever the layer goes, its history is the same.
         created = timestamp_text(self._build.now())
         pending = PendingLayer(step, layer, created, entries if composed else None)
-        with self._guard:
+        with held(self._guard):
             if step.selection is not None:  # what is below it stays when the context changes
                 self._sought.update(self._keys[-1:])
             self._keys.append(step.key)
@@ -199,7 +200,7 @@ class PendingLayers:
 
     def go_on_from(self, image: str, key: str) -> None:
         """Go on from an image of the store that has all layers, that of ``key`` on top."""
-        with self._guard:
+        with held(self._guard):
             self._made += 1
             self._head, self._parent = Head(image), None
             self._keys.append(key)
@@ -208,7 +209,7 @@ class PendingLayers:
 
     def hold(self, key: str, lock: contextlib.ExitStack) -> None:
         """Keep the lock of a layer until others can find it in the store."""
-        with self._guard:
+        with held(self._guard):
             pending = any(one.step.key == key for one in self._head.pending)
             if pending and not self._build.plan.spec.no_cache:
                 self._held[key] = lock
@@ -223,7 +224,7 @@ class PendingLayers:
 
     def flush(self) -> None:
         """Bring pending layers into the store, as the cached layer of the last of them."""
-        with self._guard:
+        with held(self._guard):
             self._stop_timer()
             keys = [one.step.key for one in self._head.pending]
             if keys:
@@ -242,7 +243,7 @@ class PendingLayers:
 
     def stop_timer(self) -> None:
         """Leave the pending layers to the next one that asks for them."""
-        with self._guard:
+        with held(self._guard):
             self._stop_timer()
 
     def _stop_timer(self) -> None:
@@ -257,7 +258,7 @@ class PendingLayers:
             at_once: now, but in the background.
             wanted: also without the cache, because another stage needs them.
         """
-        with self._guard:
+        with held(self._guard):
             if not self._head.pending or (self._build.plan.spec.no_cache and not wanted):
                 return
             if self._finished:
@@ -272,13 +273,13 @@ class PendingLayers:
 
     def put_off(self) -> None:
         """The next command begins: what is pending may soon be more."""
-        with self._guard:
+        with held(self._guard):
             if self._timer is not None:
                 self._stop_timer()
                 self.flush_soon()
 
     def _flush_in_passing(self) -> None:
-        with self._guard:
+        with held(self._guard):
             if self._timer is None:
                 return
             if self._finished:
@@ -293,7 +294,7 @@ class PendingLayers:
 
         ``at_once``: somebody waits for the end of the build; only if it is quick.
         """
-        with self._guard:
+        with held(self._guard):
             self._stop_timer()
             try:
                 size = sum(one.layer.size for one in self._head.pending)
@@ -312,7 +313,7 @@ class PendingLayers:
         It is the only one of that name: nobody else makes another meanwhile, and there are no names
         for layers that are in the store already.
         """
-        with self._guard, contextlib.ExitStack() as stack:
+        with held(self._guard), contextlib.ExitStack() as stack:
             keys = [one.step.key for one in self._head.pending]
             if not keys or self._build.plan.spec.no_cache:
                 yield ()
@@ -331,7 +332,7 @@ class PendingLayers:
 
     def stored(self, image: str) -> None:
         """Note that all layers are in ``image``, which has the names that it was to have."""
-        with self._guard:
+        with held(self._guard):
             self._stop_timer()
             if keys := [one.step.key for one in self._head.pending]:
                 chain = self.chain()
@@ -343,7 +344,7 @@ class PendingLayers:
 
     def renew(self) -> None:
         """Let later builds find the layers made here instead of older ones of the same keys."""
-        with self._guard:
+        with held(self._guard):
             if not self._made:
                 return
             self.flush()

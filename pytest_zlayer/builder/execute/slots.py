@@ -21,7 +21,8 @@ class Slots:
         self._free = count
         self._waiting: set[tuple[int, int]] = set()
         self._numbers = itertools.count()
-        self._changed = threading.Condition()
+        self._guard = threading.Lock()
+        self._changed = threading.Condition(self._guard)
 
     @contextlib.contextmanager
     def hold(self, rank: int, check: Callable[[], None]) -> Iterator[None]:
@@ -30,7 +31,7 @@ class Slots:
         ``check`` is called again and again meanwhile: it raises to give up.
         """
         mine = (rank, next(self._numbers))
-        with self._changed:
+        with self._guard:  # not with the condition: its own way in can be interrupted half way
             self._waiting.add(mine)
             try:
                 while not self._free or min(self._waiting) != mine:
@@ -43,6 +44,6 @@ class Slots:
         try:
             yield
         finally:
-            with self._changed:
+            with self._guard:
                 self._free += 1
                 self._changed.notify_all()

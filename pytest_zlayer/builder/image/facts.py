@@ -19,6 +19,7 @@ from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.lazy import LOADING
+from pytest_zlayer.waiting import held
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
@@ -99,7 +100,7 @@ class ImageStore:
 
         It is closed before images are removed.
         """
-        with self._guard:
+        with held(self._guard):
             if kind not in self._users:
                 self._users[kind] = kind(self)
             found: User = self._users[kind]
@@ -117,7 +118,7 @@ class ImageStore:
 
     def facts(self, image_id: str) -> ImageFacts:
         """Facts of an image, read once."""
-        with self._guard:
+        with held(self._guard):
             if image_id not in self._facts:
                 record = self.engine.inspect_image(image_id)
                 chain = read_chain(record.manifest, record.config)
@@ -179,7 +180,7 @@ class ImageStore:
         facts = self.facts(image_id)
         if not (facts.config.onbuild or facts.config.volumes):
             return image_id
-        with self._guard:
+        with held(self._guard):
             if image_id not in self._runnable:
                 name = f"{self._prefix}bare-{len(self._runnable)}"
                 directory = self._scratch() / f"bare-{image_id[:12]}"
@@ -203,7 +204,7 @@ class ImageStore:
             for name in names:
                 self.engine.register_image(name)
         self.engine.tag(image.id, *names)
-        with self._guard:
+        with held(self._guard):
             self._tags += names
 
     @property

@@ -21,6 +21,7 @@ from pytest_zlayer.builder.store.base_images import (
 from pytest_zlayer.choices import PullMode
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, similar_name
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.waiting import held
 
 
 class BaseFinder:
@@ -72,7 +73,7 @@ class BaseFinder:
 
     def references(self) -> list[str]:
         """What was asked for so far."""
-        with self._guard:
+        with held(self._guard):
             return [reference for reference, _ in self._found]
 
     def image(
@@ -80,7 +81,7 @@ class BaseFinder:
     ) -> BaseImage:
         """The image ``reference`` stands for; with ``failing`` it may be pulled later, in that."""
         wanted = platform or self._platform
-        with self._guard:
+        with held(self._guard):
             if (reference, wanted) not in self._found:
                 found = self._bases.get(reference, self._mode, wanted, failing)
                 self._found[reference, wanted] = found

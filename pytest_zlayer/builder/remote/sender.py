@@ -22,6 +22,7 @@ from pytest_zlayer.builder.remote.trace import Trace
 from pytest_zlayer.builder.remote.use import PlaceUse
 from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.waiting import join
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +152,7 @@ class Sender:
         if thread is None:
             return None
         self._work.put(None)
-        thread.join(seconds)
-        late = thread.is_alive()
+        late = not join(thread, seconds)
         self._stop.set()
         if late:
             self._commands.request()

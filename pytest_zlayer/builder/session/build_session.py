@@ -6,7 +6,6 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,7 @@ from pytest_zlayer.builder.store.base_images import as_named_context
 from pytest_zlayer.errors import UsageError, ZlayerError
 from pytest_zlayer.events import Event, StepRetry, Waiting
 from pytest_zlayer.lazy import LOADING
+from pytest_zlayer.waiting import Outcome, held
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
@@ -63,7 +63,7 @@ class BuildSession:
         *,
         listener: Callable[[Event], None] | None = None,
         hooks: BuildHooks | None = None,
-        engine: Future[Engine] | None = None,
+        engine: Outcome[Engine] | None = None,
     ) -> None:
         self.options = options
         self.id = options.session_id or os.urandom(6).hex()
@@ -336,7 +336,7 @@ class BuildSession:
 
     def _tell(self, event: Event) -> None:
         shown = self._masker.event(event)
-        with self._listening:
+        with held(self._listening):
             if isinstance(shown, StepRetry):
                 self._retries.append(shown)
             self._listener(shown)

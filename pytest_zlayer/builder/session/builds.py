@@ -32,6 +32,7 @@ from pytest_zlayer.dockerfile.stages.resolve import StageGraph, stage_label
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.events import Event
 from pytest_zlayer.lazy import LOADING, once
+from pytest_zlayer.waiting import held
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.execute.again import Again
@@ -394,7 +395,7 @@ class _StageImages:
     def get(self, stage: str) -> Image:
         """The image of ``stage`` (name or index)."""
         index = self._executor().stage_index(stage)
-        with self._guard:
+        with held(self._guard):
             if index not in self._images:
                 self._images[index] = self._make(index, stage)
             return self._images[index]

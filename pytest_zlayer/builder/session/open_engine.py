@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.lazy import LOADING
+from pytest_zlayer.waiting import Outcome, in_background
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
@@ -30,15 +29,6 @@ def open_engine(options: BuildOptions, session_id: str) -> Engine:
     )
 
 
-def begin_opening(options: BuildOptions, session_id: str) -> Future[Engine]:
+def begin_opening(options: BuildOptions, session_id: str) -> Outcome[Engine]:
     """Opens the engine in the background; the one who takes the result closes it."""
-    coming: Future[Engine] = Future()
-
-    def work() -> None:
-        try:
-            coming.set_result(open_engine(options, session_id))
-        except BaseException as error:  # noqa: BLE001 (raised where the result is taken)
-            coming.set_exception(error)
-
-    Thread(target=work, name="zlayer-opening", daemon=True).start()
-    return coming
+    return in_background(lambda: open_engine(options, session_id), "zlayer-opening")

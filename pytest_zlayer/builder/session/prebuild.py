@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.waiting import join
 
 _LOOKING = 0.1  # seconds
 
@@ -62,4 +63,4 @@ class Prebuild:
     def join(self) -> None:
         """Wait for what was begun."""
         for thread in self._threads:
-            thread.join()
+            join(thread)

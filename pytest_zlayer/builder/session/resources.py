@@ -6,7 +6,6 @@ import contextlib
 import shutil
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from pytest_zlayer.builder.session.open_engine import open_engine
 from pytest_zlayer.builder.store.mounted_images import SharedImages
 from pytest_zlayer.events import Event
 from pytest_zlayer.lazy import LOADING, lazy
+from pytest_zlayer.waiting import Outcome, held
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.commands.skopeo import Skopeo
@@ -57,7 +57,7 @@ class SessionResources:
         *,
         tell: Callable[[Event], None] = lambda _: None,
         stop: threading.Event | None = None,
-        engine: Future[Engine] | None = None,
+        engine: Outcome[Engine] | None = None,
     ) -> None:
         self.options = options
         self._begun = engine
@@ -82,7 +82,7 @@ class SessionResources:
     @property
     def engine(self) -> Engine:
         """The engine. Raises ``EngineMissing``, ``EngineUnusable``."""
-        with self._guard:
+        with held(self._guard):
             if self._engine is None:
                 begun = self._begun
                 self._engine = (
@@ -227,8 +227,9 @@ class SessionResources:
 
     def close(self) -> None:
         """Remove the scratch space and close the engine."""
-        if self._engine is None and self._begun is not None and self._begun.exception() is None:
-            self._begun.result().close()
+        begun = self._begun
+        if self._engine is None and begun is not None and begun.wait() and begun.error is None:
+            begun.result().close()
         if self._engine is not None:
             if "cache" in vars(self):
                 self.cache.close()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable
-from concurrent.futures import Future
 from dataclasses import field
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.waiting import Outcome, held
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _KEPT = 8
 # Seconds until containers are removed, together: that costs as much for one as for several.
 _GATHERING = 1.0
+
+
+class _GivenUp(Exception):
+    """Who mounted an image was stopped."""
 
 
 @dataclass(slots=True, eq=False)
@@ -33,7 +37,7 @@ class _Mounted:
     image: str
     container: str = ""
     built: bool = False
-    files: Future[Rootfs] = field(default_factory=Future)
+    files: Outcome[Rootfs] = field(default_factory=Outcome)
     readers: int = 0
 
 
@@ -52,30 +56,52 @@ class SharedImages:
 
     def take(self, image: str, *, exact: bool) -> _Mounted:
         """An image, mounted until it is given back; ``exact``: not as it was built."""
+        while True:
+            mounted = mine = _Mounted(image)
+            try:
+                mounted = self._join(mine, exact=exact)
+                if mounted is mine:
+                    self._mount(mine)
+                mounted.files.wait()
+            except BaseException:
+                # Ctrl-C or the time limit of a test: it concerns nobody else who reads it.
+                self._leave(mounted, mine)
+                raise
+            if not isinstance(mounted.files.error, _GivenUp):
+                mounted.files.result()
+                return mounted
+
+    def _join(self, mine: _Mounted, *, exact: bool) -> _Mounted:
+        """One that is there already, or ``mine``; with one more reader."""
         with self._guard:
-            fitting = [one for one in self._mounted if one.image == image]
+            fitting = [one for one in self._mounted if one.image == mine.image]
             fitting = [one for one in fitting if not (exact and one.built)]
-            mounted = fitting[0] if fitting else _Mounted(image)
+            mounted = fitting[0] if fitting else mine
             mounted.readers += 1
             if fitting:
                 self._mounted.remove(mounted)
             self._mounted.append(mounted)
-        if not fitting:
-            self._mount(mounted)
-        mounted.files.result()
-        return mounted
+            return mounted
+
+    def _leave(self, mounted: _Mounted, mine: _Mounted) -> None:
+        if mounted is not mine or mine.files.is_known:
+            self.give_back([mounted])
+        else:
+            self._give_up(mine, _GivenUp())
+
+    def _give_up(self, mounted: _Mounted, error: Exception) -> None:
+        with self._guard:
+            if mounted in self._mounted:
+                self._mounted.remove(mounted)
+        mounted.files.fail(error)
+        self.discard([mounted.container] if mounted.container else [])
 
     def _mount(self, mounted: _Mounted) -> None:
         try:
             mounted.container = self._engine.from_image(mounted.image)
-            files = self._engine.mount(mounted.container)
-        except BaseException as error:  # noqa: BLE001 (raised where it is waited for)
-            with self._guard:
-                self._mounted.remove(mounted)
-            self.discard([mounted.container] if mounted.container else [])
-            mounted.files.set_exception(error)
-        else:
-            mounted.files.set_result(files)
+            mounted.files.give(self._engine.mount(mounted.container))
+        except Exception as error:  # noqa: BLE001 (raised where it is waited for)
+            self._give_up(mounted, error)
 
     def give_back(self, taken: Iterable[_Mounted]) -> None:
         """Undo a :meth:`take` of each of these."""
@@ -88,7 +114,7 @@ class SharedImages:
     def offer(self, image: str, container: str, files: Rootfs) -> bool:
         """Let an image be read in the container in which it was built; whether that is needed."""
         mounted = _Mounted(image, container, built=True)
-        mounted.files.set_result(files)
+        mounted.files.give(files)
         with self._guard:
             needed = all(one.image != image for one in self._mounted)
             if needed:
@@ -162,7 +188,7 @@ class MountedImages:
 
     def rootfs(self, image_id: str) -> Rootfs:
         """The files of an image."""
-        with self._guard:
+        with held(self._guard):
             if image_id not in self._taken:
                 self._taken[image_id] = self._shared.take(image_id, exact=self._exact)
             return self._taken[image_id].files.result()

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.report.wire import decode, encode
+from pytest_zlayer.waiting import Outcome, join
 
 if TYPE_CHECKING:
     from pytest_zlayer.events import Event
@@ -36,8 +37,7 @@ class Receiver:
     def __init__(self, take: Callable[[Event, str, float], None]) -> None:
         self._take = take
         self._token = secrets.token_hex(_TOKEN // 2)
-        self._threads: dict[str, threading.Thread] = {}
-        self._known = threading.Condition()
+        self._threads: dict[str, Outcome[threading.Thread]] = {}
         self._closed = False
         self._socket: socket.socket | None = None
         self.address: str | None = None
@@ -51,11 +51,13 @@ class Receiver:
 
     def join(self, worker: str) -> None:
         """Wait until everything is taken in that a worker has sent, which has ended."""
-        with self._known:
-            self._known.wait_for(lambda: worker in self._threads, _ARRIVAL)
-        thread = self._threads.get(worker)
-        if thread is not None:
-            thread.join(_ARRIVAL)
+        thread = self._thread_of(worker)
+        if thread.wait(_ARRIVAL):
+            join(thread.result(), _ARRIVAL)
+
+    def _thread_of(self, worker: str) -> Outcome[threading.Thread]:
+        """What takes in what a worker sends, once that has begun to send."""
+        return self._threads.setdefault(worker, Outcome())
 
     def close(self) -> None:
         """Take in nothing more."""
@@ -81,9 +83,7 @@ class Receiver:
             token, _, worker = lines.readline(200).decode("ascii", "replace").strip().partition(" ")
             if not secrets.compare_digest(token, self._token):
                 return
-            with self._known:
-                self._threads[worker] = threading.current_thread()
-                self._known.notify_all()
+            self._thread_of(worker).give(threading.current_thread())
             with contextlib.suppress(OSError):  # the worker was killed
                 for line in lines:
                     with contextlib.suppress(ValueError):  # and may have been in the middle

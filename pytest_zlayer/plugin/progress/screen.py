@@ -12,6 +12,7 @@ import pytest
 
 from pytest_zlayer.plugin.progress.pending import PendingLines
 from pytest_zlayer.report.live import ERASE_BELOW, PAUSE, LiveBlock
+from pytest_zlayer.waiting import Outcome
 
 
 class Screen:
@@ -36,7 +37,7 @@ class Screen:
         self._pending = PendingLines()
         self._waiting = 0
         self._drawn = False
-        self._ended = threading.Event()
+        self._ended: Outcome[None] = Outcome()
         self._ticker: threading.Thread | None = None
 
     def begin_anew(self) -> None:
@@ -97,7 +98,7 @@ class Screen:
     def draw_if(self, running: object) -> None:
         """Draw from now on what is going on, if anything is ``running`` and may be drawn."""
         with self._lock:
-            if self._ended.is_set() or self._ticker is not None or self._block is None:
+            if self._ended.is_known or self._ticker is not None or self._block is None:
                 return
             if running and (self._waiting or self._always):
                 self._ticker = threading.Thread(target=self._tick, name="zlayer-live", daemon=True)
@@ -105,14 +106,14 @@ class Screen:
 
     def end(self) -> None:
         """Draw nothing more."""
-        self._ended.set()
+        self._ended.give(None)
         with self._lock:
             self._erase()
 
     def _tick(self) -> None:
         while not self._ended.wait(PAUSE):
             with self._lock:
-                if self._ended.is_set():
+                if self._ended.is_known:
                     return
                 self._redraw()
                 if not self._drawn and not self._waiting:

@@ -14,6 +14,7 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.services.networks import Network
 from pytest_zlayer.services.podman.commands import Podman, says_not_known
 from pytest_zlayer.services.ports import Claim, claim_subnet
+from pytest_zlayer.waiting import held
 
 
 class PodmanNetworks:
@@ -69,7 +70,7 @@ class PodmanNetworks:
         """What puts a container where its ports can be published and nobody knows it."""
         if self._podman.engine.rootless:
             return []  # its own network, with which podman forwards ports
-        with self._guard:
+        with held(self._guard):
             if self._default is None:
                 self._default = self.make()
         return self.options(self._default, container)
@@ -97,7 +98,7 @@ class PodmanNetworks:
 
     def close(self) -> None:
         """Remove the network of services that asked for none."""
-        with self._guard:
+        with held(self._guard):
             default, self._default = self._default, None
         if default is not None:
             with contextlib.suppress(EngineError):  # the agent tries again at its end
