@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import IO
 
 _MOMENT = 1.0  # seconds
+_LOOKING = 0.1  # seconds
 
 
 class Interrupted(Exception):
@@ -53,20 +54,27 @@ def do_aside(work: Callable[[], object]) -> None:
 
 
 class StopEvent(threading.Event):
-    """Set when it is set itself or when the session's event is."""
+    """Set when it is set itself or when the session's event is.
 
-    def __init__(self, session: threading.Event) -> None:
+    An interruption in the middle of a ``threading.Event`` can leave its lock held; here is none.
+    """
+
+    def __init__(self, session: threading.Event | None = None) -> None:
         super().__init__()
         self._session = session
+        self._is_set = False
+
+    def set(self) -> None:
+        self._is_set = True
 
     def is_set(self) -> bool:
-        return super().is_set() or self._session.is_set()
+        return self._is_set or (self._session is not None and self._session.is_set())
 
     def wait(self, timeout: float | None = None) -> bool:
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self.is_set():
-            left = 0.1 if deadline is None else min(0.1, deadline - time.monotonic())
+            left = _LOOKING if deadline is None else min(_LOOKING, deadline - time.monotonic())
             if left <= 0:
                 return False
-            super().wait(left)
+            time.sleep(left)
         return True

@@ -16,9 +16,12 @@ from pytest_zlayer.builder.context.export import export
 from pytest_zlayer.builder.context.fetch import FetchError, download
 from pytest_zlayer.builder.copy import CopyError
 from pytest_zlayer.builder.oci.squash import merge_layers
+from pytest_zlayer.builder.stopping import StopEvent
 from pytest_zlayer.builder.store.archives import unpack_archive
 from pytest_zlayer.errors import UsageError
+from pytest_zlayer.waiting import in_background
 from tests.builder.servers import Server
+from tests.interruptions import interruptions, notices
 
 MEGABYTE = 1 << 20
 # More than there is room for, and enough for the disk to be asked.
@@ -141,3 +144,33 @@ def test_archive_of_an_image_that_has_no_room(archive: Path, target: Path, no_ro
     with pytest.raises(UsageError, match=f"f has {LARGE} bytes, and only {MEGABYTE} are free in"):
         unpack_archive("oci-archive", archive, "", target)
     assert written(target) == 0
+
+
+# -- the event --
+
+
+def test_event_is_set_with_that_of_the_session() -> None:
+    session = StopEvent()
+    build = StopEvent(session)
+    assert not build.wait(0.01)
+    session.set()
+    assert build.is_set()
+    assert build.wait()
+
+
+def test_pause_notices_a_signal_that_came_just_before() -> None:
+    assert notices(StopEvent().wait)
+    assert notices(lambda: StopEvent().wait(90))
+
+
+def test_who_sets_or_waits_can_be_interrupted_anywhere() -> None:
+    event = StopEvent()
+
+    def use() -> None:
+        event.wait(0.001)
+        event.set()
+
+    for where in interruptions(use, "threading"):
+        in_background(event.set, "others").result(90)
+        assert in_background(event.wait, "others").result(90), where
+        event = StopEvent()

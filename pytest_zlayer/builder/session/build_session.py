@@ -26,7 +26,7 @@ from pytest_zlayer.builder.session.hooks import BuildHooks
 from pytest_zlayer.builder.session.manifest_lists import ManifestLists
 from pytest_zlayer.builder.session.prebuild import Prebuild
 from pytest_zlayer.builder.session.resources import SessionResources
-from pytest_zlayer.builder.stopping import do_aside
+from pytest_zlayer.builder.stopping import StopEvent, do_aside
 from pytest_zlayer.builder.store.base_images import as_named_context
 from pytest_zlayer.errors import UsageError, ZlayerError
 from pytest_zlayer.events import Event, StepRetry, Waiting
@@ -73,7 +73,7 @@ class BuildSession:
         self._retries: list[StepRetry] = []
         self._plans: dict[tuple[Any, ...], BuildPlan] = {}
         self._images = BuiltOnce(self._check_open)
-        self._stop = threading.Event()
+        self._stop = StopEvent()
         self._closed = False
         self._guard = threading.RLock()
         self._masker = Masker()

@@ -22,6 +22,7 @@ from pytest_zlayer.builder.session.directories import (
     remove_old_logs,
 )
 from pytest_zlayer.builder.session.open_engine import open_engine
+from pytest_zlayer.builder.stopping import StopEvent
 from pytest_zlayer.builder.store.mounted_images import SharedImages
 from pytest_zlayer.events import Event
 from pytest_zlayer.lazy import LOADING, lazy
@@ -62,7 +63,7 @@ class SessionResources:
         self.options = options
         self._begun = engine
         self._tell = tell
-        self._stop = stop or threading.Event()
+        self._stop = stop or StopEvent()
         self.session_id = session_id
         self._guard = threading.RLock()
         self._engine: Engine | None = None
