@@ -35,7 +35,7 @@ class Screen:
         self._always = always
         self._lock = threading.RLock()
         self._pending = PendingLines()
-        self._waiting = 0
+        self._waiting: set[object] = set()
         self._drawn = False
         self._ended: Outcome[None] = Outcome()
         self._ticker: threading.Thread | None = None
@@ -44,7 +44,7 @@ class Screen:
         """In a forked child: nothing of what the parent is about to write, and no block."""
         self._lock = threading.RLock()
         self._pending = PendingLines()
-        self._waiting = 0
+        self._waiting = set()
         self._drawn = False
         self._block = None
 
@@ -58,15 +58,16 @@ class Screen:
     @contextmanager
     def live(self) -> Iterator[None]:
         """While the main thread waits for a build: lines are shown as they come."""
-        with self._lock:
-            self._waiting += 1
-            self.flush()
-        self.draw_if(running=True)
+        me = object()
         try:
+            with self._lock:
+                self._waiting.add(me)
+                self.flush()
+            self.draw_if(running=True)
             yield
         finally:
             with self._lock:
-                self._waiting -= 1
+                self._waiting.discard(me)
                 self.flush()
                 self._erase()
 
