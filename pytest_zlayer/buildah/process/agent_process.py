@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from pytest_zlayer.buildah.agent import wire
 from pytest_zlayer.buildah.agent.processes import wait_readable
 from pytest_zlayer.buildah.errors import EngineUnusable
+from pytest_zlayer.waiting import Outcome, join, left
 
 _AGENT = Path(__file__).parent.with_name("agent")
 # Seconds the agent may take to end commands and clean up before we stop waiting for it.
@@ -52,28 +53,18 @@ class AgentGone(Exception):
         self.asked = asked
 
 
-class _Question:
+class _Question(Outcome[Answer]):
     """What is asked, and the answer to it.
 
     Whoever asks may be interrupted at any moment, by what the handler of a signal raises, and close
-    what it has passed: these are copies. The answer comes through a queue that is made of C: in the
-    middle of a ``Future`` a lock would stay held, and the agent would answer nobody any more.
+    what it has passed: these are copies.
     """
 
     def __init__(self, message: wire.Message, descriptors: Sequence[int]) -> None:
+        super().__init__()
         self.message = message
         self.descriptors: list[int] = []
         self.descriptors.extend(map(os.dup, descriptors))
-        self.answers: queue.SimpleQueue[Callable[[], Answer]] = queue.SimpleQueue()
-
-    def answer(self, value: Answer) -> None:
-        self.answers.put(lambda: value)
-
-    def fail(self, error: Exception) -> None:
-        def get() -> Answer:
-            raise error
-
-        self.answers.put(get)
 
     def close(self) -> None:
         """Lets go of what was passed."""
@@ -126,7 +117,7 @@ class AgentProcess:
         self._questions.put(question)
         if self._silent:
             self._refuse_the_rest()
-        return question.answers.get()()
+        return question.result()
 
     def _converse(self) -> None:
         while (question := self._questions.get()) is not None:
@@ -146,7 +137,7 @@ class AgentProcess:
                 number = reply["errno"] or 5
                 question.fail(OSError(number, os.strerror(number), reply.get("path")))
             else:
-                question.answer((reply["value"], descriptors))
+                question.give((reply["value"], descriptors))
         self._silent = True
         self._refuse_the_rest()
 
@@ -177,11 +168,15 @@ class AgentProcess:
         if errors is None or errors.closed:
             return
         until = time.monotonic() + seconds
-        while wait_readable([errors.fileno()], until - time.monotonic()):
-            data = os.read(errors.fileno(), 4096)
-            if not data:
+        while True:
+            pause = max(0.0, left(until))
+            if wait_readable([errors.fileno()], pause):
+                data = os.read(errors.fileno(), 4096)
+                if not data:
+                    return
+                self._said += data
+            elif not pause:
                 return
-            self._said += data
 
     def last_words(self) -> str:
         """The last line that it wrote to standard error."""
@@ -196,7 +191,7 @@ class AgentProcess:
     def release(self) -> None:
         """Lets it end everything and clean up, and waits for it."""
         self._questions.put(None)
-        self._thread.join(_PARTING)
+        join(self._thread, _PARTING)
         self._control.close()
         try:
             self._process.wait(_CLEANING)

@@ -17,7 +17,9 @@ from pytest_zlayer.buildah.agent.journal import Journal
 from pytest_zlayer.buildah.errors import EngineUnusable
 from pytest_zlayer.buildah.process.agent_client import MOST_REPLACED, AgentClient
 from pytest_zlayer.buildah.process.agent_process import AgentGone, AgentProcess
+from pytest_zlayer.waiting import in_background
 from tests.buildah.process.conftest import ENV
+from tests.interruptions import interruptions, notices
 
 SESSION = {"prefix": "zl-s-main-"}
 ECHO = {
@@ -230,3 +232,22 @@ def test_nobody_waits_for_an_agent_that_was_released() -> None:
     agent.release()
     with pytest.raises(AgentGone):
         agent.ask({"op": "hello", "parent": os.getpid()})
+
+
+def test_who_asks_notices_a_signal_that_came_just_before() -> None:
+    agent = AgentProcess((), ENV)
+    os.kill(agent.pid, signal.SIGSTOP)
+    try:
+        assert notices(lambda: agent.ask({"op": "hello", "parent": os.getpid()}))
+    finally:
+        os.kill(agent.pid, signal.SIGCONT)
+        agent.release()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # out of __del__
+def test_agent_answers_others_wherever_who_asks_is_interrupted(client: AgentClient) -> None:
+    def ask() -> None:
+        client.ask("lstat", root="/", path="/")
+
+    for where in interruptions(ask):
+        assert in_background(ask, "other").wait(90), where

@@ -19,6 +19,7 @@ from pytest_zlayer.buildah.process.agent_client import AgentClient
 from pytest_zlayer.buildah.process.command import Detached, Request
 from pytest_zlayer.buildah.process.runner import Runner
 from tests.buildah.process.conftest import ENV
+from tests.interruptions import notices
 
 
 @pytest.fixture
@@ -280,3 +281,14 @@ def test_end_of_the_agent_ends_its_commands(client: AgentClient, runner: Runner)
 def test_long_command_lines_pass(runner: Runner) -> None:
     done = runner.run(Request(argv=["sh", "-c", ": " + "x" * 100_000 + "; echo on"], env=ENV))
     assert done.stdout_tail == ("on",)
+
+
+def test_who_runs_something_notices_a_signal_that_came_just_before(runner: Runner) -> None:
+    assert notices(lambda: runner.run(sh("sleep 600")))
+
+
+def test_who_waits_for_something_notices_a_signal_that_came_just_before(runner: Runner) -> None:
+    process = runner.start(sh("sleep 600"))
+    assert notices(process.wait)
+    process.stop()
+    process.wait()
