@@ -9,6 +9,7 @@ import posixpath
 import tempfile
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
@@ -31,12 +32,12 @@ from pytest_zlayer.builder.context.git import Process, basic, check_out
 from pytest_zlayer.builder.copy.remote import Fetched, remote_kind
 from pytest_zlayer.builder.files.room import lacks_room
 from pytest_zlayer.builder.model.errors import CopyError, RemoteError
-from pytest_zlayer.builder.stopping import go_on
+from pytest_zlayer.builder.stopping import Interrupted, go_on
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
 from pytest_zlayer.dockerfile.values.credentials import redacted, split_credentials
 from pytest_zlayer.dockerfile.values.remote_sources import parse_git_source
 from pytest_zlayer.dockerfile.values.scalars import number_of
-from pytest_zlayer.waiting import held
+from pytest_zlayer.waiting import LONGEST, held, in_background
 
 UNNAMED = "__unnamed__"
 _CHUNK = 1 << 20
@@ -105,15 +106,7 @@ class Fetcher:
     def _fetch(self, source: str, operation: CopyOperation) -> Fetched:
         self._directory.mkdir(parents=True, exist_ok=True)
         if remote_kind(source) == "http":
-            return download(
-                source,
-                self._directory,
-                checksum=operation.checksum,
-                environment=self._environment,
-                timeout=self._timeout,
-                authorization=http_authorization(source, self._secret),
-                check=self._check,
-            )
+            return self._download(source, operation.checksum)
         try:
             git = parse_git_source(source)
             if git is None:
@@ -123,6 +116,33 @@ class Fetcher:
             raise CopyError(str(problem)) from problem
         directory = Path(tempfile.mkdtemp(dir=self._directory, prefix="git-"))
         return check_out(git, directory, self._process, self._secret)
+
+    def _download(self, url: str, checksum: str | None) -> Fetched:
+        """In a thread of its own: a server that says nothing must not delay the end of a run."""
+        given_up: list[bool] = []
+
+        def check() -> None:
+            if given_up:
+                raise Interrupted
+            self._check()
+
+        work = partial(
+            download,
+            url,
+            self._directory,
+            checksum=checksum,
+            environment=self._environment,
+            timeout=self._timeout,
+            authorization=http_authorization(url, self._secret),
+            check=check,
+        )
+        try:
+            coming = in_background(work, "zlayer-download")
+            while not coming.wait(LONGEST):
+                self._check()
+            return coming.result()
+        finally:
+            given_up.append(True)
 
 
 def http_authorization(url: str, secret: Secret) -> str | None:

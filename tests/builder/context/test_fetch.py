@@ -18,8 +18,10 @@ from pytest_zlayer.builder.context.fetch import Fetcher, FetchError, download, f
 from pytest_zlayer.builder.copy import CopyError
 from pytest_zlayer.builder.copy.remote import Fetched
 from pytest_zlayer.builder.files.paths import EmptyRootfs
+from pytest_zlayer.waiting import in_background
 from tests.builder.servers import BODY, Server, process
 from tests.builder.support import add, at, files, lay, paths
+from tests.interruptions import notices
 
 EMPTY = EmptyRootfs()
 DIGEST = f"sha256:{hashlib.sha256(BODY).hexdigest()}"
@@ -214,3 +216,34 @@ def test_remote_source_where_nothing_can_be_fetched() -> None:
     with pytest.raises(CopyError) as caught:
         lay(add("http://example.com/x", "/"), EMPTY, EMPTY)
     assert str(caught.value) == "http://example.com/x: remote sources cannot be fetched here"
+
+
+# -- a server that says nothing --
+
+
+class Stopped(Exception):
+    """What the check raises."""
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that takes every connection and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/f"
+
+
+def test_download_that_does_not_come_is_given_up_when_the_run_ends(
+    silent: str, directory: Path
+) -> None:
+    def stop() -> None:
+        raise Stopped
+
+    patient = Fetcher(directory, process=process, environment={}, timeout=600, check=stop)
+    end = in_background(lambda: patient(silent, add(silent, "/x")), "fetching")
+    assert end.wait(90)
+    assert isinstance(end.error, Stopped)
+
+
+def test_download_that_does_not_come_does_not_hide_a_signal(silent: str, directory: Path) -> None:
+    patient = Fetcher(directory, process=process, environment={}, timeout=600)
+    assert notices(lambda: patient(silent, add(silent, "/x")))
