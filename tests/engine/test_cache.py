@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_zlayer.buildah.engine import Engine
+from pytest_zlayer.builder.cache.layer_cache import LayerCache
 from pytest_zlayer.builder.model.errors import BuildError
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.session.build_session import BuildSession, SessionClosed
@@ -493,3 +495,18 @@ def image_ids(storage: Storage) -> set[str]:
 
 def cached_names(storage: Storage) -> list[str]:
     return [name for name in storage.image_names() if name.startswith("localhost/zlayer/cache:")]
+
+
+def test_announced_layers_are_put_into_the_store_when_they_are_looked_for(
+    engine: Engine, tmp_path: Path
+) -> None:
+    cache = LayerCache(engine, tmp_path, "session")
+    delivered: list[str] = []
+    cache.announce(["key"], lambda: delivered.append("key"))
+    assert cache.has("key")
+    assert (cache.find_stored("key"), delivered) == (None, [])
+    assert (cache.find("key"), delivered) == (None, ["key"])
+    cache.withdraw(["key"])
+    assert (cache.find("key"), delivered) == (None, ["key"])
+    assert not cache.has("key")
+    cache.close()
