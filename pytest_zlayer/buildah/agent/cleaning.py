@@ -184,10 +184,11 @@ def _recorded(left: Leftovers, kind: str) -> list[dict[str, Any]] | None:
     """What the storage's own records list, ``None`` when they are not as expected.
 
     Read directly they cost nothing; ``buildah images`` measures every image of the storage first.
+    Where images are recorded as expected and nothing else is, there has never been anything else.
     """
     try:
         records = Records(left.storage)
-        return records.all(kind) if records.files(kind) else None
+        return records.all(kind) if records.files(kind) or records.files("images") else None
     except Unreadable:
         return None
 

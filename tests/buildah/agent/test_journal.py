@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.buildah.agent.cleaning import _names_in
+from pytest_zlayer.buildah.agent.cleaning import _names_in, _remove_containers
 from pytest_zlayer.buildah.agent.files.removal import remove_tree
 from pytest_zlayer.buildah.agent.journal import Journal, is_dead
 from pytest_zlayer.buildah.agent.leftovers import Leftovers
@@ -97,6 +97,15 @@ def test_only_images_of_the_session_match() -> None:
     ]
     found = [name for image in images for name in _names_in(left, image, left.ids)]
     assert found == ["localhost/a:1", "localhost/s/x:latest", "77"]
+
+
+def test_a_storage_that_never_had_a_container_is_not_asked_for_them(tmp_path: Path) -> None:
+    storage = StorageOptions(str(tmp_path), str(tmp_path / "run"), "overlay")
+    left = Leftovers("false", storage, {**os.environ}, "zl-", "")
+    assert _remove_containers(left) == ["containers could not be listed: "]
+    (tmp_path / "overlay-images").mkdir()
+    (tmp_path / "overlay-images" / "images.json").write_text("[]")
+    assert _remove_containers(left) == []
 
 
 def test_tree_is_removed_with_what_cannot_be_listed(tmp_path: Path) -> None:
