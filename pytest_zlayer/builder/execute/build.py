@@ -26,14 +26,12 @@ from pytest_zlayer.builder.store.mounted_images import MountedImages
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.values.platforms import Platform
 from pytest_zlayer.errors import ZlayerError
-from pytest_zlayer.events import BuildEvent, Event, LayersFetched
+from pytest_zlayer.events import BuildEvent, Event
 from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
     from pytest_zlayer.builder.model.errors import BuildError
-    from pytest_zlayer.builder.remote.entry import Entry
-    from pytest_zlayer.builder.remote.lookup import Asked
     from pytest_zlayer.builder.remote.no_places import NoRemoteCache
     from pytest_zlayer.builder.remote.sender import Batch
 
@@ -201,25 +199,9 @@ class Build:
         known = [limit for limit in limits if limit is not None]
         return min(known) if known else None
 
-    def cached(
-        self, key: str, stage: StagePlan | None = None, *, again: bool = False
-    ) -> CachedLayers | None:
-        """The layers cached under ``key``, unless this build is to use none.
-
-        Args:
-            key: what they were made from.
-            stage: whose layers they are; places on other machines are asked only where it is given.
-            again: whether such places are to be asked for what came lately: a step would have to
-                run otherwise.
-        """
-        if self.plan.spec.no_cache:
-            return None
-        found = self.cache.find(key)
-        if found is not None or stage is None or not self.remote.reads:
-            return found
-        asked = self._asked(stage)
-        found = self.remote.find(key, asked)
-        return self.remote.look_again(key, asked) if found is None and again else found
+    def cached(self, key: str) -> CachedLayers | None:
+        """The layers cached under ``key`` in the store, unless this build is to use none."""
+        return None if self.plan.spec.no_cache else self.cache.find(key)
 
     def why_missed(self, stage: StagePlan) -> tuple[str, int, str] | None:
         """Why no place has all layers of a stage.
@@ -280,41 +262,15 @@ class Build:
             base=tuple(one.diff_id for one in base.layers),
             keys={key: count - below for key, count in counts.items()},
             tags=tags,
-            platform=self._platform,
+            platform=self.platform_words,
             nearest=nearest_tag(self.plan.label, stage, str(self.platform)),
             trace=lambda: trace_of(stage, self.plans, self.digests),
         )
 
     @property
-    def _platform(self) -> tuple[str, str, str]:
+    def platform_words(self) -> tuple[str, str, str]:
+        """Architecture, operating system and variant."""
         return self.platform.architecture, self.platform.os, self.platform.variant
-
-    def _asked(self, stage: StagePlan) -> Asked:
-        with LOADING:
-            from pytest_zlayer.builder.remote.lookup import Asked
-
-        def arrived(place: str, key: str, entry: Entry, seconds: float) -> None:
-            self.remote.arrived(place, entry)
-            self.emit(
-                LayersFetched,
-                key=key,
-                place=place,
-                layers=len(entry.layers),
-                bytes=entry.compressed,
-                seconds=seconds,
-            )
-
-        def bring() -> None:
-            if stage.root is not None:
-                self.engine.bring(stage.root.id)
-
-        return Asked(
-            base=stage.base_chain,
-            platform=self._platform,
-            bring=bring,
-            check=self.check,
-            arrived=arrived,
-        )
 
     def layer_name(self, key: str) -> str:
         """The name a finished layer gets.

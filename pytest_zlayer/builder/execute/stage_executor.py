@@ -13,7 +13,12 @@ from pytest_zlayer.builder.cache.entries import CachedLayers
 from pytest_zlayer.builder.copy import CopyError, lookup_user
 from pytest_zlayer.builder.execute.again import Debugging
 from pytest_zlayer.builder.execute.build import Build
-from pytest_zlayer.builder.execute.cached_steps import cached_result, deepest_cached, step_fields
+from pytest_zlayer.builder.execute.cached_steps import (
+    cached_layers,
+    cached_result,
+    deepest_cached,
+    step_fields,
+)
 from pytest_zlayer.builder.execute.copy_step import CopyStep, StageSources
 from pytest_zlayer.builder.execute.emulation import can_execute
 from pytest_zlayer.builder.execute.mounts import MountPreparer, MountRefused
@@ -217,7 +222,7 @@ class StageExecutor:
             )
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._lock(step))
-            layers = build.cached(step.key, self.plan, again=True)
+            layers = cached_layers(build, self.plan, step.key, again=True)
             if layers is not None:
                 self.files.adopt(layers)
                 return True, 0

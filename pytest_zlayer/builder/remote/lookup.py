@@ -6,12 +6,11 @@ import contextlib
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from pytest_zlayer.buildah.errors import EngineError
-from pytest_zlayer.builder.cache.entries import CachedLayers, cache_name, part_name
+from pytest_zlayer.builder.cache.entries import CachedLayers
 from pytest_zlayer.builder.cache.layer_cache import LayerCache
 from pytest_zlayer.builder.oci.chain import Chain, Layer
 from pytest_zlayer.builder.remote.blobs import decompress
@@ -22,13 +21,6 @@ from pytest_zlayer.builder.remote.use import PlaceUse, trouble
 from pytest_zlayer.dataclass import dataclass
 
 
-class ImportLayers(Protocol):
-    """Puts layers into the store, on top of those that are there."""
-
-    def __call__(self, chain: Chain, names: Sequence[str], platform: tuple[str, str, str]) -> str:
-        """Make an image of all layers under these names; its id."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """For which build something is looked up.
@@ -37,6 +29,8 @@ class Asked:
         base: the layers of the base image under the stage.
         platform: architecture, operating system and variant.
         bring: has the base image in the store.
+        store: puts layers into the store on top of those of the base image, so that each key is
+            found there; given how many of all layers are its.
         check: called now and then; raises where the build is to end.
         arrived: called with each entry that was fetched: place, key, entry, seconds.
     """
@@ -44,6 +38,7 @@ class Asked:
     base: Chain
     platform: tuple[str, str, str]
     bring: Callable[[], None]
+    store: Callable[[Chain, Mapping[str, int]], None]
     check: Callable[[], None]
     arrived: Callable[[str, str, Entry, float], None]
 
@@ -54,7 +49,6 @@ class RemoteLayers:
     Args:
         places: where to look, in this order.
         cache: the layer cache of the store.
-        importing: brings layers into the store.
         scratch: a directory for layers on their way, removed at the end.
         max_age: seconds after which an entry counts as stale.
     """
@@ -64,13 +58,11 @@ class RemoteLayers:
         places: Sequence[PlaceUse[Place]],
         *,
         cache: LayerCache,
-        importing: ImportLayers,
         scratch: Path,
         max_age: float,
     ) -> None:
         self._places = tuple(places)
         self._cache = cache
-        self._importing = importing
         self._scratch = scratch
         self._max_age = max_age
         self._asked: set[str] = set()
@@ -165,12 +157,7 @@ class RemoteLayers:
             chain = asked.base
             for layer, history in zip(layers, entry.history, strict=True):
                 chain = chain.add(layer, history)
-            parts = [
-                part_name(key, below + count)
-                for key, count in entry.keys.items()
-                if key != entry.top
-            ]
-            self._importing(chain, [cache_name(entry.top), *parts], asked.platform)
+            asked.store(chain, {key: below + count for key, count in entry.keys.items()})
         for key in entry.keys:
             self._cache.add(key)
 

@@ -15,7 +15,6 @@ from pytest_zlayer.builder.model.cache_place import CachePlace, DirectoryPlace
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.remote.directory import DirectoryCache
 from pytest_zlayer.builder.remote.entry import Entry, is_older
-from pytest_zlayer.builder.remote.importing import Importer
 from pytest_zlayer.builder.remote.lookup import Asked, RemoteLayers
 from pytest_zlayer.builder.remote.no_places import NoRemoteCache
 from pytest_zlayer.builder.remote.place import Place
@@ -68,7 +67,6 @@ class RemoteCache(NoRemoteCache):
         self._lookup = RemoteLayers(
             uses,
             cache=cache,
-            importing=Importer(engine, scratch),
             scratch=scratch,
             max_age=options.cache_max_age,
         )
@@ -83,7 +81,7 @@ class RemoteCache(NoRemoteCache):
         return self._lookup.find(key, asked) if self.reads else None
 
     def look_again(self, key: str, asked: Asked) -> CachedLayers | None:
-        """The same for what another machine may just have finished; asked once for a key."""
+        """The same for what another machine may have finished since the keys were listed."""
         return self._lookup.look_again(key, asked) if self.reads else None
 
     def nearest(self, tag: str) -> tuple[str, Trace | None] | None:

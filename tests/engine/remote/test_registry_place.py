@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.builder.model.cache_place import DirectoryPlace, RegistryPlace
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.session.build_session import BuildSession
@@ -41,6 +42,43 @@ def test_looking_up_takes_one_list_whatever_is_missing(shared: Shared) -> None:
     assert len(listed) == 1
     assert len(shared.proxy.requests) <= 3
     assert problems(first) == []  # a repository that is not there yet is empty
+
+
+@pytest.mark.parametrize("multistage", [False, True])
+def test_what_is_fetched_reaches_the_store_once_as_the_image_that_is_built(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch, *, multistage: bool
+) -> None:
+    steps = STEPS
+    if multistage:
+        steps = STEPS.replace(BUSYBOX, f"{BUSYBOX} AS one").replace(
+            "COPY", "FROM one\nENV A=b\nCOPY"
+        )
+    with shared.session(cache_to=shared.place) as first:
+        image = first.build(steps, shared.context, tags=("localhost/made",))
+        made, history = image.id, image.history
+    imported: list[int] = []
+    import_layout = Engine.import_layout
+
+    def counted(engine: Engine, directory: Path, *names: str) -> str:
+        imported.append(len(names))
+        return import_layout(engine, directory, *names)
+
+    monkeypatch.setattr(Engine, "import_layout", counted)
+    with shared.session(cache_from=(shared.place,)) as second:
+        again = second.build(steps, shared.context, tags=("localhost/made",))
+        assert problems(second) == []
+        assert second.executed() == []
+        assert (again.id, again.history) == (made, history)
+        assert imported == [4]  # the image, and the layers of each step
+
+
+def test_layers_of_a_longer_image_serve_a_shorter_one(shared: Shared) -> None:
+    shared.fill()
+    with shared.session(cache_from=(shared.place,)) as second:
+        image = second.build(STEPS.partition("COPY")[0], shared.context)
+        assert second.executed() == []
+        assert image.path("/one").read_text() == "one\n"
+        assert not image.path("/copy").exists()
 
 
 def test_a_second_run_sends_nothing(shared: Shared) -> None:
