@@ -20,6 +20,9 @@ from pytest_zlayer.builder.remote.trace import Trace
 from pytest_zlayer.builder.remote.use import PlaceUse, trouble
 from pytest_zlayer.dataclass import dataclass
 
+# Seconds for which a list of keys is believed: asking again costs as much as a short RUN.
+FRESH = 10.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -80,14 +83,16 @@ class RemoteLayers:
     def look_again(self, key: str, asked: Asked) -> CachedLayers | None:
         """The same for what another machine may have finished since the list was read.
 
-        A place is asked for a key in this way at most once.
+        A place whose list is not a few seconds old yet is believed; others are asked for a key in
+        this way at most once.
         """
+        places = [place for place in self._places if not place.off and place.age > FRESH]
         with self._guard:
-            if key in self._asked:
+            if not places or key in self._asked:
                 return None
             self._asked.add(key)
-        for place in self._places:
-            found = None if place.off else self._fetch_locked(place, key, asked)
+        for place in places:
+            found = self._fetch_locked(place, key, asked)
             if found is not None:
                 return found
         return None

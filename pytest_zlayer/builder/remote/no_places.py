@@ -26,7 +26,7 @@ class NoRemoteCache:
         return None
 
     def look_again(self, key: str, asked: Asked) -> CachedLayers | None:  # noqa: ARG002
-        """The same for what another machine may just have finished; asked once for a key."""
+        """The same for what another machine may have finished since the keys were listed."""
         return None
 
     def nearest(self, tag: str) -> tuple[str, Trace | None] | None:  # noqa: ARG002

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from pytest_zlayer.builder.cache.lock_file import lock_file
+from pytest_zlayer.dataclass import dataclass
 
 _POLLING = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The keys of a place, and when it was asked for them: ``time.monotonic()``."""
+
+    keys: frozenset[str]
+    at: float
+
+
+def listed(read: Callable[[], Iterable[str] | None]) -> Listed | None:
+    """The keys that ``read`` gives."""
+    at = time.monotonic()  # what comes meanwhile may be missing
+    found = read()
+    return None if found is None else Listed(frozenset(found), at)
 
 
 class Together:
@@ -54,16 +71,17 @@ class Together:
 
     def keys(
         self, read: Callable[[], Iterable[str] | None], check: Callable[[], None]
-    ) -> set[str] | None:
+    ) -> Listed | None:
         """The list of keys; ``read`` asks for it, in the first process that wants it."""
         with self.alone(check):
             if self.given_up:
                 return None
-            with contextlib.suppress(OSError, ValueError):
-                return set(json.loads(self._listed.read_bytes()))
-            found = read()
-            if found is None:
-                return None
-            with contextlib.suppress(OSError):
-                self._listed.write_text(json.dumps(sorted(found)), encoding="ascii")
-            return set(found)
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                at, *keys = json.loads(self._listed.read_bytes())
+                return Listed(frozenset(keys), float(at))
+            found = listed(read)
+            if found is not None:
+                with contextlib.suppress(OSError):
+                    text = json.dumps([found.at, *sorted(found.keys)])
+                    self._listed.write_text(text, encoding="ascii")
+            return found

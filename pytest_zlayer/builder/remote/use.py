@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.remote.entry import EntryError
 from pytest_zlayer.builder.remote.place import BusyPlace, Place, PlaceError, ReadOnlyPlace
-from pytest_zlayer.builder.remote.together import Together
+from pytest_zlayer.builder.remote.together import Listed, Together, listed
 from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.errors import ZlayerError
 
@@ -56,6 +57,7 @@ class PlaceUse(Generic[P]):
         self._note = note
         self._stop = stop
         self._keys: set[str] | None = None
+        self._listed = -math.inf
         self._unusable: set[str] = set()
         self._refused: set[str] = set()
         self._waited = 0.0
@@ -90,15 +92,23 @@ class PlaceUse(Generic[P]):
         with self._guard:
             if self._keys is None and not self.off:
                 found = self._list()
-                self._keys = None if found is None else set(found)
+                if found is not None:
+                    self._keys, self._listed = set(found.keys), found.at
             return None if self.off or self._keys is None else self._keys - self._unusable
 
-    def _list(self) -> Iterable[str] | None:
-        def read() -> Iterable[str] | None:
+    @property
+    def age(self) -> float:
+        """Seconds since it was asked for its keys."""
+        return time.monotonic() - self._listed
+
+    def _list(self) -> Listed | None:
+        def read() -> frozenset[str] | None:
             return self.do(lambda place: place.keys())
 
         together = self._together
-        return read() if together is None else self.do(lambda _: together.keys(read, self._check))
+        if together is None:
+            return listed(read)
+        return self.do(lambda _: together.keys(read, self._check))
 
     def note_key(self, key: str) -> None:
         """It has this key now."""

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_zlayer.builder.remote.directory import DirectoryCache
 from pytest_zlayer.builder.remote.place import Place, PlaceError
-from pytest_zlayer.builder.remote.together import Together
+from pytest_zlayer.builder.remote.together import Listed, Together
 from pytest_zlayer.builder.remote.use import PlaceUse
 from pytest_zlayer.builder.stopping import Interrupted, go_on
 
@@ -29,7 +29,7 @@ def test_the_list_is_read_by_one_of_them(tmp_path: Path) -> None:
         read.append(1)
         return ["a" * 64]
 
-    found: list[set[str] | None] = []
+    found: list[Listed | None] = []
     threads = [
         threading.Thread(target=lambda: found.append(Together(tmp_path).keys(keys, go_on)))
         for _ in range(8)
@@ -38,13 +38,16 @@ def test_the_list_is_read_by_one_of_them(tmp_path: Path) -> None:
         one.start()
     for one in threads:
         one.join()
-    assert found == [{"a" * 64}] * 8
+    assert [one and one.keys for one in found] == [{"a" * 64}] * 8
+    assert len({one and one.at for one in found}) == 1
     assert read == [1]
 
 
 def test_a_list_that_could_not_be_read_is_not_kept(tmp_path: Path) -> None:
     assert Together(tmp_path).keys(lambda: None, go_on) is None
-    assert Together(tmp_path).keys(lambda: ["b"], go_on) == {"b"}
+    found = Together(tmp_path).keys(lambda: ["b"], go_on)
+    assert found is not None
+    assert found.keys == {"b"}
 
 
 def test_what_one_gives_up_is_off_for_all_and_told_once(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.builder.model.cache_place import DirectoryPlace, RegistryPlace
 from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.builder.remote import lookup
 from pytest_zlayer.builder.session.build_session import BuildSession
 from tests.engine.building import write_files
 from tests.engine.conftest import BUSYBOX
@@ -79,6 +80,21 @@ def test_layers_of_a_longer_image_serve_a_shorter_one(shared: Shared) -> None:
         assert second.executed() == []
         assert image.path("/one").read_text() == "one\n"
         assert not image.path("/copy").exists()
+
+
+@pytest.mark.parametrize(("fresh", "executed"), [(0.0, 0), (3600.0, 3)])
+def test_a_run_is_looked_for_again_unless_the_list_was_read_just_now(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch, fresh: float, executed: int
+) -> None:
+    monkeypatch.setattr(lookup, "FRESH", fresh)
+    with shared.session(cache_from=(shared.place,)) as reader:
+        reader.build(f"FROM {BUSYBOX}\nWORKDIR /work\n", shared.context)
+        before = len(reader.executed())
+        shared.fill()
+        reader.build(STEPS, shared.context)
+        assert len(reader.executed()) - before == executed
+        assert problems(reader) == []
+    assert bool(shared.proxy.requests) is (executed == 0)
 
 
 def test_a_second_run_sends_nothing(shared: Shared) -> None:
