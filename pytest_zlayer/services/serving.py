@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.errors import ZlayerError
@@ -134,12 +134,16 @@ class Services:
         podman = find_podman(self._store.engine)
         if podman is None:
             return "podman is not installed"
-        verdict = probe(podman)
-        if verdict.why_not:
-            return f"podman cannot run containers here ({verdict.why_not})"
-        if verdict.why_no_ports and not strict:
-            return f"podman cannot publish ports here ({verdict.why_no_ports})"
-        return PodmanEngine(podman, verdict)
+        with ExitStack() as unused:
+            unused.callback(podman.runroot.release)
+            verdict = probe(podman)
+            if verdict.why_not:
+                return f"podman cannot run containers here ({verdict.why_not})"
+            if verdict.why_no_ports and not strict:
+                return f"podman cannot publish ports here ({verdict.why_no_ports})"
+            engine = PodmanEngine(podman, verdict)
+            unused.pop_all()
+        return engine
 
     @contextmanager
     def network(self, engine: EngineChoice = "auto") -> Iterator[Network]:

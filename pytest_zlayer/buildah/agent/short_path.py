@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import stat
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from .records import StorageOptions
 
 # podman takes no longer path for the state of a storage.
 LONGEST_PATH = 50
+_PREFIX = "zl-"
+_NAME = re.compile(rf"{_PREFIX}[0-9a-f]{{12}}")
 _LINK_FOLDERS = ("/tmp", "/var/tmp")  # noqa: S108 (links that this package makes; their owner is looked at)
 
 
@@ -41,6 +44,7 @@ class ShortPath:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         # Shared by everybody who uses the link: the last one removes it.
         fcntl.flock(descriptor, fcntl.LOCK_SH)
+        _remove_dead()
         for link in short_links(storage.runroot):
             if _link_to(storage.runroot, link):
                 return cls(link, descriptor)
@@ -59,9 +63,35 @@ class ShortPath:
 
 
 def short_links(runroot: str) -> list[str]:
-    """Where a link to the state of a storage may lie, the best place first."""
-    name = f"zl-{sha256(f'{os.geteuid()} {runroot}'.encode()).hexdigest()[:12]}"
+    """Where a link to the state of a storage may lie, the best place first.
+
+    It has the same name in a user namespace, where this user has another number.
+    """
+    name = f"{_PREFIX}{sha256(os.fsencode(runroot)).hexdigest()[:12]}"
     return [os.path.join(folder, name) for folder in _LINK_FOLDERS]
+
+
+def _remove_dead() -> None:
+    """Remove the links of this user that lead nowhere: their storage was given up.
+
+    They are of sessions that had no time to release them, or have left containers that were to be
+    kept.
+    """
+    for folder in _LINK_FOLDERS:
+        with contextlib.suppress(OSError):
+            for name in filter(_NAME.fullmatch, os.listdir(folder)):
+                _remove_if_dead(os.path.join(folder, name))
+
+
+def _remove_if_dead(link: str) -> None:
+    with contextlib.suppress(OSError):
+        found = os.lstat(link)
+        if not stat.S_ISLNK(found.st_mode) or found.st_uid != os.geteuid():
+            return
+        try:
+            os.stat(link)
+        except FileNotFoundError:
+            os.unlink(link)
 
 
 def _leads(link: str, target: str) -> bool:

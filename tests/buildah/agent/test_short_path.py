@@ -63,3 +63,26 @@ def test_without_a_place_for_a_link_it_says_so(storage: StorageOptions) -> None:
         os.symlink("/etc", link)
     with pytest.raises(FileExistsError, match="no place for a link to /"):
         ShortPath.of(storage)
+
+
+def test_a_name_is_the_same_where_this_user_has_another_number(
+    storage: StorageOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What removes a session's containers in a user namespace finds the link that was made."""
+    outside = short_links(storage.runroot)
+    monkeypatch.setattr("os.geteuid", lambda: 12345)
+    assert short_links(storage.runroot) == outside
+
+
+def test_dead_links_of_this_user_are_removed(storage: StorageOptions, tmp_path: Path) -> None:
+    gone, there = tmp_path / "gone", tmp_path / "there"
+    there.mkdir()
+    links = [short_links(str(place))[0] for place in (gone, there)]
+    for link, place in zip(links, (gone, there), strict=True):
+        os.symlink(place, link)
+    try:
+        ShortPath.of(storage).release()
+        assert [os.path.lexists(link) for link in links] == [False, True]
+    finally:
+        for link in filter(os.path.islink, links):
+            os.unlink(link)
