@@ -176,9 +176,11 @@ class Build:
 
     def limit_text(self) -> str:
         """Which limit a step that was stopped has met."""
-        if self.deadline is not None and time.monotonic() >= self.deadline - 0.05:
+        limit = self.options.step_timeout
+        over = self.deadline is not None and time.monotonic() >= self.deadline - 0.05
+        if limit is None or over:
             return f"the build's timeout is {self.plan.spec.timeout:g} s"
-        return f"the timeout of a step is {self.options.step_timeout or 0:g} s"
+        return f"the timeout of a step is {limit:g} s"
 
     def timeout_error(self) -> BuildTimeout:
         """The error that says that the build took too long."""
