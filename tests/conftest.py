@@ -1,4 +1,4 @@
-"""A container storage of its own for tests that run a real buildah; limits of Hypothesis."""
+"""A storage of its own for tests that run a real buildah; time limits that tests let pass."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.waiting import PATIENCE
 
 # How long an example takes tells more of the machine and of what else it does than of the code.
 settings.register_profile(
@@ -78,3 +83,23 @@ def private_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Privat
         shutil.rmtree(top)
     else:  # files belong to subordinate user ids
         subprocess.run(("buildah", "unshare", "rm", "-rf", str(top)), check=True)
+
+
+@pytest.fixture
+def time_is_over(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Listens to a command with a time limit: with the first line that it hears this has passed.
+
+    How long a machine takes until the command writes that does not matter then.
+    """
+    passed = threading.local()  # for the command whose output this thread reads
+
+    def monotonic() -> float:
+        return time.monotonic() + passed.__dict__.pop("seconds", 0.0)
+
+    def listen(*_: object) -> None:
+        passed.seconds = 1000.0
+
+    command = "pytest_zlayer.buildah.process.running_command"
+    monkeypatch.setattr(f"{command}.time", SimpleNamespace(monotonic=monotonic))
+    monkeypatch.setattr(f"{command}._ENDING", PATIENCE)
+    return listen

@@ -4,8 +4,9 @@
 #
 #   as_ordinary_user.sh DIRECTORY REACHABLE COMMAND...
 #
-# DIRECTORY becomes the user's home; REACHABLE are directories, separated by colons, that are made
-# reachable even below /root: the prefix of the Python, the repository.
+# DIRECTORY becomes the user's home, with the directory for temporary files in it; REACHABLE are
+# directories, separated by colons, that are made reachable even below /root: the prefix of the
+# Python, the repository.
 set -eu
 home=$1 reachable=$2
 shift 2
@@ -52,7 +53,8 @@ for directory in $reachable; do
     esac
 done
 IFS=$old_ifs
-chown "$uid:$uid" "$home"
+mkdir -p "$home/tmp"
+chown "$uid:$uid" "$home" "$home/tmp"
 cd "$home"
 exec setpriv --reuid "$uid" --regid "$uid" --clear-groups --inh-caps=-all --bounding-set=+all \
-    env -i PATH="$PATH" HOME="$home" USER=ordinary "$@"
+    env -i PATH="$PATH" HOME="$home" USER=ordinary TMPDIR="$home/tmp" "$@"

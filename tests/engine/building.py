@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.session.build_session import BuildSession
 from pytest_zlayer.builder.session.hooks import BuildHooks
-from pytest_zlayer.events import Event, StepComplete
+from pytest_zlayer.events import Event, OutputLine, StepComplete
 from tests.engine.conftest import Storage
 
 
@@ -28,6 +28,10 @@ class Builds:
     def build(self, text: str, context: Path | None = None, **declared: Any) -> Image:
         """The image of an inline Dockerfile."""
         return self.session.build(ImageSpec(text=text, context=context, **declared))
+
+    def said(self, line: str) -> bool:
+        """Whether a step has written this line so far."""
+        return any(isinstance(one, OutputLine) and one.text == line for one in self.events)
 
     def executed(self) -> list[str]:
         """The steps that were run, not taken from the cache."""
@@ -57,11 +61,22 @@ def make_options(storage: Storage, **changes: Any) -> BuildOptions:
 
 @contextmanager
 def building(
-    storage: Storage, *, hooks: BuildHooks | None = None, failed: bool = False, **changes: Any
+    storage: Storage,
+    *,
+    hooks: BuildHooks | None = None,
+    on_line: Callable[[str], object] | None = None,
+    failed: bool = False,
+    **changes: Any,
 ) -> Iterator[Builds]:
-    """A session on ``storage``, closed afterwards."""
+    """A session on ``storage``, closed afterwards; ``on_line`` hears what commands write."""
     events: list[Event] = []
-    session = BuildSession(make_options(storage, **changes), listener=events.append, hooks=hooks)
+
+    def listen(event: Event) -> None:
+        events.append(event)
+        if on_line is not None and isinstance(event, OutputLine):
+            on_line(event.text)
+
+    session = BuildSession(make_options(storage, **changes), listener=listen, hooks=hooks)
     try:
         yield Builds(session, events)
     finally:

@@ -22,9 +22,11 @@ from typing import Any
 
 import pytest
 
+from pytest_zlayer.buildah.agent.journal import is_dead
 from pytest_zlayer.buildah.agent.records import LIST_IMAGES
 from pytest_zlayer.buildah.engine import Engine
 from tests.outer import FEW_PLUGINS
+from tests.waiting import wait_until
 
 BUSYBOX = "localhost/test/busybox:1"
 _USERS = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n"
@@ -68,6 +70,19 @@ class Storage:
         engine.swept()
         engine.close()
 
+    def wait_until_dead(self, *, living: int = 0) -> None:
+        """Wait until all sessions but so many are dead, or have removed what they made.
+
+        One that was killed is not dead, and nobody sweeps it, as long as its commands are ending.
+        """
+
+        def alive() -> list[str]:
+            journals = [name for name in self._journals() if name.endswith(".json")]
+            sessions = self.root / "zlayer" / "sessions"
+            return [name for name in journals if not is_dead(str(sessions / name))]
+
+        wait_until(lambda: len(alive()) <= living, "the end of killed sessions")
+
     def buildah(self, *words: str) -> str:
         """What buildah itself says, without going through the engine."""
         argv = [self.binary, "--root", str(self.root), "--runroot", str(self.runroot)]
@@ -77,7 +92,7 @@ class Storage:
             capture_output=True,
             text=True,
             env=self.environment,
-            timeout=60,
+            timeout=120,
         )
         return done.stdout
 
@@ -98,7 +113,7 @@ class Storage:
         command fails. It is asked again then.
         """
         failed = ""
-        for _ in range(5):
+        for _ in range(30):
             try:
                 return json.loads(self.buildah(*words) or "[]") or []
             except subprocess.CalledProcessError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,14 +14,15 @@ import pytest
 
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.builder.cache.layer_cache import LayerCache
+from pytest_zlayer.builder.execute import pending_layers
 from pytest_zlayer.builder.model.errors import BuildError
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.session.build_session import BuildSession, SessionClosed
 from pytest_zlayer.builder.session.prune import list_store, prune
-from pytest_zlayer.events import Event, StageComplete, StepStarted
+from pytest_zlayer.events import BuildComplete, Event, StageComplete, StepStarted
 from tests.engine.building import building, make_options, write_files
 from tests.engine.conftest import BUSYBOX, Storage, add_busybox
-from tests.engine.faults.workspace import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 TEXT = f"""\
 FROM {BUSYBOX} AS base
@@ -252,12 +252,20 @@ def test_steps_put_into_the_store_together_are_found_one_by_one(
     assert own_storage.image_names() == [BUSYBOX]
 
 
-def test_image_that_was_built_ahead_is_only_named(own_storage: Storage, tmp_path: Path) -> None:
+def test_image_that_was_built_ahead_is_only_named(
+    own_storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On a slow machine the layer could come into the store before the image is complete.
+    monkeypatch.setattr(pending_layers, "_GATHERING", PATIENCE)
     add_busybox(own_storage, tmp_path / "busybox")
     spec = ImageSpec(text=f"FROM {BUSYBOX}\nRUN echo 1 > /one\nENV A=1\n", labels={"a": "b"})
     with building(own_storage) as ahead, building(own_storage) as builds:
         ahead.session.prebuild([spec], layers_only=True)
-        wait_until(lambda: cached_names(own_storage), "the layers are there")
+
+        def complete() -> bool:
+            return any(isinstance(one, BuildComplete) for one in ahead.events)
+
+        wait_until(complete, "the layers are there")
         before = image_ids(own_storage)
         image = builds.session.build(spec)
         assert builds.executed() == []
@@ -278,12 +286,12 @@ def test_layer_of_two_sessions_leaves_no_image_without_a_name(
     def wait(event: Event) -> None:
         if isinstance(event, StepStarted):
             begun.set()
-            finished.wait(60)
+            finished.wait(PATIENCE)
 
     late = BuildSession(make_options(own_storage), listener=wait)
     with building(own_storage) as builds:
         late.prebuild([other], layers_only=True)
-        assert begun.wait(60)
+        assert begun.wait(PATIENCE)
         builds.session.prebuild([spec], layers_only=True)
         wait_until(lambda: cached_names(own_storage), "the first is finished")
         finished.set()
@@ -372,9 +380,8 @@ def test_finished_step_is_in_the_store_while_the_next_one_runs(
     text = f"FROM {BUSYBOX}\nRUN echo 1 > /one\nRUN sleep 600\n"
     with building(own_storage) as builds, ThreadPoolExecutor() as pool:
         running = pool.submit(builds.build, text)
-        while not cached_names(own_storage):
-            assert not running.done()
-            time.sleep(0.05)
+        wait_until(lambda: running.done() or cached_names(own_storage), "the layer is there")
+        assert not running.done()
         builds.session.interrupt()
         with pytest.raises(SessionClosed):
             running.result()

@@ -12,10 +12,9 @@ from pytest_zlayer.builder.model.cache_place import DirectoryPlace
 from pytest_zlayer.builder.model.errors import BuildError
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.session.prune import prune
-from pytest_zlayer.events import OutputLine
-from tests.engine.building import Builds, building, make_options
+from tests.engine.building import building, make_options
 from tests.engine.conftest import BUSYBOX, Storage, add_busybox
-from tests.engine.faults.workspace import wait_until
+from tests.waiting import wait_until
 
 TEXT = f"FROM {BUSYBOX} AS first\nRUN echo 1 > /one\nFROM first\nRUN echo 2 > /two\n"
 BROKEN = f"FROM {BUSYBOX}\nRUN echo half > /half; exit 1\n"
@@ -26,11 +25,6 @@ def fresh(own_storage: Storage, tmp_path: Path) -> Storage:
     """A storage with nothing but the busybox image."""
     add_busybox(own_storage, tmp_path / "busybox")
     return own_storage
-
-
-def said(line: str, builds: Builds) -> bool:
-    """Whether a step has written this line."""
-    return any(isinstance(one, OutputLine) and one.text == line for one in builds.events)
 
 
 def test_nothing_is_left_after_a_build(fresh: Storage) -> None:
@@ -86,7 +80,7 @@ def test_keep_all_leaves_stages_although_builds_ahead_are_still_going_on(
     with building(fresh, keep="all", cache_from=(elsewhere,)) as builds:
         builds.build(COPIED, name="mine")
         builds.session.prebuild([ImageSpec(text=f"FROM {BUSYBOX}\nRUN echo begun; sleep 600\n")])
-        wait_until(lambda: said("begun", builds), "a build ahead")
+        wait_until(lambda: builds.said("begun"), "a build ahead")
 
     assert {one.label for one in builds.session.kept} == {"mine", "mine#first"}
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer.buildah.run_request import RunRequest
+from tests.waiting import PATIENCE
 
 from .conftest import BUSYBOX, Storage, add_busybox
 
@@ -68,6 +69,12 @@ class Victim:
         if self.process.stdout is not None:
             self.process.stdout.close()
 
+    def kill_all(self) -> None:
+        """Leave nobody who could clean up."""
+        self.process.send_signal(signal.SIGSTOP)  # it is not to start another agent
+        os.kill(self.agent, signal.SIGKILL)
+        self.end()
+
 
 @pytest.fixture
 def victim(own_storage: Storage, tmp_path: Path) -> Iterator[Callable[..., Victim]]:
@@ -83,20 +90,17 @@ def victim(own_storage: Storage, tmp_path: Path) -> Iterator[Callable[..., Victi
         one.end()
 
 
-def left_after(storage: Storage, seconds: float = 20.0) -> dict[str, list[str]]:
-    """What is left as soon as it is nothing, else after so many seconds."""
-    until = time.monotonic() + seconds
-    while (left := storage.leftovers()) != NOTHING and time.monotonic() < until:
-        time.sleep(0.1)
-    return left
+def left_after(
+    storage: Storage, nothing: dict[str, list[str]] = NOTHING, *, without: str = "\0"
+) -> dict[str, list[str]]:
+    """What is left as soon as it is ``nothing``, else after some time.
 
-
-def left_by_the_next(storage: Storage, nothing: dict[str, list[str]]) -> dict[str, list[str]]:
-    """What the next sessions leave of a dead one: it is not dead while its commands still end."""
-    until = time.monotonic() + 20.0
+    Processes with the text ``without`` in their command lines do not count.
+    """
+    until = time.monotonic() + PATIENCE
     while True:
-        storage.sweep()
         left = storage.leftovers()
+        left["processes"] = [line for line in left["processes"] if without not in line]
         if left == nothing or time.monotonic() >= until:
             return left
 
@@ -122,7 +126,7 @@ def test_signal_to_the_user_of_the_engine(
 ) -> None:
     started = victim(isolation)
     started.process.send_signal(number)
-    started.process.wait(20)
+    started.process.wait(PATIENCE)
     assert left_after(own_storage) == NOTHING
 
 
@@ -138,18 +142,18 @@ def test_temporary_image_goes_too(own_storage: Storage, victim: Callable[..., Vi
 def test_agent_and_parent_killed_is_swept_by_the_next(
     own_storage: Storage, victim: Callable[..., Victim], isolation: str
 ) -> None:
-    started = victim(isolation)
-    os.kill(started.agent, signal.SIGKILL)
-    started.end()
-    assert left_by_the_next(own_storage, NOTHING) == NOTHING
+    victim(isolation).kill_all()
+    own_storage.wait_until_dead()
+    own_storage.sweep()
+    assert left_after(own_storage) == NOTHING
 
 
 def test_sweep_leaves_a_live_session_alone(
     own_storage: Storage, victim: Callable[..., Victim]
 ) -> None:
     alive, dead = victim(), victim()
-    os.kill(dead.agent, signal.SIGKILL)
-    dead.end()
+    dead.kill_all()
+    own_storage.wait_until_dead(living=1)
     own_storage.sweep()
     left = own_storage.leftovers()
     assert (alive.process.poll(), len(left["containers"]), len(left["journals"])) == (None, 1, 1)
@@ -159,17 +163,17 @@ def test_sweep_leaves_what_is_not_ours_alone(
     own_storage: Storage, victim: Callable[..., Victim]
 ) -> None:
     own_storage.buildah("from", "--name", "zl-mine", BUSYBOX)
-    started = victim()
-    os.kill(started.agent, signal.SIGKILL)
-    started.end()
+    victim().kill_all()
+    own_storage.wait_until_dead()
+    own_storage.sweep()
     not_ours = {**NOTHING, "containers": ["zl-mine"]}
-    assert left_by_the_next(own_storage, not_ours) == not_ours
+    assert left_after(own_storage, not_ours) == not_ours
 
 
 def test_several_sweep_at_once(own_storage: Storage, victim: Callable[..., Victim]) -> None:
     for started in [victim(), victim()]:
-        os.kill(started.agent, signal.SIGKILL)
-        started.end()
+        started.kill_all()
+    own_storage.wait_until_dead()
     engines = [own_storage.open() for _ in range(3)]
     for engine in engines:
         engine.swept()
@@ -187,7 +191,7 @@ def test_buildah_killed_under_a_run_is_reported_and_cleaned(
             line = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             if line[0].endswith(b"/buildah") and str(own_storage.root).encode() in line:
                 os.kill(int(pid), signal.SIGKILL)
-    assert started.process.wait(20) == 1
+    assert started.process.wait(PATIENCE) == 1
     assert left_after(own_storage) == NOTHING
 
 
@@ -195,7 +199,8 @@ def test_forked_child_does_not_keep_a_dead_session_alive(
     own_storage: Storage, tmp_path: Path
 ) -> None:
     add_busybox(own_storage, tmp_path)
-    script = VICTIM.replace("print(engine._client.pid", "os.fork() or time.sleep(30); print(1")
+    forking = "print(os.fork() or time.sleep(600)"
+    script = VICTIM.replace("print(engine._client.pid", forking)
     process = subprocess.Popen(
         [
             sys.executable, "-c", script, str(own_storage.root), str(own_storage.runroot), "auto",
@@ -206,13 +211,13 @@ def test_forked_child_does_not_keep_a_dead_session_alive(
     )  # fmt: skip
     assert process.stdout is not None
     with process.stdout:
-        process.stdout.readline()
+        child = int(process.stdout.readline())
         process.stdout.readline()
         process.kill()
         process.wait()
-        left = left_after(own_storage)
-    still = [line for line in left["processes"] if "sleep(30)" not in line]
-    assert {**left, "processes": still} == NOTHING
+        left = left_after(own_storage, without=forking)
+        os.kill(child, signal.SIGKILL)
+    assert left == NOTHING
 
 
 COMMITTER = """

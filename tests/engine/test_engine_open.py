@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -144,15 +143,16 @@ def test_agent_that_is_not_there_yet_is_no_agent_of_a_child(own_storage: Storage
 
 
 def test_isolation_is_tried_once_for_all_processes(storage: Storage, tmp_path: Path) -> None:
-    first = storage.open()
+    log = logged_buildah(tmp_path)
+    first = storage.open(buildah=str(tmp_path / "buildah"))
     kind = first.isolation
     first.close()
-    second = storage.open()
-    _ = second.tmpdir  # the agent, which takes its time to start, is there
-    since = time.monotonic()
+    assert "run" in log.read_text(encoding="utf-8").split()
+    log.write_text("", encoding="utf-8")
+    second = storage.open(buildah=str(tmp_path / "buildah"))
     assert second.isolation == kind
-    assert time.monotonic() - since < 0.1
     second.close()
+    assert log.read_text(encoding="utf-8") == ""
 
 
 def test_runtime_that_does_not_work_is_passed_over(storage: Storage, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +14,8 @@ import pytest
 
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.services.ports import claim_free_port
+from tests.waiting import wait_until
 
 from .conftest import Storage, busybox_layer, write_layout
 
@@ -25,22 +26,10 @@ http: {{addr: "127.0.0.1:{port}"}}
 """
 
 
-def free_port() -> int:
-    """A port nobody listens on just now."""
+def answers(port: int) -> bool:
+    """Whether somebody listens on a port."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    """Returns when somebody listens on a port."""
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    pytest.fail("the registry did not start")
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +39,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if program is None:
         pytest.fail("these tests need a registry: install docker-registry")
     directory = tmp_path_factory.mktemp("registry")
-    port = free_port()
+    claimed = claim_free_port()  # nobody else takes it before the registry does
+    port = int(claimed.value)
     (directory / "config.yml").write_text(
         CONFIG.format(root=directory / "data", port=port), encoding="ascii"
     )
@@ -59,10 +49,13 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_for(port)
-    yield f"127.0.0.1:{port}"
-    process.terminate()
-    process.wait()
+    try:
+        wait_until(lambda: answers(port), "the registry")
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+        claimed.release()
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -156,7 +149,7 @@ def test_manifest_list_is_pushed_with_its_images(
 def test_manifest_list_that_cannot_be_pushed_is_an_error(plain: Engine, busybox: str) -> None:
     plain.manifest_create("localhost/test/multi:2", busybox)
     with pytest.raises(EngineError) as caught:
-        plain.manifest_push("localhost/test/multi:2", f"127.0.0.1:{free_port()}/test/multi:2")
+        plain.manifest_push("localhost/test/multi:2", "127.0.0.1:1/test/multi:2")
     plain.remove_images("localhost/test/multi:2")
     assert not plain.exists("localhost/test/multi:2")
     assert plain.exists(busybox)
@@ -177,5 +170,5 @@ def test_tag_that_is_not_there(plain: Engine, registry: str) -> None:
 )  # fmt: skip
 def test_registry_that_refuses(plain: Engine, answering: str, kind: str) -> None:
     with pytest.raises(EngineError) as caught:
-        plain.pull(f"{answering}/test/x:1", timeout=60)
+        plain.pull(f"{answering}/test/x:1", timeout=300)
     assert caught.value.failure.kind == kind

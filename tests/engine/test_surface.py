@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from tests.engine.building import write_files
 from tests.engine.conftest import BUSYBOX, Storage, add_busybox
 from tests.engine.project import Project
+from tests.waiting import PATIENCE, wait_until
 
 DOCKERFILE = f"""\
 FROM {BUSYBOX} AS builder
@@ -205,7 +205,6 @@ def test_workers_can_use_the_same_image(project: Project) -> None:
 # The second worker has its tests only when the first one has ended; to both the session is one.
 LATE_WORKER = """
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -252,10 +251,14 @@ def test_a_signal_in_the_middle_of_a_step_leaves_nothing(
     test = f"import pytest\n@pytest.mark.image(text={text!r})\ndef test_it(zlayer_image): pass\n"
     write_files(project.folder, {"test_it.py": test})
     with project.popen("pytest") as process:
-        while "sleep 600" not in str(project.storage.processes()) and process.poll() is None:
-            time.sleep(0.1)
+
+        def sleeps() -> bool:
+            assert process.poll() is None
+            return "sleep 600" in str(project.storage.processes())
+
+        wait_until(sleeps, "the step")
         process.send_signal(number)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == (2 if number == signal.SIGINT else 128 + number), output
     assert project.storage.leftovers() == before
     assert project.storage.image_names() == [BUSYBOX]

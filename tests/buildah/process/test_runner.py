@@ -6,10 +6,8 @@ import io
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +18,7 @@ from pytest_zlayer.buildah.process.command import Detached, Request
 from pytest_zlayer.buildah.process.runner import Runner
 from tests.buildah.process.conftest import ENV
 from tests.interruptions import notices
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -43,13 +42,6 @@ def status_of(pid: int) -> list[str]:
     """State, parent and so on, as in proc(5)."""
     stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     return stat.rpartition(")")[2].split()
-
-
-def wait_until(there: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not there():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def test_both_streams_and_the_status(runner: Runner) -> None:
@@ -150,29 +142,14 @@ def test_command_beside_it_is_not_touched(runner: Runner) -> None:
     assert getattr(results[0], "stdout_tail", None) == ("on",)
 
 
-@pytest.fixture
-def time_is_over(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """Listens for a line of the command; with the first one its time has passed."""
-    passed = [0.0]
-    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0])
-    monkeypatch.setattr("pytest_zlayer.buildah.process.running_command.time", clock)
-
-    def listen(_: str, line: str) -> None:
-        passed[0] = 1000.0
-
-    return listen
-
-
-def test_time_limit_asks_before_it_kills(
-    runner: Runner, time_is_over: Callable[[str, str], None]
-) -> None:
+def test_time_limit_asks_before_it_kills(runner: Runner, time_is_over: Callable[..., None]) -> None:
     script = "trap 'echo asked; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
     done = runner.run(sh(script, timeout=600, on_line=time_is_over))
     assert (done.timed_out, done.stdout_tail) == (True, ("ready", "asked"))
 
 
 def test_time_limit_kills_what_does_not_listen(
-    runner: Runner, time_is_over: Callable[[str, str], None]
+    runner: Runner, time_is_over: Callable[..., None]
 ) -> None:
     script = "trap '' TERM; echo $$; while :; do sleep 0.05; done"
     done = runner.run(sh(script, timeout=600, on_line=time_is_over))
@@ -198,12 +175,12 @@ def test_interrupt_ends_what_a_program_that_ends_at_that_moment_has_started(
     script += f"until [ -e {go} ]; do sleep 0.02; done"
     detached = Detached(pid_file=str(started), state="", remove=[], bundle=str(tmp_path / "none"))
     process = runner.start(sh(script, detached=detached))
-    wait_until(begun.exists)
+    wait_until(begun.exists, "the program has begun")
     starter = int(begun.read_text())
     watching = int(status_of(starter)[1])
     os.kill(watching, signal.SIGSTOP)
     go.touch()
-    wait_until(lambda: not alive(starter))
+    wait_until(lambda: not alive(starter), "the end of the program")
     runner.interrupt()
     os.kill(watching, signal.SIGCONT)
     with pytest.raises(EngineError, match="interrupted"):
@@ -219,16 +196,16 @@ def test_end_of_the_agent_is_heard_by_what_watches_a_command_that_ends_at_that_m
     script = f"setsid sleep 600 & echo $! $$ > {begun}~; mv {begun}~ {begun}; "
     script += f"until [ -e {go} ]; do sleep 0.02; done"
     process = runner.start(sh(script, lasting=True, afterwards=lambda *_: None))
-    wait_until(begun.exists)
+    wait_until(begun.exists, "the command has begun")
     left, command = map(int, begun.read_text().split())
     watching = int(status_of(command)[1])
     os.kill(watching, signal.SIGSTOP)
     go.touch()
-    wait_until(lambda: not alive(command))
+    wait_until(lambda: not alive(command), "the end of the command")
     os.kill(watching, signal.SIGTERM)
     os.kill(watching, signal.SIGCONT)
     process.wait(60)
-    wait_until(lambda: not alive(left))
+    wait_until(lambda: not alive(left), "the end of what it has left")
 
 
 def test_interrupt_ends_what_a_group_begins_later_and_nothing_else(runner: Runner) -> None:
@@ -268,12 +245,9 @@ def test_end_of_the_agent_ends_its_commands(client: AgentClient, runner: Runner)
 
     pids: list[int] = []
     with pytest.raises(EngineError) as caught:
-        runner.run(sh("echo $$; exec sleep 600", on_line=kill, timeout=20))
+        runner.run(sh("echo $$; exec sleep 600", on_line=kill, timeout=60))
     assert caught.value.failure == KILLED
-    until = time.monotonic() + 10
-    while alive(pids[0]) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not alive(pids[0])
+    wait_until(lambda: not alive(pids[0]), "the end of the command")
     with pytest.raises(EngineUnusable):
         runner.run(sh("true"))
 

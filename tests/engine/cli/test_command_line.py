@@ -11,21 +11,28 @@ from tests.engine.building import write_files
 from tests.engine.conftest import BUSYBOX, Storage, add_busybox
 from tests.engine.test_surface import Project
 from tests.pytester.output.test_live import Terminal
+from tests.waiting import wait_until
 
 SECRET = "canary-word-of-nobody"  # noqa: S105 (it is none)
 ARGUMENT = "canary-argument-of-nobody"
+
+
+TEXT = f"""\
+FROM {BUSYBOX}
+ARG CODE=0
+ARG PASSWORD
+RUN --mount=type=secret,id=t echo it is $(cat /run/secrets/t) and $PASSWORD
+RUN --mount=type=secret,id=t echo again $(cat /run/secrets/t); exit $CODE
+"""
+# The same, with a first step that goes on until it was seen.
+SEEN = "--mount=type=cache,target=/c until test -e /c/seen; do sleep 0.1; done;"
 
 
 @pytest.fixture
 def project(own_storage: Storage, tmp_path: Path) -> Project:
     """A folder with a Dockerfile whose last step can be made to fail."""
     add_busybox(own_storage, tmp_path / "busybox")
-    text = (
-        f"FROM {BUSYBOX}\nARG CODE=0\nARG PASSWORD\n"
-        "RUN --mount=type=secret,id=t echo it is $(cat /run/secrets/t) and $PASSWORD; sleep 1\n"
-        "RUN --mount=type=secret,id=t echo again $(cat /run/secrets/t); exit $CODE\n"
-    )
-    files = {"Dockerfile": text, "token": SECRET}
+    files = {"Dockerfile": TEXT, "token": SECRET}
     return Project(write_files(tmp_path / "project", files), own_storage)
 
 
@@ -68,9 +75,14 @@ def test_what_is_secret_is_told_by_nothing_that_a_failed_build_leaves(project: P
 
 
 def test_on_a_terminal_what_is_built_is_shown_live(project: Project) -> None:
+    text = TEXT.replace("echo it is", f"{SEEN} echo it is")
+    write_files(project.folder, {"Dockerfile": text})
     run = Terminal(project.folder, *BUILD[1:], program=("pytest_zlayer",), **project.environment)
     run.until("0 of 1 image done")
     run.until("s project stage-0 3/4 RUN --mount")
+    mounts = project.storage.root / "zlayer" / "cache" / "mounts"
+    [mount] = wait_until(lambda: [one for one in mounts.glob("*") if one.is_dir()], "its mount")
+    (mount / "seen").touch()
     end = run.end()
     assert "image done" not in end
     assert "RUN --mount" in end

@@ -160,6 +160,12 @@ def test_a_shell_has_all_that_the_step_had(failed: Failed) -> None:
     assert done.returncode == 3
 
 
+def wait_for_size(shell: pexpect.spawn, size: str) -> None:
+    """Wait until the terminal inside has it: whoever passes a size on may do that a little late."""
+    shell.sendline(f"until stty size | grep '{size[:-1]}[{size[-1]}]'; do sleep 0.1; done")
+    shell.expect(f"{size}\r\n")
+
+
 @pytest.mark.parametrize("isolation", ["oci", "chroot"])
 def test_a_shell_on_a_terminal_is_one(failed: Failed, isolation: str) -> None:
     shell = pexpect.spawn(
@@ -171,12 +177,10 @@ def test_a_shell_on_a_terminal_is_one(failed: Failed, isolation: str) -> None:
         dimensions=(33, 77),
     )
     shell.expect(r"/src \$ ")
-    shell.sendline("stty size")
-    shell.expect("33 77")
+    wait_for_size(shell, "33 77")
     if isolation == "oci":  # with chroot isolation buildah passes on the first size only
         shell.setwinsize(44, 88)
-        shell.sendline("stty size")
-        shell.expect("44 88")
+        wait_for_size(shell, "44 88")
     shell.sendline("sh -c 'tty; exec sleep 1000'")
     shell.expect("/dev/(pts/|console)")
     shell.sendintr()

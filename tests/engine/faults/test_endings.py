@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.faults.workspace import BUILT, Workspace, cgroups_of
+from tests.engine.faults.workspace import BUILT, Workspace, cgroups_of, executing
+from tests.waiting import wait_until
 
 USING = f"""
 import os, sys
@@ -128,19 +129,25 @@ def test_kill_while_something_is_left_running_in_a_container(
 
 
 def test_forked_child_that_lives_on_keeps_nothing(workspace: Workspace) -> None:
-    workspace.project(test_it=using(test="os.fork() or os.execlp('sleep', 'sleep', '3')"))
+    sleeping = workspace.nap.split()
+    child = f"os.fork() or os.execl({sleeping[0]!r}, *{sleeping!r})"
+    workspace.project(test_it=using(test=child))
     run = workspace.start()
     run.wait()
     assert workspace.difference() == {}
+    assert executing(workspace.nap) != []
 
 
 def test_two_runs_do_not_touch_each_other(workspace: Workspace) -> None:
     one = workspace.start_sleeping()
+    first = set(executing(workspace.nap))
     other = workspace.start()  # waits for the same layer
     one.process.kill()
     one.wait()
     workspace.sweep()
-    other.wait_inside(workspace.nap)
-    assert len(workspace.storage.leftovers()["journals"]) == 1
+    wait_until(lambda: set(executing(workspace.nap)) - first, "the RUN of the other")
+    wait_until(lambda: len(workspace.storage.leftovers()["journals"]) == 1, "the end of the one")
+    workspace.sweep()
+    assert other.process.poll() is None
     other.process.send_signal(signal.SIGINT)
     other.end(2)

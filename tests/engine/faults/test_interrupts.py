@@ -15,7 +15,8 @@ import pytest
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.run_request import RunRequest
 from tests.engine.conftest import BUSYBOX
-from tests.engine.faults.workspace import Workspace, processes, send, wait_until
+from tests.engine.faults.workspace import Workspace, executing, processes, send
+from tests.waiting import wait_until
 
 DECLARED = """
 import pytest
@@ -33,8 +34,6 @@ def test_it(zlayer_build):
 # What pytest-timeout does: an exception out of a signal handler, in the main thread.
 LIMITED = """
 import signal
-from contextlib import contextmanager
-from pathlib import Path
 
 ERRORS = []
 
@@ -44,19 +43,11 @@ class TooLong({base}):
 def stop(*_):
     raise TooLong
 
-@contextmanager
-def limited(seconds):
-    signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+signal.signal(signal.SIGALRM, stop)
 
 def test_first(zlayer_build, tmp_path):
     try:
-        with limited(8.0):
-            zlayer_build(text={text!r}, name="first")
+        zlayer_build(text={text!r}, name="first")
     except TooLong as error:
         ERRORS.append(error)
     else:
@@ -64,8 +55,7 @@ def test_first(zlayer_build, tmp_path):
 
 def test_second(zlayer_build):
     try:
-        with limited(8.0):
-            zlayer_build(text={text!r}, name="second")
+        zlayer_build(text={text!r}, name="second")
     except TooLong as error:
         assert error is not ERRORS[0]
     else:
@@ -113,7 +103,12 @@ def test_time_limit_of_a_test_ends_its_build_and_no_other(workspace: Workspace, 
         base=base, text=text(f"RUN {workspace.nap}"), other=text("RUN echo x > /x")
     )
     workspace.project(test_it=module)
-    workspace.pytest("--zlayer-prebuild=off")
+    run = workspace.start("--zlayer-prebuild=off")
+    first = run.wait_inside(workspace.nap)
+    run.process.send_signal(signal.SIGALRM)
+    wait_until(lambda: set(executing(workspace.nap)) - set(first), "the second RUN")
+    run.process.send_signal(signal.SIGALRM)
+    run.end(0)
 
 
 # -- while it is found out how commands can be run --

@@ -7,14 +7,14 @@ import signal
 
 import pytest
 
-from pytest_zlayer.buildah.agent.journal import is_dead
 from pytest_zlayer.builder.cache.entries import REPOSITORY
 from pytest_zlayer.builder.session.prune import prune
 from pytest_zlayer.events import Waiting
 from pytest_zlayer.report.text import ProgressLines
 from tests.engine.building import building, make_options
 from tests.engine.conftest import BUSYBOX
-from tests.engine.faults.workspace import BUILT, Workspace, our_files, send, wait_until
+from tests.engine.faults.workspace import BUILT, Workspace, our_files, send
+from tests.waiting import wait_until
 
 
 def killed(workspace: Workspace, *args: str) -> None:
@@ -33,8 +33,10 @@ def killed(workspace: Workspace, *args: str) -> None:
     run = workspace.start(*args)
     run.wait_inside(workspace.nap)
     wait_until(lambda: cached(workspace) > before, "the first layer")
+    send(signal.SIGSTOP, [run.process.pid])  # it is not to start another agent
     send(signal.SIGKILL, [*run.agents(), run.process.pid])
     run.wait()
+    workspace.storage.wait_until_dead()
 
 
 def cached(workspace: Workspace) -> set[str]:
@@ -92,8 +94,6 @@ def test_a_session_does_not_wait_for_ever_for_a_dead_one_to_be_swept_and_says_so
 ) -> None:
     killed(workspace)
     storage = workspace.storage
-    sessions = storage.root / "zlayer" / "sessions"
-    wait_until(lambda: any(is_dead(str(one)) for one in sessions.glob("*.json")), "its end")
     slow = storage.tmpdir.parent / "slow-buildah"
     on = storage.tmpdir.parent / "go-on"
     wait = f"while [ ! -e {on} ]; do sleep 0.1; done"

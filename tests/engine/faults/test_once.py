@@ -14,20 +14,24 @@ from pytest_zlayer.buildah.errors import EngineTimeout
 from pytest_zlayer.builder.model.spec import ImageSpec
 from tests.engine.building import building
 from tests.engine.conftest import BUSYBOX
-from tests.engine.faults.workspace import Workspace, descends_from, processes, stopped, wait_until
+from tests.engine.faults.workspace import Workspace, descends_from, executing, stopped
 from tests.holding import HOLD
+from tests.waiting import wait_until
 
 # Each RUN that is executed adds a line to a file that outlives it.
 COUNTED = """\
 FROM {base} AS first
-RUN --mount=type=cache,target=/c,id=counted echo first >> /c/runs; sleep 0.5; echo 1 > /first
+RUN --mount=type=cache,target=/c,id=counted echo first >> /c/runs; {wait}; echo 1 > /first
 FROM {base} AS second
-RUN --mount=type=cache,target=/c,id=counted echo second >> /c/runs; sleep 0.5; echo 2 > /second
+RUN --mount=type=cache,target=/c,id=counted echo second >> /c/runs; {wait}; echo 2 > /second
 FROM first
 COPY --from=second /second /second
 RUN --mount=type=cache,target=/c,id=counted echo third >> /c/runs; cat /first /second > /third
 """
-TEXT = COUNTED.format(base=BUSYBOX)
+WAIT = "until test -e /c/go; do sleep 0.1; done"
+TEXT = COUNTED.format(base=BUSYBOX, wait=WAIT)
+QUICK = COUNTED.format(base=BUSYBOX, wait="sleep 0.5")
+GO = f"FROM {BUSYBOX}\nRUN --mount=type=cache,target=/c,id=counted touch /c/go\n"
 SHOW = f"FROM {BUSYBOX}\nRUN --mount=type=cache,target=/c,id=counted sort /c/runs > /runs\n"
 
 
@@ -35,6 +39,12 @@ def executed(workspace: Workspace) -> list[str]:
     """The RUN steps that have been executed so far."""
     with building(workspace.storage, cache="session", no_cache=True) as builds:
         return builds.build(SHOW).path("/runs").read_text().split()
+
+
+def go_on(workspace: Workspace) -> None:
+    """End what the steps wait for."""
+    with building(workspace.storage, cache="session") as builds:
+        builds.build(GO)
 
 
 def test_eight_processes_want_one_image(workspace: Workspace) -> None:
@@ -48,16 +58,17 @@ def test_it(zlayer_image):
 """
     )
     runs = [workspace.start() for _ in range(8)]
+    wait_until(lambda: [run for run in runs if "waiting" in run.output()], "one that waits")
+    go_on(workspace)
     outputs = [run.end(0) for run in runs]
     assert executed(workspace) == ["first", "second", "third"]
     assert [one for one in outputs if "1 passed" not in one] == []
-    assert [one for one in outputs if "waiting" in one]
 
 
 def test_eight_threads_want_images_that_share_stages(workspace: Workspace) -> None:
     with building(workspace.storage) as builds, ThreadPoolExecutor(8) as pool:
         made = list(
-            pool.map(lambda number: builds.build(TEXT, labels={"n": str(number % 4)}), range(8))
+            pool.map(lambda number: builds.build(QUICK, labels={"n": str(number % 4)}), range(8))
         )
         assert len({image.id for image in made}) == 4
     assert executed(workspace) == ["first", "second", "third"]
@@ -72,9 +83,8 @@ def test_killed_builder_hands_over_to_one_that_waits(
     text = [f"RUN {count}; {wait}"]
     workspace.project(test_it=workspace.building(*text))
     runs = [workspace.start("--zlayer-progress=plain") for _ in range(3)]
-    wait_until(lambda: processes(workspace.nap, "/busybox"), "the RUN")
+    [inside] = wait_until(lambda: executing(workspace.nap), "the RUN")
     wait_until(lambda: sum("waiting for" in run.output() for run in runs) == 2, "two that wait")
-    inside = processes(workspace.nap, "/busybox")[0]
     [builder] = [run for run in runs if descends_from(inside, run.process.pid)]
     builder.process.send_signal(number)
     builder.wait()
@@ -89,23 +99,19 @@ def test_session_that_ends_finishes_what_another_process_waits_for(
     workspace: Workspace, hurry: bool
 ) -> None:
     count = "--mount=type=cache,target=/c,id=counted echo run >> /c/runs"
-    step = f"RUN {count}; until test -e /c/go; do sleep 0.1; done; echo whole > /whole"
+    step = f"RUN {count}; echo begun; {WAIT}; echo whole > /whole"
     workspace.project(test_it=workspace.building(step))
     text = f"FROM {BUSYBOX}\n{step}\n"
-    go = "RUN --mount=type=cache,target=/c,id=counted touch /c/go"
-    with (
-        building(workspace.storage) as builds,
-        building(workspace.storage, cache="session") as others,
-    ):
+    with building(workspace.storage) as builds:
         builds.session.prebuild([ImageSpec(text=text)])
-        wait_until(lambda: processes("until test -e /c/go", "/busybox"), "the RUN")
+        wait_until(lambda: builds.said("begun"), "the RUN")
         run = workspace.start("--zlayer-progress=plain")
         wait_until(lambda: "waiting for" in run.output(), "one that waits")
         with ThreadPoolExecutor() as pool:
             closing = pool.submit(builds.session.close, hurry=hurry)
             if hurry:
                 closing.result()
-            others.build(f"FROM {BUSYBOX}\n{go}\n")
+            go_on(workspace)
             closing.result()
         assert "1 passed" in run.end(0)
     assert executed(workspace) == (["run", "run"] if hurry else ["run"])
@@ -167,6 +173,6 @@ def test_stopped_process_that_holds_a_lock_is_named_in_time(workspace: Workspace
                     engine._commander.output(["images"], timeout=1.0)
             finally:
                 holder.kill()
-        assert builds.build(TEXT).path("/third").exists()
+        assert builds.build(QUICK).path("/third").exists()
     assert caught.value.message == "buildah images did not end within 1 s and was ended"
     assert f"process {holder.pid} " in str(caught.value.hint)

@@ -19,10 +19,11 @@ from tests.engine.faults.workspace import (
     BUILT,
     Workspace,
     descends_from,
+    executing,
     processes,
     send,
-    wait_until,
 )
+from tests.waiting import wait_until
 
 WORKERS = """
 import os, signal, subprocess
@@ -92,7 +93,7 @@ def test_agent_is_killed_under_a_run_and_the_build_goes_on(
 
 
 def _kill_agent_under_the_run(workspace: Workspace, builds: Builds) -> None:
-    wait_until(lambda: processes(workspace.nap, "/busybox"), "the RUN")
+    wait_until(lambda: executing(workspace.nap), "the RUN")
     _kill_agent(builds)
 
 
@@ -194,6 +195,7 @@ def test_agent_and_pytest_are_killed(workspace: Workspace) -> None:
     os.kill(agent, signal.SIGKILL)
     run.process.kill()
     run.wait()
+    workspace.storage.wait_until_dead()
     workspace.sweep()
 
 
@@ -202,10 +204,10 @@ def test_buildah_is_killed_under_a_run_which_is_repeated_once(
     workspace: Workspace, isolation: str
 ) -> None:
     run = workspace.start_sleeping(f"--zlayer-isolation={isolation}")
-    first = run.wait_inside(workspace.nap)
+    first = set(run.wait_inside(workspace.nap))
     send(signal.SIGKILL, _mine(workspace, "run"))
-    wait_until(lambda: set(processes(workspace.nap, "/busybox")) - set(first), "the second attempt")
-    assert not set(processes(workspace.nap, "/busybox")) & set(first)
+    wait_until(lambda: set(executing(workspace.nap)) - first, "the second attempt")
+    assert not set(executing(workspace.nap)) & first
     send(signal.SIGKILL, _mine(workspace, "run"))
     output = run.end(1)
     assert ": buildah was killed by " in output
@@ -236,7 +238,7 @@ def test_container_is_half_removed_under_a_run(workspace: Workspace) -> None:
 
 
 def _remove_half_of_the_container(workspace: Workspace) -> None:
-    wait_until(lambda: processes(workspace.nap, "/busybox"), "the RUN")
+    wait_until(lambda: executing(workspace.nap), "the RUN")
     for directory in (workspace.storage.root / "overlay-containers").iterdir():
         if directory.is_dir():
             shutil.rmtree(directory)

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from pytest_zlayer.builder.session.prune import prune
 from tests.engine.building import make_options, write_files
 from tests.engine.conftest import BUSYBOX, Storage
 from tests.outer import outer_environment
+from tests.waiting import PATIENCE, wait_until
 
 Count = dict[str, list[str]]
 
@@ -37,9 +38,6 @@ LASTING = {
     "pulls.lock",
     "storage.json",
 }
-
-# Seconds anything may take on a busy machine before a test gives up; nothing waits that long.
-PATIENCE = 90.0
 
 
 @contextlib.contextmanager
@@ -128,29 +126,28 @@ def _recorded(storage: Storage, kind: str) -> list[dict[str, object]]:
     return found
 
 
-def wait_until(true: Callable[[], object], what: str) -> None:
-    """Wait for something that will be so."""
-    until = time.monotonic() + PATIENCE
-    while not true():
-        if time.monotonic() > until:
-            raise AssertionError(f"waited {PATIENCE:g} s in vain for: {what}")
-        time.sleep(0.05)
-
-
 def processes(line: str, program: str = "") -> list[int]:
     """Processes with ``line`` in their command line, whose program's file has this name."""
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
-            said = (
-                Path(f"/proc/{name}/cmdline")
-                .read_bytes()
-                .replace(b"\0", b" ")
-                .decode("utf-8", "replace")
-            )
-            if line in said and os.readlink(f"/proc/{name}/exe").endswith(program):
+            said = line in _command_line(int(name))
+            if said and os.readlink(f"/proc/{name}/exe").endswith(program):
                 found.append(int(name))
     return found
+
+
+def executing(line: str) -> list[int]:
+    """Processes whose whole command line this is: no shell that is only going to execute it."""
+    return [pid for pid in processes(line) if _command_line(pid) == line]
+
+
+def _command_line(pid: int) -> str:
+    """Empty when the process is gone."""
+    with contextlib.suppress(OSError):
+        line = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0")
+        return line.replace(b"\0", b" ").decode("utf-8", "replace")
+    return ""
 
 
 def send(number: signal.Signals, pids: Iterable[int]) -> None:
@@ -212,12 +209,12 @@ class Run:
     def wait_inside(self, line: str, number: int = 1) -> list[int]:
         """Wait until a RUN executes a command line; the processes that have it."""
 
-        def there() -> bool:
+        def there() -> list[int]:
             assert self.process.poll() is None, self.output()
-            return len(processes(line, "/busybox")) >= number
+            found = executing(line)
+            return found if len(found) >= number else []
 
-        wait_until(there, line)
-        return processes(line, "/busybox")
+        return wait_until(there, line)
 
     def agents(self) -> list[int]:
         """The agents of this run and its workers."""
@@ -227,8 +224,8 @@ class Run:
     def _is_agent(self, pid: int) -> bool:
         parent = parent_of(pid)
         mine = parent == self.process.pid or descends_from(parent, self.process.pid)
-        line = Path(f"/proc/{parent}/cmdline").read_bytes() if mine else b"agent"
-        return mine and b"buildah/agent" not in line
+        line = _command_line(parent)
+        return mine and line != "" and "buildah/agent" not in line
 
     def workers(self) -> list[int]:
         """The workers of pytest-xdist."""
@@ -249,14 +246,15 @@ class Workspace:
     Attributes:
         storage: it has the busybox image and nothing else.
         folder: where projects and their output go.
-        nap: ``sleep`` with a number of seconds that no other process sleeps.
+        nap: ``sleep`` with a number of seconds that no other process sleeps; with its path, since
+            a shell may have a ``sleep`` of its own.
         before: what was there.
         prefix: command that pytest is started by.
     """
 
     storage: Storage
     folder: Path
-    nap: str = field(default_factory=lambda: f"sleep {random.randrange(100_000, 900_000)}")
+    nap: str = field(default_factory=lambda: f"/bin/sleep {random.randrange(100_000, 900_000)}")
     before: Count = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
     prefix: tuple[str, ...] = ()
@@ -341,7 +339,7 @@ class Workspace:
 
         The files of locks that a killed process held go with the next session.
         """
-        until = time.monotonic() + 20.0
+        until = time.monotonic() + PATIENCE
         while (now := self._difference()) and time.monotonic() < until:
             if only_locks(now):
                 self.sweep()

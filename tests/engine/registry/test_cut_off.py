@@ -15,6 +15,7 @@ from pytest_zlayer.buildah.errors import EngineError
 from tests.engine.conftest import Storage
 from tests.engine.faults import workspace
 from tests.engine.registry.servers import Proxy, Registry
+from tests.waiting import PATIENCE, wait_until
 
 
 class Pull(threading.Thread):
@@ -37,7 +38,7 @@ class Pull(threading.Thread):
         marked = str(self.engine.tmpdir)
         pids = workspace.processes(self.reference, "buildah")
         workspace.send(signal.SIGKILL, [pid for pid in pids if marked in environment_of(pid)])
-        self.join(workspace.PATIENCE)
+        self.join(PATIENCE)
         assert self.error is not None
 
 
@@ -63,8 +64,8 @@ class Arriving:
         engine = self.storage.open(environment=self.environment)
         started = Pull(engine, self.reference)
         started.start()
-        workspace.wait_until(lambda: self._asked() > asked, "the second layer is asked for")
-        workspace.wait_until(self._stored, "the first layer is stored")
+        wait_until(lambda: self._asked() > asked, "the second layer is asked for")
+        wait_until(self._stored, "the first layer is stored")
         return started
 
     def _asked(self) -> int:
@@ -103,7 +104,7 @@ def test_pull_that_is_killed_leaves_no_layer(arriving: Arriving) -> None:
 def test_pull_that_is_given_up_leaves_no_layer(arriving: Arriving) -> None:
     pull = arriving.pull()
     pull.engine.interrupt()
-    pull.join(workspace.PATIENCE)
+    pull.join(PATIENCE)
     pull.engine.close()
     assert arriving.left() == {}
 
@@ -128,8 +129,8 @@ def test_layer_of_a_pull_that_goes_on_stays(arriving: Arriving) -> None:
     closing = threading.Thread(target=ours.engine.close, daemon=True)
     closing.start()
     arriving.hub.released.set()
-    theirs.join(workspace.PATIENCE)
-    closing.join(workspace.PATIENCE)
+    theirs.join(PATIENCE)
+    closing.join(PATIENCE)
     assert (theirs.error, closing.is_alive()) == (None, False)
     theirs.engine.close()
     assert arriving.left() == {"images": [arriving.reference]}

@@ -16,11 +16,11 @@ from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.events import Pulling, Waiting
 from tests.engine.building import write_files
 from tests.engine.conftest import Storage
-from tests.engine.faults import workspace
 from tests.engine.project import Project
 from tests.engine.registry.conftest import Sessions
 from tests.engine.registry.servers import Proxy, Registry
 from tests.pytester.output.test_live import Terminal
+from tests.waiting import PATIENCE, wait_until
 
 SIZE = 3_000_000
 # As read from outside: what buildah has got of the bytes that were sent may lie in its memory.
@@ -115,7 +115,7 @@ def test_a_run_that_is_killed_meanwhile_leaves_no_file(
     run.until("| 1.0 MB, layer 1")
     assert own_storage.temporary_files() != []
     run.kill()
-    workspace.wait_until(lambda: own_storage.temporary_files() == [], "the files are gone")
+    wait_until(lambda: own_storage.temporary_files() == [], "the files are gone")
 
 
 class Pull(threading.Thread):
@@ -164,22 +164,22 @@ def test_each_of_several_pulls_is_measured_by_itself(
     put(registry, corp, "corp", f"{name}-other", before=2_000_000)
     one = Pull(engine, f"docker.io/library/{name}:1")
     other = Pull(engine, f"corp.example/{name}-other:1")
-    workspace.wait_until(lambda: one.size == 1_000_000, "a part of one has come")
-    workspace.wait_until(lambda: other.size == 2_000_000, "a part of the other has come")
+    wait_until(lambda: one.size == 1_000_000, "a part of one has come")
+    wait_until(lambda: other.size == 2_000_000, "a part of the other has come")
     assert len(downloads(engine)) == 2
     assert one.size == 1_000_000
     for proxy, pull in ((hub, one), (corp, other)):
         proxy.released.set()
-        pull.join(workspace.PATIENCE)
+        pull.join(PATIENCE)
         assert (pull.is_alive(), pull.error) == (False, None)
     assert downloads(engine) == []
 
 
 def test_a_pull_that_is_given_up_leaves_no_file(engine: Engine, coming: str) -> None:
     pull = Pull(engine, coming)
-    workspace.wait_until(lambda: pull.size > 0, "a part has come")
+    wait_until(lambda: pull.size > 0, "a part has come")
     engine.interrupt()
-    pull.join(workspace.PATIENCE)
+    pull.join(PATIENCE)
     assert pull.error is not None
     assert downloads(engine) == []
 
@@ -197,8 +197,8 @@ def test_a_build_that_waits_for_the_pull_of_another_tells_that(
         def pulls() -> list[Pulling]:
             return [one for one in builds.events if isinstance(one, Pulling)]
 
-        workspace.wait_until(waits, "a build waits for the pull")
-        workspace.wait_until(pulls, "the other one pulls")
+        wait_until(waits, "a build waits for the pull")
+        wait_until(pulls, "the other one pulls")
         pulling = pulls()
         hub.released.set()
         assert len({image.result().id for image in images}) == 2

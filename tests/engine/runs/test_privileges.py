@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -120,8 +120,11 @@ def test_command_with_a_terminal_that_is_not_there(subject: Subject) -> None:
     assert subject.engine.run(request).exit_code == 127
 
 
-def test_command_with_a_terminal_is_ended_when_its_time_is_over(subject: Subject) -> None:
-    assert subject.run("echo a; sleep 600", terminal="recorded", timeout=5.0) == 124
+def test_command_with_a_terminal_is_ended_when_its_time_is_over(
+    subject: Subject, time_is_over: Callable[..., None]
+) -> None:
+    options = {"terminal": "recorded", "timeout": 600.0, "on_line": time_is_over}
+    assert subject.run("echo a; sleep 600", **options) == 124
     assert subject.lines == [("stdout", "a\r\n")]
 
 

@@ -17,6 +17,7 @@ from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.run_request import RunRequest, Tmpfs, Volume
 from tests.engine.conftest import Storage
+from tests.waiting import wait_until
 
 # All that a command may notice of how it was started.
 LOOK = r"""
@@ -137,13 +138,11 @@ def test_command_killed_by_a_signal(ways: tuple[Way, Way]) -> None:
 def test_nothing_of_the_runtime_is_left_after_a_command(direct: Way) -> None:
     direct.look()
     tmpdir = direct.engine.tmpdir
-    until = threading.Event()
-    for _ in range(100):
-        left = [*tmpdir.glob("buildah*"), *tmpdir.glob("runtime/*/*")]
-        if not left:
-            break
-        until.wait(0.05)
-    assert left == []
+
+    def nothing() -> bool:
+        return not [*tmpdir.glob("buildah*"), *tmpdir.glob("runtime/*/*")]
+
+    wait_until(nothing, "nothing of the runtime is left")
 
 
 def test_container_that_was_unmounted_is_mounted_again(direct: Way, storage: Storage) -> None:

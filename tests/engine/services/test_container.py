@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import time
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -16,6 +15,7 @@ from pytest_zlayer.buildah.errors import EngineTimeout
 from pytest_zlayer.services.ports import claim_free_port
 from tests.engine.building import building
 from tests.engine.services.conftest import WEB, WRITING, session_environment
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module", params=["auto", "buildah", "chroot", "chroot without unshare"])
@@ -46,14 +46,7 @@ def port():
 
 
 def wait_for(container, text):
-    wait_until(lambda: text in container.logs())
-
-
-def wait_until(there):
-    until = time.monotonic() + 60
-    while not there():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_until(lambda: text in container.logs(), text)
 
 
 def test_a_started_server_answers_a_second_command(container, port):
@@ -99,7 +92,7 @@ def started(container, command):
 
 def wait_until_it_is(container, number, command):
     seen = f"ps -o pid,args | grep '^ *{number} {command}'"
-    wait_until(lambda: container.run(seen, check=False).exit_code == 0)
+    wait_until(lambda: container.run(seen, check=False).exit_code == 0, command)
 
 
 def test_the_exit_code_of_what_it_leaves_running_is_in_the_logs(container):
@@ -168,7 +161,7 @@ def test_what_a_command_waits_for_itself_is_its_own_affair(container):
 
 def test_many_ends_are_all_told(container):
     container.run("for code in $(seq 1 40); do (sleep 0.3; exit $code) & done")
-    wait_until(lambda: len(endings(container)) == 40)
+    wait_until(lambda: len(endings(container)) == 40, "the end of all")
     codes = {int(one.rpartition(" ")[2]) for one in endings(container)}
     assert codes == set(range(1, 41))
 
@@ -196,9 +189,8 @@ def test_its_end_can_be_waited_for_by_another_command(container):
     pid = container.run("sleep 1000 >/dev/null 2>&1 & echo $!").stdout.strip()
     assert container.run(["kill", "-0", pid], check=False).exit_code == 0
     container.run(["kill", "-9", pid])
-    until = time.monotonic() + 30
-    while container.run(["kill", "-0", pid], check=False).exit_code == 0:
-        assert time.monotonic() < until
+    asked = ["kill", "-0", pid]
+    wait_until(lambda: container.run(asked, check=False).exit_code != 0, "its end")
 
 
 def test_a_command_that_takes_too_long_ends_alone(container):
@@ -219,9 +211,7 @@ def test_what_is_left_running_ends_with_the_container(web):
     with web.container() as container:
         words = f"sleep {100_000 + os.getpid()}"  # other workers run this test too
         container.run(f"{words} >/dev/null 2>&1 &")
-        until = time.monotonic() + 30
-        while not running(words):  # the shell may not have become it yet
-            assert time.monotonic() < until
+        wait_until(lambda: running(words), "the shell has become it")
     assert not running(words)
 
 

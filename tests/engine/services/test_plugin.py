@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer.buildah.agent.journal import is_dead
-from tests.engine.faults.workspace import parent_of, send, wait_until
+from tests.engine.faults.workspace import parent_of, send
 from tests.engine.services.conftest import ServiceStorage, needs_podman
+from tests.waiting import wait_until
 
 pytestmark = needs_podman
 TESTS = '''

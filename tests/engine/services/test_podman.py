@@ -13,14 +13,15 @@ from contextlib import closing
 import pytest
 
 from pytest_zlayer import ready
+from pytest_zlayer.buildah.agent.short_path import LONGEST_PATH, short_links
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.services.errors import ServiceEnded, ServiceError, ServiceNotReady
 from pytest_zlayer.services.podman.probe import find_podman, probe
 from pytest_zlayer.services.serving import Services
 from tests.engine.building import building
-from tests.engine.faults.workspace import wait_until
 from tests.engine.services.conftest import TOLD, WEB, needs_podman, session_environment
+from tests.waiting import wait_until
 
 pytestmark = needs_podman
 BUSYBOX = "FROM localhost/test/busybox:1\n"
@@ -339,6 +340,12 @@ case " $* " in
 esac
 exec {real} "$@"
 """
+FAILING = """#!/bin/sh
+case " $* " in
+*" run "*) echo Error: out of order >&2; exit 125 ;;
+esac
+exec {real} "$@"
+"""
 
 
 @pytest.mark.parametrize("end", ["interrupt", "kill"])
@@ -368,3 +375,19 @@ def test_what_was_not_found_out_is_not_remembered(service_storage, tmp_path, ver
         flag.unlink()
         assert probe(podman).why_not == ""
         podman.runroot.release()
+
+
+def test_a_podman_that_runs_no_containers_leaves_no_link(service_storage, tmp_path):
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "podman"
+    script.write_text(FAILING.format(real=shutil.which("podman")))
+    script.chmod(0o755)
+    environment = session_environment(service_storage)
+    environment["PATH"] = f"{tmp_path}/bin:{os.environ['PATH']}"
+    links = short_links(str(service_storage.storage.runroot))
+    with building(service_storage.storage, environment=environment) as builds:
+        refused = pytest.raises(ServiceError, match="podman cannot run containers here")
+        with refused, builds.build(WEB).serve(engine="podman"):
+            pass
+        assert len(str(service_storage.storage.runroot)) > LONGEST_PATH
+        assert [link for link in links if os.path.lexists(link)] == []

@@ -10,8 +10,8 @@ import pytest
 
 from pytest_zlayer.services.ports import claim_free_port
 from tests.engine.building import building
-from tests.engine.faults.workspace import wait_until
 from tests.engine.services.conftest import podman_works, session_environment
+from tests.waiting import wait_until
 
 pytest.importorskip("testinfra")
 pytestmark = [
