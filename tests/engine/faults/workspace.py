@@ -198,8 +198,8 @@ class Run:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def wait(self) -> int:
-        """Its exit status, once it has ended."""
-        return self.process.wait(PATIENCE)
+        """Its exit status, once it has ended: many things may have to go well until then."""
+        return self.process.wait(3 * PATIENCE)
 
     def end(self, code: int) -> str:
         """Wait for its expected end; what it wrote."""
