@@ -26,6 +26,7 @@ _EMPTY_END = late_pattern(r"^: exit status \d+$")
 # The lines buildah adds on its own account when the command of a RUN ends with a bad status.
 _OWN_LINE = late_pattern(
     r"(?:Error: (?:while running runtime: )?exit status \d+"
+    r"|Error: while running runtime: signal: [a-z /0-9]+"
     r"|subprocess exited with status \d+"
     r"|subprocess exited on [a-z /0-9]+"
     r"|container exited on [a-z /0-9]+"

@@ -18,6 +18,7 @@ def test_errors_in_the_log_are_found() -> None:
     [
         ("Error: exit status 3", 0),
         ("Error: while running runtime: exit status 3", 0),
+        ("Error: while running runtime: signal: terminated", 0),
         ("subprocess exited with status 3", 0),
         ("subprocess exited on killed", 0),
         ("no endError: while running runtime: exit status 3", 6),
