@@ -87,15 +87,16 @@ class Digests:
         pool = ThreadPoolExecutor(self._threads)
         try:
             for rootfs, node in files:
-                known = self._remembered(rootfs, node)
+                key = _key(rootfs, node)
+                known = self._remembered(key, node)
                 if known is not None:
                     waiting.append(known)
                 elif node.entry.kind == "file" and node.entry.size > _SMALL:
                     digest: Outcome[str] = Outcome()
                     waiting.append(digest)
-                    pool.submit(digest.do, partial(self._take, rootfs, node, go_on_hashing))
+                    pool.submit(digest.do, partial(self._take, key, rootfs, node, go_on_hashing))
                 else:
-                    waiting.append(self._take(rootfs, node, go_on_hashing))
+                    waiting.append(self._take(key, rootfs, node, go_on_hashing))
             for one in waiting:
                 yield one if isinstance(one, str) else one.result()
         finally:
@@ -118,8 +119,7 @@ class Digests:
 
     # --- the cache
 
-    def _remembered(self, rootfs: Rootfs, node: Walked) -> str | None:
-        key = _key(rootfs, node)
+    def _remembered(self, key: str | None, node: Walked) -> str | None:
         if key is None:
             return None
         with self._lock:
@@ -131,15 +131,14 @@ class Digests:
                 known[key] = (found[0], found[1], 0)
             return found[1]
 
-    def _remember(self, rootfs: Rootfs, node: Walked, started_ns: int, digest: str) -> None:
-        key = _key(rootfs, node)
+    def _remember(self, key: str | None, node: Walked, started_ns: int, digest: str) -> None:
         latest = max(node.entry.mtime_ns, node.changed_ns)
         step = _FINE_STEP_NS if node.changed_ns % 10**9 else _COARSE_STEP_NS
-        if key is None or latest >= started_ns - step:
-            return
         with self._lock:
-            self._loaded()[key] = (_stat(node), digest, 0)
-            self._changed = True
+            self.hashed += 1
+            if key is not None and latest < started_ns - step:
+                self._loaded()[key] = (_stat(node), digest, 0)
+                self._changed = True
 
     def _loaded(self) -> dict[str, tuple[_Stat, str, int]]:
         if self._known is None:
@@ -157,15 +156,15 @@ class Digests:
 
     # --- hashing
 
-    def _take(self, rootfs: Rootfs, node: Walked, check: Callable[[], None]) -> str:
+    def _take(
+        self, key: str | None, rootfs: Rootfs, node: Walked, check: Callable[[], None]
+    ) -> str:
         started = self._clock()
         try:
             digest = _digest(rootfs, node, check)
         except OSError as error:
             raise CopyError(f"cannot read {node.place}: {error.strerror}") from error
-        self._remember(rootfs, node, started, digest)
-        with self._lock:
-            self.hashed += 1
+        self._remember(key, node, started, digest)
         return digest
 
 
@@ -192,7 +191,7 @@ def _digest(rootfs: Rootfs, node: Walked, check: Callable[[], None]) -> str:
             xattrs = _open_xattrs(file, rootfs, node.place)
     elif node.entry.kind == "directory":
         xattrs = rootfs.xattrs(node.place)
-    kept = kept_xattrs(dict(xattrs))
+    kept = kept_xattrs(dict(xattrs)) if xattrs else {}
     if not kept:
         return summary.hexdigest()
     pairs = sorted((name, value.hex()) for name, value in kept.items())
@@ -203,7 +202,8 @@ def _open_xattrs(file: BinaryIO, rootfs: Rootfs, place: str) -> Mapping[str, byt
     """Attributes of an open file, looked up without going down its path again."""
     try:
         descriptor = file.fileno()
-        return {name: os.getxattr(descriptor, name) for name in os.listxattr(descriptor)}
+        names = os.listxattr(descriptor)
+        return {name: os.getxattr(descriptor, name) for name in names} if names else {}
     except (OSError, AttributeError):  # a member of an archive, or none of these on its file system
         return rootfs.xattrs(place)
 
@@ -215,8 +215,10 @@ def _feed(
     chunk = file.read(min(size + 1, _CHUNK))
     while chunk:
         update(chunk)
+        if len(chunk) == size:
+            return
         check()
-        chunk = file.read(_CHUNK) if len(chunk) != size else b""
+        chunk = file.read(_CHUNK)
 
 
 def _load(path: Path) -> dict[str, tuple[_Stat, str, int]]:

@@ -127,7 +127,7 @@ class DiskTree:
 
     def _open_plain(self, path: str) -> BinaryIO:
         """A file below directories that are no links."""
-        directory, name = posixpath.split(clean(path))
+        directory, _, name = clean(path).rpartition("/")
         parent = self._last.get(directory, self._open_directory)
         descriptor = os.open(name, _FILE, dir_fd=parent)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
