@@ -60,16 +60,19 @@ class _Question(Outcome[Answer]):
     what it has passed: these are copies.
     """
 
+    descriptors: Sequence[int] = ()
+
     def __init__(self, message: wire.Message, descriptors: Sequence[int]) -> None:
         super().__init__()
         self.message = message
-        self.descriptors: list[int] = []
-        self.descriptors.extend(map(os.dup, descriptors))
+        self.descriptors = copies = list[int]()
+        copies.extend(map(os.dup, descriptors))
 
     def close(self) -> None:
         """Lets go of what was passed."""
-        while self.descriptors:
-            os.close(self.descriptors.pop())
+        descriptors, self.descriptors = self.descriptors, ()
+        for one in descriptors:
+            os.close(one)
 
     __del__ = close  # it was never asked
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
 import socket
+import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -99,6 +104,41 @@ def test_what_is_passed_arrives_although_who_asks_was_interrupted(
         closed.set()
         assert output.read() == b"on\n"
     signal.signal(signal.SIGUSR1, before)
+
+
+def interrupted_at(number: int, ask: Callable[[], object]) -> bool:
+    """Whether asking was interrupted at this one of the places where handlers of signals run."""
+    left = iter(range(number))
+    places: list[str] = []
+
+    def profile(frame: FrameType, event: str, _: object) -> None:
+        # What is raised in the finalizer of a question would only be printed.
+        is_place = event in ("call", "c_return") and frame.f_code.co_name != "close"
+        if is_place and not places and next(left, None) is None:
+            places.append(frame.f_code.co_name)
+            raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt):
+        try:
+            sys.setprofile(profile)
+            ask()
+        finally:
+            sys.setprofile(None)
+    return bool(places)
+
+
+def test_others_get_answers_wherever_one_who_asks_was_interrupted(client: AgentClient) -> None:
+    def ask() -> None:
+        client.ask("lstat", root="/", path="/")
+
+    for number in itertools.count():
+        if not interrupted_at(number, ask):
+            break
+        other = threading.Thread(target=ask, daemon=True)
+        other.start()
+        other.join(90)
+        assert not other.is_alive(), number
+    assert number > 5
 
 
 def test_error_of_the_agent_is_raised_here(client: AgentClient, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ PROGRAM = "zlayer-program"
 # What the first process of a container writes of each process that it collects: the ``siginfo_t``
 # of waitid(2) on a 64-bit machine with its signal, errno, code, pid, uid and status.
 ENDED = struct.Struct("=iii4xiii4x")
+# What it waits for. They are held back all the time: none comes just before it waits.
+_LISTENED = (signal.SIGCHLD, signal.SIGTERM)
 # From linux/capability.h.
 _VERSION = 0x20080522
 
@@ -32,25 +34,27 @@ def init(program: str, argv: Sequence[str]) -> int:
         descriptor = os.open(program, os.O_RDONLY | os.O_CLOEXEC)
         where = f"/proc/{os.getpid()}/fd/{descriptor}"
         words = [where if word == PROGRAM else word for word in words]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _LISTENED)
     waiting, ready = os.pipe2(os.O_CLOEXEC)
     child = os.fork()
     if child == 0:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(ready)
         os.read(waiting, 1)
         _become(words, reads=not program)
     # Who has fewer capabilities than we could not open our files.
     _drop_capabilities()
     os.close(ready)
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
     while True:
-        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-        if found is None:
+        if signal.sigwait(_LISTENED) == signal.SIGTERM:
+            os.kill(child, signal.SIGTERM)
             continue
-        if program and found.si_pid != child:
-            _tell(found)
-        _, status = os.waitpid(found.si_pid, 0)
-        if found.si_pid == child:
-            return _ended(status)
+        while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG):
+            if program and found.si_pid != child:
+                _tell(found)
+            _, status = os.waitpid(found.si_pid, 0)
+            if found.si_pid == child:
+                return _ended(status)
 
 
 def _tell(found: os.waitid_result) -> None:
