@@ -21,7 +21,7 @@ from pytest_zlayer.builder.remote.use import PlaceUse, trouble
 from pytest_zlayer.dataclass import dataclass
 
 # Seconds for which a list of keys is believed: asking again costs as much as a short RUN.
-FRESH = 10.0
+FRESH = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ class RemoteLayers:
     def look_again(self, key: str, asked: Asked) -> CachedLayers | None:
         """The same for what another machine may have finished since the list was read.
 
-        A place whose list is not a few seconds old yet is believed; others are asked for a key in
+        A place whose list has just been read is believed; others are asked for a key in
         this way at most once.
         """
         places = [place for place in self._places if not place.off and place.age > FRESH]
