@@ -205,6 +205,7 @@ def test_workers_can_use_the_same_image(project: Project) -> None:
 # The second worker has its tests only when the first one has ended; to both the session is one.
 LATE_WORKER = """
 import os
+import time
 from pathlib import Path
 
 import pytest
