@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from pytest_zlayer.builder.model.errors import BuildError
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.dockerfile import DockerfileError
 from pytest_zlayer.errors import UsageError, ZlayerError
+from pytest_zlayer.events import Waiting
 from tests.engine.building import Builds, building, write_files
 from tests.engine.conftest import BUSYBOX, Storage
 
@@ -286,3 +288,21 @@ def test_a_base_image_that_is_nowhere_is_an_error_at_its_from(builds: Builds) ->
         "      |      ^~~~~~~~~~~~~~~~~~~~~~~~\n"
         "hint: pull it first (localhost/test/nowhere:1), or allow pulling"
     )
+
+
+def test_a_socket_is_left_out_with_a_warning(builds: Builds, tmp_path: Path) -> None:
+    context = write_files(tmp_path / "context", {"dir/file": "left\n"})
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(context / "dir" / "door"))
+        image = builds.build(f"FROM {BUSYBOX}\nCOPY dir /left\n", context)
+    assert builds.said("warning: /dir/door: sockets are not copied")
+    assert [path.name for path in image.path("/left").iterdir()] == ["file"]
+
+
+def test_a_stage_is_waited_for_only_while_it_is_built(builds: Builds) -> None:
+    builds.build(
+        f"FROM {BUSYBOX} AS one\nRUN echo waited > /a; cp /a /b\n"
+        f"FROM {BUSYBOX}\nCOPY --from=one /a /a\nCOPY --from=one /b /b\n"
+    )
+    waits = [one for one in builds.events if isinstance(one, Waiting) and one.reason == "stage"]
+    assert len(waits) <= 1  # none if it was quicker
