@@ -14,7 +14,10 @@ from tests.engine.project import Project
 from tests.engine.remote.conftest import Machine, Shared, of
 
 WORKERS = 8
+# A worker that ends stops what it still fetches, and another one has to fetch it again: here all
+# workers wait for each other.
 ONE_IMAGE_EACH = f"""\
+import os, pathlib, time
 import pytest
 
 @pytest.mark.parametrize("number", [
@@ -26,6 +29,11 @@ import pytest
 def test_image(zlayer_image, number):
     assert zlayer_image.path("/own").read_text() == f"{{number}}\\n"
     assert zlayer_image.path("/data").read_text() == "hello\\n"
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        pathlib.Path(f"passed-{{number}}").touch()
+        limit = time.monotonic() + 90
+        while len(list(pathlib.Path().glob("passed-*"))) < {WORKERS} and time.monotonic() < limit:
+            time.sleep(0.05)
 """
 DOCKERFILE = f"""\
 FROM {BUSYBOX}
