@@ -15,6 +15,7 @@ from pytest_zlayer.builder.remote.place import BusyPlace, Place, PlaceError, Rea
 from pytest_zlayer.builder.remote.together import Listed, Together, listed
 from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.waiting import held
 
 P = TypeVar("P", bound=Place)
 T = TypeVar("T")
@@ -89,7 +90,7 @@ class PlaceUse(Generic[P]):
         if self._known is not None and not self.off:
             with contextlib.suppress(Interrupted):  # it ends before this one does
                 return self._known.keys()
-        with self._guard:
+        with held(self._guard):
             if self._keys is None and not self.off:
                 found = self._list()
                 if found is not None:
@@ -114,13 +115,13 @@ class PlaceUse(Generic[P]):
         """It has this key now."""
         if self._known is not None:
             self._known.note_key(key)
-        with self._guard:
+        with held(self._guard):
             if self._keys is not None:
                 self._keys.add(key)
 
     def do(self, action: Callable[[P], T]) -> T | None:
         """``action`` with the place; ``None`` when that failed, or the place is off."""
-        with self._guard:
+        with held(self._guard):
             while not self.off:
                 began = time.monotonic()
                 try:
@@ -147,7 +148,7 @@ class PlaceUse(Generic[P]):
 
     def spoil(self, key: str, entry: str, why: str) -> None:
         """Never use the entry of ``key`` in this session; of each ``entry`` that is said once."""
-        with self._guard:
+        with held(self._guard):
             self._unusable.add(key)
             if entry not in self._refused:
                 self._refused.add(entry)
@@ -155,7 +156,7 @@ class PlaceUse(Generic[P]):
 
     def give_up(self, why: str) -> None:
         """Use it no more."""
-        with self._guard:
+        with held(self._guard):
             if not self.off:
                 self._give_up(self._warn, f"it is no longer used in this run: {why}")
 

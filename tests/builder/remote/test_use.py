@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +13,7 @@ import pytest
 from pytest_zlayer.builder.remote.directory import DirectoryCache
 from pytest_zlayer.builder.remote.place import BusyPlace
 from pytest_zlayer.builder.remote.use import PlaceUse
+from tests.interruptions import notices
 
 
 class Busy(DirectoryCache):
@@ -43,3 +46,29 @@ def test_seconds_that_skopeo_has_waited_itself_count_too(
     assert use.off
     assert place.asked == asked
     assert said == ["it is no longer used in this run: too many requests"]
+
+
+def test_who_waits_for_a_transfer_notices_a_signal_that_came_just_before(tmp_path: Path) -> None:
+    place = DirectoryCache(tmp_path)
+    use = PlaceUse("place", place, warn=print, note=print, stop=threading.Event())
+    begun, over = threading.Event(), threading.Event()
+
+    def transfer(_: DirectoryCache) -> None:
+        begun.set()
+        over.wait()
+
+    waits: tuple[Callable[[], object], ...] = (
+        use.keys,
+        partial(use.note_key, "key"),
+        partial(use.do, DirectoryCache.keys),
+        partial(use.spoil, "key", "entry", "why"),
+        partial(use.give_up, "why"),
+    )
+    thread = threading.Thread(target=use.do, args=(transfer,))
+    thread.start()
+    begun.wait()
+    try:
+        assert all(map(notices, waits))
+    finally:
+        over.set()
+        thread.join()
