@@ -553,6 +553,11 @@ def plain_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
+def test_no_test_leaves_anything_to_atexit() -> None:
+    """A worker of pytest-xdist ends without it."""
+    assert [str(file) for file in TESTS.rglob("*.py") if imports_from(file, "atexit")] == []
+
+
 def test_every_test_file_is_collected() -> None:
     files = (path for path in TESTS.rglob("test_*.py") if DOCUMENTED_PROJECT not in path.parents)
     on_disk = {path.relative_to(REPOSITORY).as_posix() for path in files}

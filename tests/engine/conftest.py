@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import functools
 import json
@@ -31,6 +30,7 @@ from tests.waiting import wait_until
 BUSYBOX = "localhost/test/busybox:1"
 _USERS = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n"
 _GROUPS = "root:x:0:\napp:x:1000:\n"
+_FOLDERS: list[pytest.TempPathFactory] = []
 
 
 @dataclass(frozen=True)
@@ -234,6 +234,20 @@ def own_storage(tmp_path: Path) -> Iterator[Storage]:
     made.remove()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def folders(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Lets ``shared_folder`` make folders where pytest makes its own, and removes them."""
+    _FOLDERS[:] = [tmp_path_factory]
+
+
+def shared_folder(name: str) -> Path:
+    """A folder for what is made once in this process.
+
+    Nothing needs to remove it: what ``atexit`` is told does not run in a worker of pytest-xdist.
+    """
+    return _FOLDERS[0].mktemp(name)
+
+
 @pytest.fixture(scope="module")
 def short_tmpdir() -> Iterator[Path]:
     """A directory for temporary files in which the path of a socket is short enough."""
@@ -288,8 +302,7 @@ def add_busybox(storage: Storage, directory: Path) -> str:
 @functools.cache
 def _storage_with_busybox(binary: str) -> Path:
     """The root of one that no session knows, with the answers of this buildah."""
-    storage = make_storage(Path(tempfile.mkdtemp(prefix="busybox-")))
-    atexit.register(storage.remove)
+    storage = make_storage(shared_folder("busybox"))
     _import_busybox(storage, storage.tmpdir.parent)
     _find_out(storage)
     state = storage.root / "zlayer"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import json
 import os
@@ -21,7 +20,7 @@ from pytest_zlayer.buildah.agent.records import StorageOptions
 from pytest_zlayer.buildah.agent.short_path import ShortPath
 from pytest_zlayer.services.podman.probe import find_podman, probe
 from tests.engine.building import Builds, building
-from tests.engine.conftest import Storage, add_busybox, make_storage
+from tests.engine.conftest import Storage, add_busybox, make_storage, shared_folder
 
 # podman's own limits are refused in some containers, and crun wants cgroups of version 2.
 CONFIGURATION = """\
@@ -132,9 +131,7 @@ def _with_busybox(directory: Path) -> ServiceStorage:
 @functools.cache
 def _configuration() -> Path:
     """A file that all storages have: what works of podman holds for one configuration."""
-    folder = Path(tempfile.mkdtemp(prefix="configuration-"))
-    atexit.register(shutil.rmtree, folder)
-    file = folder / "containers.conf"
+    file = shared_folder("configuration") / "containers.conf"
     file.write_text(CONFIGURATION)
     return file
 
