@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_zlayer.builder.files.tar_reader import tar_stream
 from pytest_zlayer.checks.waste import LayerFile
 
 if TYPE_CHECKING:
@@ -79,6 +80,6 @@ def pushed_layer_files(engine: Engine, image_id: str, directory: Path) -> list[l
 
 
 def _tar_files(path: Path) -> Iterator[LayerFile]:
-    with tarfile.open(path) as tar:
+    with path.open("rb") as file, tar_stream(file) as tar:
         for member in tar:
             yield LayerFile(member.name, member.size if member.isreg() else 0, member.isdir())

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pytest_zlayer.builder.files.compression import is_damage
-from pytest_zlayer.builder.files.tar_reader import TarReader
+from pytest_zlayer.builder.files.tar_reader import TarStream
 from pytest_zlayer.builder.remote.entry import EntryError, EntryLayer
 
 _CHUNK = 1 << 20
@@ -133,7 +133,7 @@ def check_members(layer: Path, check: Callable[[], None]) -> None:
         EntryError: one does not, a file is, or the tar is damaged.
     """
     try:
-        with TarReader.open(layer, "r:") as archive:
+        with layer.open("rb") as file, TarStream.open(fileobj=file, mode="r:") as archive:
             for member in archive:
                 check()
                 _check_member(member)
