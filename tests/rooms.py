@@ -104,10 +104,15 @@ ROOMS: dict[str, str] = {
     "dockerfile/values": "",
     # The engine.
     "buildah/engine": (
-        "buildah/opening buildah/runs buildah/running_container buildah/commands buildah/runtime "
-        "buildah/run_request buildah/files buildah/process buildah/storage buildah/agent "
-        "buildah/messages buildah/failures buildah/errors"
+        "buildah/opening buildah/stored_images buildah/registries buildah/runs "
+        "buildah/running_container buildah/commands buildah/runtime buildah/run_request "
+        "buildah/files buildah/process buildah/storage buildah/agent buildah/messages "
+        "buildah/failures buildah/errors"
     ),
+    "buildah/stored_images": (
+        "buildah/commands buildah/storage buildah/agent buildah/failures buildah/errors"
+    ),
+    "buildah/registries": "buildah/commands buildah/process buildah/storage",
     "buildah/runs": (
         "buildah/running_container buildah/commands buildah/runtime buildah/run_request "
         "buildah/files buildah/process buildah/storage buildah/agent buildah/messages "

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import itertools
 import os
-import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
 
-from pytest_zlayer.buildah.agent.records import LIST_IMAGES
 from pytest_zlayer.buildah.commands import arguments
 from pytest_zlayer.buildah.commands.commander import LAYERS, Commander
 from pytest_zlayer.buildah.commands.probe import Features, Memory
-from pytest_zlayer.buildah.errors import EngineError, EngineUnusable, ImageNotKnown
-from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.files.mounted import MountedContainers
 from pytest_zlayer.buildah.files.rootfs import AgentRootfs, LocalRootfs
 from pytest_zlayer.buildah.opening import open as open_engine
@@ -33,40 +29,31 @@ from pytest_zlayer.buildah.process.late_agent import Agent
 from pytest_zlayer.buildah.process.output import LineSink
 from pytest_zlayer.buildah.process.runner import Runner
 from pytest_zlayer.buildah.run_request import RunRequest, Volume
-from pytest_zlayer.buildah.storage.index import (
-    images_version,
-    layer_digests,
-    read_image,
-    read_images,
-)
 from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.buildah.storage.records import (
     ContainerSummary,
     ImageRecord,
     ImageSummary,
     parse_containers,
-    parse_image,
-    parse_images,
 )
-from pytest_zlayer.choices import NetworkMode, PullMode
+from pytest_zlayer.buildah.stored_images import StoredImages
+from pytest_zlayer.choices import NetworkMode
 from pytest_zlayer.lazy import LOADING, LazyModule, lazy
 
 # What no unchanged build needs is loaded with the first command.
 if TYPE_CHECKING:
     from pytest_zlayer.buildah import runs
-    from pytest_zlayer.buildah.commands import containers, images, probe_container, transfer
+    from pytest_zlayer.buildah.commands import containers
     from pytest_zlayer.buildah.commands.commits import Commits
     from pytest_zlayer.buildah.commands.isolation_kinds import Isolation
     from pytest_zlayer.buildah.files.changes import AgentChanges, LocalChanges
     from pytest_zlayer.buildah.messages import lines
+    from pytest_zlayer.buildah.registries import Registries
     from pytest_zlayer.buildah.running_container import RunningContainer
 else:
     containers = LazyModule("pytest_zlayer.buildah.commands.containers")
-    images = LazyModule("pytest_zlayer.buildah.commands.images")
     lines = LazyModule("pytest_zlayer.buildah.messages.lines")
-    probe_container = LazyModule("pytest_zlayer.buildah.commands.probe_container")
     runs = LazyModule("pytest_zlayer.buildah.runs")
-    transfer = LazyModule("pytest_zlayer.buildah.commands.transfer")
 
 __all__ = [
     "Completed",
@@ -97,6 +84,7 @@ class Engine:
         storage: where containers and images are.
         own_storage: whether it was named, and is not the one that the user has anyway.
         session, worker: whose containers and images these are.
+        images: the images of the storage.
     """
 
     def __init__(self, opened: open_engine.Opened) -> None:
@@ -122,10 +110,9 @@ class Engine:
         self._wanted_isolation = opened.isolation
         self._numbers = itertools.count(1)
         self._closed = False
-        # Images that are known and not here yet, and what fetches them.
-        self._expected: dict[str, Callable[[], None]] = {}
-        # Ids only: a name may mean another image next time.
-        self._without_triggers: set[str] = set()
+        self.images = StoredImages(
+            self._commander, self.storage, tmpdir=lambda: self.tmpdir, note=self._note
+        )
 
     @classmethod
     def open(
@@ -179,6 +166,19 @@ class Engine:
             mount=self._mounted.of,
         )  # fmt: skip
 
+    @lazy
+    def registries(self) -> Registries:
+        """Registries and other places that images are copied from and to."""
+        with LOADING:
+            from pytest_zlayer.buildah.registries import Registries
+
+        proxies = proxy_environment(self._environment)
+        return Registries(
+            self._commander, networked=self._commander.with_environment(**proxies),
+            features=self.features, storage=self.storage, tmpdir=self.tmpdir,
+            temporary_images=self.temporary_images,
+        )  # fmt: skip
+
     @property
     def prefix(self) -> str:
         """How the names of this process's containers begin."""
@@ -225,24 +225,14 @@ class Engine:
     ) -> str:
         """Makes a working container of an image in the store, or of ``scratch``; its name.
 
-        Nothing is pulled but what is expected (see :meth:`expect`). buildah would run the ONBUILD
-        triggers of the image at this point, so an image that has some is refused.
+        Nothing is pulled but what is expected (see :meth:`StoredImages.expect`). buildah would run
+        the ONBUILD triggers of the image at this point, so an image that has some is refused.
         """
-        self.bring(image)
-        if image != "scratch" and image not in self._without_triggers:
-            self._refuse_triggers(self.inspect_image(image))
+        self.images.bring(image)
+        if image != "scratch":
+            self.images.refuse_triggers(image)
         name = self.new_container_name()
         return containers.from_image(self._commander, name, image, platform, limits)
-
-    def _refuse_triggers(self, found: ImageRecord) -> None:
-        if (found.config.get("config") or {}).get("OnBuild"):
-            raise EngineError(
-                Failure(
-                    "permanent",
-                    f"image {found.id[:12]} has ONBUILD triggers, which buildah would run",
-                )
-            )
-        self._without_triggers.add(found.id)
 
     def run(self, request: RunRequest) -> Completed:
         """Runs a command in a working container, whatever its own exit status.
@@ -266,16 +256,7 @@ class Engine:
         each process that ends after its parent; where the container has no process namespace of its
         own, ``afterwards`` of the command that has left it is called instead.
         """
-        program = probe_container.waiting_program(platform.machine())
-        if program is None:
-            return None
-        file = self.tmpdir / "wait"
-        if not file.exists():
-            unfinished = self.tmpdir / f"wait.{os.urandom(4).hex()}"
-            unfinished.write_bytes(program)
-            unfinished.chmod(0o755)
-            unfinished.replace(file)
-        return self._runs.keep_open(container, network, file, on_end)
+        return self._runs.keep_open(container, network, on_end)
 
     def start(self, request: RunRequest) -> RunningContainer:
         """Starts a command in a working container, in the background.
@@ -302,28 +283,23 @@ class Engine:
 
         ``timestamp`` (seconds since the epoch) makes the result independent of the clock.
         """
-        options = images.commit_options(
-            self.features, self.tmpdir, squash=squash, timestamp=timestamp, format=format
+        return self._commits.commit(
+            container, name=name, squash=squash, timestamp=timestamp, format=format, timeout=timeout
         )
-        return self._commits.commit(container, options, name=name, timeout=timeout)
 
     @lazy
     def _commits(self) -> Commits:
         with LOADING:
             from pytest_zlayer.buildah.commands.commits import Commits
 
-        return Commits(self._commander, self._note)
+        return Commits(self._commander, self.features, self.tmpdir, self._note)
 
     def mount(self, container: str) -> LocalRootfs | AgentRootfs:
         """The files of a working container."""
         return self._mounted.mount(container)
 
     def _mount(self, container: str) -> Path:
-        printed = self._commander.repeatable(["mount", arguments.container(container)]).strip()
-        root = Path(printed.splitlines()[-1] if printed else "")
-        if not root.is_absolute():
-            raise EngineUnusable(f"buildah mount printed no path: {printed!r}")
-        return root
+        return containers.mount(self._commander, container)
 
     def rootfs_at(self, root: Path) -> LocalRootfs | AgentRootfs:
         """The files below a directory that belongs to a container."""
@@ -384,191 +360,10 @@ class Engine:
         for name in names if len(names) > 1 else ():
             self.remove_containers(name)
 
-    # Images
-
-    def images(self) -> tuple[ImageSummary, ...]:
-        """All images of the storage, also those of others."""
-        known = read_images(self.storage)
-        if known is not None:
-            return known
-        return parse_images(self._commander.repeatable(LIST_IMAGES))
-
-    def images_version(self) -> object | None:
-        """Changes whenever the images of the store change; ``None`` when that is not known."""
-        return images_version(self.storage)
-
-    def layer_digests(self) -> frozenset[str]:
-        """The digests of the layers of the store: it does not unpack these again when it pulls."""
-        return layer_digests(self.storage)
-
-    def exists(self, reference: str) -> bool:
-        """Whether the store has this image; nothing is pulled."""
-        try:
-            self.inspect_image(reference)
-        except ImageNotKnown:
-            return False
-        return True
-
-    def recorded_image(self, reference: str) -> ImageRecord | None:
-        """An image by its full id or full name, as far as the storage's own records show it."""
-        return read_image(self.storage, arguments.image(reference))
-
-    def inspect_image(self, reference: str) -> ImageRecord:
-        """All about an image of the store.
-
-        Raises:
-            ImageNotKnown: the store has no such image.
-        """
-        known = self.recorded_image(reference)
-        if known is not None:
-            return known
-        words = ["inspect", "--type", "image", arguments.image(reference)]
-        return parse_image(self._commander.repeatable(words))
-
-    def expect(self, image: str, fetch: Callable[[], None]) -> None:
-        """Has an image, whose id is known already, fetched when it is needed in the store."""
-        self._expected[image] = fetch
-
-    def bring(self, image: str) -> None:
-        """Fetches an image that is expected; does nothing for any other.
-
-        Raises:
-            Whatever fetching it raises.
-        """
-        fetch = self._expected.get(image)
-        if fetch is not None:
-            fetch()
-            self._expected.pop(image, None)
-
-    def import_layout(self, directory: Path, *names: str) -> str:
-        """Puts the image of an OCI layout directory into the store under these names; its id.
-
-        Blobs of layers that the store has already need not be there.
-        """
-        with images.Unnamed(self._note) as note:
-            found = images.import_layout(self._commander, directory, names, self.tmpdir, note)
-        if not found.has_triggers:
-            self._without_triggers.add(found.id)
-        return found.id
+    # The process
 
     def _note(self, line: Mapping[str, Any]) -> None:
         self._client.ask("note", line=dict(line))
-
-    def register_image(self, name: str) -> None:
-        """Has this image name removed when the process is over, however it ends."""
-        self._note({"image": arguments.image(name)})
-
-    def unregister_image(self, name: str) -> None:
-        """Takes :meth:`register_image` back: the name stays."""
-        self._note({"drop image": name})
-
-    def tag(self, image: str, *names: str) -> None:
-        """Gives an image further names."""
-        record = read_image(self.storage, image)
-        known = {one.removesuffix(":latest") for one in record.names} if record else set()
-        wanted = [one for one in names if one.removesuffix(":latest") not in known]
-        if wanted:
-            images.tag(self._commander, image, wanted)
-
-    def untag(self, image: str, name: str) -> None:
-        """Takes a name from an image that has others; the image itself stays."""
-        images.untag(self._commander, image, name)
-
-    def remove_images(self, *references: str) -> tuple[str, ...]:
-        """Removes images or their names; those still in use are left and returned."""
-        return images.remove(self._commander, references)
-
-    # Registries and other places
-
-    def pull(
-        self,
-        reference: str,
-        *,
-        policy: PullMode = "missing",
-        platform: str | None = None,
-        on_line: LineSink | None = None,
-        on_size: Callable[[int], None] | None = None,
-        timeout: float | None = None,
-    ) -> str:
-        """Gets an image into the store; its id.
-
-        ``missing`` asks nobody when it is there; ``newer`` asks, and is content with the one in
-        the store when nobody answers; ``always`` must have an answer; ``never`` only looks here.
-        ``on_size`` is called a few times a second with the bytes of it that have come.
-        """
-        return transfer.pull(
-            self._networked(), self.features, reference, self.tmpdir, policy=policy,
-            platform=platform, on_line=on_line, on_size=on_size, timeout=timeout,
-        )  # fmt: skip
-
-    def push(
-        self,
-        image: str,
-        destination: str,
-        *,
-        on_line: LineSink | None = None,
-        timeout: float | None = None,
-        format: str | None = None,  # noqa: A002 (buildah's word)
-        authfile: Path | None = None,
-    ) -> str:
-        """Copies an image to a registry or an archive (``oci-archive:PATH``…); its digest there.
-
-        What a registry says it has is read back; so is what :meth:`manifest_push` copies.
-        """
-        digest = transfer.push(
-            self._networked(), image, destination, self.tmpdir, on_line=on_line,
-            timeout=timeout, format=format, authfile=authfile,
-        )  # fmt: skip
-        self._check_pushed(destination, digest, timeout, authfile)
-        return digest
-
-    def export(self, image: str, directory: Path) -> None:
-        """Copies an image into a directory, as ``dir:`` has it, its layers uncompressed."""
-        transfer.push(
-            self._commander, image, f"dir:{directory}", self.tmpdir, on_line=None, timeout=None,
-            format=None, authfile=None, compress=False,
-        )  # fmt: skip
-
-    def _check_pushed(
-        self, destination: str, digest: str, timeout: float | None, authfile: Path | None
-    ) -> None:
-        name = f"{self.temporary_images}check-{os.urandom(6).hex()}"
-        transfer.check_pushed(
-            self._networked(), destination, digest, name, timeout=timeout, authfile=authfile
-        )
-
-    def manifest_create(self, name: str, *images: str) -> str:
-        """Makes a manifest list in the store; its id."""
-        return transfer.manifest_create(self._commander, name, images, self.storage)
-
-    def manifest_add(self, name: str, image: str) -> None:
-        """Adds an image to a manifest list; safe when several processes add at once.
-
-        With ``docker://`` in front it is one in a registry.
-        """
-        transfer.manifest_add(self._networked(), name, image, self.storage)
-
-    def manifest_push(
-        self,
-        name: str,
-        destination: str,
-        *,
-        on_line: LineSink | None = None,
-        timeout: float | None = None,
-        authfile: Path | None = None,
-    ) -> str:
-        """Copies a manifest list and all its images; its digest there."""
-        digest = transfer.manifest_push(
-            self._networked(), name, destination, self.tmpdir, on_line=on_line,
-            timeout=timeout, authfile=authfile,
-        )  # fmt: skip
-        self._check_pushed(destination, digest, timeout, authfile)
-        return digest
-
-    def _networked(self) -> Commander:
-        return self._commander.with_environment(**proxy_environment(self._environment))
-
-    # The process
 
     def process(
         self,

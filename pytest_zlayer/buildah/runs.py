@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -16,7 +17,7 @@ from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.commands.isolation import choose
 from pytest_zlayer.buildah.commands.isolation_kinds import Isolation, runtime_root
 from pytest_zlayer.buildah.commands.probe import Memory
-from pytest_zlayer.buildah.commands.probe_container import Probe
+from pytest_zlayer.buildah.commands.probe_container import Probe, waiting_program
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.files.rootfs import AgentRootfs, LocalRootfs
 from pytest_zlayer.buildah.messages.meaning import failed_start
@@ -298,9 +299,12 @@ class Runs:
         return RunningContainer(self, request, process, begun, endings)
 
     def keep_open(
-        self, container: str, network: NetworkMode, program: Path, on_end: LineSink
-    ) -> RunningContainer:
+        self, container: str, network: NetworkMode, on_end: LineSink
+    ) -> RunningContainer | None:
         """Starts a program that waits in a container; see ``Engine.keep_open``."""
+        program = self._waiting_program()
+        if program is None:
+            return None
         isolation = self.isolation
         # Below /dev of a container nothing stays of the place where it is mounted; with chroot
         # isolation that is the /dev of this machine.
@@ -320,6 +324,19 @@ class Runs:
             raise
         finally:
             endings.started()
+
+    def _waiting_program(self) -> Path | None:
+        """The file of a program that only waits, if there is one for this machine."""
+        program = waiting_program(platform.machine())
+        if program is None:
+            return None
+        file = self._tmpdir / "wait"
+        if not file.exists():
+            unfinished = self._tmpdir / f"wait.{os.urandom(4).hex()}"
+            unfinished.write_bytes(program)
+            unfinished.chmod(0o755)
+            unfinished.replace(file)
+        return file
 
     def run_beside(
         self, inside: Inside | None, request: RunRequest, has_ended: Callable[[], bool]

@@ -277,7 +277,7 @@ def add_image(storage: Storage, tmp_path: Path) -> Callable[..., str]:
         layout = write_layout(tmp_path / secrets.token_hex(4), [busybox_layer()], config, document)
         opened = storage.open()
         try:
-            opened.import_layout(layout, name)
+            opened.images.import_layout(layout, name)
         finally:
             opened.close()
         return name
@@ -325,7 +325,7 @@ def _import_busybox(storage: Storage, directory: Path) -> None:
     layout = write_layout(directory / "layout", [busybox_layer()], {"Cmd": ["/bin/sh"]}, {})
     engine = storage.open()
     try:
-        engine.import_layout(layout, BUSYBOX)
+        engine.images.import_layout(layout, BUSYBOX)
     finally:
         engine.close()
 

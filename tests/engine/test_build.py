@@ -177,7 +177,7 @@ def test_the_format_is_docker_only_where_oci_would_lose_something(builds: Builds
     probed = builds.build(f"FROM {BUSYBOX}\nHEALTHCHECK CMD true\n")
 
     def media_type(image_id: str) -> str:
-        found = builds.session.engine.inspect_image(image_id).manifest["mediaType"]
+        found = builds.session.engine.images.inspect(image_id).manifest["mediaType"]
         return str(found)
 
     assert "oci" in media_type(plain.id)

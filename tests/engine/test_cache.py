@@ -366,7 +366,7 @@ def test_history_does_not_tell_what_came_from_the_cache(
         fresh = builds.build(text.format(variable, "second"), no_cache=True, name="fresh")
         reported = []
         for image in (cached, fresh):
-            history = builds.session.engine.inspect_image(image.id).config["history"]
+            history = builds.session.engine.images.inspect(image.id).config["history"]
             reported.append([(one["created_by"], "empty_layer" in one) for one in history])
     assert reported[0] == reported[1]
     empty = [made for made, nothing in reported[0] if made.startswith("WORKDIR") and nothing]
@@ -483,7 +483,7 @@ def test_other_limits_are_kept_at_once(cached: Storage, context: Path) -> None:
     with building(cached, cache_max_size=0):
         pass
     with building(cached, cache_max_size=0) as builds:
-        assert builds.session.engine.images() != ()
+        assert builds.session.engine.images.all() != ()
     assert cached_names(cached) == []
 
 

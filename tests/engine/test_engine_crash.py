@@ -33,7 +33,7 @@ engine = Engine.open(
     environment=os.environ, root=Path(root), runroot=Path(runroot), isolation=isolation,
     session=os.urandom(6).hex(),
 )
-engine.register_image("localhost/test/temporary:1")
+engine.images.register("localhost/test/temporary:1")
 container = engine.from_image(image)
 print(engine._client.pid, flush=True)
 engine.run(RunRequest(
@@ -235,7 +235,7 @@ words = ["dd", "if=/dev/urandom", "of=/random", "bs=1M", "count=4"]
 engine.run(RunRequest(container, words, user="0:0"))
 print("ready", flush=True)
 while True:
-    engine.remove_images(engine.commit(container, name=f"{engine.temporary_images}it"))
+    engine.images.remove(engine.commit(container, name=f"{engine.temporary_images}it"))
 """
 
 

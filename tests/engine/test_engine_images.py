@@ -23,23 +23,23 @@ def test_imported_image_has_exactly_the_name_asked_for(
     engine: Engine, storage: Storage, tmp_path: Path
 ) -> None:
     layout = write_layout(tmp_path / "l", [busybox_layer()], {"Env": ["N=exact"]}, {})
-    identifier = engine.import_layout(layout, "localhost/zlayer/cache:key-1")
-    named = {image.id: image.names for image in engine.images()}
+    identifier = engine.images.import_layout(layout, "localhost/zlayer/cache:key-1")
+    named = {image.id: image.names for image in engine.images.all()}
     assert named[identifier] == ("localhost/zlayer/cache:key-1",)
-    engine.remove_images(identifier)
+    engine.images.remove(identifier)
 
 
 def test_layers_the_store_has_need_not_be_in_the_layout(
     engine: Engine, busybox: str, tmp_path: Path
 ) -> None:
     layout = write_layout(tmp_path / "l", [busybox_layer()], {"Env": ["N=missing"]}, {})
-    layer = engine.inspect_image(busybox).manifest["layers"][0]["digest"].partition(":")[2]
+    layer = engine.images.inspect(busybox).manifest["layers"][0]["digest"].partition(":")[2]
     (layout / "blobs" / "sha256" / layer).unlink()
-    identifier = engine.import_layout(layout, "localhost/test/missing:1")
+    identifier = engine.images.import_layout(layout, "localhost/test/missing:1")
     container = engine.from_image(identifier)
     assert engine.run(RunRequest(container, ["/bin/true"])).exit_code == 0
     engine.remove_containers(container)
-    engine.remove_images("localhost/test/missing:1")
+    engine.images.remove("localhost/test/missing:1")
 
 
 def test_several_imports_at_once_get_their_own_names(engine: Engine, tmp_path: Path) -> None:
@@ -48,34 +48,34 @@ def test_several_imports_at_once_get_their_own_names(engine: Engine, tmp_path: P
     def work(number: int) -> None:
         config = {"Env": [f"N={number}"]}
         layout = write_layout(tmp_path / str(number), [busybox_layer()], config, {})
-        found[number] = engine.import_layout(layout, f"localhost/test/many:{number}")
+        found[number] = engine.images.import_layout(layout, f"localhost/test/many:{number}")
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    names = {image.id: image.names for image in engine.images()}
+    names = {image.id: image.names for image in engine.images.all()}
     assert [names[found[n]] for n in range(5)] == [(f"localhost/test/many:{n}",) for n in range(5)]
-    assert engine.remove_images(*(f"localhost/test/many:{n}" for n in range(5))) == ()
+    assert engine.images.remove(*(f"localhost/test/many:{n}" for n in range(5))) == ()
 
 
 def test_configuration_is_read_back(engine: Engine, busybox: str) -> None:
-    record = engine.inspect_image(busybox)
+    record = engine.images.inspect(busybox)
     assert record.config["config"] == {"Cmd": ["/bin/sh"]}
     assert record.digest.startswith("sha256:")
 
 
 def test_docker_only_configuration_survives(engine: Engine, add_image: Callable[..., str]) -> None:
     name = add_image("localhost/test/docker:1", {"Shell": ["/bin/ash", "-c"], "OnBuild": ["RUN x"]})
-    assert engine.inspect_image(name).config["config"]["OnBuild"] == ["RUN x"]
+    assert engine.images.inspect(name).config["config"]["OnBuild"] == ["RUN x"]
 
 
 def test_image_with_triggers_is_never_made_a_container(
     engine: Engine, add_image: Callable[..., str]
 ) -> None:
     name = add_image("localhost/test/triggers:1", {"OnBuild": ["RUN touch /ran"]})
-    identifier = engine.inspect_image(name).id
+    identifier = engine.images.inspect(name).id
     with pytest.raises(EngineError) as caught:
         engine.from_image(name)
     expected = f"image {identifier[:12]} has ONBUILD triggers, which buildah would run"
@@ -84,8 +84,8 @@ def test_image_with_triggers_is_never_made_a_container(
 
 def test_unknown_image(engine: Engine) -> None:
     with pytest.raises(ImageNotKnown):
-        engine.inspect_image(UNKNOWN)
-    assert not engine.exists(UNKNOWN)
+        engine.images.inspect(UNKNOWN)
+    assert not engine.images.exists(UNKNOWN)
 
 
 def test_container_of_an_unknown_image_asks_no_registry(engine: Engine) -> None:
@@ -107,16 +107,16 @@ def test_commit_twice_with_a_timestamp_gives_the_same_image(engine: Engine, busy
     first = engine.commit(container, timestamp=0)
     assert engine.commit(container, timestamp=0) == first
     engine.remove_containers(container)
-    engine.remove_images(first)
+    engine.images.remove(first)
 
 
 def test_squashed_commit_has_one_layer(engine: Engine, busybox: str) -> None:
     container = engine.from_image(busybox)
     engine.run(RunRequest(container, ["touch", "/new"], user="0:0"))
     image = engine.commit(container, squash=True, name="localhost/test/squashed:1")
-    assert len(engine.inspect_image(image).manifest["layers"]) == 1
+    assert len(engine.images.inspect(image).manifest["layers"]) == 1
     engine.remove_containers(container)
-    engine.remove_images(image)
+    engine.images.remove(image)
 
 
 def test_container_of_scratch(engine: Engine) -> None:
@@ -141,27 +141,27 @@ def test_removing_what_is_gone_is_no_error(engine: Engine, busybox: str) -> None
     container = engine.from_image(busybox)
     engine.remove_containers("zl-gone-1-", container, "zl-gone-2-")
     assert container not in [found.name for found in engine.containers()]
-    assert engine.remove_images(UNKNOWN) == ()
+    assert engine.images.remove(UNKNOWN) == ()
 
 
 def test_image_in_use_is_left_and_named(engine: Engine, tmp_path: Path) -> None:
     layout = write_layout(tmp_path / "l", [busybox_layer()], {"Env": ["N=used"]}, {})
     name = "localhost/test/used:1"
-    engine.import_layout(layout, name)
+    engine.images.import_layout(layout, name)
     container = engine.from_image(name)
-    assert engine.remove_images(name, UNKNOWN) == (name,)
+    assert engine.images.remove(name, UNKNOWN) == (name,)
     engine.remove_containers(container)
-    assert engine.remove_images(name, UNKNOWN) == ()
+    assert engine.images.remove(name, UNKNOWN) == ()
 
 
 def test_one_of_several_names_is_taken_away(engine: Engine, tmp_path: Path) -> None:
     layout = write_layout(tmp_path / "l", [busybox_layer()], {"Env": ["N=names"]}, {})
-    identifier = engine.import_layout(layout, "localhost/test/names:1")
-    engine.tag(identifier, "localhost/test/names:2", "localhost/test/names:3")
-    engine.untag(identifier, "localhost/test/names:2")
-    named = {image.id: set(image.names) for image in engine.images()}
+    identifier = engine.images.import_layout(layout, "localhost/test/names:1")
+    engine.images.tag(identifier, "localhost/test/names:2", "localhost/test/names:3")
+    engine.images.untag(identifier, "localhost/test/names:2")
+    named = {image.id: set(image.names) for image in engine.images.all()}
     assert named[identifier] == {"localhost/test/names:1", "localhost/test/names:3"}
-    engine.remove_images("localhost/test/names:1", "localhost/test/names:3")
+    engine.images.remove("localhost/test/names:1", "localhost/test/names:3")
 
 
 def test_names_that_are_given_and_taken_at_once_neither_stay_nor_get_lost(
@@ -170,28 +170,28 @@ def test_names_that_are_given_and_taken_at_once_neither_stay_nor_get_lost(
     add_busybox(own_storage, tmp_path)
     engine = own_storage.open()
     old, new = ([f"localhost/test/{kind}:{n}" for n in range(12)] for kind in ("old", "new"))
-    engine.tag(BUSYBOX, *old)
+    engine.images.tag(BUSYBOX, *old)
     with ThreadPoolExecutor(8) as pool:
         for removed, added in zip(old, new, strict=True):
-            pool.submit(engine.remove_images, removed)
-            pool.submit(engine.tag, BUSYBOX, added)
+            pool.submit(engine.images.remove, removed)
+            pool.submit(engine.images.tag, BUSYBOX, added)
     engine.close()
     assert own_storage.image_names() == sorted([BUSYBOX, *new])
 
 
 def test_last_name_is_not_taken_away(engine: Engine, busybox: str) -> None:
     with pytest.raises(EngineError) as caught:
-        engine.untag(busybox, busybox)
+        engine.images.untag(busybox, busybox)
     assert str(caught.value) == f"{busybox} is the only name of its image"
 
 
 def test_temporary_images_go_with_the_engine(storage: Storage, busybox: str) -> None:
     engine = storage.open()
-    engine.tag(busybox, f"{engine.temporary_images}stage", "localhost/test/registered:1")
-    engine.tag(busybox, "localhost/test/kept:1")
-    engine.register_image("localhost/test/registered:1")
-    engine.register_image("localhost/test/kept:1")
-    engine.unregister_image("localhost/test/kept:1")
+    engine.images.tag(busybox, f"{engine.temporary_images}stage", "localhost/test/registered:1")
+    engine.images.tag(busybox, "localhost/test/kept:1")
+    engine.images.register("localhost/test/registered:1")
+    engine.images.register("localhost/test/kept:1")
+    engine.images.unregister("localhost/test/kept:1")
     engine.close()
     assert "localhost/test/kept:1" in storage.image_names()
     assert "localhost/test/registered:1" not in storage.image_names()
@@ -207,10 +207,10 @@ def test_images_are_listed_beside_a_list_and_one_without_name_and_layers(
     add_busybox(own_storage, tmp_path / "busybox")
     (tmp_path / "Dockerfile").write_text("FROM scratch\nENV A=1\n", encoding="ascii")
     unnamed = own_storage.buildah("build", "--quiet", str(tmp_path)).strip()
-    monkeypatch.setattr("pytest_zlayer.buildah.engine.read_images", lambda _: None)
+    monkeypatch.setattr("pytest_zlayer.buildah.stored_images.read_images", lambda _: None)
     engine = own_storage.open()
-    listed = engine.manifest_create(f"{engine.temporary_images}list", BUSYBOX)
-    found = {image.id for image in engine.images()}
+    listed = engine.registries.manifest_create(f"{engine.temporary_images}list", BUSYBOX)
+    found = {image.id for image in engine.images.all()}
     engine.close()
     assert {unnamed, listed} < found
     assert own_storage.image_names() == sorted([f"sha256:{unnamed}", BUSYBOX])
@@ -229,8 +229,8 @@ def test_image_goes_to_an_archive_and_comes_back(
     engine: Engine, busybox: str, tmp_path: Path, archive: str
 ) -> None:
     place = f"{archive}:{tmp_path / 'out'}"
-    assert engine.push(busybox, place).startswith("sha256:")
-    assert len(engine.pull(place, policy="always")) == 64
+    assert engine.registries.push(busybox, place).startswith("sha256:")
+    assert len(engine.registries.pull(place, policy="always")) == 64
 
 
 def test_manifest_list_keeps_what_is_added_at_once(
@@ -239,45 +239,47 @@ def test_manifest_list_keeps_what_is_added_at_once(
     names = [f"localhost/test/part:{number}" for number in range(6)]
     for number, name in enumerate(names):
         config = {"Env": [f"P={number}"]}
-        engine.import_layout(
+        engine.images.import_layout(
             write_layout(tmp_path / str(number), [busybox_layer()], config, {}), name
         )
-    engine.manifest_create("localhost/test/list:1")
+    engine.registries.manifest_create("localhost/test/list:1")
     threads = [
-        threading.Thread(target=engine.manifest_add, args=("localhost/test/list:1", name))
+        threading.Thread(
+            target=engine.registries.manifest_add, args=("localhost/test/list:1", name)
+        )
         for name in names
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    digest = engine.manifest_push("localhost/test/list:1", f"oci:{tmp_path / 'list'}")
+    digest = engine.registries.manifest_push("localhost/test/list:1", f"oci:{tmp_path / 'list'}")
     blob = tmp_path / "list" / "blobs" / "sha256" / digest.partition(":")[2]
     assert blob.read_text(encoding="utf-8").count('"digest"') == 6
-    engine.remove_images("localhost/test/list:1", *names)
+    engine.images.remove("localhost/test/list:1", *names)
 
 
 def test_pull_never_and_missing_take_what_is_there(engine: Engine, busybox: str) -> None:
-    identifier = engine.inspect_image(busybox).id
-    assert engine.pull(busybox, policy="never") == identifier
-    assert engine.pull(busybox, policy="missing") == identifier
+    identifier = engine.images.inspect(busybox).id
+    assert engine.registries.pull(busybox, policy="never") == identifier
+    assert engine.registries.pull(busybox, policy="missing") == identifier
 
 
 def test_pull_never_of_what_is_not_there(engine: Engine) -> None:
     with pytest.raises(ImageNotKnown):
-        engine.pull(UNKNOWN, policy="never")
+        engine.registries.pull(UNKNOWN, policy="never")
 
 
 def test_pull_newer_is_content_with_the_local_one(engine: Engine, busybox: str) -> None:
-    engine.tag(busybox, "127.0.0.1:1/none:1")
-    identifier = engine.inspect_image(busybox).id
-    assert engine.pull("127.0.0.1:1/none:1", policy="newer") == identifier
-    engine.remove_images("127.0.0.1:1/none:1")
+    engine.images.tag(busybox, "127.0.0.1:1/none:1")
+    identifier = engine.images.inspect(busybox).id
+    assert engine.registries.pull("127.0.0.1:1/none:1", policy="newer") == identifier
+    engine.images.remove("127.0.0.1:1/none:1")
 
 
 def test_registry_that_does_not_answer(engine: Engine) -> None:
     with pytest.raises(EngineError) as caught:
-        engine.pull("127.0.0.1:1/none:2", policy="always")
+        engine.registries.pull("127.0.0.1:1/none:2", policy="always")
     assert caught.value.failure.kind == "transient"
     assert caught.value.message.startswith("the registry cannot be reached: ")
 
@@ -286,7 +288,7 @@ def test_overrun_of_a_command_is_an_error(engine: Engine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         name = f"127.0.0.1:{silent.getsockname()[1]}/none:3"
         with pytest.raises(EngineTimeout) as caught:
-            engine.pull(name, policy="always", timeout=0.3)
+            engine.registries.pull(name, policy="always", timeout=0.3)
     assert str(caught.value) == "buildah pull did not end within 0.3 s and was ended"
 
 
@@ -306,7 +308,7 @@ def test_list_of_a_dead_session_goes_and_the_images_in_it_stay(
 ) -> None:
     engine = storage.open()
     name = f"{engine.temporary_images}list"
-    engine.manifest_create(name, busybox)
+    engine.registries.manifest_create(name, busybox)
     engine.close()
     assert busybox in storage.image_names()
     assert not [one for one in storage.image_names() if one.startswith(name)]

@@ -93,7 +93,7 @@ def test_import(own_storage: Storage, dying: Dying, tmp_path: Path) -> None:
     engine = dying("pull", "images")
     layout = write_layout(tmp_path / "two", [busybox_layer(), b"\0" * 1024, b"\0" * 2048], {}, {})
     with pytest.raises(EngineError):
-        engine.import_layout(layout, f"{engine.temporary_images}it")
+        engine.images.import_layout(layout, f"{engine.temporary_images}it")
     assert len(unused_layers(own_storage)) == 2
     engine.close()
     assert layers(own_storage) == directories(own_storage) == before
@@ -104,7 +104,7 @@ def test_import_that_is_repeated_keeps_its_layers(
 ) -> None:
     engine = dying("pull", "images", often=1)
     layout = write_layout(tmp_path / "two", [busybox_layer(), b"\0" * 1024], {}, {})
-    engine.import_layout(layout, "localhost/test/two:1")
+    engine.images.import_layout(layout, "localhost/test/two:1")
     engine.close()
     assert len(layers(own_storage)) == 2
     assert "localhost/test/two:1" in own_storage.image_names()
@@ -125,9 +125,9 @@ def cut_off_rmi(dying: Dying, tmp_path: Path) -> Engine:
     """Removes an image with two layers of its own, and is killed before it removes these."""
     engine = dying("rmi", "images", often=1)
     layout = write_layout(tmp_path / "two", [busybox_layer(), b"\0" * 1024, b"\0" * 2048], {}, {})
-    engine.import_layout(layout, "localhost/test/two:1")
+    engine.images.import_layout(layout, "localhost/test/two:1")
     with pytest.raises(EngineError):
-        engine.remove_images("localhost/test/two:1")
+        engine.images.remove("localhost/test/two:1")
     return engine
 
 
@@ -146,10 +146,10 @@ def test_image_is_removed_below_a_layer_that_was_left(
     before = layers(own_storage)
     engine = dying("from", "containers", often=9)
     layout = write_layout(tmp_path / "two", [busybox_layer(), b"\0" * 1024], {}, {})
-    engine.import_layout(layout, "localhost/test/two:1")
+    engine.images.import_layout(layout, "localhost/test/two:1")
     with pytest.raises(EngineError):
         engine.from_image("localhost/test/two:1")
-    engine.remove_images("localhost/test/two:1")
+    engine.images.remove("localhost/test/two:1")
     assert len(unused_layers(own_storage)) == 3
     engine.close()
     assert layers(own_storage) == directories(own_storage) == before

@@ -86,7 +86,7 @@ def test_what_is_known_is_opened_without_a_process(own_storage: Storage, tmp_pat
     own_storage.open(buildah=str(tmp_path / "buildah")).close()
     log.write_text("", encoding="utf-8")
     engine = own_storage.open(buildah=str(tmp_path / "buildah"))
-    assert [image.names for image in engine.images()] == [(BUSYBOX,)]
+    assert [image.names for image in engine.images.all()] == [(BUSYBOX,)]
     assert (own_storage.temporary_files(), own_storage.processes()) == ([], [])
     engine.close()
     assert log.read_text(encoding="utf-8") == ""
@@ -273,8 +273,8 @@ def test_agent_that_is_killed(storage: Storage) -> None:
 def test_new_agent_knows_what_the_killed_one_knew(own_storage: Storage, tmp_path: Path) -> None:
     engine = own_storage.open()
     layout = write_layout(tmp_path / "layout", [busybox_layer()], {}, {})
-    engine.register_image("localhost/test/registered:1")
-    engine.import_layout(layout, "localhost/test/registered:1")
+    engine.images.register("localhost/test/registered:1")
+    engine.images.import_layout(layout, "localhost/test/registered:1")
     os.kill(engine._client.pid, signal.SIGKILL)
     engine.from_image("localhost/test/registered:1")
     os.kill(engine._client.pid, signal.SIGKILL)
@@ -330,7 +330,7 @@ def small_disk(tmp_path: Path) -> Iterator[Storage]:
 def test_full_disk_is_named(small_disk: Storage, tmp_path: Path) -> None:
     engine = small_disk.open(isolation="chroot")
     layout = write_layout(tmp_path / "layout", [busybox_layer()], {}, {})
-    container = engine.from_image(engine.import_layout(layout, "localhost/test/small:1"))
+    container = engine.from_image(engine.images.import_layout(layout, "localhost/test/small:1"))
     # buildah 1.28 breaks down at the end of the RUN already, newer versions at the commit.
     with pytest.raises(EngineError) as caught:  # noqa: PT012
         words = ["sh", "-c", "dd if=/dev/zero of=/big; true"]

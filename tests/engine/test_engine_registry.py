@@ -107,7 +107,7 @@ def plain(storage: Storage, tmp_path: Path) -> Iterator[Engine]:
 def put(engine: Engine, directory: Path, marker: str, name: str) -> str:
     """An image of its own in the store; its id."""
     layout = write_layout(directory / marker, [busybox_layer()], {"Env": [f"M={marker}"]}, {})
-    return engine.import_layout(layout, name)
+    return engine.images.import_layout(layout, name)
 
 
 def test_pushed_image_comes_back_by_tag_and_digest(
@@ -115,12 +115,12 @@ def test_pushed_image_comes_back_by_tag_and_digest(
 ) -> None:
     name = f"{registry}/test/there:1"
     identifier = put(plain, tmp_path, "there", name)
-    digest = plain.push(name, name)
-    plain.remove_images(name)
-    assert not plain.exists(name)
-    assert plain.pull(name) == identifier
-    assert plain.pull(f"{registry}/test/there@{digest}", policy="always") == identifier
-    plain.remove_images(identifier)
+    digest = plain.registries.push(name, name)
+    plain.images.remove(name)
+    assert not plain.images.exists(name)
+    assert plain.registries.pull(name) == identifier
+    assert plain.registries.pull(f"{registry}/test/there@{digest}", policy="always") == identifier
+    plain.images.remove(identifier)
 
 
 def test_newer_sees_a_changed_tag_and_missing_does_not(
@@ -128,37 +128,37 @@ def test_newer_sees_a_changed_tag_and_missing_does_not(
 ) -> None:
     name = f"{registry}/test/moving:1"
     old, new = (put(plain, tmp_path, marker, name) for marker in ("old", "new"))
-    plain.push(new, name)
-    plain.tag(old, name)
-    assert plain.pull(name, policy="missing") == old
-    assert plain.pull(name, policy="newer") == new
-    plain.remove_images(old, new)
+    plain.registries.push(new, name)
+    plain.images.tag(old, name)
+    assert plain.registries.pull(name, policy="missing") == old
+    assert plain.registries.pull(name, policy="newer") == new
+    plain.images.remove(old, new)
 
 
 def test_manifest_list_is_pushed_with_its_images(
     plain: Engine, registry: str, tmp_path: Path
 ) -> None:
     identifier = put(plain, tmp_path, "part", "localhost/test/part:1")
-    plain.manifest_create("localhost/test/multi:1", identifier)
-    plain.manifest_push("localhost/test/multi:1", f"{registry}/test/multi:1")
-    plain.remove_images("localhost/test/multi:1", "localhost/test/part:1")
-    assert plain.pull(f"{registry}/test/multi:1") == identifier
-    plain.remove_images(identifier)
+    plain.registries.manifest_create("localhost/test/multi:1", identifier)
+    plain.registries.manifest_push("localhost/test/multi:1", f"{registry}/test/multi:1")
+    plain.images.remove("localhost/test/multi:1", "localhost/test/part:1")
+    assert plain.registries.pull(f"{registry}/test/multi:1") == identifier
+    plain.images.remove(identifier)
 
 
 def test_manifest_list_that_cannot_be_pushed_is_an_error(plain: Engine, busybox: str) -> None:
-    plain.manifest_create("localhost/test/multi:2", busybox)
+    plain.registries.manifest_create("localhost/test/multi:2", busybox)
     with pytest.raises(EngineError) as caught:
-        plain.manifest_push("localhost/test/multi:2", "127.0.0.1:1/test/multi:2")
-    plain.remove_images("localhost/test/multi:2")
-    assert not plain.exists("localhost/test/multi:2")
-    assert plain.exists(busybox)
+        plain.registries.manifest_push("localhost/test/multi:2", "127.0.0.1:1/test/multi:2")
+    plain.images.remove("localhost/test/multi:2")
+    assert not plain.images.exists("localhost/test/multi:2")
+    assert plain.images.exists(busybox)
     assert caught.value.failure.kind == "transient"
 
 
 def test_tag_that_is_not_there(plain: Engine, registry: str) -> None:
     with pytest.raises(EngineError) as caught:
-        plain.pull(f"{registry}/test/nothing:1")
+        plain.registries.pull(f"{registry}/test/nothing:1")
     assert caught.value.failure.kind == "absent"
 
 
@@ -170,5 +170,5 @@ def test_tag_that_is_not_there(plain: Engine, registry: str) -> None:
 )  # fmt: skip
 def test_registry_that_refuses(plain: Engine, answering: str, kind: str) -> None:
     with pytest.raises(EngineError) as caught:
-        plain.pull(f"{answering}/test/x:1", timeout=300)
+        plain.registries.pull(f"{answering}/test/x:1", timeout=300)
     assert caught.value.failure.kind == kind

@@ -124,7 +124,7 @@ def test_hidden_environment_is_nowhere_in_the_storage(box: Box, storage: Storage
     image = box.engine.commit(box.container)
     places = [path for path in storage.root.parent.rglob("*") if path.is_file()]
     assert not [path for path in places if b"canary-0815" in path.read_bytes()]
-    box.engine.remove_images(image)
+    box.engine.images.remove(image)
 
 
 def test_network_none_has_loopback_and_nothing_else(box: Box) -> None:

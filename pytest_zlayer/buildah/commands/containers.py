@@ -14,7 +14,7 @@ from pytest_zlayer.buildah.agent.records import Unreadable
 from pytest_zlayer.buildah.commands import arguments, traces
 from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.commands.isolation_kinds import Isolation, contain, runtime_root
-from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.messages.meaning import classify
 from pytest_zlayer.buildah.process.agent_process import agent_argv
@@ -68,6 +68,15 @@ def from_image(
     if printed.strip() != name:
         raise EngineError(Failure("permanent", f"buildah from printed {printed.strip()!r}"))
     return name
+
+
+def mount(commander: Commander, name: str) -> Path:
+    """``buildah mount``; where the files of the container are."""
+    printed = commander.repeatable(["mount", arguments.container(name)]).strip()
+    root = Path(printed.splitlines()[-1] if printed else "")
+    if not root.is_absolute():
+        raise EngineUnusable(f"buildah mount printed no path: {printed!r}")
+    return root
 
 
 def remove(commander: Commander, names: Sequence[str]) -> Completed:

@@ -1,8 +1,7 @@
-"""Images of the store: made, named, and removed."""
+"""Images of the store: imported, named, removed."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import tempfile
@@ -11,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from pytest_zlayer.buildah.agent.ownlocks import names_locked
-from pytest_zlayer.buildah.agent.records import LIST_IMAGES, Unreadable, unnamed_twins
+from pytest_zlayer.buildah.agent.records import LIST_IMAGES, Unreadable
 from pytest_zlayer.buildah.commands import arguments, traces
 from pytest_zlayer.buildah.commands.commander import LAYERS, Commander
-from pytest_zlayer.buildah.commands.probe import Features
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.messages.lines import (
-    log_errors,
     says_has_names,
     says_in_use,
     says_is_list,
@@ -30,9 +27,6 @@ from pytest_zlayer.dataclass import dataclass
 
 # What lies in the store has been let in already; /etc/containers/policy.json may not even exist.
 _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'
-
-# Seconds that making a layer once more may take, only to remove it.
-_UNDOING = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,76 +62,6 @@ def own_policy(directory: Path) -> list[str]:
     if not file.exists():
         file.write_text(_POLICY, encoding="ascii")
     return ["--signature-policy", str(file)]
-
-
-def commit_options(
-    features: Features,
-    tmpdir: Path,
-    *,
-    squash: bool,
-    timestamp: int | None,
-    format: str,  # noqa: A002 (the word of the command line)
-) -> list[str]:
-    """The options of ``buildah commit``; with the same ones the same layer comes of it."""
-    words = ["--quiet", "--format", format, *own_policy(tmpdir)]
-    if features.commit_identity_label:
-        words.append("--identity-label=false")
-    if squash:
-        words.append("--squash")
-    if timestamp is not None:
-        words += ["--timestamp", str(timestamp)]
-    return words
-
-
-def commit(
-    commander: Commander,
-    container: str,
-    options: Sequence[str],
-    *,
-    name: str | None = None,
-    timeout: float | None = LAYERS,
-) -> str:
-    """``buildah commit``, believed only when an id comes and no error was logged."""
-    words = ["commit", *options, arguments.container(container)]
-    if name is not None:
-        words.append(arguments.image(name))
-    done = commander.call(words, timeout=timeout)
-    cut_off = done.killed_by_signal is not None
-    if cut_off:
-        # A commit that was cut off may leave a layer that nothing shows and nothing removes; the
-        # same commit takes it over.
-        done = commander.call(words, timeout=timeout)
-    if done.exit_code != 0:
-        raise commander.failed(done)
-    torn = log_errors(done.stderr_tail)
-    printed = done.stdout_tail[-1].strip() if done.stdout_tail else ""
-    if torn or not arguments.is_image_id(printed):
-        raise EngineError(
-            Failure("transient", f"the commit is incomplete: {torn[0] if torn else printed!r}"),
-            command=arguments.masked(done.argv),
-            exit_code=done.exit_code,
-            stderr=done.stderr_tail,
-        )
-    if cut_off:
-        _remove_twins(commander, printed)
-    return printed
-
-
-def _remove_twins(commander: Commander, identifier: str) -> None:
-    """Removes what earlier tries of a commit have stored without getting to name it."""
-    with contextlib.suppress(Unreadable):
-        images = commander.records.all("images")
-        remove(commander, unnamed_twins(images, identifier))
-
-
-def undo_commit(commander: Commander, container: str, options: Sequence[str]) -> None:
-    """Removes what a commit that was cut off may have left, while its container is still there.
-
-    Nothing but the same commit takes over a layer that was left; with that image it goes.
-    """
-    identifier = commit(commander, container, options, timeout=_UNDOING)
-    _remove_twins(commander, identifier)
-    remove(commander, [identifier])
 
 
 def import_layout(

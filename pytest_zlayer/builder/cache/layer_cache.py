@@ -116,7 +116,7 @@ class LayerCache:
         return self._uses.knows_base(reference)
 
     def _look(self) -> None:
-        version = self._engine.images_version()
+        version = self._engine.images.version()
         if version is None or version != self._seen:
             self._seen = version
             found = [one for entry in self.entries() for one in entry.layers()]
@@ -145,8 +145,10 @@ class LayerCache:
             older = [entry for entry in self.entries() if entry.image_id != image]
             names = [name for entry in older for name in entry.names_for(counts)]
             if names:
-                self._engine.remove_images(*names)
-            self._engine.tag(image, *(part_name(key, count) for key, count in counts.items()))
+                self._engine.images.remove(*names)
+            self._engine.images.tag(
+                image, *(part_name(key, count) for key, count in counts.items())
+            )
         for key in counts:
             self.add(key)
 
@@ -181,7 +183,7 @@ class LayerCache:
             (cache_name(key),)
         ]
         try:
-            return not any(self._engine.remove_images(*one) for one in names)
+            return not any(self._engine.images.remove(*one) for one in names)
         except EngineError:
             return False
 
@@ -193,7 +195,7 @@ class LayerCache:
         """
         key = key_of_image(image)
         name = cache_name(key)
-        record = self._engine.recorded_image(image)
+        record = self._engine.images.recorded(image)
         if record is not None and name in record.names:
             self.touch(key)
         else:
@@ -212,12 +214,12 @@ class LayerCache:
 
     def entries(self) -> list[CacheEntry]:
         """All cached images, least recently used first."""
-        return entries_of(self._engine.images(), self._uses.last)
+        return entries_of(self._engine.images.all(), self._uses.last)
 
     def layer_sizes(self, entry: CacheEntry) -> Mapping[str, int]:
         """Bytes of each layer of an entry, by diff id; nothing when it has gone meanwhile."""
         try:
-            record = self._engine.inspect_image(entry.image_id)
+            record = self._engine.images.inspect(entry.image_id)
         except EngineError:
             return {}
         chain = read_chain(record.manifest, record.config)
@@ -288,7 +290,7 @@ class LayerCache:
     def remove(self, entry: CacheEntry) -> bool:
         """Remove one entry; ``False`` when a container or a build still uses it."""
         with self.locks.hold_if_free(entry.key) as free:
-            if not free or self._engine.remove_images(*entry.names):
+            if not free or self._engine.images.remove(*entry.names):
                 return False
             for key in entry.keys:
                 self._uses.forget(key)

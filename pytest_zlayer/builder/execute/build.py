@@ -233,7 +233,7 @@ class Build:
 
     def offer(self, cached: CachedLayers, stage: StagePlan) -> None:
         """Have cached layers sent to another machine, unless it has them."""
-        record = self.engine.inspect_image(cached.image)
+        record = self.engine.images.inspect(cached.image)
         chain = read_chain(record.manifest, record.config)
         if cached.count is not None:
             chain = chain.lowest(cached.count)

@@ -101,7 +101,7 @@ def _asked(build: Build, stage: StagePlan) -> Asked:
 
     def bring() -> None:
         if stage.root is not None:
-            build.engine.bring(stage.root.id)
+            build.engine.images.bring(stage.root.id)
 
     return Asked(
         base=stage.base_chain,

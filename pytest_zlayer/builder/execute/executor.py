@@ -347,11 +347,11 @@ class Executor:
         """Give names to the image with this configuration; it is made unless it is there."""
         engine, known = self._build.engine, image_id(content)
         given = names(known)
-        if any(one.id == known for one in engine.images()):
+        if any(one.id == known for one in engine.images.all()):
             with contextlib.suppress(EngineError):  # gone at this moment
-                record = engine.inspect_image(known)
+                record = engine.images.inspect(known)
                 if record.manifest.get("mediaType") == manifest_type(image_format):
-                    engine.tag(known, *given)
+                    engine.images.tag(known, *given)
                     return known
         bring()
         directory = self._build.fresh_path("layout")
@@ -365,7 +365,7 @@ class Executor:
         if image is None or len(new) < 2:
             return chain
         directory = self._build.fresh_path("squash")
-        self._build.engine.export(image, directory)
+        self._build.engine.registries.export(image, directory)
         manifest = json.loads((directory / "manifest.json").read_bytes())
         blobs = [directory / one["digest"].partition(":")[2] for one in manifest["layers"]]
         layer = merge_layers(blobs[len(base.layers) :], directory / "merged", self._build.check)

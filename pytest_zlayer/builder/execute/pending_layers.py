@@ -139,7 +139,7 @@ class PendingLayers:
         if chain is None:
             chain = Chain()
             if head.image is not None:
-                record = self._build.engine.inspect_image(head.image)
+                record = self._build.engine.images.inspect(head.image)
                 chain = read_chain(record.manifest, record.config)
             if head.part is not None and head.part.count is not None:
                 chain = chain.lowest(head.part.count)
@@ -235,7 +235,7 @@ class PendingLayers:
     def bring(self) -> None:
         """Have in the store what the stage begins with, also a base image that is not there yet."""
         if (image := self.head.image) is not None:
-            self._build.engine.bring(image)
+            self._build.engine.images.bring(image)
 
     def finish(self) -> None:
         """No more layers come: what is left may reach the store in the background."""

@@ -48,7 +48,7 @@ def find_ready(build: Build, plans: Mapping[int, StagePlan], target: int) -> Rea
             return None
         config = final_config(build, plans[target])
         identifier = image_id(image_content(build, config, chain))
-        record = build.engine.recorded_image(identifier)
+        record = build.engine.images.recorded(identifier)
     except EngineError:  # something has gone at this moment
         return None
     wanted = manifest_type(spec.format or natural_format(config))
@@ -88,7 +88,7 @@ class _Search:
 
     def _stored(self, layers: CachedLayers) -> Chain:
         self._adopted.append(layers)
-        record = self._build.engine.inspect_image(layers.image)
+        record = self._build.engine.images.inspect(layers.image)
         chain = read_chain(record.manifest, record.config)
         return chain if layers.count is None else chain.lowest(layers.count)
 

@@ -120,7 +120,7 @@ class ImageStore:
         """Facts of an image, read once."""
         with held(self._guard):
             if image_id not in self._facts:
-                record = self.engine.inspect_image(image_id)
+                record = self.engine.images.inspect(image_id)
                 chain = read_chain(record.manifest, record.config)
                 self._facts[image_id] = ImageFacts(
                     digest=record.digest,
@@ -202,8 +202,8 @@ class ImageStore:
         """Give ``image`` more names, which go with the session."""
         if not self._stays:
             for name in names:
-                self.engine.register_image(name)
-        self.engine.tag(image.id, *names)
+                self.engine.images.register(name)
+        self.engine.images.tag(image.id, *names)
         with held(self._guard):
             self._tags += names
 
@@ -223,7 +223,8 @@ class ImageStore:
     def _push(self, image: ImageLike, destination: str, authfile: Path | None) -> str:
         def once(timeout: float | None) -> str:
             target = f"docker://{destination.removeprefix('docker://')}"
-            push = self.engine.manifest_push if image.is_manifest_list else self.engine.push
+            registries = self.engine.registries
+            push = registries.manifest_push if image.is_manifest_list else registries.push
             source = image.name if image.is_manifest_list else image.id
             return push(source, target, timeout=timeout, authfile=authfile)
 
@@ -247,7 +248,7 @@ class ImageStore:
         """Unmount everything and remove temporary images."""
         self._mounted.close()
         if self._temporary:
-            self.engine.remove_images(*self._temporary)
+            self.engine.images.remove(*self._temporary)
 
 
 def _moment(text: str) -> datetime:

@@ -27,7 +27,7 @@ def keep_image(engine: Engine, image: ImageLike, label: str) -> Kept:
     """Give an image a name that outlives the session and holds ``label``."""
     tag = f"{stem(label)}-{image.short_id}"
     name = f"{KEPT_REPOSITORY}:{tag}"
-    engine.tag(image.id, name)
+    engine.images.tag(image.id, name)
     kind: Literal["image", "stage"] = "stage" if "#" in image.label else "image"
     return Kept(kind, name, label, enter_command(engine, tag))
 

@@ -71,7 +71,7 @@ def _is_directory(header: bytes) -> bool:
 def pushed_layer_files(engine: Engine, image_id: str, directory: Path) -> list[list[LayerFile]]:
     """The same by way of a copy of the image: for storages that keep layers in another way."""
     try:
-        engine.export(image_id, directory)
+        engine.registries.export(image_id, directory)
         manifest = json.loads((directory / "manifest.json").read_bytes())
         blobs = [directory / one["digest"].partition(":")[2] for one in manifest["layers"]]
         return [list(_tar_files(blob)) for blob in blobs]

@@ -44,16 +44,16 @@ def save(engine: Engine, image: ImageLike, path: Path, image_format: SaveFormat)
         name = f":{image.tags[0]}" if image.tags else ""
     target = f"{image_format}:{path.absolute()}{name}"
     if image.is_manifest_list:
-        engine.manifest_push(image.name, target)
+        engine.registries.manifest_push(image.name, target)
     else:
-        engine.push(image.id, target)
+        engine.registries.push(image.id, target)
     return path
 
 
 def _tell_what_is_dropped(engine: Engine, image: ImageLike, image_format: SaveFormat) -> None:
     for one in image.platforms.values() or (image,):
         lost = without_field(one.config)
-        is_oci = engine.inspect_image(one.id).manifest.get("mediaType") == manifest_type("oci")
+        is_oci = engine.images.inspect(one.id).manifest.get("mediaType") == manifest_type("oci")
         if lost and not is_oci:
             text = f"saving {one.label} as {image_format} drops {', '.join(lost)}"
             advice = 'build it with format="oci", or save it as docker-archive'
@@ -68,7 +68,7 @@ def load_into(engine: Engine, image: ImageLike, other: str, scratch: Path) -> st
     """
     name = image.tags[0] if image.tags else f"localhost/zlayer:{image.short_id}"
     archive = scratch / f"load-{image.short_id}.tar"
-    engine.push(image.native_id, f"docker-archive:{archive}:{name}")
+    engine.registries.push(image.native_id, f"docker-archive:{archive}:{name}")
     try:
         done = engine.process([other, "load", "--quiet", "--input", str(archive)])
     except EngineError as error:

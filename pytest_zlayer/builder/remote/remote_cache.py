@@ -119,7 +119,7 @@ class RemoteCache(NoRemoteCache):
             return None
         return Sender(
             use,
-            export=self._engine.export,
+            export=self._engine.registries.export,
             commands=self.sending,
             scratch=self._scratch / "outgoing",
             all_keys=isinstance(place, DirectoryPlace),

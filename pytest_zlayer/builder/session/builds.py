@@ -146,16 +146,16 @@ class Builds:
         stays = self._resources.options.stay
         name = plan.spec.tags[0] if plan.spec.tags else self._new_name()
         if not stays:
-            engine.register_image(name)
-        list_id = engine.manifest_create(name)
+            engine.images.register(name)
+        list_id = engine.registries.manifest_create(name)
         for made in images.values():
-            engine.manifest_add(name, made.name)
+            engine.registries.manifest_add(name, made.name)
         for tag in plan.spec.tags[1:]:
             if not stays:
-                engine.register_image(tag)
-            engine.tag(name, tag)
+                engine.images.register(tag)
+            engine.images.tag(name, tag)
         if stays and not plan.spec.tags:
-            engine.tag(name, own_name(list_id))
+            engine.images.tag(name, own_name(list_id))
         steps = tuple(step for made in images.values() for step in made.build.steps)
         seconds = sum(made.build.seconds for made in images.values())
         image = Image(
@@ -283,7 +283,7 @@ class Builds:
         given = () if stays else plan.spec.tags if cached else (self._new_name(), *plan.spec.tags)
         if not stays:
             for tag in plan.spec.tags:
-                self._resources.engine.register_image(tag)
+                self._resources.engine.images.register(tag)
 
         def names(made: str) -> Sequence[str]:
             if cached:
@@ -292,7 +292,7 @@ class Builds:
 
         if ready is not None:
             image_id, result = ready.id, ready.result
-            self._resources.engine.tag(image_id, *names(image_id))
+            self._resources.engine.images.tag(image_id, *names(image_id))
         else:
             image_id = executor().assemble(executor().target, names)
             if plan.spec.no_cache:

@@ -23,7 +23,7 @@ def keep_made(
         builds.keep_stages()
         tags = [tag for image, _ in builds.images for tag in image.tags]
         for name in (*tags, *resources.store.tags):
-            engine.unregister_image(name)
+            engine.images.unregister(name)
         each = {image.id: image for image, _ in reversed(builds.images)}
         kept += [keep_image(engine, image, image.label) for image in reversed(each.values())]
     elif keep == "failed":
@@ -48,7 +48,7 @@ def remove_made(resources: SessionResources, builds: Builds) -> None:
     if not all_stay:
         names += resources.store.tags
     if names:
-        resources.engine.remove_images(*dict.fromkeys(names))
+        resources.engine.images.remove(*dict.fromkeys(names))
 
 
 def tidy_cache(resources: SessionResources) -> None:

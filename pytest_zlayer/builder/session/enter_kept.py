@@ -32,7 +32,7 @@ def enter_kept(resources: SessionResources, name: str, how: Debugging) -> int:
             how.say(f"its log: {log}")
         return _shell(resources, name, ImageConfig(), how)
     image = name if ":" in name else f"{KEPT_REPOSITORY}:{name}"
-    found = next((one.id for one in engine.images() if image in one.names), None)
+    found = next((one.id for one in engine.images.all() if image in one.names), None)
     if found is None or not image.startswith(KEPT_REPOSITORY):
         raise UsageError(
             f"there is no failed build and nothing kept that is called {name!r}",

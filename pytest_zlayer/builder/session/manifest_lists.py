@@ -24,8 +24,8 @@ class ManifestLists:
     def create(self, name: str, *images: Image | str) -> str:
         """Create the list ``name`` of ``images``; its id. It is removed with the session."""
         engine = self._resources.engine
-        engine.register_image(name)
-        list_id = engine.manifest_create(name)
+        engine.images.register(name)
+        list_id = engine.registries.manifest_create(name)
         self.add(name, *images)
         return list_id
 
@@ -36,7 +36,7 @@ class ManifestLists:
 
     def _add(self, name: str, source: str) -> None:
         def once(_: float | None) -> None:
-            self._resources.engine.manifest_add(name, source)
+            self._resources.engine.registries.manifest_add(name, source)
 
         self._resources.transfers.do(once, "add", source, name)
 
@@ -48,6 +48,6 @@ class ManifestLists:
         def once(timeout: float | None) -> str:
             target = f"docker://{destination.removeprefix('docker://')}"
             engine = self._resources.engine
-            return engine.manifest_push(name, target, timeout=timeout, authfile=authfile)
+            return engine.registries.manifest_push(name, target, timeout=timeout, authfile=authfile)
 
         return self._resources.transfers.do(once, "push", destination, name)

@@ -109,7 +109,7 @@ def _remove_kept(resources: SessionResources, items: list[StoreItem]) -> None:
     if containers:
         resources.engine.remove_containers(*containers)
     if images:
-        resources.engine.remove_images(*images)
+        resources.engine.images.remove(*images)
 
 
 @contextmanager
@@ -132,7 +132,7 @@ def _items(resources: SessionResources) -> Iterator[StoreItem]:
             yield StoreItem("kept container", container.name, container.id)
         elif container.name.startswith(_WORKING):
             yield StoreItem("session container", container.name, container.id)
-    for image in resources.engine.images():
+    for image in resources.engine.images.all():
         for name in image.names:
             if name.startswith(f"{KEPT_REPOSITORY}:"):
                 yield StoreItem("kept image", name, image.id, image.size)

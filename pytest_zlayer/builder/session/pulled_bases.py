@@ -72,7 +72,7 @@ class PulledBases:
             on_size = watch.came if self._resources.options.watched else None
 
             def once(timeout: float | None) -> str:
-                return self._resources.engine.pull(
+                return self._resources.engine.registries.pull(
                     reference, policy=mode, platform=platform, on_line=watch.line,
                     on_size=on_size, timeout=timeout,
                 )  # fmt: skip
@@ -82,7 +82,7 @@ class PulledBases:
                 image_id = self._resources.transfers.do(
                     once, "pull", reference, plan.label, deadline=deadline
                 )
-            watch.done(lambda: self._resources.engine.inspect_image(image_id).manifest)
+            watch.done(lambda: self._resources.engine.images.inspect(image_id).manifest)
             return image_id
 
         return BaseImages(

@@ -261,7 +261,7 @@ class BaseImages:
                         f"base image {name} is not the one that its registry announced"
                     )
 
-        self._engine.expect(record.id, once(fetch))
+        self._engine.images.expect(record.id, once(fetch))
 
     def _without_network(
         self, name: str, full: str, local: BaseImage | None, wanted: _Wanted, *, never: bool
@@ -284,15 +284,17 @@ class BaseImages:
     def _local(self, tried: list[str], reference: Reference, wanted: _Wanted) -> BaseImage | None:
         for name in [*tried, *local_names(reference)]:
             with contextlib.suppress(ImageNotKnown):
-                found = base_from_record(self._engine.inspect_image(name))
+                found = base_from_record(self._engine.images.inspect(name))
                 return found if wanted.fits(found) else self._of_list(name, wanted) or found
         return None
 
     def _of_list(self, name: str, wanted: _Wanted) -> BaseImage | None:
         """The image for the platform when ``name`` is a manifest list of the store."""
         try:
-            image_id = self._engine.pull(name, policy="never", platform=wanted.platform.short)
-            found = base_from_record(self._engine.inspect_image(image_id))
+            image_id = self._engine.registries.pull(
+                name, policy="never", platform=wanted.platform.short
+            )
+            found = base_from_record(self._engine.images.inspect(image_id))
         except EngineError:
             return None
         return found if wanted.fits(found) else None
@@ -326,7 +328,7 @@ class BaseImages:
 
         buildah only warns of that. A single image, not a list, is pulled whatever it is for.
         """
-        found = base_from_record(self._engine.inspect_image(image_id))
+        found = base_from_record(self._engine.images.inspect(image_id))
         if wanted.explicit and not wanted.fits(found):
             raise _other_platform(name, found, wanted)
         return found
@@ -350,15 +352,15 @@ class BaseImages:
 
     def _load(self, source: str, shown: str, wanted: _Wanted) -> BaseImage:
         platform = wanted.platform.short if wanted.explicit else None
-        root, known = self._engine.storage.root, self._engine.layer_digests()
+        root, known = self._engine.storage.root, self._engine.images.layer_digests()
         refuse_without_room(source, shown, root, known=known, check=self._check)
         image_id = self._pull(source, shown, "always", platform, None)
         own = f"{self._engine.temporary_images}layout-{image_id[:12]}"
-        self._engine.register_image(own)
-        self._engine.tag(image_id, own)
+        self._engine.images.register(own)
+        self._engine.images.tag(image_id, own)
         with contextlib.suppress(ZlayerError):
             # buildah 1.28 gives it a name that nobody would ever take back.
-            self._engine.untag(image_id, f"{LOCAL_DOMAIN}/{local_name(source)}:latest")
+            self._engine.images.untag(image_id, f"{LOCAL_DOMAIN}/{local_name(source)}:latest")
         return self._checked(shown, image_id, wanted)
 
 

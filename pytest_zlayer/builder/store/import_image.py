@@ -54,7 +54,7 @@ def import_image(
     """
     try:
         write_layout(directory, content, chain.layers, image_format)
-        return engine.import_layout(directory, *names)
+        return engine.images.import_layout(directory, *names)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -195,7 +195,7 @@ class MountedImages:
 
     def has_only(self, image_id: str, layers: int | None) -> bool:
         """Whether an image has so many layers and no more, and its files can be read."""
-        config = self._engine.inspect_image(image_id).config
+        config = self._engine.images.inspect(image_id).config
         if (config.get("config") or {}).get("OnBuild"):
             return False
         return layers is None or len(config["rootfs"]["diff_ids"]) == layers

@@ -105,7 +105,7 @@ class Workbench:
     def _add_base(self, name: str, layers: list[bytes], config: dict[str, Any]) -> None:
         history = [{"created_by": name} for _ in layers]
         layout = write_base_layout(self._directory / name, layers, config, {"history": history})
-        self.engine.import_layout(layout, f"localhost/{name}:latest")
+        self.engine.images.import_layout(layout, f"localhost/{name}:latest")
 
     def _build_onbuild(self) -> None:
         """``onbuild``: triggers, in an image made by buildah itself."""
@@ -180,7 +180,7 @@ class Workbench:
     def files(self, image: str) -> Iterator[Rootfs]:
         """The files of an image. A container of one with ONBUILD would run its triggers."""
         if image != "scratch":
-            image = self._without_triggers(self.engine.inspect_image(image))
+            image = self._without_triggers(self.engine.images.inspect(image))
         container = self.engine.from_image(image)
         try:
             yield self.engine.mount(container)
@@ -189,11 +189,11 @@ class Workbench:
 
     def config(self, image: str) -> Facts:
         """The configuration of an image."""
-        return configuration(self.engine.inspect_image(image).config)
+        return configuration(self.engine.images.inspect(image).config)
 
     def document(self, image: str) -> dict[str, Any]:
         """All that an image's configuration document says."""
-        return dict(self.engine.inspect_image(image).config)
+        return dict(self.engine.images.inspect(image).config)
 
     def _without_triggers(self, record: ImageRecord) -> str:
         if not (record.config.get("config") or {}).get("OnBuild"):
@@ -204,7 +204,7 @@ class Workbench:
         bare = ImageConfig(architecture="amd64")
         config = config_json(bare, chain, created=record.config["created"])
         write_layout(directory, config, chain.layers, "oci")
-        return self.engine.import_layout(directory, f"localhost/files:{self._count}")
+        return self.engine.images.import_layout(directory, f"localhost/files:{self._count}")
 
 
 def build_options(case: Case, place: Path) -> list[str]:

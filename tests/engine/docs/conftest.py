@@ -55,7 +55,7 @@ def docs_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
         config = {"Cmd": ["/bin/sh"], "Env": [f"BASE={name}"]}
         layers = [busybox_layer(), added_layer()]
         layout = write_layout(folder / "layouts" / name.replace(":", "-"), layers, config, {})
-        engine.import_layout(layout, f"docker.io/library/{name}")
+        engine.images.import_layout(layout, f"docker.io/library/{name}")
     engine.close()
     yield storage
     storage.remove()

@@ -59,10 +59,10 @@ def test_names_given_by_a_test_go_with_the_session(fresh: Storage) -> None:
     with building(fresh) as builds:
         image = builds.build(f"FROM {BUSYBOX}\nLABEL a=b\n")
         image.tag("localhost/given:1", "localhost/given:2")
-        names = [name for one in builds.session.engine.images() for name in one.names]
+        names = [name for one in builds.session.engine.images.all() for name in one.names]
         assert {"localhost/given:1", "localhost/given:2"} <= set(names)
     with building(fresh) as builds:
-        names = [name for one in builds.session.engine.images() for name in one.names]
+        names = [name for one in builds.session.engine.images.all() for name in one.names]
         assert [name for name in names if "given" in name] == []
 
 

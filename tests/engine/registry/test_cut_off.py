@@ -29,7 +29,7 @@ class Pull(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.engine.pull(self.reference, policy="always")
+            self.engine.registries.pull(self.reference, policy="always")
         except EngineError as error:
             self.error = error
 

@@ -28,16 +28,16 @@ SENT = 1_020_000
 # Notes whether pulls are watched.
 SPY = """
 import os
-from pytest_zlayer.buildah.engine import Engine
+from pytest_zlayer.buildah.registries import Registries
 
-pull = Engine.pull
+pull = Registries.pull
 
 def noted(self, reference, *, on_size=None, **more):
     with open(os.environ["SPY_FILE"], "a") as file:
         print("unwatched" if on_size is None else "watched", file=file)
     return pull(self, reference, on_size=on_size, **more)
 
-Engine.pull = noted
+Registries.pull = noted
 """
 
 
@@ -136,7 +136,7 @@ class Pull(threading.Thread):
 
     def run(self) -> None:
         try:
-            self._engine.pull(self._reference, policy="always", on_size=self._take)
+            self._engine.registries.pull(self._reference, policy="always", on_size=self._take)
         except EngineError as error:
             self.error = error
 

@@ -164,8 +164,8 @@ def test_the_right_image_of_a_list_is_described(shared: Shared) -> None:
         described = describe_image(skopeo, reference, AMD64)
         assert described is not None
         assert described.config["architecture"] == "amd64"
-        assert engine.pull(reference) == described.id
-        assert engine.inspect_image(reference).config == described.config
+        assert engine.registries.pull(reference) == described.id
+        assert engine.images.inspect(reference).config == described.config
 
 
 def test_where_a_list_leaves_a_choice_nothing_is_described(shared: Shared) -> None:
@@ -183,16 +183,16 @@ def test_a_tag_that_moves_between_planning_and_pulling_changes_nothing(
             engine,
             registry=None,
             resolve=lambda _: None,
-            pull=lambda name, _, mode, platform, __: engine.pull(
+            pull=lambda name, _, mode, platform, __: engine.registries.pull(
                 name, policy=mode, platform=platform
             ),
             describe=lambda name, platform: describe_image(skopeo, name, platform),
         )
         found = bases.get(base, "missing", None, nullcontext)
-        assert not engine.exists(found.id)
+        assert not engine.images.exists(found.id)
         shared.registry.put_image(base.partition("/")[2], mark="2")
-        engine.bring(found.id)
-        assert engine.exists(found.id)
+        engine.images.bring(found.id)
+        assert engine.images.exists(found.id)
 
 
 def test_without_skopeo_bases_are_pulled_first(shared: Shared, base: str, tmp_path: Path) -> None:

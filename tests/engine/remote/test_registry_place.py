@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_zlayer.buildah.engine import Engine
+from pytest_zlayer.buildah.stored_images import StoredImages
 from pytest_zlayer.builder.model.cache_place import DirectoryPlace, RegistryPlace
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.remote import lookup
@@ -58,13 +58,13 @@ def test_what_is_fetched_reaches_the_store_once_as_the_image_that_is_built(
         image = first.build(steps, shared.context, tags=("localhost/made",))
         made, history = image.id, image.history
     imported: list[int] = []
-    import_layout = Engine.import_layout
+    import_layout = StoredImages.import_layout
 
-    def counted(engine: Engine, directory: Path, *names: str) -> str:
+    def counted(store: StoredImages, directory: Path, *names: str) -> str:
         imported.append(len(names))
-        return import_layout(engine, directory, *names)
+        return import_layout(store, directory, *names)
 
-    monkeypatch.setattr(Engine, "import_layout", counted)
+    monkeypatch.setattr(StoredImages, "import_layout", counted)
     with shared.session(cache_from=(shared.place,)) as second:
         again = second.build(steps, shared.context, tags=("localhost/made",))
         assert problems(second) == []
