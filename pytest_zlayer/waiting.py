@@ -21,6 +21,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
+AnyOutcome = TypeVar("AnyOutcome", bound="Outcome[Any]")
 
 # Seconds after which a signal is noticed in any case.
 LONGEST = 1.0
@@ -122,6 +123,50 @@ def in_background(work: Callable[[], T], name: str) -> Outcome[T]:
     task = Task(work, name)
     task.start()
     return task
+
+
+class _Abandoned(Exception):
+    """The thread that did the work was interrupted: another one has to do it."""
+
+
+def work_once(
+    new: Callable[[], AnyOutcome],
+    join: Callable[[AnyOutcome], AnyOutcome],
+    work: Callable[[AnyOutcome], None],
+    *,
+    forget: Callable[[AnyOutcome], None],
+    leave: Callable[[AnyOutcome], None] = lambda _: None,
+) -> AnyOutcome:
+    """The outcome of work that one of several threads does for all of them.
+
+    When the handler of a signal interrupts that thread, another one does the work instead.
+
+    Args:
+        new: makes an outcome.
+        join: gives the outcome that another thread works on; where there is none, notes the new
+            one that it is given, and gives that.
+        work: does the work and tells its outcome.
+        forget: undoes ``join`` for an outcome that this thread will not tell any more.
+        leave: undoes ``join`` for any other outcome, if this thread is interrupted.
+    """
+    while True:
+        joined = mine = new()
+        try:
+            joined = join(mine)
+            if joined is mine:
+                work(mine)
+            joined.wait()
+        except BaseException:
+            if joined is mine and not mine.is_known:
+                try:
+                    forget(mine)
+                finally:
+                    mine.fail(_Abandoned())
+            else:
+                leave(joined)
+            raise
+        if not isinstance(joined.error, _Abandoned):
+            return joined
 
 
 class held:  # noqa: N801 (it is used as a function is)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_zlayer.waiting import Outcome, Task, held, in_background, join
+from pytest_zlayer.waiting import Outcome, Task, held, in_background, join, work_once
 from tests.interruptions import interruptions, notices
 
 # Seconds that nothing here takes.
@@ -140,6 +140,33 @@ def test_what_is_abandoned_is_told_unless_it_has_begun() -> None:
     assert begun.wait(LIMIT)
     begun.abandon(ValueError())
     assert begun.result() == 1
+
+
+def test_work_of_a_thread_that_is_interrupted_is_done_by_one_that_waits() -> None:
+    shared: list[Outcome[str]] = []
+    begun, end = threading.Event(), threading.Event()
+
+    def join(mine: Outcome[str]) -> Outcome[str]:
+        if not shared:
+            shared.append(mine)
+        return shared[0]
+
+    def interrupted(_: Outcome[str]) -> None:
+        begun.set()
+        assert end.wait(LIMIT)
+        raise KeyboardInterrupt
+
+    def make(work: Callable[[Outcome[str]], None]) -> str:
+        return work_once(Outcome, join, work, forget=shared.remove).result()
+
+    first = in_background(lambda: make(interrupted), "first")
+    assert begun.wait(LIMIT)
+    second = in_background(lambda: make(lambda mine: mine.give("done")), "second")
+    end.set()
+    assert second.result(LIMIT) == "done"
+    with pytest.raises(KeyboardInterrupt):
+        first.result(LIMIT)
+    assert make(interrupted) == "done"
 
 
 def test_who_takes_a_lock_can_be_interrupted_anywhere() -> None:

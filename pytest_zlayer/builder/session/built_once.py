@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.errors import ZlayerError
-from pytest_zlayer.waiting import Outcome
+from pytest_zlayer.waiting import Outcome, work_once
 
 if TYPE_CHECKING:
     from pytest_zlayer.builder.image.built_image import Image
-
-
-class _GivenUp(Exception):
-    """Who built an image was stopped."""
 
 
 class BuiltOnce:
@@ -46,35 +41,29 @@ class BuiltOnce:
             ZlayerError: building it has failed, here or in another thread.
             Whatever ``check`` raises.
         """
-        while True:
+
+        def join(mine: Outcome[Image]) -> Outcome[Image]:
             self._check()
-            mine: Outcome[Image] = Outcome()
-            try:
-                with self._guard:
-                    image = self._images.setdefault(key, mine)
-                if image is mine:
-                    self._build(mine, build)
-            finally:
-                if not mine.is_known:
-                    self._give_up(key, mine)
-            if not image.is_known:
+            with self._guard:
+                image = self._images.setdefault(key, mine)
+            if image is not mine and not image.is_known:
                 waiting()
-            with contextlib.suppress(_GivenUp):  # build it here
-                return image.result()
+            return image
 
-    @staticmethod
-    def _build(mine: Outcome[Image], build: Callable[[], Image]) -> None:
-        try:
-            mine.give(build())
-        except ZlayerError as error:
-            mine.fail(error)
+        def work(mine: Outcome[Image]) -> None:
+            # Anything else, like Ctrl-C or the time limit of a test, concerns nobody else.
+            try:
+                mine.give(build())
+            except ZlayerError as error:
+                mine.fail(error)
 
-    def _give_up(self, key: Hashable, mine: Outcome[Image]) -> None:
-        """Ctrl-C or the time limit of a test concerns nobody else, and no other test."""
-        with self._guard:
-            if self._images.get(key) is mine:
-                del self._images[key]
-        mine.fail(_GivenUp())
+        def forget(mine: Outcome[Image]) -> None:
+            with self._guard:
+                if self._images.get(key) is mine:
+                    del self._images[key]
+
+        new: Callable[[], Outcome[Image]] = Outcome
+        return work_once(new, join, work, forget=forget).result()
 
     def forget_failure(self, key: Hashable) -> None:
         """Let the image of ``key`` be built anew if that has failed."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable
-from dataclasses import field
 from typing import TYPE_CHECKING
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.buildah.files.rootfs import Rootfs
-from pytest_zlayer.dataclass import dataclass
-from pytest_zlayer.waiting import Outcome, held
+from pytest_zlayer.waiting import Outcome, held, work_once
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine
@@ -22,23 +20,23 @@ _KEPT = 8
 _GATHERING = 1.0
 
 
-class _GivenUp(Exception):
-    """Who mounted an image was stopped."""
+class _Mounted(Outcome[Rootfs]):
+    """An image in a container: the outcome is its files.
 
-
-@dataclass(slots=True, eq=False)
-class _Mounted:
-    """An image in a container; ``readers``: how many count on it.
-
-    ``built``: the container is the one in which the image was built. It may have what the image has
-    not, like sockets, and other times of directories: good enough to copy from.
+    Attributes:
+        image: its id.
+        container: the name of the container.
+        built: whether it is the container in which the image was built. That may have what the
+            image has not, like sockets, and other times of directories: good enough to copy from.
+        readers: how many count on it.
     """
 
-    image: str
-    container: str = ""
-    built: bool = False
-    files: Outcome[Rootfs] = field(default_factory=Outcome)
-    readers: int = 0
+    def __init__(self, image: str, container: str = "", *, built: bool = False) -> None:
+        super().__init__()
+        self.image = image
+        self.container = container
+        self.built = built
+        self.readers = 0
 
 
 class SharedImages:
@@ -56,20 +54,12 @@ class SharedImages:
 
     def take(self, image: str, *, exact: bool) -> _Mounted:
         """An image, mounted until it is given back; ``exact``: not as it was built."""
-        while True:
-            mounted = mine = _Mounted(image)
-            try:
-                mounted = self._join(mine, exact=exact)
-                if mounted is mine:
-                    self._mount(mine)
-                mounted.files.wait()
-            except BaseException:
-                # Ctrl-C or the time limit of a test: it concerns nobody else who reads it.
-                self._leave(mounted, mine)
-                raise
-            if not isinstance(mounted.files.error, _GivenUp):
-                mounted.files.result()
-                return mounted
+        mounted = work_once(
+            lambda: _Mounted(image), lambda mine: self._join(mine, exact=exact), self._mount,
+            forget=self._forget, leave=lambda joined: self.give_back([joined]),
+        )  # fmt: skip
+        mounted.result()
+        return mounted
 
     def _join(self, mine: _Mounted, *, exact: bool) -> _Mounted:
         """One that is there already, or ``mine``; with one more reader."""
@@ -83,25 +73,20 @@ class SharedImages:
             self._mounted.append(mounted)
             return mounted
 
-    def _leave(self, mounted: _Mounted, mine: _Mounted) -> None:
-        if mounted is not mine or mine.files.is_known:
-            self.give_back([mounted])
-        else:
-            self._give_up(mine, _GivenUp())
-
-    def _give_up(self, mounted: _Mounted, error: Exception) -> None:
+    def _forget(self, mounted: _Mounted) -> None:
+        """Nobody finds it any more; its container goes."""
         with self._guard:
             if mounted in self._mounted:
                 self._mounted.remove(mounted)
-        mounted.files.fail(error)
         self.discard([mounted.container] if mounted.container else [])
 
     def _mount(self, mounted: _Mounted) -> None:
         try:
             mounted.container = self._engine.from_image(mounted.image)
-            mounted.files.give(self._engine.mount(mounted.container))
+            mounted.give(self._engine.mount(mounted.container))
         except Exception as error:  # noqa: BLE001 (raised where it is waited for)
-            self._give_up(mounted, error)
+            self._forget(mounted)
+            mounted.fail(error)
 
     def give_back(self, taken: Iterable[_Mounted]) -> None:
         """Undo a :meth:`take` of each of these."""
@@ -114,7 +99,7 @@ class SharedImages:
     def offer(self, image: str, container: str, files: Rootfs) -> bool:
         """Let an image be read in the container in which it was built; whether that is needed."""
         mounted = _Mounted(image, container, built=True)
-        mounted.files.give(files)
+        mounted.give(files)
         with self._guard:
             needed = all(one.image != image for one in self._mounted)
             if needed:
@@ -191,7 +176,7 @@ class MountedImages:
         with held(self._guard):
             if image_id not in self._taken:
                 self._taken[image_id] = self._shared.take(image_id, exact=self._exact)
-            return self._taken[image_id].files.result()
+            return self._taken[image_id].result()
 
     def has_only(self, image_id: str, layers: int | None) -> bool:
         """Whether an image has so many layers and no more, and its files can be read."""

@@ -48,7 +48,7 @@ def test_image_is_mounted_once(images: SharedImages, engine: FakeEngine) -> None
     first, second = images.take("a", exact=False), images.take("a", exact=False)
     assert first is second
     assert engine.made == ["a-0"]
-    assert first.files.result() == "files of a-0"
+    assert first.result() == "files of a-0"
     images.give_back([first, second])
     images.close()
     assert engine.removed == ["a-0"]
@@ -76,7 +76,7 @@ def test_who_is_interrupted_anywhere_leaves_nobody_waiting(
     for where in interruptions(take):
         other = in_background(lambda image=image: images.take(image, exact=False), "other")
         mounted = other.result(90)
-        assert mounted.files.result() == f"files of {mounted.container}", where
+        assert mounted.result() == f"files of {mounted.container}", where
         assert mounted.container not in engine.removed, where
         image = str(next(numbers))
     images.close()
