@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_zlayer.checks import words
 from pytest_zlayer.dataclass import dataclass
+from pytest_zlayer.dockerfile.values.shells import DEFAULT_SHELL
 
 if TYPE_CHECKING:
     from pytest_zlayer.dockerfile.instructions import HealthProbe
@@ -71,7 +72,7 @@ def words_problems(what: str, found: Sequence[str] | None, wanted: Words) -> lis
         return []
     shown = "not set" if not found else repr(list(found))
     lines = [f"{what} is {shown}, expected {'none' if not expected else repr(list(expected))}"]
-    if found and list(found[:2]) == ["/bin/sh", "-c"] and expected:
+    if found and tuple(found[:2]) == DEFAULT_SHELL and expected:
         lines.append(
             f"it was written without brackets: the shell form; write {what} as a JSON list"
         )

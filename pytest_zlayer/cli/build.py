@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_zlayer.choices import NETWORK_MODES
+from pytest_zlayer.choices import IMAGE_FORMATS, NETWORK_MODES
 from pytest_zlayer.cli.options import STORAGE, add_settings, here, read_settings
 from pytest_zlayer.cli.output import show, writing
 from pytest_zlayer.cli.progress import BuildWatch
@@ -111,7 +111,7 @@ def add_verbs(verbs: Verbs) -> None:
         help="additional host name for RUN steps; may be repeated",
     )
     add("-m", "--memory", metavar="SIZE", help="memory limit of RUN steps, such as 512m")
-    add("--format", choices=("oci", "docker"), help="format of the image")
+    add("--format", choices=IMAGE_FORMATS, help="format of the image")
     add("--squash", action="store_true", help="put everything this build adds into one layer")
     add("--layers", metavar="POLICY", help="how layers are made (each: one for each instruction)")
     add("--iidfile", metavar="FILE", type=Path, help="write the image id to this file")

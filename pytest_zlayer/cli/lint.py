@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_zlayer.choices import DOCKERFILES
 from pytest_zlayer.cli.options import add_settings, read_settings
 from pytest_zlayer.cli.output import readable, show
 from pytest_zlayer.cli.sources import STDIN, read_source
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pytest_zlayer.inputs.settings import Settings
 
 FORMATS = ("text", "json", "sarif", "github", "gitlab")
-_NAMES = ("Dockerfile", "Containerfile", "Dockerfile.*", "*.Dockerfile", "*.dockerfile")
 # Where nobody keeps Dockerfiles of their own.
 _SKIPPED = ("node_modules", "venv", "__pycache__")
 
@@ -79,7 +79,7 @@ def _files(path: str) -> Iterator[str]:
     found = sorted(_below(Path(path)))
     if not found:
         raise UsageError(
-            f"no Dockerfile in {path}", hint=f"Dockerfiles are called {', '.join(_NAMES)}"
+            f"no Dockerfile in {path}", hint=f"Dockerfiles are called {', '.join(DOCKERFILES)}"
         )
     yield from map(str, found)
 
@@ -89,7 +89,7 @@ def _below(directory: Path) -> Iterator[Path]:
         folders[:] = [one for one in folders if not one.startswith(".") and one not in _SKIPPED]
         for name in names:
             path = Path(folder, name)
-            if path.suffix != ".dockerignore" and any(path.match(one) for one in _NAMES):
+            if path.suffix != ".dockerignore" and any(path.match(one) for one in DOCKERFILES):
                 yield path
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_zlayer.argument_values import as_text, mapping, path_text
+from pytest_zlayer.choices import IMAGE_DIRECTORIES, IMAGES_IN_FILES
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.inputs.matrix import cell_text
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypedDict
 
-    from pytest_zlayer.builder.model.spec import ImageFormat, ImageSpec
-    from pytest_zlayer.choices import PullMode
+    from pytest_zlayer.builder.model.spec import ImageSpec
+    from pytest_zlayer.choices import ImageFormat, PullMode
 
     Context: TypeAlias = str | os.PathLike[str] | ImageSpec | None
 
@@ -273,15 +274,10 @@ def _as_base(_: str, value: Any, place: Place) -> Any:
     return _with_context(value, place) if isinstance(value, ImageSpec) else value
 
 
-# Images in archives and directories: KIND:PATH[:NAME], the path as all paths of declarations.
-_DIRECTORIES = ("oci", "dir")
-_IN_FILES = ("oci-archive", "docker-archive", *_DIRECTORIES)
-
-
 def _in_file(text: str, place: Place) -> str | None:
     """A reference to an image in a file with its path made absolute; ``None`` for others."""
     kind, colon, rest = text.partition(":")
-    if kind not in _IN_FILES or not colon or rest.startswith("//"):
+    if kind not in IMAGES_IN_FILES or not colon or rest.startswith("//"):
         return None
     if not rest:
         raise UsageError(f"{text!r} names no path", hint=f"write {kind}:PATH")
@@ -292,8 +288,8 @@ def _in_file(text: str, place: Place) -> str | None:
     if not found.exists():
         looked = " and ".join(place.shown(one) for one in place.candidates(path))
         raise UsageError(f"there is no file for {text!r}", hint=f"looked for {looked}")
-    if found.is_dir() != (kind in _DIRECTORIES):
-        wanted = "a directory" if kind in _DIRECTORIES else "an archive"
+    if found.is_dir() != (kind in IMAGE_DIRECTORIES):
+        wanted = "a directory" if kind in IMAGE_DIRECTORIES else "an archive"
         raise UsageError(f"{text!r}: {place.shown(found)} is not {wanted}")
     return f"{kind}:{found}{tag}"
 

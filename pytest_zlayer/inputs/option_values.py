@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_zlayer.choices import IMAGES_IN_FILES
 from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
@@ -196,6 +197,6 @@ def to_pair(text: str) -> tuple[str, str]:
 def to_context_pair(text: str) -> tuple[str, str]:
     """``NAME=VALUE`` where the value is a path or has a scheme (``docker-image://``)."""
     name, value = to_pair(text)
-    if "://" in value or value.startswith(("oci-archive:", "docker-archive:", "oci:", "dir:")):
+    if "://" in value or value.partition(":")[0] in IMAGES_IN_FILES:
         return name, value
     return name, str(to_path(value))

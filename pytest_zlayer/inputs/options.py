@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pytest_zlayer.choices import PULL_MODES
+from pytest_zlayer.choices import (
+    CACHE_LIFETIMES,
+    ENGINE_CHOICES,
+    ISOLATION_KINDS,
+    KEEP_CHOICES,
+    OPEN_ISOLATIONS,
+    PULL_MODES,
+)
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.inputs.option_values import (
     one_of,
@@ -31,9 +38,7 @@ from pytest_zlayer.inputs.option_values import (
     to_text,
 )
 
-KEEP_CHOICES = ("all", "failed", "none")
 PROGRESS_CHOICES = ("auto", "plain", "live", "quiet")
-ISOLATION_CHOICES = ("auto", "buildah", "oci", "rootless", "chroot")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +237,7 @@ OPTIONS: tuple[Option, ...] = (
         name="cache",
         help="what happens to cached layers: keep (they serve later runs) or session (the layers "
         "of this run are removed when it ends)",
-        convert=one_of(("keep", "session")),
+        convert=one_of(CACHE_LIFETIMES),
         default="keep",
         metavar="HOW",
         field="cache",
@@ -324,7 +329,7 @@ OPTIONS: tuple[Option, ...] = (
         name="isolation",
         help="how RUN steps are isolated from the host: auto, oci, rootless or chroot; "
         "buildah: like auto, but buildah run starts every command",
-        convert=one_of(ISOLATION_CHOICES),
+        convert=one_of((*OPEN_ISOLATIONS, *ISOLATION_KINDS)),
         default="auto",
         metavar="TYPE",
         field="isolation",
@@ -333,7 +338,7 @@ OPTIONS: tuple[Option, ...] = (
         name="service-engine",
         help="the program that runs services: auto (podman if it works, otherwise buildah), "
         "podman or buildah",
-        convert=one_of(("auto", "podman", "buildah")),
+        convert=one_of(ENGINE_CHOICES),
         default="auto",
         metavar="ENGINE",
         field="service_engine",

@@ -7,9 +7,11 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from pytest_zlayer.choices import ENGINE_CHOICES
 from pytest_zlayer.dockerfile.values.scalars import number_of, parse_size
+from pytest_zlayer.dockerfile.values.shells import DEFAULT_SHELL
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.lazy import late_pattern
 from pytest_zlayer.services.networks import Network
@@ -18,11 +20,8 @@ from pytest_zlayer.services.request import Mount, Port, ServeRequest
 if TYPE_CHECKING:
     from pytest_zlayer.builder.image.image_like import ImageLike
 
-EngineChoice = Literal["auto", "podman", "buildah"]
-ENGINE_CHOICES = ("auto", "podman", "buildah")
 NETWORKS = ("host", "none")
 _NAME = late_pattern(r"[a-z0-9](?:[a-z0-9_.-]{0,40}[a-z0-9])?")
-_DEFAULT_SHELL = ("/bin/sh", "-c")
 # The functions that make conditions, and those among them that cannot do without arguments.
 _MAKERS = "pytest_zlayer.services.ready"
 _NEED_ARGUMENTS = ("all", "command", "log")
@@ -118,7 +117,7 @@ def argv_of(image: ImageLike, cmd: Any) -> tuple[str, ...]:
         UsageError: that is no command.
     """
     if isinstance(cmd, str):
-        return (*(image.config.shell or _DEFAULT_SHELL), *check_words(cmd))
+        return (*(image.config.shell or DEFAULT_SHELL), *check_words(cmd))
     return check_words(cmd)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pytest_zlayer.choices import EngineChoice
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.lazy import LOADING
-from pytest_zlayer.services.arguments import EngineChoice, check_engine, check_waiting, make_request
+from pytest_zlayer.services.arguments import check_engine, check_waiting, make_request
 from pytest_zlayer.services.engine import ServiceEngine
 from pytest_zlayer.services.errors import ServiceError, ServiceRefused
 from pytest_zlayer.services.networks import Network

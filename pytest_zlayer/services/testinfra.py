@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_zlayer.builder.image.results import RunResult
+from pytest_zlayer.dockerfile.values.shells import DEFAULT_SHELL
 from pytest_zlayer.errors import UsageError
-
-_SHELL = ("/bin/sh", "-c")
 
 
 def host_of(name: str, run: Callable[..., RunResult]) -> Any:
@@ -31,7 +30,7 @@ def host_of(name: str, run: Callable[..., RunResult]) -> Any:
 
         def run(self, command: str, *args: str, **_: Any) -> Any:
             line = self.get_command(command, *args)
-            done = run((*_SHELL, line), check=False)
+            done = run((*DEFAULT_SHELL, line), check=False)
             return self.result(done.exit_code, self.encode(line), done.stdout, done.stderr)
 
     return Host(Backend(name))

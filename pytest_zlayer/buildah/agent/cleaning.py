@@ -15,7 +15,7 @@ from .leftovers import Leftovers
 from .ownlocks import names_locked, nobody_pulls
 from .processes import end_contained, output_of
 from .records import LIST_IMAGES, Records, Unreadable, unnamed_twins
-from .services import remove_services
+from .services import listed, remove_services
 
 # Seconds one clean-up command may take: a lock held by a stopped process must not hold us too.
 _PATIENCE = 60.0
@@ -84,7 +84,7 @@ def _remove_containers(left: Leftovers) -> list[str]:
         code, output, error = _call(left, left.argv("containers", "--all", "--json"))
         if code != 0:
             return [f"containers could not be listed: {error.strip()}"]
-        found = [{**one, "names": [one.get("containername", "")]} for one in _items(output)]
+        found = [{**one, "names": [one.get("containername", "")]} for one in listed(output)]
     own = [
         str(one["id"])
         for one in found
@@ -116,7 +116,7 @@ def _remove_images(left: Leftovers) -> list[str]:
         code, output, error = _call(left, left.argv(*LIST_IMAGES))
         if code != 0:
             return [f"images could not be listed: {error.strip()}"]
-        found = _items(output)
+        found = listed(output)
     targets = [
         (name, _is_list(left, image)) for image in found for name in _names_in(left, image, unnamed)
     ]
@@ -201,13 +201,6 @@ def _names_in(left: Leftovers, image: dict[str, Any], unnamed: Collection[str]) 
     identifier = str(image["id"]).rpartition(":")[2]
     if not names and identifier in unnamed:
         yield identifier
-
-
-def _items(output: str) -> list[dict[str, Any]]:
-    try:
-        return json.loads(output) or []
-    except ValueError:
-        return []
 
 
 def _remove(left: Leftovers, verb: str, target: str) -> list[str]:

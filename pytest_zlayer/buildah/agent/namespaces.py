@@ -5,9 +5,10 @@ What is mounted in them stays as long as somebody has them open.
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Sequence
+
+from .launch.system_calls import system_call
 
 # The user namespace first: it is what gives the right to enter the other one.
 _KINDS = ("user", "mnt")
@@ -26,8 +27,5 @@ def opened() -> list[int]:
 
 def enter(descriptors: Sequence[int]) -> None:
     """Goes where another agent was."""
-    libc = ctypes.CDLL(None, use_errno=True)
     for descriptor in descriptors:
-        if libc.setns(descriptor, 0) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), "setns")
+        system_call("setns", descriptor, 0)

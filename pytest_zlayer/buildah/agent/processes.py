@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import select
 import signal
@@ -11,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .descendants import read_quietly
+from .launch.system_calls import system_call
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -22,21 +22,14 @@ _LOOKING = 0.005
 
 def adopt_orphans() -> None:
     """From now on descendants whose parent ends become our children, not those of process 1."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    system_call("prctl", _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def end_with_parent(number: int, parent: int) -> None:
     """Asks for this signal when our parent ends, or sends it if that has happened already."""
-    _prctl(_PR_SET_PDEATHSIG, number)
+    system_call("prctl", _PR_SET_PDEATHSIG, number, 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), number)
-
-
-def _prctl(option: int, value: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, value, 0, 0, 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), "prctl")
 
 
 def wake_on(*numbers: int) -> int:

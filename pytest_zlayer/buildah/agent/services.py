@@ -100,7 +100,7 @@ def _remove(left: _Podman, kind: str, listing: list[str], removing: list[str]) -
         code, output, error = _podman(left, [*listing, "--format", "json"])
         if code != 0:
             return [f"podman's {kind}s could not be listed: {error.strip()}"]
-        found = [name for name in map(_name, _items(output)) if name.startswith(left.prefix)]
+        found = [name for name in map(_name, listed(output)) if name.startswith(left.prefix)]
         if not found:
             return []
         code, _, error = _podman(left, [*removing, *found])
@@ -114,7 +114,8 @@ def _name(found: dict[str, Any]) -> str:
     return str(names[0])
 
 
-def _items(output: str) -> list[dict[str, Any]]:
+def listed(output: str) -> list[dict[str, Any]]:
+    """What a command has listed as JSON; nothing where it has printed anything else."""
     try:
         return json.loads(output) or []
     except ValueError:

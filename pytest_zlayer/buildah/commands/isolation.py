@@ -12,10 +12,8 @@ from pytest_zlayer.buildah.commands.isolation_kinds import Isolation
 from pytest_zlayer.buildah.commands.probe import Memory
 from pytest_zlayer.buildah.commands.probe_container import Probe
 from pytest_zlayer.buildah.errors import EngineUnusable
+from pytest_zlayer.choices import ISOLATION_KINDS, OPEN_ISOLATIONS
 
-KINDS = ("oci", "rootless", "chroot")
-# What leaves the kind open: "buildah" has ``buildah run`` start each command, "auto" not always.
-CHOICES = ("auto", "buildah")
 _RUNTIMES = ("crun", "runc")
 # The limits that buildah raises for its containers, and to what.
 _LIMITS = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
@@ -29,10 +27,10 @@ def choose(probe: Probe, wanted: str, memory: Memory, *, rootless: bool) -> Isol
         EngineUnusable: there is no such isolation, or none works; it says what each failed with.
         EngineError: finding out was interrupted.
     """
-    if wanted not in (*CHOICES, *KINDS):
-        choices = ", ".join((*CHOICES, *KINDS))
+    if wanted not in (*OPEN_ISOLATIONS, *ISOLATION_KINDS):
+        choices = ", ".join((*OPEN_ISOLATIONS, *ISOLATION_KINDS))
         raise EngineUnusable(f"there is no isolation {wanted!r}", hint=f"there are: {choices}")
-    kinds = KINDS if wanted in CHOICES else (wanted,)
+    kinds = ISOLATION_KINDS if wanted in OPEN_ISOLATIONS else (wanted,)
     to_try = list(candidates(kinds, probe.commander.env["PATH"], rootless=rootless))
     question = f"isolation {' '.join(f'{one.kind}:{one.runtime}' for one in to_try)}"
     remembered = _recall(memory.get(question))
@@ -81,16 +79,16 @@ def _try_all(
 
 def _untried(wanted: str) -> Isolation:
     """What is taken where nothing can be tried."""
-    return Isolation("chroot" if wanted in CHOICES else wanted, _runtime_for(wanted))
+    return Isolation("chroot" if wanted in OPEN_ISOLATIONS else wanted, _runtime_for(wanted))
 
 
 def _runtime_for(kind: str) -> str | None:
-    return None if kind in (*CHOICES, "chroot") else _RUNTIMES[0]
+    return None if kind in (*OPEN_ISOLATIONS, "chroot") else _RUNTIMES[0]
 
 
 def _verdict(wanted: str, attempts: list[str]) -> str:
     what = "RUN cannot be isolated on this machine"
-    if wanted not in CHOICES:
+    if wanted not in OPEN_ISOLATIONS:
         what = f"RUN does not work with isolation {wanted} on this machine"
     return "\n".join([f"{what}:", *(attempts or ["  no OCI runtime (crun, runc) is installed"])])
 
@@ -109,7 +107,7 @@ def _advice(wanted: str, attempts: Sequence[str], rootless: bool) -> str:
             "limits cannot be raised here: write into /etc/containers/containers.conf, below "
             f"[containers]: default_ulimits = [{limits}]"
         )
-    if wanted not in CHOICES:
+    if wanted not in OPEN_ISOLATIONS:
         return "leave --zlayer-isolation at auto"
     if rootless:
         return (

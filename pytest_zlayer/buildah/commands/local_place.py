@@ -13,9 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_zlayer.buildah.process.command import Completed
+from pytest_zlayer.choices import IMAGE_DIRECTORIES
 from pytest_zlayer.dataclass import dataclass
-
-_KINDS = ("oci", "dir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class LocalPlace:
     def of(cls, reference: str) -> LocalPlace | None:
         """``None`` for references of other kinds."""
         kind, path, tag = split_place(reference)
-        return cls(kind, path, tag) if kind in _KINDS else None
+        return cls(kind, path, tag) if kind in IMAGE_DIRECTORIES else None
 
     @property
     def name(self) -> str:

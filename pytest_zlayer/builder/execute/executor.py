@@ -24,7 +24,6 @@ from pytest_zlayer.builder.execute.pending_layers import Head
 from pytest_zlayer.builder.execute.stage_executor import StageExecutor
 from pytest_zlayer.builder.execute.stage_files import StageFiles
 from pytest_zlayer.builder.image.results import BuildResult, StepResult
-from pytest_zlayer.builder.model.spec import ImageFormat
 from pytest_zlayer.builder.oci.chain import Chain, timestamp_text
 from pytest_zlayer.builder.oci.config import natural_format
 from pytest_zlayer.builder.oci.layout import image_id, manifest_type
@@ -32,6 +31,7 @@ from pytest_zlayer.builder.oci.squash import merge_layers
 from pytest_zlayer.builder.plan.steps import StagePlan, Step
 from pytest_zlayer.builder.stopping import Interrupted
 from pytest_zlayer.builder.store.import_image import import_image, refuse_too_many
+from pytest_zlayer.choices import ImageFormat
 from pytest_zlayer.dockerfile.operations.kinds import (
     CopyOperation,
     RunOperation,

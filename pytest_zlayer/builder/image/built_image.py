@@ -17,7 +17,7 @@ from pytest_zlayer.builder.image.path import ImagePath
 from pytest_zlayer.builder.image.results import BuildResult, RunResult
 from pytest_zlayer.builder.oci.chain import HistoryEntry, Layer
 from pytest_zlayer.checks.assertions import ImageAssertions
-from pytest_zlayer.choices import NetworkMode
+from pytest_zlayer.choices import EngineChoice, NetworkMode
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.values.platforms import host_platform
@@ -259,7 +259,7 @@ class Image(ImageAssertions):
         labels: Mapping[str, str] = _NO_VALUES,
         ready: Callable[[Service], bool] | None = None,
         timeout: float = 60.0,
-        engine: Literal["auto", "podman", "buildah"] = "auto",
+        engine: EngineChoice = "auto",
     ) -> AbstractContextManager[Service]:
         """Run the image as a service; it is removed at the end of the ``with`` block.
 

@@ -22,6 +22,7 @@ from pytest_zlayer.builder.image.results import CommandFailed, RunResult
 from pytest_zlayer.checks.assertions import Assertions
 from pytest_zlayer.choices import NetworkMode
 from pytest_zlayer.dockerfile.values.capabilities import parse_capability
+from pytest_zlayer.dockerfile.values.shells import DEFAULT_SHELL
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.lazy import LOADING
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from pytest_zlayer.checks.packages.record import Package
 
 _NO_VALUES: Mapping[str, str] = {}
-_DEFAULT_SHELL = ("/bin/sh", "-c")
 # What docker and podman say of the terminals they make.
 _OF_TERMINAL = {"TERM": "xterm"}
 # The last two are labels of SELinux: for several containers, or for this one alone.
@@ -202,7 +202,7 @@ class Container(Assertions):
                 )
             return argv
         if isinstance(cmd, str):
-            return (*(config.shell or _DEFAULT_SHELL), cmd)
+            return (*(config.shell or DEFAULT_SHELL), cmd)
         return tuple(cmd)
 
 

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
 from pytest_zlayer.builder.model.cache_place import CachePlace
 from pytest_zlayer.builder.model.retry_policy import TRANSFERS, RetryPolicy
 from pytest_zlayer.builder.model.wording import Wording
-from pytest_zlayer.choices import PullMode
+from pytest_zlayer.choices import CacheLifetime, EngineChoice, Keep, PullMode
 from pytest_zlayer.dataclass import dataclass
 
-Keep = Literal["all", "failed", "none"]
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -81,7 +79,7 @@ class BuildOptions:
     build_contexts: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     images: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     no_cache: bool = False
-    cache: Literal["keep", "session"] = "keep"
+    cache: CacheLifetime = "keep"
     isolation: str = "auto"
     buildah: str | None = None
     root: Path | None = None
@@ -101,7 +99,7 @@ class BuildOptions:
     authfile: Path | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     stay: bool = False
-    service_engine: Literal["auto", "podman", "buildah"] = "auto"
+    service_engine: EngineChoice = "auto"
     watched: bool = False
     session_id: str | None = None
     worker: str = "main"

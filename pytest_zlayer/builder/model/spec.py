@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pytest_zlayer.argument_values import (
     as_bool,
@@ -23,7 +23,7 @@ from pytest_zlayer.argument_values import (
     path_text,
     wrong,
 )
-from pytest_zlayer.choices import PULL_MODES, NetworkMode, PullMode
+from pytest_zlayer.choices import IMAGE_FORMATS, PULL_MODES, ImageFormat, NetworkMode, PullMode
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.values.credentials import HIDDEN, redacted
 from pytest_zlayer.dockerfile.values.references import parse_reference
@@ -31,7 +31,6 @@ from pytest_zlayer.dockerfile.values.remote_sources import is_remote
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.lazy import late_pattern
 
-ImageFormat = Literal["oci", "docker"]
 # No number is beyond what 64 bits hold: of 18 digits, and of 9 before the unit of a size.
 _SIZE = late_pattern(r"[0-9]{1,18}b?|[0-9]{1,9}[kmg]b?", re.IGNORECASE)
 _ULIMIT = late_pattern(r"[a-z]+=(?:-1|[0-9]{1,18})(?::(?:-1|[0-9]{1,18}))?")
@@ -142,8 +141,8 @@ class ImageSpec:
             raise UsageError("an image takes either text or dockerfile, not both")
         if self.pull is not None and self.pull not in PULL_MODES:
             raise UsageError(f"pull must be one of {', '.join(PULL_MODES)}, not {self.pull!r}")
-        if self.format not in (None, "oci", "docker"):
-            raise UsageError(f"format must be oci or docker, not {self.format!r}")
+        if self.format is not None and self.format not in IMAGE_FORMATS:
+            raise UsageError(f"format must be {' or '.join(IMAGE_FORMATS)}, not {self.format!r}")
         if self.layers not in (None, "each"):
             raise UsageError(f"layers must be each, not {self.layers!r}")
         if self.retries is not None and self.retries < 0:

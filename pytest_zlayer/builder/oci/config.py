@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_zlayer.builder.model.spec import ImageFormat
 from pytest_zlayer.builder.oci.chain import Chain
+from pytest_zlayer.choices import ImageFormat
 from pytest_zlayer.dockerfile.instructions import HealthProbe
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig, Labels, Variables, Words
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pytest_zlayer.builder.model.spec import ImageFormat
 from pytest_zlayer.builder.oci.chain import Layer
+from pytest_zlayer.choices import ImageFormat
 
 _MEDIA_TYPES: Mapping[ImageFormat, tuple[str, str, str]] = MappingProxyType(
     {
@@ -60,6 +60,11 @@ def write_layout(
     (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
 
 
+def digest_of(data: bytes) -> str:
+    """``sha256:…`` of a blob."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
 def image_id(config: Mapping[str, Any]) -> str:
     """The id an image with this configuration has: the digest of its JSON, 64 hex digits."""
     return hashlib.sha256(_encoded(config)).hexdigest()
@@ -76,6 +81,6 @@ def _encoded(content: Mapping[str, Any]) -> bytes:
 
 def _write_blob(blobs: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     data = _encoded(content)
-    digest = hashlib.sha256(data).hexdigest()
-    (blobs / digest).write_bytes(data)
-    return {"digest": f"sha256:{digest}", "size": len(data)}
+    digest = digest_of(data)
+    (blobs / digest.partition(":")[2]).write_bytes(data)
+    return {"digest": digest, "size": len(data)}

@@ -14,6 +14,7 @@ from typing import Any
 
 import filelock
 
+from pytest_zlayer.builder.oci.layout import digest_of
 from pytest_zlayer.builder.remote.blobs import replacing
 from pytest_zlayer.builder.remote.entry import (
     MANIFEST_TYPE,
@@ -22,7 +23,6 @@ from pytest_zlayer.builder.remote.entry import (
     config_digest,
     created_at,
     descriptor,
-    digest_of,
     of_manifest,
     read_entry,
     refuse_old,

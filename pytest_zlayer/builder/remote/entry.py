@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from pytest_zlayer.builder.oci.chain import MOST_LAYERS, HistoryEntry
+from pytest_zlayer.builder.oci.layout import digest_of
 from pytest_zlayer.builder.remote.trace import TRACE, Trace
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.lazy import late_pattern
@@ -136,11 +136,6 @@ class Entry:
 def encoded(content: Mapping[str, Any]) -> bytes:
     """JSON as all machines write it."""
     return json.dumps(content, separators=(",", ":"), sort_keys=True).encode()
-
-
-def digest_of(data: bytes) -> str:
-    """``sha256:…`` of a blob."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def descriptor(media_type: str, data: bytes) -> dict[str, Any]:

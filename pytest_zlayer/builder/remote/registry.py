@@ -12,13 +12,13 @@ from typing import Any
 
 from pytest_zlayer.buildah.commands.skopeo import RegistryBusy, Skopeo
 from pytest_zlayer.buildah.errors import EngineError
+from pytest_zlayer.builder.oci.layout import digest_of
 from pytest_zlayer.builder.remote.directory import DirectoryCache
 from pytest_zlayer.builder.remote.entry import (
     Entry,
     EntryError,
     config_digest,
     created_at,
-    digest_of,
     of_manifest,
     read_entry,
     refuse_old,

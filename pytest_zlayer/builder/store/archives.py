@@ -24,9 +24,10 @@ from pytest_zlayer.builder.files.room import lacks_room
 from pytest_zlayer.builder.files.tar_reader import tar_stream
 from pytest_zlayer.builder.stopping import StoppableFile, go_on
 from pytest_zlayer.builder.store.image_directory import REF_NAME
+from pytest_zlayer.choices import IMAGE_DIRECTORIES, IMAGES_IN_FILES
 from pytest_zlayer.errors import UsageError
 
-TRANSPORTS = ("oci-archive:", "docker-archive:", "oci:", "dir:")
+TRANSPORTS = tuple(f"{kind}:" for kind in IMAGES_IN_FILES)
 
 
 def is_archive_reference(text: str) -> bool:
@@ -44,7 +45,7 @@ def split_reference(text: str) -> tuple[str, Path, str]:
     path = Path(place)
     if not path.exists():
         raise UsageError(f"there is no {path} (of {text!r})")
-    if kind in ("oci", "dir") and not path.is_dir():
+    if kind in IMAGE_DIRECTORIES and not path.is_dir():
         raise UsageError(f"{kind}: needs a directory, and {path} is not one")
     return kind, path, tag
 

@@ -24,7 +24,7 @@ from pytest_zlayer.builder.store.archives import (
     unpack_archive,
 )
 from pytest_zlayer.builder.store.image_directory import refuse_without_room
-from pytest_zlayer.choices import PullMode
+from pytest_zlayer.choices import IMAGE_DIRECTORIES, PullMode
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.values.platforms import Platform, host_platform, parse_platform
@@ -337,7 +337,7 @@ class BaseImages:
         """An image of an archive or directory of this machine."""
         kind, path, tag = split_reference(name)
         path = path.absolute()
-        if kind in ("oci", "dir"):
+        if kind in IMAGE_DIRECTORIES:
             return self._load(f"{kind}:{path}{f':{tag}' if tag else ''}", name, wanted)
         folder = self._engine.tmpdir / f"archive-{os.urandom(6).hex()}"
         folder.mkdir()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.buildah.storage.records import ImageRecord
+from pytest_zlayer.builder.oci.layout import digest_of
 from pytest_zlayer.dockerfile.values.platforms import Platform, parse_platform
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ def describe_image(skopeo: Skopeo, name: str, platform: Platform) -> ImageRecord
             return None  # which of them is best is the engine's choice
         raw = skopeo.manifest(f"docker://{_repository(name)}@{chosen[0]}", timeout=_ANSWER)
         manifest = _json(raw)
-    digest = _digest(raw)
+    digest = digest_of(raw)
     if not {"config", "layers"} <= manifest.keys():
         return None  # of the first kind, whose id is not known before
     config = skopeo.config(f"docker://{_repository(name)}@{digest}", timeout=_ANSWER)
-    found = _digest(config)
+    found = digest_of(config)
     if manifest["config"].get("digest") != found:
         return None
     return ImageRecord(found.partition(":")[2], digest, (), manifest, _json(config))
@@ -53,10 +53,6 @@ def by_digest(name: str, record: ImageRecord) -> str:
 def _repository(name: str) -> str:
     path, _, last = name.partition("@")[0].rpartition("/")
     return f"{path}/{last.partition(':')[0]}"
-
-
-def _digest(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _json(data: bytes) -> Mapping[str, Any]:

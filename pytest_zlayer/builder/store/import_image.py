@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_zlayer.builder.model.spec import ImageFormat
 from pytest_zlayer.builder.oci.chain import MOST_LAYERS, Chain, timestamp_text
 from pytest_zlayer.builder.oci.config import config_json
 from pytest_zlayer.builder.oci.layout import write_layout
+from pytest_zlayer.choices import ImageFormat
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.errors import UsageError
 

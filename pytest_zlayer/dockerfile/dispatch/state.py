@@ -10,10 +10,9 @@ from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.stages.scope import NOTHING
 from pytest_zlayer.dockerfile.values.platforms import Platform
+from pytest_zlayer.dockerfile.values.shells import DEFAULT_SHELL, WINDOWS_SHELL
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_SHELL = ("/bin/sh", "-c")
-_WINDOWS_SHELL = ("cmd", "/S", "/C")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class StageState:
         """What is put in front of a shell form."""
         if self.config.shell:
             return self.config.shell
-        return _WINDOWS_SHELL if self.config.os == "windows" else _SHELL
+        return WINDOWS_SHELL if self.config.os == "windows" else DEFAULT_SHELL
 
     def with_env(self, values: Mapping[str, str]) -> StageState:
         """The state after ``ENV`` set these: a place already taken is kept."""

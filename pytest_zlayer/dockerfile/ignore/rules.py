@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable
 
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.ignore.index import NONE, PatternIndex
 from pytest_zlayer.dockerfile.ignore.pattern import IgnorePattern, parse_pattern
+from pytest_zlayer.dockerfile.values.paths import clean
 
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
@@ -50,7 +50,7 @@ class IgnoreRules:
             ValueError: as :meth:`parse`.
         """
         stripped = (pattern.strip(_SPACE) for pattern in patterns)
-        return cls(_pattern(_clean(pattern)) for pattern in stripped if pattern)
+        return cls(_pattern(clean(pattern)) for pattern in stripped if pattern)
 
     @property
     def has_exceptions(self) -> bool:
@@ -148,7 +148,7 @@ def _cleaned_line(line: str) -> str:
     pattern = pattern.removeprefix("!").strip(_SPACE) if negation else pattern
     if not pattern:
         return negation
-    cleaned = _clean(pattern)
+    cleaned = clean(pattern)
     return negation + (cleaned if cleaned == "/" else cleaned.removeprefix("/"))
 
 
@@ -157,9 +157,3 @@ def _pattern(text: str) -> IgnorePattern:
         raise ValueError('illegal exclusion pattern: "!"')
     negated = text.startswith("!")
     return parse_pattern(text.removeprefix("!") if negated else text, negated=negated)
-
-
-def _clean(path: str) -> str:
-    cleaned = posixpath.normpath(path)
-    # POSIX lets two leading slashes mean something else; container tools do not.
-    return cleaned[1:] if cleaned.startswith("//") else cleaned

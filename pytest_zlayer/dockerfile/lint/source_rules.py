@@ -15,13 +15,13 @@ from pytest_zlayer.dockerfile.stages.scope import (
     global_scope,
     read_word,
 )
+from pytest_zlayer.dockerfile.stages.sources import RESERVED_NAMES
 from pytest_zlayer.dockerfile.values.platforms import Platform
 from pytest_zlayer.dockerfile.values.quoting import go_quote
 from pytest_zlayer.dockerfile.values.references import parse_reference
 from pytest_zlayer.dockerfile.values.suggest import suggest
 from pytest_zlayer.dockerfile.written import Instruction
 
-_RESERVED = frozenset({"context", "scratch"})
 # The words of FROM image AS name.
 _NAMED = 3
 
@@ -97,7 +97,7 @@ def check_stage_names(stages: Iterable[Stage], findings: Findings) -> None:
         if name is None:
             continue
         where = spot(stage.from_, word.span if word else None)
-        if name in _RESERVED:
+        if name in RESERVED_NAMES:
             message = f"Stage name should not use the same name as reserved stage {go_quote(name)}"
             findings.report("ReservedStageName", message, where)
         if name in seen:

@@ -15,6 +15,8 @@ from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.values.flag_values import SecurityMode
 from pytest_zlayer.dockerfile.written import Heredoc
 
+Sharing = Literal["shared", "private", "locked"]
+
 
 @dataclass(frozen=True, slots=True)
 class SourceRef:
@@ -53,7 +55,7 @@ class CacheMount:
     source: str = "/"
     from_: SourceRef | None = None
     readonly: bool = False
-    sharing: Literal["shared", "private", "locked"] = "shared"
+    sharing: Sharing = "shared"
     mode: int = 0o755
     uid: int = 0
     gid: int = 0

@@ -14,17 +14,18 @@ from pytest_zlayer.dockerfile.operations.kinds import (
     CacheMount,
     Mount,
     SecretMount,
+    Sharing,
     SourceRef,
     SshMount,
     TmpfsMount,
 )
 from pytest_zlayer.dockerfile.values.csvline import csv_fields
+from pytest_zlayer.dockerfile.values.paths import clean
 from pytest_zlayer.dockerfile.values.quoting import go_quote
 from pytest_zlayer.dockerfile.values.scalars import parse_bool, parse_size, parse_unsigned
 from pytest_zlayer.dockerfile.values.suggest import suggest
 
 MountType = Literal["bind", "cache", "tmpfs", "secret", "ssh"]
-Sharing = Literal["shared", "private", "locked"]
 
 MOUNT_TYPES: Final[tuple[MountType, ...]] = get_args(MountType)
 SHARING_MODES: Final[tuple[Sharing, ...]] = get_args(Sharing)
@@ -134,7 +135,7 @@ def build_mount(
     target = _target(fields.target, workdir)
     if target == "/":
         raise ValueError('invalid mount target "/"')
-    source = _clean("/" + fields.source)
+    source = clean("/" + fields.source)
     readonly = bool(fields.readonly)
     match fields.type:
         case "tmpfs":
@@ -272,13 +273,13 @@ def _target(target: str, workdir: str) -> str:
     """Absolute and, when it had to be joined to the working directory, cleaned."""
     if target.startswith("/"):
         return target
-    return _clean("/" + posixpath.join(workdir, target))
+    return clean("/" + posixpath.join(workdir, target))
 
 
 def _cache(fields: MountFields, target: str, source: str, from_: SourceRef | None) -> CacheMount:
     return CacheMount(
         target=target,
-        id=fields.id or _clean(fields.target),
+        id=fields.id or clean(fields.target),
         source=source,
         from_=from_,
         readonly=bool(fields.readonly),
@@ -313,12 +314,6 @@ def _ssh(fields: MountFields, workdir: str, index: int) -> SshMount:
         uid=fields.uid or 0,
         gid=fields.gid or 0,
     )
-
-
-def _clean(path: str) -> str:
-    cleaned = posixpath.normpath(path)
-    # POSIX lets two leading slashes mean something else; container tools do not.
-    return cleaned[1:] if cleaned.startswith("//") else cleaned
 
 
 def _base(path: str) -> str:

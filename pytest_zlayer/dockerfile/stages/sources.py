@@ -22,7 +22,7 @@ NO_EXPANSION = (
 )
 
 # BuildKit keeps these two names for itself: a named context never replaces them.
-_NEVER_CONTEXTS = frozenset({"scratch", "context"})
+RESERVED_NAMES = frozenset({"scratch", "context"})
 
 
 def find_context(name: str, contexts: Collection[str]) -> str | None:
@@ -30,7 +30,7 @@ def find_context(name: str, contexts: Collection[str]) -> str | None:
 
     ``alpine``, ``alpine:latest`` and ``docker.io/library/alpine`` are one name.
     """
-    if not contexts or name.lower() in _NEVER_CONTEXTS:
+    if not contexts or name.lower() in RESERVED_NAMES:
         return None
     wanted = _context_key(name)
     return next((one for one in contexts if _context_key(one) == wanted), None)

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from pytest_zlayer.choices import DOCKERFILES
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
 from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.plugin.state import State, state_of
-
-# What counts as a Dockerfile where no patterns are given.
-_DOCKERFILES = ("Dockerfile", "Containerfile", "Dockerfile.*", "*.Dockerfile", "*.dockerfile")
 
 
 @dataclass(slots=True)
@@ -72,7 +70,7 @@ def collect(file_path: Path, parent: pytest.Collector) -> pytest.Collector | Non
 
 
 def _is_dockerfile(path: Path) -> bool:
-    return any(path.match(one) for one in _DOCKERFILES) and path.suffix != ".dockerignore"
+    return any(path.match(one) for one in DOCKERFILES) and path.suffix != ".dockerignore"
 
 
 def _structure_files(state: State) -> dict[Path, list[str]]:

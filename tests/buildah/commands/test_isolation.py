@@ -12,19 +12,20 @@ import pytest
 
 from pytest_zlayer.buildah.commands import isolation
 from pytest_zlayer.buildah.commands.commander import Commander
-from pytest_zlayer.buildah.commands.isolation import KINDS, candidates
+from pytest_zlayer.buildah.commands.isolation import candidates
 from pytest_zlayer.buildah.commands.isolation_kinds import Isolation, contain
 from pytest_zlayer.buildah.commands.probe import Memory
 from pytest_zlayer.buildah.commands.probe_container import Probe, exit_zero
 from pytest_zlayer.buildah.errors import EngineUnusable
 from pytest_zlayer.buildah.process.runner import Runner
+from pytest_zlayer.choices import ISOLATION_KINDS
 
 
 def test_candidates_come_strongest_first(tmp_path: Path) -> None:
     for name in ("crun", "runc", "unshare"):
         (tmp_path / name).write_text("", encoding="ascii")
         (tmp_path / name).chmod(0o755)
-    found = list(candidates(KINDS, str(tmp_path), rootless=False))
+    found = list(candidates(ISOLATION_KINDS, str(tmp_path), rootless=False))
     assert found == [
         Isolation("oci", f"{tmp_path}/crun"),
         Isolation("oci", f"{tmp_path}/runc"),

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from pytest_zlayer.builder.model.spec import ImageFormat
 from pytest_zlayer.builder.oci.chain import Layer
 from pytest_zlayer.builder.oci.layout import image_id, manifest_type, write_layout
+from pytest_zlayer.choices import ImageFormat
 
 CONFIG = {"os": "linux", "config": {"Cmd": ["a b"]}}
 TEXT = b'{"os":"linux","config":{"Cmd":["a b"]}}'

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_zlayer.buildah.errors import EngineError
 from pytest_zlayer.builder.image.image_like import SaveFormat
-from pytest_zlayer.builder.model.spec import ImageFormat
+from pytest_zlayer.choices import ImageFormat
 from pytest_zlayer.errors import UsageError
 from tests.engine.building import Builds
 from tests.engine.conftest import Storage

@@ -7,7 +7,6 @@ already, and not its system call filter, which the kernel gives to descendants o
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import resource
@@ -16,6 +15,8 @@ import warnings  # noqa: F401 (os.execvpe imports it, and could not from inside)
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from .system_calls import system_call
 
 # The user namespace first: it gives the right to enter the others.
 _KINDS = ("user", "mnt", "pid", "net", "uts", "ipc")
@@ -97,9 +98,8 @@ def enter(file: str) -> int:
 
 
 def _set_namespaces(descriptors: list[int]) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
     for descriptor in descriptors:
-        _check(libc.setns(descriptor, 0), "setns")
+        system_call("setns", descriptor, 0)
 
 
 def _start(wanted: dict[str, Any], inside: _Inside) -> tuple[int, str]:
@@ -136,15 +136,8 @@ def _become(wanted: dict[str, Any], inside: _Inside) -> None:
 
 
 def _drop_all_but(capabilities: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
     with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:
         last = int(file.read())
     for number in range(last + 1):
         if not capabilities >> number & 1:
-            _check(libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0), "prctl")
-
-
-def _check(done: int, what: str) -> None:
-    if done != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), what)
+            system_call("prctl", _PR_CAPBSET_DROP, number, 0, 0, 0)

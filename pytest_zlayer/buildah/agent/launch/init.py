@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import struct
 import sys
 from collections.abc import Sequence
+
+from .system_calls import system_call
 
 # The word of a command line that stands for the program given to ``init``.
 PROGRAM = "zlayer-program"
@@ -81,7 +82,4 @@ def _become(words: list[str], *, reads: bool) -> None:
 
 
 def _drop_capabilities() -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.capset(struct.pack("Ii", _VERSION, 0), bytes(24)) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), "capset")
+    system_call("capset", struct.pack("Ii", _VERSION, 0), bytes(24))

@@ -13,6 +13,8 @@ import struct
 import sys
 from collections.abc import Sequence
 
+from .system_calls import system_call
+
 # The variable that carries what to prepare. It is gone before buildah starts; the environment of
 # a process can only be read by its own user, the command line by everybody.
 PREPARATION = "ZLAYER_PREPARE"
@@ -72,9 +74,8 @@ def _privately(directory: str, environment: dict[str, str]) -> None:
     which it also saves after a RUN. The copy vanishes with our mount namespace.
     """
     os.makedirs(os.path.join(directory, _VOLUMES), mode=0o700, exist_ok=True)
-    libc = ctypes.CDLL(None, use_errno=True)
-    _check(libc.unshare(_CLONE_NEWNS), "unshare")
-    _mount(libc, "none", "/", _MS_REC | _MS_PRIVATE)
+    system_call("unshare", _CLONE_NEWNS)
+    _mount("none", "/", _MS_REC | _MS_PRIVATE)
     files: dict[str, bytes] = {}
     folders: dict[str, int] = {}
     for name in os.listdir(directory):
@@ -85,7 +86,7 @@ def _privately(directory: str, environment: dict[str, str]) -> None:
         elif stat.S_ISREG(mode):
             with open(path, "rb") as file:
                 files[name] = file.read()
-    _mount(libc, "tmpfs", directory, 0, kind="tmpfs", data="mode=0700")
+    _mount("tmpfs", directory, 0, kind="tmpfs", data="mode=0700")
     files["buildah.json"] = _with_environment(files["buildah.json"], environment)
     for name, content in files.items():
         target = os.open(os.path.join(directory, name), os.O_WRONLY | os.O_CREAT, 0o600)
@@ -94,7 +95,7 @@ def _privately(directory: str, environment: dict[str, str]) -> None:
     for name, descriptor in folders.items():
         os.mkdir(os.path.join(directory, name))
         source = f"/proc/self/fd/{descriptor}"
-        _mount(libc, source, os.path.join(directory, name), _MS_BIND | _MS_REC)
+        _mount(source, os.path.join(directory, name), _MS_BIND | _MS_REC)
 
 
 def _with_environment(document: bytes, environment: dict[str, str]) -> bytes:
@@ -113,20 +114,13 @@ def _with_environment(document: bytes, environment: dict[str, str]) -> bytes:
     return json.dumps(builder).encode("utf-8")
 
 
-def _mount(
-    libc: ctypes.CDLL, source: str, target: str, flags: int, *, kind: str = "", data: str = ""
-) -> None:
-    done = libc.mount(
+def _mount(source: str, target: str, flags: int, *, kind: str = "", data: str = "") -> None:
+    system_call(
+        "mount",
         os.fsencode(source),
         os.fsencode(target),
         os.fsencode(kind) if kind else None,
         ctypes.c_ulong(flags),
         os.fsencode(data) if data else None,
+        about=f"mount {target}",
     )
-    _check(done, f"mount {target}")
-
-
-def _check(done: int, what: str) -> None:
-    if done != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), what)
