@@ -21,7 +21,8 @@ from pytest_zlayer.plugin import (
     options,
     ready_images,
     reporting,
-    services,
+    service_marks,
+    service_reports,
     workers,
 )
 from pytest_zlayer.plugin.fixtures import (
@@ -74,11 +75,11 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[STATE] = state = State(config, options.read_settings(config))
-    for line in (*markers.marker_lines(state.settings["marker"]), services.MARKER_LINE):
+    for line in (*markers.marker_lines(state.settings["marker"]), service_marks.MARKER_LINE):
         config.addinivalue_line("markers", line)
     config.pluginmanager.register(workers.Relay(state), "zlayer-relay")
     files.find_files(config)
-    config.pluginmanager.register(services.ServiceReports(state), "zlayer-services")
+    config.pluginmanager.register(service_reports.ServiceReports(state), "zlayer-services")
     workers.connect(state)
     debugging.refuse_many_processes(state)
     if state.settings["list"] or state.settings["prebuild"] == "only":

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import ZlayerError
-from pytest_zlayer.plugin import listing, services
+from pytest_zlayer.plugin import listing, service_marks
 from pytest_zlayer.plugin.failures import collect_error, failure_text, first_line
 from pytest_zlayer.plugin.fixtures import image_fixtures_of, is_overridden
 from pytest_zlayer.plugin.listing import Needed
@@ -221,7 +221,7 @@ def _makers(item: pytest.Item) -> Iterator[Callable[[], ImageSpec]]:
     images = declared_images(item)
     yield from (one.make for one in images)
     yield from image_fixtures_of(item)
-    yield from services.mistakes(item)
+    yield from service_marks.mistakes(item)
     names = set(getattr(item, "fixturenames", ())) & READING_FIXTURES
     if not names or is_overridden(item, OWN_MARKER):
         return

@@ -12,7 +12,7 @@ from pytest_zlayer import hookspecs, plugin
 from pytest_zlayer.inputs.declarations import argument_names
 from pytest_zlayer.inputs.options import OPTIONS
 from pytest_zlayer.plugin.markers import marker_lines
-from pytest_zlayer.plugin.services import ARGUMENTS as SERVICE_ARGUMENTS
+from pytest_zlayer.plugin.service_marks import ARGUMENTS as SERVICE_ARGUMENTS
 from pytest_zlayer.services import ready
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -10,7 +10,7 @@ import pytest
 from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.errors import UsageError
-from pytest_zlayer.plugin.services import ARGUMENTS
+from pytest_zlayer.plugin.service_marks import ARGUMENTS
 from pytest_zlayer.services.arguments import check_values, make_request
 from pytest_zlayer.services.request import Port
 

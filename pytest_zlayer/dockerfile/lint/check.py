@@ -15,7 +15,8 @@ from pytest_zlayer.dockerfile.dispatch.words import WordReader, expand_instructi
 from pytest_zlayer.dockerfile.errors import DockerfileError
 from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
 from pytest_zlayer.dockerfile.instructions import AnyInstruction, Dockerfile
-from pytest_zlayer.dockerfile.lint.rules import RULES, Finding, Findings
+from pytest_zlayer.dockerfile.lint.findings import Finding, Findings
+from pytest_zlayer.dockerfile.lint.rules import RULES
 from pytest_zlayer.dockerfile.lint.source_rules import (
     check_bases,
     check_casing,

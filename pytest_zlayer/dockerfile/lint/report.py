@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.errors import Diagnostic, DockerfileError
-from pytest_zlayer.dockerfile.lint.rules import Finding
+from pytest_zlayer.dockerfile.lint.findings import Finding
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pytest_zlayer.dockerfile.instructions import Arg, Dockerfile, From, Stage
-from pytest_zlayer.dockerfile.lint.rules import Findings, spot
+from pytest_zlayer.dockerfile.lint.findings import Findings, spot
 from pytest_zlayer.dockerfile.source import Span, Word
 from pytest_zlayer.dockerfile.stages.bases import read_platform
 from pytest_zlayer.dockerfile.stages.scope import (

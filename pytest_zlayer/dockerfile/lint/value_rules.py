@@ -24,7 +24,7 @@ from pytest_zlayer.dockerfile.instructions import (
     ShellForm,
     Workdir,
 )
-from pytest_zlayer.dockerfile.lint.rules import Findings, spot
+from pytest_zlayer.dockerfile.lint.findings import Findings, spot
 from pytest_zlayer.dockerfile.source import Word
 from pytest_zlayer.dockerfile.stages.scope import NEVER_VARIABLES
 from pytest_zlayer.dockerfile.values.ports import parse_port_spec
