@@ -128,7 +128,7 @@ class Table:
         return any(self._only in f"{name}, cold" for name in names)
 
     def row(self, name: str, ways: Mapping[str, Callable[[], object]]) -> None:
-        """Print a row: the medians, and those of the ratios of ours to the others.
+        """Print a row: the medians, and those of the ratios to the others.
 
         It begins with base images alone: ``buildah build --layers`` keeps an image for each step,
         and every process that opens the storage reads the list of them.
@@ -266,7 +266,7 @@ def main() -> None:
     """All rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--isolation", default="oci", help="of ours and of buildah")
+    parser.add_argument("--isolation", default="oci", help="of pytest-zlayer and of buildah")
     parser.add_argument("--only", default="", help="what the names of rows have in them")
     options = parser.parse_args()
     docker = shutil.which("docker")

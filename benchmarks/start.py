@@ -3,8 +3,9 @@
     python benchmarks/start.py [REPETITIONS]
 
 Prints medians. The ways alternate, so that other work on the machine meets all of them. For what is
-loaded processor time is printed too, which such work changes least; a RUN is no child of ours.
-Where valgrind is installed, instructions are counted: those do not depend on other work at all.
+loaded processor time is printed too, which such work changes least; it does not count a RUN, which
+is no child of this process. Where valgrind is installed, instructions are counted: those do not
+depend on other work at all.
 """
 
 from __future__ import annotations

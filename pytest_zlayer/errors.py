@@ -19,7 +19,7 @@ class ZlayerError(Exception):
     __module__ = _PACKAGE
 
     def __init_subclass__(cls) -> None:
-        """Errors of ours show under a name by which people can import them."""
+        """Errors of this package show under a name by which people can import them."""
         super().__init_subclass__()
         if cls.__module__.startswith(f"{_PACKAGE}."):
             cls.__module__ = _PACKAGE

@@ -1,4 +1,4 @@
-"""Signals end a run so that images and containers are removed, and none of them is lost."""
+"""Signals that end a run: images and containers are removed first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting for other threads in such a way that signals are noticed, and nobody is left waiting.
+"""Waiting for other threads without missing signals.
 
 CPython runs the handler of a signal in the main thread, between two of its instructions. When a
 signal comes just before a wait begins, that is after the wait. So nothing here waits for longer
@@ -28,64 +28,64 @@ LONGEST = 1.0
 
 
 class Outcome(Generic[T]):
-    """A value, or an error, that another thread will tell; what is told first counts."""
+    """A value, or an error, that another thread will give; the first one counts."""
 
     def __init__(self) -> None:
-        self._told: list[tuple[Callable[[], T], BaseException | None]] = []
+        self._given: list[tuple[Callable[[], T], BaseException | None]] = []
         self._waiting: list[SimpleQueue[None]] = []
 
     @property
     def is_known(self) -> bool:
-        """Whether it was told."""
-        return bool(self._told)
+        """Whether there is a value or an error."""
+        return bool(self._given)
 
     @property
     def error(self) -> BaseException | None:
-        """The error that was told, if it was one."""
-        return self._told[0][1] if self._told else None
+        """The error, if there is one."""
+        return self._given[0][1] if self._given else None
 
     def give(self, value: T) -> None:
-        """Tell the value."""
-        self._tell(lambda: value, None)
+        """Give the value."""
+        self._set(lambda: value, None)
 
     def fail(self, error: BaseException) -> None:
-        """Tell the error."""
+        """Give an error instead."""
 
         def get() -> T:
             raise error
 
-        self._tell(get, error)
+        self._set(get, error)
 
-    def _tell(self, get: Callable[[], T], error: BaseException | None) -> None:
-        self._told.append((get, error))
-        # Who begins to wait from now on sees that it was told.
+    def _set(self, get: Callable[[], T], error: BaseException | None) -> None:
+        self._given.append((get, error))
+        # A thread that begins to wait from now on sees it without being woken.
         for one in tuple(self._waiting):
             one.put(None)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it is told, or for so many seconds; whether it was told."""
-        told: SimpleQueue[None] = SimpleQueue()
-        self._waiting.append(told)
+        """Wait until it is known, or for so many seconds; whether it is known."""
+        known: SimpleQueue[None] = SimpleQueue()
+        self._waiting.append(known)
         until = None if seconds is None else time.monotonic() + seconds
-        while not self._told and (pause := left(until)) > 0:
+        while not self._given and (pause := left(until)) > 0:
             with suppress(Empty):
-                told.get(timeout=pause)
-        self._waiting.remove(told)
+                known.get(timeout=pause)
+        self._waiting.remove(known)
         return self.is_known
 
     def result(self, seconds: float | None = None) -> T:
         """The value, waited for.
 
         Raises:
-            TimeoutError: it was not told in so many seconds.
-            Whatever was told instead.
+            TimeoutError: it was not known in so many seconds.
+            The error that was given instead.
         """
         if not self.wait(seconds):
             raise TimeoutError
-        return self._told[0][0]()
+        return self._given[0][0]()
 
     def do(self, work: Callable[[], T]) -> None:
-        """Do ``work``, and tell what it gives or raises."""
+        """Do ``work``; what it gives or raises is the outcome."""
         try:
             value = work()
         except BaseException as error:  # noqa: BLE001 (raised where it is waited for)
@@ -99,7 +99,7 @@ class Task(Outcome[T]):
 
     def __init__(self, work: Callable[[], T], name: str) -> None:
         super().__init__()
-        self._left = [work]  # whoever takes it from here is the one who tells
+        self._left = [work]  # the thread that takes it from here gives the outcome
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -112,7 +112,7 @@ class Task(Outcome[T]):
             self.do(work)
 
     def abandon(self, error: BaseException) -> None:
-        """Tell that starting it was interrupted, unless it has begun even so."""
+        """Give an error because starting it was interrupted, unless it has begun even so."""
         with suppress(IndexError):
             self._left.pop()
             self.fail(error)
@@ -145,8 +145,8 @@ def work_once(
         new: makes an outcome.
         join: gives the outcome that another thread works on; where there is none, notes the new
             one that it is given, and gives that.
-        work: does the work and tells its outcome.
-        forget: undoes ``join`` for an outcome that this thread will not tell any more.
+        work: does the work and gives the outcome.
+        forget: undoes ``join`` for an outcome that this thread will not give any more.
         leave: undoes ``join`` for any other outcome, if this thread is interrupted.
     """
     while True:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-# Code of ours, and of the library that is at work for it.
+# Code of this package, and of the library that works for it.
 _MODULES = ("pytest_zlayer.", "contextlib.")
 
 

@@ -39,11 +39,11 @@ def test_error_is_raised_where_it_is_waited_for() -> None:
     assert isinstance(outcome.error, ZeroDivisionError)
 
 
-def test_all_who_wait_are_told() -> None:
+def test_all_who_wait_get_the_outcome() -> None:
     outcome: Outcome[int] = Outcome()
     waiting = [in_background(outcome.result, "waiting") for _ in range(5)]
     outcome.give(1)
-    outcome.fail(ValueError())  # what is told later does not count
+    outcome.fail(ValueError())  # only the first outcome counts
     assert [one.result(LIMIT) for one in waiting] == [1] * 5
 
 

@@ -1,4 +1,4 @@
-"""Trying again: how often, after which pause, and that a pause can be interrupted."""
+"""Retries with pauses that can be interrupted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What later layers hide or overwrite: bytes an image carries and nobody can read."""
+"""Files that later layers hide or overwrite: bytes that nobody can read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``build`` shows of a build while it goes on, and writes of it when it is over."""
+"""The output of ``build``: progress, what was kept, reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ps`` and ``prune``: what pytest-zlayer has in the storage, and its removal."""
+"""The verbs ``ps`` and ``prune``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of a run: the value of each option, and where it came from."""
+"""The settings of a run: the value of each option with its origin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run was: gathered for the line at its end, and written as a report where one is wanted."""
+"""The record of a run, for the line at its end and for its reports."""
 
 from __future__ import annotations
 

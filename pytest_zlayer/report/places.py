@@ -1,4 +1,4 @@
-"""What a run has fetched from cache places on other machines, and sent to one."""
+"""What a run has transferred from and to cache places on other machines."""
 
 from __future__ import annotations
 

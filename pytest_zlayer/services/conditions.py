@@ -1,4 +1,4 @@
-"""What a service can be waited for, and how to look whether it is so."""
+"""The conditions that services are waited for."""
 
 from __future__ import annotations
 

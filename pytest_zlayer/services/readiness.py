@@ -1,4 +1,4 @@
-"""Waiting for a service: from fast looks to slow ones, and no longer than it lives."""
+"""Waiting until a service is ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The services of one session: which engine runs them, and which still run."""
+"""The services of one session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orphaned layers: finding those that commands of this project left, and having them deleted.
+"""Layers that killed commands of this project have left: found here, deleted by the storage.
 
 A command that is killed between writing a layer and recording what needs it leaves a layer that no
 command of buildah shows or removes. The storage does remove, the next time it is opened, layers

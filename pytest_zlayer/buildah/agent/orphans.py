@@ -1,4 +1,4 @@
-"""Processes that outlive their parents: what they are, and how they end."""
+"""Processes that outlive their parents."""
 
 from __future__ import annotations
 

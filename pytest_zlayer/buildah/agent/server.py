@@ -1,4 +1,4 @@
-"""The agent: starts commands, reads files, and cleans up when its parent is gone."""
+"""The server of the agent: it answers one parent process, then cleans up after it."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def _goes_on(command: Command, watch: _Watch) -> bool:
 def _outlast(watch: _Watch) -> None:
     """Tells how what was left running ends, and kills it when nobody is to hear that any more."""
     if watch.orphans is not None:
-        # Before that is told: whoever waits for it may end them at once.
+        # Before this is reported: the parent may end them as soon as it knows.
         watch.orphans.look()
     _tell(watch.lifeline, {"remaining": True})
     pauses = iter(_LOOKS)

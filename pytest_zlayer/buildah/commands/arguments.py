@@ -1,4 +1,4 @@
-"""The command lines of buildah, one builder a command, and nothing but the options in them.
+"""The command lines of buildah, made by one function for each command.
 
 What a user wrote (names, references, paths) is checked here, before it can be taken for an option
 or for a transport that writes to the host.

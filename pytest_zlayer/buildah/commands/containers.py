@@ -1,4 +1,4 @@
-"""Working containers, and the commands that run in them."""
+"""Commands of buildah for working containers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A way to isolate RUN, and what it takes on buildah's command line."""
+"""A way to isolate RUN, with its options on buildah's command line."""
 
 from __future__ import annotations
 

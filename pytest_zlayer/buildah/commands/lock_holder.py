@@ -1,4 +1,4 @@
-"""The process that keeps the storage locked: buildah waits for it without end, and says nothing."""
+"""Which process holds a lock of the storage: buildah waits for it without a message."""
 
 from __future__ import annotations
 

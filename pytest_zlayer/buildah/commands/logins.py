@@ -1,4 +1,4 @@
-"""Whether a registry has refused a login, and in which file that stands."""
+"""Which login a registry has refused: the file that holds it."""
 
 from __future__ import annotations
 

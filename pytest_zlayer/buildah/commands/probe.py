@@ -1,4 +1,4 @@
-"""What the installed buildah is and can do: asked of the binary once, then remembered on disk."""
+"""Version and features of the installed buildah: asked of the binary once, remembered on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""skopeo: images between registries and layouts, and what registries say of them.
+"""skopeo: copies images between registries and layouts, reads what registries have.
 
 It carries layers where buildah would carry whole images, and asks without pulling.
 """

@@ -1,4 +1,4 @@
-"""Finding the buildah binary, and saying how to get it where there is none."""
+"""Finding the buildah binary, with a hint on how to install it where there is none."""
 
 from __future__ import annotations
 

@@ -56,8 +56,8 @@ class AgentGone(Exception):
 class _Question(Outcome[Answer]):
     """What is asked, and the answer to it.
 
-    Whoever asks may be interrupted at any moment, by what the handler of a signal raises, and close
-    what it has passed: these are copies.
+    The thread that asks may be interrupted at any moment, by what the handler of a signal raises,
+    and close what it has passed: these are copies.
     """
 
     descriptors: Sequence[int] = ()

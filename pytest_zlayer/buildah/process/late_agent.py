@@ -1,4 +1,4 @@
-"""An agent that is started by the first question, and not at all where there is none."""
+"""An agent that is started only when it is first asked something."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turning what a command writes into lines, and remembering the last of them."""
+"""The output of a command as lines, of which the last ones are kept."""
 
 from __future__ import annotations
 

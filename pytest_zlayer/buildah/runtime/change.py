@@ -1,4 +1,4 @@
-"""What one command changes in the specification: a new ``config.json``, and the files it mounts."""
+"""What one command changes in the specification: a new ``config.json`` with the mounted files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The restrictions that a privileged container does not have, and the devices that it has."""
+"""The specification of a privileged container: without restrictions, with all devices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The directories that RUN cache mounts keep between builds: what they hold, and their removal."""
+"""The directories that RUN cache mounts keep between builds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step waits for, and for how long: reported when it begins and when it is over."""
+"""What a step waits for: reported when a wait begins and when it ends."""
 
 from __future__ import annotations
 

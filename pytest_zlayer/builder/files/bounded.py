@@ -1,4 +1,4 @@
-"""Reading what is kept in memory as a whole, and no more of it than it can have."""
+"""Reading a whole file into memory, up to a limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copying files of a container to this machine: never through a link, and never anything odd."""
+"""Copying files of a container to this machine, never through a link."""
 
 from __future__ import annotations
 

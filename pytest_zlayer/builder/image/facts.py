@@ -1,4 +1,4 @@
-"""What images ask of the store: facts, files, containers, names, and ways out."""
+"""The store as images use it: facts, files, containers, names, exports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of a build and its steps, and of a command run in an image."""
+"""The results of builds, steps and commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Build arguments that say something to the builder and are no variables: ``BUILDKIT_…``."""
+"""Build arguments that are settings of the builder, not variables: ``BUILDKIT_…``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often something that failed is tried again, and after which pauses."""
+"""A retry policy: the number of attempts with the pauses between them."""
 
 from __future__ import annotations
 

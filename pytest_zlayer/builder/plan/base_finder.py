@@ -1,4 +1,4 @@
-"""Base images of one build: each looked up once, and a suggestion when one is nowhere."""
+"""Looking up the base images of one build, each once."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def _check_member(member: tarfile.TarInfo) -> None:
         raise EntryError("a layer has names outside of the image")
     if posixpath.normpath(f"/{member.name}") == "/" and not member.isdir():
         raise EntryError("a layer replaces the root directory")
-    # No layer of ours has one, and it may say that it is far larger than any disk.
+    # No layer of this package has one, and it may say that it is far larger than any disk.
     if member.issparse():
         raise EntryError(f"a layer has a sparse file of {member.size} bytes")
 

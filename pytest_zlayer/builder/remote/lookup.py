@@ -1,4 +1,4 @@
-"""Looking cached layers up on other machines, and bringing them into the store."""
+"""Cached layers that are looked up on other machines, then brought into the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session without cache places: nothing is looked for elsewhere, and nothing is sent."""
+"""The cache of a session that has no cache places."""
 
 from __future__ import annotations
 

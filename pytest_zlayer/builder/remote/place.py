@@ -1,4 +1,4 @@
-"""What a cache place can do, whatever it is, and how it fails."""
+"""The protocol of cache places, with its errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Using a place: listed once, asked again later where it wants that, and off when it fails."""
+"""A cache place in use: listed once, asked again where it wants that, off after a failure."""
 
 from __future__ import annotations
 

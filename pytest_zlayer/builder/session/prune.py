@@ -1,4 +1,4 @@
-"""What this package has in a store, and removing it: the ``ps`` and ``prune`` verbs."""
+"""The ``ps`` and ``prune`` verbs: what this package has in a store."""
 
 from __future__ import annotations
 

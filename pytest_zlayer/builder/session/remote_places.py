@@ -1,4 +1,4 @@
-"""What lies in a cache place, and removing what is old: ``ps`` and ``prune`` with ``--remote``."""
+"""``ps`` and ``prune`` with ``--remote``: the entries of a cache place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images in archives and directories: which one is meant, and as a layout that can be imported.
+"""Images in archives and directories, as layouts that can be imported.
 
 An archive of docker is never given to the engine as it is: that would give the names in it to
 what it holds, and take them from images of other people.

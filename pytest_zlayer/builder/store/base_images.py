@@ -1,4 +1,4 @@
-"""Base images: which reference a name stands for, and how it gets into the store."""
+"""Base images: from the name in FROM to an image in the store."""
 
 from __future__ import annotations
 

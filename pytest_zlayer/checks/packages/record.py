@@ -1,4 +1,4 @@
-"""One installed package, and why packages cannot be read."""
+"""One installed package, or the reason that packages cannot be read."""
 
 from __future__ import annotations
 

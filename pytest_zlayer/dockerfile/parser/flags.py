@@ -1,4 +1,4 @@
-"""Which flags each instruction takes, and reading them by BuildKit's rules."""
+"""The flags of instructions, read by BuildKit's rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FROM lines: expansion with the global scope, and what each of them names."""
+"""FROM lines, expanded with the global scope: what each of them names."""
 
 from __future__ import annotations
 

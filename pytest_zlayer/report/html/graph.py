@@ -1,4 +1,4 @@
-"""The stages of an image as a drawing: what is built from what, and what became of each."""
+"""The stages of an image as a drawing, each with its state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""podman with the storage of the images, and one translation of its errors."""
+"""Running podman on the storage of the images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether podman works on this machine, and what of it: tried once, remembered for this boot."""
+"""What podman can do on this machine: tried once, remembered for this boot."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def test_a_long_path_gets_a_short_name(storage: StorageOptions) -> None:
 
 
 def test_a_name_stays_while_somebody_uses_it(storage: StorageOptions) -> None:
-    """Whoever has made it: each session and each clean-up asks for it by itself."""
+    """Also if others have made it: each session and each clean-up asks for it by itself."""
     made, found = ShortPath.of(storage), ShortPath.of(storage)
     assert made.path == found.path
     made.release()

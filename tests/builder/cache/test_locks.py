@@ -152,7 +152,7 @@ def test_who_is_interrupted_anywhere_waits_for_no_key(
     with others.hold("key", nothing, nothing):
         for where in interruptions(wait):
             assert not others.others_wait(), where
-    # Whoever waits in another process is one of others again.
+    # A thread that waits in another process is one of the others again.
     with locks.hold("key", nothing, nothing), another_process(tmp_path) as process:
         seen = locks.others_wait()
         process.kill()

@@ -35,7 +35,7 @@ def images() -> BuiltOnce:
 
 
 class Held:
-    """A build that goes on until it is told how to end."""
+    """A build that goes on until the test ends it."""
 
     def __init__(self, images: BuiltOnce, pool: ThreadPoolExecutor) -> None:
         self._error: BaseException | None = None

@@ -1,4 +1,4 @@
-"""What is told of a pull, from the lines that buildah prints and the bytes that have come."""
+"""What is reported of a pull, from the lines that buildah prints and the bytes that have come."""
 
 from __future__ import annotations
 

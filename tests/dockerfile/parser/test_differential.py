@@ -119,7 +119,7 @@ def vectors() -> list[dict[str, Any]]:
 
 
 def recorded(node: Node) -> Node:
-    """A recorded node in the form of ours."""
+    """A recorded node in the form of the nodes of this package."""
     known = node["cmd"].upper() in KEYWORDS
     made: Node = {
         "name": node["cmd"].upper(),

@@ -161,7 +161,7 @@ def test_a_shell_has_all_that_the_step_had(failed: Failed) -> None:
 
 
 def wait_for_size(shell: pexpect.spawn, size: str) -> None:
-    """Wait until the terminal inside has it: whoever passes a size on may do that a little late."""
+    """Wait until the terminal inside has it: a size may be passed on a little late."""
     shell.sendline(f"until stty size | grep '{size[:-1]}[{size[-1]}]'; do sleep 0.1; done")
     shell.expect(f"{size}\r\n")
 

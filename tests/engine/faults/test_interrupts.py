@@ -120,7 +120,7 @@ exec {real} "$@"
 
 
 class Slow:
-    """An OCI runtime that does not get on until it is told to."""
+    """An OCI runtime that waits until it is allowed to go on."""
 
     def __init__(self, directory: Path) -> None:
         real = shutil.which("runc")
