@@ -271,6 +271,18 @@ def test_the_environment_is_read_in_one_place() -> None:
     assert readers == {"inputs/settings"}
 
 
+def test_the_records_of_the_storage_are_read_in_one_place() -> None:
+    """By ``Records``, which makes the names of their files from the kinds of records."""
+    files = ("images.json", "layers.json", "containers.json")
+    naming = [
+        name_of(module)
+        for module in MODULES
+        for node in nodes_of(module)
+        if isinstance(node, ast.Constant) and node.value in files
+    ]
+    assert naming == []
+
+
 def test_directories_are_read_by_what_an_interruption_cannot_leave_open() -> None:
     # A signal between a call of os.scandir and the with that closes it leaves it to the collector
     # of garbage, which complains of it somewhere else.

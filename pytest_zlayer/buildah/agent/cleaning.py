@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -131,9 +130,7 @@ def _remove_images(left: Leftovers) -> list[str]:
 
 def _is_list(left: Leftovers, image: dict[str, Any]) -> bool:
     try:
-        folder = Records(left.storage).folder("images")
-        with open(os.path.join(folder, str(image["id"]), "manifest"), "rb") as file:
-            return "manifests" in json.load(file)
+        return Records(left.storage).is_list(image)
     except (Unreadable, OSError, ValueError, TypeError):
         return False
 

@@ -74,6 +74,15 @@ class Records:
             if one["id"] in references or not set(one.get("names") or ()).isdisjoint(references)
         ]
 
+    def is_list(self, image: Record) -> bool:
+        """Whether an image is a manifest list.
+
+        Raises:
+            OSError, ValueError, TypeError: its manifest cannot be read, or is something else.
+        """
+        with open(os.path.join(self.folder("images"), image["id"], "manifest"), "rb") as file:
+            return "manifests" in json.load(file)
+
     def chain(self, top: str) -> list[str]:
         """A layer and all below it, topmost first."""
         parents = {one["id"]: one.get("parent") or "" for one in self.all("layers")}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from pytest_zlayer.buildah.agent.records import Records
 from pytest_zlayer.buildah.commands import probe
 from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.commands.probe import Features, Memory
@@ -277,7 +278,7 @@ def _no_tmpdir(base: Path) -> EngineUnusable:
 
 
 def _is_unused_vfs(storage: StorageInfo) -> bool:
-    return storage.driver == "vfs" and not (storage.root / "vfs-images" / "images.json").exists()
+    return storage.driver == "vfs" and not Records(storage.options).files("images")
 
 
 def _with_overlay(asking: Commander) -> StorageInfo | None:

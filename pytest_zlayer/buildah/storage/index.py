@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from pytest_zlayer.buildah.agent.records import Record, Records, Unreadable
@@ -70,19 +71,34 @@ def layer_digests(storage: StorageInfo) -> frozenset[str]:
     return frozenset(str(one[key]) for one in layers for key in keys if one.get(key))
 
 
+def split_files(storage: StorageInfo, image_id: str) -> list[Path] | None:
+    """The files that say how the tars of the layers of an image are made up, the lowest first.
+
+    ``None`` when the records do not tell.
+    """
+    records = Records(storage.options)
+    try:
+        top = _image(records, image_id)["layer"]
+        folder = Path(records.folder("layers"))
+        return [folder / f"{one}.tar-split.gz" for one in reversed(records.chain(top))]
+    except (*_UNREADABLE, StopIteration):
+        return None
+
+
 def is_list(records: Records, reference: str) -> bool:
     """Whether a name or full id is that of a manifest list, as far as the records tell."""
     try:
-        return "manifests" in _json(_data(records, _image(records, reference), "manifest"))
+        return records.is_list(_image(records, reference))
     except (*_UNREADABLE, StopIteration):
         return False
 
 
 def images_version(storage: StorageInfo) -> object | None:
     """A value that changes with every change of the images, or ``None`` if there is none."""
+    files = Records(storage.options).files("images")
     try:
-        status = os.stat(os.path.join(Records(storage.options).folder("images"), "images.json"))
-    except OSError:
+        status = os.stat(files[0])
+    except (IndexError, OSError):
         return None
     return status.st_ino, status.st_mtime_ns, status.st_size
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_zlayer.buildah.storage.index import split_files
 from pytest_zlayer.builder.files.tar_reader import tar_stream
 from pytest_zlayer.checks.waste import LayerFile
 
@@ -24,26 +25,16 @@ if TYPE_CHECKING:
     from pytest_zlayer.buildah.engine import Engine, StorageInfo
 
 _FILE, _SEGMENT = 1, 2
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, StopIteration, EOFError)
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError)
 
 
 def read_layer_files(storage: StorageInfo, image_id: str) -> list[list[LayerFile]] | None:
     """The files of each layer from the bottom up, or ``None`` when the storage does not tell."""
-    images = storage.root / f"{storage.driver}-images" / "images.json"
-    layers = storage.root / f"{storage.driver}-layers"
+    files = split_files(storage, image_id)
     try:
-        image = next(one for one in json.loads(images.read_bytes()) if one["id"] == image_id)
-        known = {one["id"]: one for one in json.loads((layers / "layers.json").read_bytes())}
-        chain = list(_chain(known, str(image.get("layer") or "")))
-        return [list(_split_files(layers / f"{one}.tar-split.gz")) for one in reversed(chain)]
+        return None if files is None else [list(_split_files(one)) for one in files]
     except _UNREADABLE:
         return None
-
-
-def _chain(known: Mapping[str, Mapping[str, Any]], layer: str) -> Iterator[str]:
-    while layer:
-        yield layer
-        layer = str(known[layer].get("parent") or "")
 
 
 def _split_files(path: Path) -> Iterator[LayerFile]:

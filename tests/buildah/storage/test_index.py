@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_zlayer.buildah.storage.index import layer_digests, read_image
+from pytest_zlayer.buildah.storage.index import layer_digests, read_image, split_files
 from pytest_zlayer.buildah.storage.info import StorageInfo
 
 ID = "a" * 64
@@ -74,3 +74,16 @@ def test_digests_of_layers(tmp_path: Path, content: str, digests: str) -> None:
     (tmp_path / "overlay-layers" / "layers.json").write_text(content, encoding="ascii")
     known = layer_digests(StorageInfo(tmp_path, tmp_path, "overlay"))
     assert known == {f"sha256:{one}" for one in digests}
+
+
+def test_layers_of_an_image_are_found_whichever_file_records_them(tmp_path: Path) -> None:
+    storage = write(tmp_path, **{"images.json": [{"id": ID, "layer": "top"}]})
+    layers = tmp_path / "overlay-layers"
+    layers.mkdir()
+    (layers / "layers.json").write_text('[{"id": "base"}]', encoding="ascii")
+    (layers / "volatile-layers.json").write_text(
+        '[{"id": "top", "parent": "base"}]', encoding="ascii"
+    )
+    files = [layers / "base.tar-split.gz", layers / "top.tar-split.gz"]
+    assert split_files(storage, ID) == files
+    assert split_files(storage, "b" * 64) is None
