@@ -306,3 +306,11 @@ def test_a_stage_is_waited_for_only_while_it_is_built(builds: Builds) -> None:
     )
     waits = [one for one in builds.events if isinstance(one, Waiting) and one.reason == "stage"]
     assert len(waits) <= 1  # none if it was quicker
+
+
+def test_root_has_the_same_groups_by_whatever_name(builds: Builds) -> None:
+    image = builds.build(
+        f"FROM {BUSYBOX}\nRUN echo many:x:99:root >> /etc/group\n"
+        "RUN id -G > /default\nUSER root\nRUN id -G > /name\nUSER 0\nRUN id -G > /number\n"
+    )
+    assert {image.path(f"/{one}").read_text() for one in ("default", "name", "number")} == {"0\n"}

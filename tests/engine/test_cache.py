@@ -15,6 +15,7 @@ import pytest
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.builder.cache.layer_cache import LayerCache
 from pytest_zlayer.builder.execute import pending_layers
+from pytest_zlayer.builder.execute.executor import Executor
 from pytest_zlayer.builder.model.errors import BuildError
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.session.build_session import BuildSession, SessionClosed
@@ -409,7 +410,7 @@ def test_stage_without_layers_on_one_whose_layers_are_not_stored_yet(
 
 @pytest.mark.parametrize("last", ["RUN echo 1 > /one", "LABEL only=metadata"])
 def test_an_unchanged_image_takes_no_process(
-    own_storage: Storage, tmp_path: Path, last: str
+    own_storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str
 ) -> None:
     add_busybox(own_storage, tmp_path / "busybox")
     buildah, log = logging_buildah(own_storage, tmp_path)
@@ -418,6 +419,8 @@ def test_an_unchanged_image_takes_no_process(
         first = builds.build(text).id
     assert log.read_text(encoding="utf-8") != ""
     log.write_text("", encoding="utf-8")
+    # Nor is anything executed: it is found by its id.
+    monkeypatch.setattr(Executor, "execute", lambda _: pytest.fail("it is built again"))
     with building(own_storage, buildah=buildah) as builds:
         image = builds.build(text)
         assert (image.id, image.config.env["A"], image.build.cached) == (first, "1", True)
