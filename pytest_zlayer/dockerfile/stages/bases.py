@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.dockerfile.errors import Diagnostic
@@ -37,10 +37,10 @@ class BaseReader:
         """What ``stage`` is built from; when that is not clear, a problem and scratch."""
         instruction = stage.from_
         platform = self._platform(instruction)
-        base = self._base(stage, self._image(instruction), platform)
+        base = self._base(stage, self._image(instruction))
         if stage.name is not None:
             self.names[stage.name] = stage.index
-        return base
+        return replace(base, platform=platform)
 
     def _image(self, instruction: From) -> str | None:
         word = instruction.image
@@ -77,32 +77,30 @@ class BaseReader:
             self.problems.append(Diagnostic(message, word.span))
         return None if platform is None else str(platform)
 
-    def _base(self, stage: Stage, image: str | None, platform: str | None) -> Base:
+    def _base(self, stage: Stage, image: str | None) -> Base:
         if image is None:
-            return Base("scratch", platform=platform)
+            return Base("scratch")
         own = None if stage.name is None else find_context(stage.name, self.contexts)
         if own is not None:
             # Its own base is not used then, and must be a valid name all the same.
             self._check_reference(stage.from_, image)
             self.replaced[stage.index] = own
-            return Base("context", own, platform=platform)
+            return Base("context", own)
         if image in self.names:
-            return self._stage_base(self.names[image], platform)
+            return self._stage_base(self.names[image])
         if image == SCRATCH:
-            return Base("scratch", platform=platform)
-        return self._outside(stage.from_, image, platform)
+            return Base("scratch")
+        return self._outside(stage.from_, image)
 
-    def _stage_base(self, index: int, platform: str | None) -> Base:
+    def _stage_base(self, index: int) -> Base:
         if index in self.replaced:
-            return Base("context", self.replaced[index], platform=platform)
-        return Base("stage", index=index, platform=platform)
+            return Base("context", self.replaced[index])
+        return Base("stage", index=index)
 
-    def _outside(self, instruction: From, image: str, platform: str | None) -> Base:
+    def _outside(self, instruction: From, image: str) -> Base:
         self._check_reference(instruction, image)
         context = find_context(image, self.contexts)
-        if context is not None:
-            return Base("context", context, platform=platform)
-        return Base("image", image, platform=platform)
+        return Base("image", image) if context is None else Base("context", context)
 
     def _check_reference(self, instruction: From, image: str) -> None:
         problem = reference_problem(image)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Literal, NoReturn
 
@@ -125,14 +125,7 @@ class StageGraph:
 
     def at_stage(self, index: int) -> StageGraph:
         """The same graph for another target, whose stages see the arguments of this one."""
-        needed: set[int] = set()
-        missing = [index]
-        while missing:
-            one = missing.pop()
-            if one not in needed:
-                needed.add(one)
-                missing += self.nodes[one].needs
-        return replace(self, target=index, needed=tuple(sorted(needed)))
+        return replace(self, target=index, needed=needed_by(self.nodes, index))
 
     def _own_name(self, index: int) -> str:
         # BuildKit leaves out the name when the file has one stage only.
@@ -141,6 +134,18 @@ class StageGraph:
     def _refuse(self, message: str, stage_index: int, span: Span | None, phase: Phase) -> NoReturn:
         where = span or self.nodes[stage_index].stage.from_.span
         raise error_in(self.dockerfile, [Diagnostic(message, where)], phase)
+
+
+def needed_by(nodes: Sequence[StageNode], target: int) -> tuple[int, ...]:
+    """Indexes of the stages that the target needs, itself included, ascending."""
+    found: set[int] = set()
+    open_ends = [target]
+    while open_ends:
+        index = open_ends.pop()
+        if index not in found:
+            found.add(index)
+            open_ends.extend(nodes[index].needs)
+    return tuple(sorted(found))
 
 
 def stage_label(stage: Stage) -> str:

@@ -18,6 +18,7 @@ from pytest_zlayer.dockerfile.stages.graph import (
     StageGraph,
     StageNode,
     error_in,
+    needed_by,
     stage_label,
 )
 from pytest_zlayer.dockerfile.stages.scope import NOTHING, automatic_args, global_scope
@@ -114,7 +115,7 @@ def link_stages(
     if problems:
         raise error_in(dockerfile, problems, "graph")
     nodes, trigger_problems = _nodes(dockerfile, stages, bases, uses, table)
-    needed = _needed(nodes, index)
+    needed = needed_by(nodes, index)
     graph = StageGraph(
         dockerfile, nodes, index, needed, scope.values, MappingProxyType(dict(build_args)),
         tuple(contexts), platform or native, native, table,
@@ -146,8 +147,8 @@ def _check_options(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> lis
 
 
 def _no_stages(dockerfile: Dockerfile) -> Diagnostic:
-    span = dockerfile.instructions[0].span if dockerfile.instructions else Span(1, 1, 1, 1)
-    return Diagnostic("dockerfile contains no stages to build", span, "add a FROM instruction")
+    message = "dockerfile contains no stages to build"
+    return Diagnostic(message, dockerfile.instructions[0].span, "add a FROM instruction")
 
 
 def _without_replaced(stage: Stage, replaced: Mapping[int, str]) -> Stage:
@@ -172,12 +173,11 @@ def _uses(
 
 def _find_target(dockerfile: Dockerfile, target: str | None, problems: list[Diagnostic]) -> int:
     stages = dockerfile.stages
-    if not target:
-        return len(stages) - 1
-    found = [stage.index for stage in stages if stage.name == target.lower()]
-    if found:
-        return found[-1]
-    problems.append(_unknown_target(target, stages))
+    if target:
+        found = [stage.index for stage in stages if stage.name == target.lower()]
+        if found:
+            return found[-1]
+        problems.append(_unknown_target(target, stages))
     return len(stages) - 1
 
 
@@ -290,14 +290,3 @@ def _order_problems(
     except DockerfileError as error:
         return error.diagnostics
     return ()
-
-
-def _needed(nodes: Sequence[StageNode], target: int) -> tuple[int, ...]:
-    found: set[int] = set()
-    open_ends = [target]
-    while open_ends:
-        index = open_ends.pop()
-        if index not in found:
-            found.add(index)
-            open_ends.extend(nodes[index].needs)
-    return tuple(sorted(found))

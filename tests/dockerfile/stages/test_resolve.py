@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from pytest_zlayer.dockerfile.errors import DockerfileError
+from pytest_zlayer.dockerfile.instructions import Copy
 from pytest_zlayer.dockerfile.operations.kinds import SourceRef
 from pytest_zlayer.dockerfile.parser.parse import parse, parse_trigger
+from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.stages.resolve import (
     Base,
     StageGraph,
@@ -17,6 +20,7 @@ from pytest_zlayer.dockerfile.stages.resolve import (
     similar_name,
     stage_label,
 )
+from pytest_zlayer.dockerfile.stages.sources import FromReference, references_in
 from pytest_zlayer.dockerfile.stages.triggers import read_trigger
 from pytest_zlayer.dockerfile.values.platforms import Platform
 
@@ -111,8 +115,11 @@ def test_args_of_a_stage_are_not_seen_by_from():
 
 
 def test_the_platform_is_normalised():
-    found = bases("FROM --platform=linux/aarch64 a")
-    assert found == [Base("image", "a", platform="linux/arm64")]
+    found = bases("FROM --platform=linux/aarch64 a AS x", "FROM --platform=linux/amd64 x")
+    assert found == [
+        Base("image", "a", platform="linux/arm64"),
+        Base("stage", index=0, platform="linux/amd64"),
+    ]
 
 
 def test_automatic_args_can_be_used_in_platforms():
@@ -277,6 +284,25 @@ def test_copy_from_is_not_expanded(raw: str):
         resolve("FROM a").copy_source(0, raw)
 
 
+def test_all_wrong_references_of_a_stage_are_reported():
+    text = refusal("FROM a", "COPY --from=5 x y", "COPY --from=6 x y")
+    assert "2:13: invalid stage index 5" in text
+    assert "3:13: invalid stage index 6" in text
+
+
+def test_references_know_what_they_stand_in_and_where():
+    graph = resolve(
+        "FROM a AS x",
+        "FROM b",
+        "COPY --from=x a b",
+        "RUN --mount=from=x,target=/m --mount=type=tmpfs,target=/t ls",
+    )
+    assert list(references_in(graph.nodes[1].stage.instructions)) == [
+        FromReference("copy", "x", Span(3, 13, 3, 14)),
+        FromReference("mount", "x", Span(4, 13, 4, 29), "/m"),
+    ]
+
+
 def test_copy_from_an_invalid_image_is_refused():
     assert refusal("FROM a", "COPY --from=a::b x y").splitlines()[0] == (
         'Dockerfile:2:13: failed to parse stage name "a::b": invalid reference format'
@@ -358,6 +384,30 @@ def test_a_stage_that_is_not_needed_may_refer_to_a_later_one():
     assert graph.needed == (1,)
 
 
+@pytest.mark.parametrize(
+    ("find", "message"),
+    [
+        (
+            StageGraph.copy_source,
+            'cannot copy from stage "l", it needs to be defined before current stage "t"',
+        ),
+        (
+            StageGraph.mount_source,
+            'cannot mount from stage "l" to "", stage needs to be defined before current command',
+        ),
+    ],
+)
+def test_what_is_asked_for_a_later_stage_is_refused_at_the_from(
+    find: Callable[[StageGraph, int, str], SourceRef], message: str
+) -> None:
+    graph = resolve("# a comment", "FROM a AS t", "FROM b AS l")
+    with pytest.raises(DockerfileError) as raised:
+        find(graph, 0, "l")
+    assert raised.value.phase == "dispatch"
+    (problem,) = raised.value.diagnostics
+    assert (problem.message, problem.span.line) == (message, 2)
+
+
 # Target and needed stages
 
 
@@ -413,6 +463,15 @@ def test_only_what_the_target_needs_is_needed():
         "RUN --mount=from=assets,target=/a ls",
     )
     assert graph.needed == (0, 2, 3, 4)
+
+
+def test_another_target_needs_other_stages():
+    graph = resolve(
+        "FROM a AS x", "FROM b AS y", "COPY --from=x / /", "FROM c AS z", "FROM y AS t", "FROM d",
+        target="z",
+    )  # fmt: skip
+    other = graph.at_stage(3)
+    assert [(one.target, one.needed) for one in (graph, other)] == [(2, (2,)), (3, (0, 1, 3))]
 
 
 def test_the_global_scope_is_part_of_the_graph():
@@ -502,12 +561,23 @@ def test_what_triggers_of_a_base_image_need_can_be_asked_for():
     assert needs_of(graph, [trigger]) == (0,)
 
 
+def test_a_trigger_of_a_base_image_stands_at_the_from():
+    graph = resolve("# a comment", "FROM a")
+    stage = graph.nodes[0].stage
+    found = read_trigger(graph.dockerfile, stage, "COPY --from=x /a /b")
+    assert isinstance(found, Copy)
+    assert found.from_ is not None
+    assert {found.span, found.from_.span, *(one.span for one in found.sources)} == {
+        stage.from_.span
+    }
+
+
 def test_a_wrong_trigger_of_a_base_image_shows_the_line_of_the_from():
-    graph = resolve("FROM a", "RUN b")
+    dockerfile = parse("FROM a\nRUN b\n", filename="api/Dockerfile")
     with pytest.raises(DockerfileError) as raised:
-        read_trigger(graph.dockerfile, graph.nodes[0].stage, "FOO x")
+        read_trigger(dockerfile, dockerfile.stages[0], "FOO x")
     assert str(raised.value) == (
-        "Dockerfile:1:1: unknown instruction: FOO (did you mean FROM?)\n"
+        "api/Dockerfile:1:1: unknown instruction: FOO (did you mean FROM?)\n"
         "    1 | FROM a\n"
         "      | ^~~~~~"
     )

@@ -11,6 +11,7 @@ from pytest_zlayer.dockerfile.source import Span, Word
 from pytest_zlayer.dockerfile.stages.scope import (
     GlobalScope,
     Lookups,
+    Reading,
     automatic_args,
     global_scope,
     part_of,
@@ -106,6 +107,10 @@ def test_a_reading_names_what_was_found_and_what_was_missing():
     assert (reading.value, reading.found, reading.missing) == ("1--1", ("A",), ("C", "B"))
 
 
+def test_a_reading_of_plain_text_says_nothing_else():
+    assert read_word("a b", {}, "\\") == Reading("a b")
+
+
 def test_a_failed_reading_keeps_what_was_looked_up_before():
     reading = read_word('"$A', {}, "\\")
     assert reading.error == (
@@ -129,5 +134,5 @@ def test_part_of_a_word_is_located_in_it():
 
 
 def test_a_word_that_does_not_stand_as_written_is_shown_whole():
-    word = Word("ab", Span(3, 5, 4, 2))
-    assert part_of(word, 1, 2) == word.span
+    for span in (Span(3, 5, 4, 2), Span(3, 5, 4, 7), Span(3, 5, 3, 9)):
+        assert part_of(Word("ab", span), 1, 2) == span
