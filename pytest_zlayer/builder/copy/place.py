@@ -113,7 +113,8 @@ class TargetTree:
         found = self._upper.entries.get(path)
         if found is not None:
             return found
-        if posixpath.dirname(path) in self._new or self._upper.hides(path):
+        parent = posixpath.dirname(path)
+        if parent in self._new or self._upper.hides_below(parent):
             return None
         return look(self._base, path)
 
@@ -186,7 +187,7 @@ class TargetTree:
 
     def _marked(self, entry: LayerEntry) -> LayerEntry:
         """A directory that replaced a file which replaced a directory must hide the latter."""
-        if entry.kind != "directory" or not self._upper.hides(join(entry.path, "x")):
+        if entry.kind != "directory" or not self._upper.hides_below(entry.path):
             return entry
         below = look(self._base, entry.path)
         return replace(entry, opaque=below is not None and below.kind == "directory")

@@ -15,7 +15,14 @@ from pytest_zlayer.builder.copy.remote import Fetched, remote_kind
 from pytest_zlayer.builder.copy.walk import Filters, Presence, Walked, walk
 from pytest_zlayer.builder.files.contents import Content, InlineContent, TreeContent
 from pytest_zlayer.builder.files.directory import DiskTree
-from pytest_zlayer.builder.files.paths import clean, components, follow, join, scan
+from pytest_zlayer.builder.files.paths import (
+    EmptyRootfs,
+    clean,
+    components,
+    follow,
+    join,
+    scan,
+)
 from pytest_zlayer.builder.model.errors import CopyError
 from pytest_zlayer.builder.stopping import go_on
 from pytest_zlayer.dataclass import dataclass
@@ -47,28 +54,28 @@ class Source:
     Attributes:
         text: the source as written.
         name: what a file is called inside a destination directory.
-        rootfs: where the nodes' ``place`` is looked up; ``None`` for an inline file.
+        rootfs: where the nodes' ``place`` is looked up.
         nodes: what it holds; the first is the source itself, at ``path`` ``""``.
-        content: the bytes, when the tree does not have them.
+        content: the bytes of an inline file, which no tree has.
         archive: set when the file is to be unpacked.
     """
 
     text: str
     name: str
-    rootfs: Rootfs | None
+    rootfs: Rootfs
     nodes: tuple[Walked, ...]
-    content: Content | None = None
+    content: InlineContent | None = None
     archive: Archive | None = None
 
     def content_of(self, node: Walked) -> Content:
         """The bytes of a regular file."""
-        if self.content is not None or self.rootfs is None:
-            return self.content or InlineContent(b"")
+        if self.content is not None:
+            return self.content
         return TreeContent(self.rootfs, node.place, node.entry.size)
 
     def xattrs_of(self, node: Walked) -> dict[str, bytes]:
         """The extended attributes that are copied."""
-        if self.rootfs is None or self.content is not None:
+        if self.content is not None:
             return {}
         return kept_xattrs(dict(self.rootfs.xattrs(node.place)))
 
@@ -137,12 +144,10 @@ def _describe(source: Source, digests: Fingerprints, check: Callable[[], None]) 
 def _fingerprints(
     source: Source, digests: Fingerprints, check: Callable[[], None]
 ) -> Iterator[str]:
-    if source.content is not None or source.rootfs is None:
-        with source.content_of(source.nodes[0]).open() as file:
-            yield hashlib.sha256(file.read()).hexdigest()
+    if source.content is not None:
+        yield hashlib.sha256(source.content.data).hexdigest()
         return
-    rootfs = source.rootfs
-    yield from digests.of_files(((rootfs, node) for node in source.nodes), check)
+    yield from digests.of_files(((source.rootfs, node) for node in source.nodes), check)
 
 
 # --- selecting ----------------------------------------------------------------------------------
@@ -339,8 +344,8 @@ def _checked_out(node: Walked, mtime_ns: int) -> Walked:
 
 def _inline(file: InlineFile) -> Source:
     entry = Entry("file", 0o644, 0, 0, len(file.content), NOW, None, (0, 0), 1, None)
-    nodes = (Walked("", "", entry),)
-    return Source(f"<<{file.name}", file.name, None, nodes, content=InlineContent(file.content))
+    nodes, content = (Walked("", "", entry),), InlineContent(file.content)
+    return Source(f"<<{file.name}", file.name, EmptyRootfs(), nodes, content)
 
 
 # A file without a time of its own gets the time of the build.

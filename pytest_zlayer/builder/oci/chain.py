@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,8 @@ def read_chain(manifest: Mapping[str, Any], config: Mapping[str, Any]) -> Chain:
     """Layers and history of an image in the store, from its manifest and configuration."""
     sizes = [int(layer.get("size", 0)) for layer in manifest.get("layers", ())]
     digests = list(config.get("rootfs", {}).get("diff_ids") or ())
-    sizes += [0] * (len(digests) - len(sizes))
-    layers = tuple(Layer(digest, size) for digest, size in zip(digests, sizes, strict=False))
+    known = zip(digests, chain(sizes, repeat(0)), strict=False)
+    layers = tuple(Layer(digest, size) for digest, size in known)
     return Chain(layers, tuple(_read_history(config.get("history") or ())))
 
 

@@ -64,17 +64,16 @@ class UpperTree:
         links = Counter(self._inodes.values())
         return {path: (number, links[number]) for path, number in self._inodes.items()}
 
-    def hides(self, path: str) -> bool:
-        """Whether what the base has at ``path`` is covered by something above it."""
-        if not self._hiding:
-            return False
-        here = posixpath.dirname(path)
-        while True:
+    def hides_below(self, directory: str) -> bool:
+        """Whether what the base has in a directory is covered by this, or by one above it."""
+        here = directory
+        while self._hiding:
             if here in self._hiding:
                 return True
             if here == "/":
                 return False
             here = posixpath.dirname(here)
+        return False
 
     def names(self, directory: str) -> list[str]:
         """Names that the layers put into a directory."""
@@ -110,7 +109,7 @@ class LayeredRootfs:
         if self.lstat(directory).kind != "directory":
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
         names = set(self._upper.names(directory))
-        if not self._upper.hides(join(directory, "x")):
+        if not self._upper.hides_below(directory):
             below = look(self._base, directory)
             if below is not None and below.kind == "directory":
                 names.update(self._base.listdir(directory))
@@ -152,7 +151,7 @@ class LayeredRootfs:
         entry = self._upper.entries.get(path)
         if entry is not None:
             return self._entry(entry)
-        if self._upper.hides(path):
+        if self._upper.hides_below(posixpath.dirname(path)):
             return None
         return look(self._base, path)
 

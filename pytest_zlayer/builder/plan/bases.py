@@ -38,9 +38,7 @@ def with_base(spec: ImageSpec) -> ImageSpec:
 def _with_from(text: str | None) -> str | None:
     if text is None or _FROM.search(text):
         return text
-    head = _HEAD.match(text)
-    place = head.end() if head else 0
-    return f"{text[:place]}FROM {BASE}\n{text[place:]}"
+    return _HEAD.sub(rf"\g<0>FROM {BASE}\n", text, count=1)
 
 
 def check_base(graph: StageGraph, spec: ImageSpec) -> None:
@@ -50,6 +48,6 @@ def check_base(graph: StageGraph, spec: ImageSpec) -> None:
     used = (graph.nodes[index].base for index in graph.needed)
     if not any(one.kind == "context" and one.name == BASE for one in used):
         raise UsageError(
-            f"{graph.dockerfile.filename or 'the Dockerfile'} has no FROM {BASE}",
+            f"{graph.dockerfile.filename} has no FROM {BASE}",
             hint=f"write FROM {BASE} where the declared base image is meant",
         )

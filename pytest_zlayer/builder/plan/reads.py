@@ -22,7 +22,7 @@ SourceKey = Callable[[SourceRef, str], str]
 
 # Where it stands in the Dockerfile; what is in another field already.
 _NOT_READ_BY_RUN = {"instruction", "span", "args"}
-_NOT_READ_BY_COPY = {"instruction", "span", "workdir", "from_", "sources", "git"}
+_NOT_READ_BY_COPY = {"instruction", "span", "workdir", "from_", "sources"}
 
 
 def run_reads(operation: RunOperation, source_key: SourceKey) -> list[Any]:
@@ -58,7 +58,7 @@ def _plain(value: Any, owner: Any, source_key: SourceKey) -> Any:
         case bytes():
             return value.decode("latin-1")
         case SourceRef():
-            return source_key(value, getattr(owner, "source", "/"))
+            return source_key(value, owner.source)
         case Heredoc():
             return value.text
         case Mapping():

@@ -284,7 +284,7 @@ class StagePlanner:
             yield Step(number, instruction, operation, state, key, selection, below, named)
 
     def _with_defaults(self, operation: RunOperation) -> RunOperation:
-        taken = {getattr(mount, "target", None) for mount in operation.mounts}
+        taken = {mount.target for mount in operation.mounts}
         extra = tuple(
             CacheMount(target=target, id=target)
             for target in self._settings.cache_mounts

@@ -13,11 +13,13 @@ import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
 from pytest_zlayer.builder.copy import CopyError
+from pytest_zlayer.builder.copy.archives import Archive
+from pytest_zlayer.builder.files.contents import InlineContent
 from pytest_zlayer.builder.files.paths import EmptyRootfs
 from tests.builder.lying_headers import LYING
 from tests.builder.support import NOW, add, at, copy, files, lay, make_tree, paths
@@ -92,6 +94,38 @@ def test_zstd_without_the_package(context: Path, monkeypatch: pytest.MonkeyPatch
         "cannot unpack a.bin: zstd compression is not supported by this Python\n"
         "hint: pip install 'pytest-zlayer[zstd]'"
     )
+
+
+def test_an_archive_that_is_cut_off_before_its_first_member(context: Path) -> None:
+    name = put(context, gzip.compress(PLAIN)[:20])
+    with pytest.raises(CopyError) as caught:
+        lay(add(name, "/x"), context, EMPTY)
+    assert str(caught.value) == (
+        "cannot unpack a.bin: unexpected EOF\n"
+        "hint: --unpack=false, or COPY, takes the file as it is"
+    )
+
+
+class Watched(InlineContent):
+    """Remembers the files it was opened as."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        object.__setattr__(self, "opened", [])
+
+    def open(self) -> BinaryIO:
+        self.opened.append(super().open())
+        return self.opened[-1]
+
+
+def test_an_archive_that_was_closed_gives_its_file_back_and_can_be_read_again() -> None:
+    content = Watched(PLAIN)
+    archive = Archive(content, "a.tar")
+    archive.close()
+    for number in (1, 2):
+        assert [member.name for member in archive.members()] == ["d", "d/x"]
+        archive.close()
+        assert [file.closed for file in content.opened] == [True] * number
 
 
 @pytest.mark.parametrize(
@@ -301,6 +335,12 @@ def test_names_that_are_no_utf_8_are_kept(context: Path) -> None:
     name = "caf\udce9"
     archive = put(context, tar((name, "x")))
     assert paths(lay(add(archive, "/"), context, EMPTY)) == [f"/{name}"]
+
+
+def test_hard_link_to_a_link_of_the_image(context: Path, tmp_path: Path) -> None:
+    image = make_tree(tmp_path / "image", {"way": "-> /x/y"})
+    layer = lay(add(put(context, tar(("a", hard("way")))), "/"), context, image)
+    assert files(layer) == {"/a": "-> /x/y", "/way": "= /a"}
 
 
 def test_hard_link_to_a_socket_of_the_image(

@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pytest_zlayer.buildah.files.rootfs import Entry, EntryKind, Rootfs
 from pytest_zlayer.builder.copy import Selection, select
 from pytest_zlayer.builder.copy.digests import Digests
-from pytest_zlayer.builder.copy.select import listing
+from pytest_zlayer.builder.copy.select import Source, listing
+from pytest_zlayer.builder.copy.walk import Walked
 from pytest_zlayer.builder.files.directory import ContextRootfs
+from pytest_zlayer.builder.files.paths import EmptyRootfs
 from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
 from pytest_zlayer.dockerfile.operations.kinds import CopyOperation, InlineFile
 from tests.builder.support import add, copy, make_tree
 
-FILES = {"a": "A", "d/b": "B", "d/c": "x" * 100_000, "d/link": "-> b", "z": "Z"}
+FILES = {"a": "A", "d/b": "B", "d/c": "x" * 100_000, "d/link": "-> b", "same": "A", "z": "Z"}
 
 
 def later() -> int:
@@ -70,8 +74,8 @@ def _link_elsewhere(root: Path) -> None:
 
 
 def _link_hard(root: Path) -> None:
-    (root / "z").unlink()
-    (root / "z").hardlink_to(root / "a")
+    (root / "same").unlink()
+    (root / "same").hardlink_to(root / "a")
 
 
 def _file_for_link(root: Path) -> None:
@@ -117,6 +121,22 @@ def test_digest_does_not_see_what_is_not_selected(context: Path) -> None:
     assert [digest(context, ignore=rules), digest(context, copy("d", "/"))] == before
 
 
+def linked(root: Path, *groups: str) -> Path:
+    """Four files of one content; the names in each group are those of one file."""
+    make_tree(root, dict.fromkeys("abcd", "content"))
+    for first, *names in groups:
+        for name in names:
+            (root / name).unlink()
+            (root / name).hardlink_to(root / first)
+    return root
+
+
+def test_digest_sees_which_names_are_those_of_one_file(tmp_path: Path) -> None:
+    ways = [(), ("ab", "cd"), ("ac", "bd"), ("abcd",)]
+    trees = [linked(tmp_path / str(number), *groups) for number, groups in enumerate(ways)]
+    assert len(set(map(digest, trees))) == len(ways)
+
+
 def test_digest_sees_the_order_of_sources(context: Path) -> None:
     assert digest(context, copy("a", "z", "/")) != digest(context, copy("z", "a", "/"))
 
@@ -130,6 +150,38 @@ def test_digest_tells_unpacking_from_copying(context: Path) -> None:
     with tarfile.open(context / "t", "w") as archive:
         archive.add(context / "a", arcname="a")
     assert digest(context, add("t", "/")) != digest(context, copy("t", "/"))
+
+
+class Numbers:
+    """Fingerprints that say only which files were asked for."""
+
+    def of_files(
+        self, files: Iterable[tuple[Rootfs, Walked]], check: Callable[[], None]
+    ) -> Iterator[str]:
+        for _, node in files:
+            check()
+            yield f"print of {node.place}"
+
+
+def test_digests_are_those_of_earlier_versions() -> None:
+    def walked(path: str, kind: EntryKind, **more: Any) -> Walked:
+        fields = {
+            "mode": 0o755, "uid": 1, "gid": 2, "size": 3, "mtime_ns": 4, "device": None,
+            "inode": (0, 0), "links": 1, "target": None,
+        }  # fmt: skip
+        return Walked(path, f"/place/{path}", Entry(kind, **{**fields, **more}))
+
+    nodes = (
+        walked("", "directory"),
+        walked("one", "file", inode=(5, 6), links=2),
+        walked("two", "file", inode=(5, 6), links=2),
+        walked("way", "symlink", target="one"),
+        replace(walked("zero", "character", device=(1, 5)), implied=True),
+    )
+    inline = select(copy("/x", files=(InlineFile("x", b"1"),)), EmptyRootfs()).sources
+    selection = Selection((Source("d", "name", EmptyRootfs(), nodes), *inline))
+    # What changes it makes all layers of COPY in all caches useless.
+    assert selection.digest(Numbers())[:16] == "010d8f523ee0fb65"
 
 
 # --- the cache
@@ -191,6 +243,32 @@ def test_file_changed_just_now_is_not_remembered(context: Path, cache: Path) -> 
     digests = Digests(cache, clock=lambda: changed + 1)
     everything = hashed(context, digests)
     assert hashed(context, digests) == everything
+
+
+@pytest.mark.parametrize(
+    ("fraction", "age", "hashed"),
+    [(1, 10**8, 2), (1, 10**8 + 1, 1), (0, 2 * 10**9, 2), (0, 2 * 10**9 + 1, 1)],
+)
+def test_a_file_has_to_be_older_where_times_are_whole_seconds(
+    context: Path, cache: Path, fraction: int, age: int, hashed: int
+) -> None:
+    changed = 1_700_000_000 * 10**9 + fraction
+    (source,) = selected(context, copy("a", "/")).sources
+    (found,) = source.nodes
+    node = replace(found, changed_ns=changed, entry=replace(found.entry, mtime_ns=changed))
+    digests = Digests(cache, clock=lambda: changed + age)
+    for _ in range(2):
+        list(digests.of_files([(source.rootfs, node)]))
+    assert digests.hashed == hashed
+
+
+def test_a_file_whose_changes_nobody_tells_is_hashed_again(context: Path, cache: Path) -> None:
+    digests = Digests(cache, clock=later)
+    (source,) = selected(context, copy("a", "/")).sources
+    files = [(source.rootfs, replace(node, changed_ns=0)) for node in source.nodes]
+    for _ in range(2):
+        list(digests.of_files(files))
+    assert digests.hashed == 2
 
 
 def test_single_file_is_remembered_too(context: Path, cache: Path) -> None:

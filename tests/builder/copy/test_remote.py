@@ -11,6 +11,7 @@ import pytest
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs
 from pytest_zlayer.builder.copy.remote import Fetched, remote_kind
 from pytest_zlayer.builder.files.paths import EmptyRootfs
+from pytest_zlayer.dockerfile.operations.kinds import CopyOperation
 from tests.builder.support import add, at, files, lay, make_tree, paths
 
 EMPTY = EmptyRootfs()
@@ -81,3 +82,16 @@ def test_a_download_is_a_private_file_of_root(tmp_path: Path) -> None:
     found = at(layer, "/to/name")
     assert (found.mode, found.uid, found.gid, found.mtime_ns) == (0o600, 0, 0, 9)
     assert files(layer) == {"/to/name": "downloaded"}
+
+
+def test_what_fetches_is_told_the_source_and_the_instruction(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "tree", ["x"])
+    asked: list[tuple[str, CopyOperation]] = []
+
+    def fetch(*words: Any) -> Fetched:
+        asked.append(words)
+        return Fetched(LocalRootfs(tree), "/x", is_directory=False, name="x")
+
+    operation = add("https://h/x", "/to/")
+    lay(operation, EMPTY, EMPTY, fetch=fetch)
+    assert asked == [("https://h/x", operation)]

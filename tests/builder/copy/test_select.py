@@ -41,8 +41,8 @@ def image(tmp_path: Path) -> Path:
 
 def test_missing_source(context: Path) -> None:
     with pytest.raises(CopyError) as caught:
-        lay(copy("nothing/like/this", "/"), context, EMPTY)
-    assert str(caught.value) == '"/nothing/like/this": not found'
+        lay(copy("nothing/like/INDEX", "/"), context, EMPTY)
+    assert str(caught.value) == '"/nothing/like/INDEX": not found'
 
 
 def test_missing_source_with_a_near_name(context: Path) -> None:
@@ -247,6 +247,10 @@ def test_exclude_is_relative_to_the_copied_directory(context: Path) -> None:
     assert paths(layer) == ["/x/", "/x/c"]
 
 
+def test_exclude_does_not_reach_the_copied_directory_itself(context: Path) -> None:
+    assert paths(lay(copy("dir/sub", "/x", exclude=("sub",)), context, EMPTY)) == ["/x/", "/x/d"]
+
+
 def test_exclude_at_any_depth(context: Path) -> None:
     layer = lay(copy(".", "/x", exclude=("**/d", "*.txt")), context, EMPTY)
     assert paths(layer) == ["/x/", "/x/dir/", "/x/dir/c", "/x/dir/empty/", "/x/dir/sub/"]
@@ -293,6 +297,14 @@ def test_parents_of_a_missing_source(context: Path) -> None:
     assert str(caught.value) == '"/dir/nope": not found'
 
 
+def test_parents_of_a_source_that_is_excluded_or_missing(context: Path) -> None:
+    layer = lay(copy("dir/c", "/x/", parents=True, exclude=("dir/c",)), context, EMPTY)
+    assert paths(layer) == ["/x/"]
+    with pytest.raises(CopyError) as caught:
+        lay(copy("dir/nope", "/x/", parents=True, exclude=("dir/c",)), context, EMPTY)
+    assert str(caught.value) == '"/dir/nope": not found'
+
+
 def test_parents_created_on_the_way_take_the_metadata_of_the_source(
     context: Path, image: Path
 ) -> None:
@@ -330,6 +342,15 @@ def test_copy_takes_nothing_remote(source: str, message: str) -> None:
     with pytest.raises(CopyError) as caught:
         lay(copy(source, "/x"), EMPTY, EMPTY)
     assert str(caught.value) == message
+
+
+def test_the_hint_is_looked_for_in_so_many_files_only(context: Path) -> None:
+    make_tree(context, [f"many/{number}" for number in range(2000)])
+    make_tree(context, ["many/wanted", "more/inside/wanted", "more/inside/other"])
+    for name, hint in (("wanted", "\nhint: there is many/wanted"), ("other", "")):
+        with pytest.raises(CopyError) as caught:
+            lay(copy(f"elsewhere/{name}", "/"), context, EMPTY)
+        assert str(caught.value) == f'"/elsewhere/{name}": not found{hint}'
 
 
 def test_the_hint_names_no_file_that_is_ignored(context: Path) -> None:

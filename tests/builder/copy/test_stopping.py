@@ -18,7 +18,7 @@ from pytest_zlayer.builder.context.export import export
 from pytest_zlayer.builder.copy import CopyError, layout, lookup_user, resolve_owner, select
 from pytest_zlayer.builder.copy.digests import Digests
 from pytest_zlayer.builder.files.directory import ContextRootfs
-from pytest_zlayer.builder.oci.layer import LayerError, write_layer
+from pytest_zlayer.builder.oci.layer import LayerEntry, LayerError, write_layer
 from pytest_zlayer.builder.oci.squash import merge_layers
 from pytest_zlayer.builder.stopping import Interrupted
 from tests.builder.support import add, copy, make_tree
@@ -182,18 +182,30 @@ def test_lines_with_such_ids_hide_no_others(tmp_path: Path) -> None:
     assert (found.uid, found.gid) == (5, 7)
 
 
-@pytest.mark.parametrize("time", ["inf", "-inf", "nan", "1e300"])
-def test_times_of_an_archive_that_are_none(tmp_path: Path, time: str) -> None:
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w", format=tarfile.PAX_FORMAT) as tar:
+def unpacked(directory: Path, *, time: str) -> tuple[LayerEntry, ...]:
+    """The layer of an archive with one file of this time."""
+    with tarfile.open(directory / "a.tar", mode="w", format=tarfile.PAX_FORMAT) as tar:
         info = tarfile.TarInfo("f")
         info.pax_headers = {"mtime": time}
         tar.addfile(info)
-    (tmp_path / "a.tar").write_bytes(data.getvalue())
     operation = add("a.tar", "/")
-    found = select(operation, ContextRootfs(tmp_path))
+    found = select(operation, ContextRootfs(directory))
+    return layout(found, operation, LocalRootfs(directory))
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds"),
+    [("1.5", 1), ("-1.5", 0), ("9223372036", 9_223_372_036), ("-9223372036", 0)],
+)
+def test_times_of_an_archive(tmp_path: Path, time: str, seconds: int) -> None:
+    (entry,) = unpacked(tmp_path, time=time)
+    assert entry.mtime_ns == seconds * 10**9
+
+
+@pytest.mark.parametrize("time", ["inf", "-inf", "nan", "1e300", "9223372037"])
+def test_times_of_an_archive_that_are_none(tmp_path: Path, time: str) -> None:
     with pytest.raises(CopyError, match=r"cannot unpack a.tar: f has no valid time"):
-        layout(found, operation, LocalRootfs(tmp_path))
+        unpacked(tmp_path, time=time)
 
 
 # -- archives as contexts ------------------------------------------------------------------------

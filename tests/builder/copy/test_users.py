@@ -73,10 +73,14 @@ def test_unknown_group(image: LocalRootfs) -> None:
     )
 
 
-def test_number_out_of_range(image: LocalRootfs) -> None:
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [("4294967296", "4294967296"), ("9" * 20, "9" * 20), ("9" * 21, "9" * 20 + "…")],
+)
+def test_number_out_of_range(image: LocalRootfs, number: str, shown: str) -> None:
     with pytest.raises(CopyError) as caught:
-        lookup_user("4294967296", image)
-    assert str(caught.value) == "uids and gids must be in range 0-2147483647: 4294967296"
+        lookup_user(number, image)
+    assert str(caught.value) == f"uids and gids must be in range 0-2147483647: {shown}"
 
 
 def test_name_in_an_image_without_users() -> None:

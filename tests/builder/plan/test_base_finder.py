@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.builder.oci.chain import Chain
 from pytest_zlayer.builder.plan.base_finder import BaseFinder, FoundInputs
 from pytest_zlayer.builder.store.base_images import BaseImage, BaseImageError, Failing
-from pytest_zlayer.dockerfile import parse
+from pytest_zlayer.dockerfile import DockerfileError, parse
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, resolve_stages
 from pytest_zlayer.dockerfile.values.platforms import Platform
@@ -28,6 +29,7 @@ class Bases:
         self.errors = errors
         self.asked: list[tuple[str, str, str | None]] = []
         self.later: list[str] = []
+        self.failing: list[Failing] = []
 
     def get(
         self, reference: str, mode: str, platform: str | None, failing: Failing | None = None
@@ -35,6 +37,7 @@ class Bases:
         self.asked.append((reference, mode, platform))
         if failing is not None:
             self.later.append(reference)
+            self.failing.append(failing)
         if reference in self.errors:
             raise self.errors[reference]
         return BaseImage(f"id of {reference}", ImageConfig(), Chain())
@@ -91,6 +94,17 @@ def test_what_cached_layers_may_spare_is_pulled_later() -> None:
     assert bases.later == ["aside", "copied"]
 
 
+def test_a_pull_that_fails_later_is_reported_where_the_image_is_named() -> None:
+    graph = graph_of("FROM scratch\nFROM aside\n")
+    bases = Bases()
+    found = BaseFinder(cast("Any", bases), "missing", None, may_spare=lambda *_: True)
+    FoundInputs(found, sources(None), graph).base_image(graph, 1)
+    (failing,) = bases.failing
+    with pytest.raises(DockerfileError) as caught, failing():
+        raise BaseImageError("nowhere")
+    assert str(caught.value).splitlines()[0] == "Dockerfile:2:6: nowhere"
+
+
 def test_base_that_is_a_build_context() -> None:
     graph = graph_of("FROM here\n", "here")
     inputs = FoundInputs(finder(Bases()), sources("meant"), graph)
@@ -117,9 +131,12 @@ def test_base_that_is_a_directory() -> None:
 )
 def test_a_name_that_may_be_misspelt(error: Exception) -> None:
     graph = graph_of("FROM scratch AS builder\nFROM biulder\n")
-    with pytest.raises(BaseImageError) as caught:
-        finder(Bases(biulder=error)).source(graph, "biulder")
-    assert str(caught.value) == "nowhere\nhint: did you mean builder?"
+    found = finder(Bases(biulder=error))
+    inputs = FoundInputs(found, sources(None), graph)
+    for look_up in (partial(found.source, graph), inputs.image_id):
+        with pytest.raises(BaseImageError) as caught:
+            look_up("biulder")
+        assert str(caught.value) == "nowhere\nhint: did you mean builder?"
 
 
 @pytest.mark.parametrize("name", ["biulder", "unlike"])

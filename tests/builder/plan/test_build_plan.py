@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tarfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_zlayer.builder.copy import CopyError, Selection
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.spec import ImageSpec
 from pytest_zlayer.builder.plan.build_plan import (
@@ -15,8 +19,17 @@ from pytest_zlayer.builder.plan.build_plan import (
     make_plan,
     plan_of_stage,
 )
-from pytest_zlayer.builder.plan.steps import PlanSettings, StagePlanner, one_line
-from pytest_zlayer.dockerfile.operations.kinds import RunOperation
+from pytest_zlayer.builder.plan.epoch import RemoteDate
+from pytest_zlayer.builder.plan.steps import (
+    CACHE_VERSION,
+    PlanSettings,
+    StagePlanner,
+    one_line,
+)
+from pytest_zlayer.builder.store.base_images import BaseImage, BaseImageError
+from pytest_zlayer.dockerfile import DockerfileError
+from pytest_zlayer.dockerfile.operations.kinds import CopyOperation, RunOperation
+from pytest_zlayer.dockerfile.stages.resolve import StageGraph
 from pytest_zlayer.errors import UsageError
 from tests.builder.plan.test_keys import Inputs, graph_of
 
@@ -144,12 +157,60 @@ def test_a_base_that_no_stage_uses() -> None:
     )
 
 
+def test_a_base_that_is_said_twice() -> None:
+    other = ImageSpec(text="FROM y")
+    with pytest.raises(UsageError) as caught:
+        plan_of("FROM base\n", base=other, build_contexts={"base": other})
+    assert str(caught.value) == "base= and build_contexts both say what FROM base is"
+
+
+def test_from_is_put_below_the_comments_of_a_text() -> None:
+    base = ImageSpec(text="FROM y")
+    plan = plan_of("# check=skip=all\n\n  # \\1\nRUN a\n# b\n", base=base)
+    assert plan.spec.text == "# check=skip=all\n\n  # \\1\nFROM base\nRUN a\n# b\n"
+
+
+def test_a_declaration_that_has_no_dockerfile_here() -> None:
+    with pytest.raises(UsageError) as caught:
+        make_plan(ImageSpec(), BuildOptions())
+    assert str(caught.value) == "an image needs a context, a text or a ref"
+    with pytest.raises(UsageError) as caught:
+        make_plan(ImageSpec(context_url="https://x/api.git"), BuildOptions())
+    assert str(caught.value) == ("the build context https://x/api.git is not on this machine")
+
+
+def test_findings_are_errors_where_the_dockerfile_asks_for_it(tmp_path: Path) -> None:
+    text = "# check=error=true\nFROM scratch\nCOPY *.log /\n"
+    (tmp_path / ".dockerignore").write_text("*.log\n")
+    with pytest.raises(DockerfileError, match="CopyIgnoredFile: ") as caught:
+        plan_of(text, context=tmp_path)
+    assert caught.value.phase == "dispatch"
+    with tarfile.open(tmp_path / "context.tar", "w"):
+        pass
+    assert plan_of(text, context=tmp_path / "context.tar").graph is not None
+
+
 def test_the_plan_of_one_stage() -> None:
     plan = plan_of("ARG B\nFROM a AS one\nFROM $B\n", build_args={"B": "one"}, tags=("x",))
     found = plan_of_stage(plan, "one")
     assert (found.spec.name, found.spec.target, found.spec.tags) == ("inline#one", "one", ())
     assert found.graph is not None
     assert [found.graph.needed, found.graph.target] == [(0,), 0]
+    ready = plan_of(None, ref="x")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"^x was not built from a Dockerfile: it has no stages$"):
+        plan_of_stage(ready, "one")
+
+
+def test_the_plan_of_one_stage_has_the_date_of_the_whole() -> None:
+    name = "SOURCE_DATE_EPOCH"
+    plan = plan_of("FROM scratch AS one\nFROM one\n", context=Path(), build_args={name: "context"})
+    found = plan_of_stage(replace(plan, source_date_epoch=7), "one")
+    assert found.graph is not None
+    assert found.graph.build_args == {name: "7"}
+    later = replace(plan, remote_date=RemoteDate("https://x/y"))
+    found = plan_of_stage(later, "one")
+    assert found.graph is not None
+    assert found.graph.build_args == {name: "context"}
 
 
 def test_the_first_line_of_a_text() -> None:
@@ -166,6 +227,7 @@ def test_steps_of_a_stage() -> None:
     settings = PlanSettings(platform="linux/amd64", cache_mounts=("/c", "/d"), network="none")
     one, two = StagePlanner(graph, Inputs(), settings).plan().values()
     assert [one.label, two.label, two.base_stage] == ["one", "stage-1", 0]
+    assert [one.index, two.index] == [0, 1]
     assert one.steps[0].selection is not None
     run = two.steps[0].operation
     assert isinstance(run, RunOperation)
@@ -182,6 +244,69 @@ def test_a_step_knows_its_place_and_what_it_begins_with() -> None:
     before = [one.state_before(step).config.env for step in one.steps]
     assert ["A" in env for env in before] == [False, True]
     assert set(two.state_before(two.steps[0]).config.env) >= {"A", "B"}
+
+
+def test_a_stage_knows_what_all_its_keys_depend_on() -> None:
+    def origin(text: str, **settings: Any) -> Mapping[str, str]:
+        plans = StagePlanner(graph_of(text), Inputs(), PlanSettings(**settings)).plan()
+        return plans[max(plans)].origin
+
+    assert origin("FROM scratch\n", platform="linux/arm64") == {
+        "version of the cache": str(CACHE_VERSION),
+        "platform": "linux/arm64",
+        "cache scope": "none",
+        "SOURCE_DATE_EPOCH": "none",
+        "base image": "scratch",
+    }
+    assert origin("FROM base\n", platform="p", scope="avx", source_date_epoch=0) == {
+        "version of the cache": str(CACHE_VERSION),
+        "platform": "p",
+        "cache scope": "avx",
+        "SOURCE_DATE_EPOCH": "0",
+        "base image": "base",
+    }
+
+
+def test_a_step_knows_what_it_reads() -> None:
+    graph = graph_of("FROM scratch\nUSER 1\nRUN a\nCOPY a /\nWORKDIR /w\n")
+    settings = PlanSettings(limits=(("memory", "1g"),), hostname="box")
+    (stage,) = StagePlanner(graph, Inputs(), settings).plan().values()
+    user, run, copied, workdir = (dict(step.reads) for step in stage.steps)
+    assert user == {}
+    assert run["argv"] == ["/bin/sh", "-c", "a"]
+    assert (run["user"], run["memory"], run["hostname"]) == ("1", "1g", "box")
+    assert copied == {
+        "kind": "COPY", "destination": "/", "files": [], "content": "content of ('a',)"
+    }  # fmt: skip
+    assert workdir == {"path": "/w", "user": "1"}
+
+
+class Broken(Inputs):
+    """Nothing can be had."""
+
+    def base_image(self, graph: StageGraph, index: int) -> BaseImage:
+        raise BaseImageError(f"no image {graph.nodes[index].base.name}")
+
+    def image_id(self, reference: str) -> str:
+        raise BaseImageError(f"no image {reference}")
+
+    def select(self, operation: CopyOperation) -> tuple[Selection, str]:
+        raise CopyError(f"no file {operation.sources[0]}")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("FROM base\n", "Dockerfile:1:6: no image base"),
+        ("FROM scratch\nRUN --mount=from=x,target=/x a\n", "Dockerfile:2:1: no image x"),
+        ("FROM scratch\nCOPY --from=x / /\n", "Dockerfile:2:1: no image x"),
+        ("FROM scratch\nCOPY a /\n", "Dockerfile:2:1: no file a"),
+    ],
+)
+def test_what_cannot_be_had_is_reported_where_it_is_named(text: str, said: str) -> None:
+    with pytest.raises(DockerfileError) as caught:
+        StagePlanner(graph_of(text), Broken(), PlanSettings()).plan()
+    assert str(caught.value).splitlines()[0] == said
 
 
 def test_the_text_of_a_step_is_printable() -> None:

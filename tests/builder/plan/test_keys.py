@@ -150,8 +150,14 @@ def test_host_name_is_in_the_keys_of_runs_only() -> None:
 
 
 def test_what_a_mount_reads_is_in_the_key_of_its_run() -> None:
-    text = "FROM scratch\nRUN --mount=target=/src true\n"
+    text = "FROM scratch\nRUN --mount=source=sub,target=/src true\n"
     assert keys_of(text) != keys_of(text, inputs=Inputs("other content"))
+    asked = []
+    run_reads(
+        operation_of("RUN --mount=source=sub,target=/src true"),
+        lambda source, path: asked.append((source.kind, path)) or "key",
+    )
+    assert asked == [("context", "/sub")]
 
 
 CASES = [
