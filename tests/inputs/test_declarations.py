@@ -228,10 +228,16 @@ def test_a_context_may_lie_behind_an_address(place: Place) -> None:
 
 
 def test_contexts_with_a_scheme_are_kept_and_layouts_are_found(place: Place) -> None:
-    contexts = {"image": "docker-image://x", "layout": "oci-layout://shared", "tar": "dir:files"}
+    contexts = {
+        "image": "docker-image://x",
+        "other": "oci://x",
+        "layout": "oci-layout://shared",
+        "tar": "dir:files",
+    }
     spec = declare((), {"text": "", "build_contexts": contexts}, place=place)
     assert spec.build_contexts == {
         "image": "docker-image://x",
+        "other": "oci://x",
         "layout": f"oci-layout://{place.rootdir}/shared",
         "tar": f"dir:{place.folder}/files",
     }

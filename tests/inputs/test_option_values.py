@@ -33,6 +33,7 @@ Convert = Callable[[str], Any]
         (values.to_prebuild, "0", "off"),
         (values.to_structure, " api = a.yaml   b.yaml ", "api=a.yaml b.yaml"),
         (values.to_structure, "ref:x=y=z.yaml", "ref:x=y=z.yaml"),
+        (values.to_structure, "api = a=b.yaml", "api=a=b.yaml"),
         (values.to_identifier, " container_image ", "container_image"),
         (values.to_patterns, "true", "on"),
         (values.to_patterns, "", "off"),

@@ -428,5 +428,5 @@ def test_an_operation_names_the_instruction_as_it_was_written():
 
 def test_from_is_not_dispatched():
     found = walk("FROM a")
-    with pytest.raises(ValueError, match="FROM begins a stage"):
+    with pytest.raises(ValueError, match=r"^FROM begins a stage: see begin_stage$"):
         dispatch(found.graph, 0, found.state, found.graph.nodes[0].stage.from_)

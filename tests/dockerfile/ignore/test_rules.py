@@ -59,6 +59,9 @@ def rules(*lines: str) -> IgnoreRules:
         (".git", ".git/HEAD"),
         ("a.b|c(d)+{e}$^", "a.b|c(d)+{e}$^"),
         ("é*", "été"),
+        ("a**", "ab\nc"),
+        ("**b", "a\nb"),
+        ("**/a/b", "x\ny/a/b"),
         ("#x", "#x"),
     ],
 )
@@ -184,8 +187,8 @@ class TestGivenPatterns:
         assert IgnoreRules.from_patterns(["#a"]).excludes("#a")
 
     def test_a_leading_slash_matches_no_path(self) -> None:
-        given_patterns = IgnoreRules.from_patterns(["/a", "/b*", "/c/**"])
-        assert not any(map(given_patterns.excludes, ["a", "bc", "c/d"]))
+        given_patterns = IgnoreRules.from_patterns(["/a", "/b*", "/c/**", "//d"])
+        assert not any(map(given_patterns.excludes, ["a", "bc", "c/d", "d"]))
 
     def test_blank_ones_are_skipped(self) -> None:
         assert IgnoreRules.from_patterns(["", "  "]).patterns == ()

@@ -119,7 +119,7 @@ class TestTypes:
     def test_the_id_of_a_secret_is_its_source_or_the_name_of_its_target(self) -> None:
         assert mount("type=secret,source=s,target=/t") == SecretMount(id="s", target="/t")
         assert mount("type=secret,target=/a/t") == SecretMount(id="t", target="/a/t")
-        assert mount("type=secret,target=/a/t/") == SecretMount(id="t", target="/a/t/")
+        assert mount("type=secret,target=/a/INDEX/") == SecretMount("INDEX", "/a/INDEX/")
 
     def test_a_secret_takes_every_option(self) -> None:
         raw = "type=secret,id=s,target=t,required=true,mode=440,uid=1000,gid=1001"
@@ -140,6 +140,7 @@ class TestTypes:
     def test_ssh_takes_every_option(self) -> None:
         raw = "type=ssh,id=k,target=/s,required=true,mode=640,uid=1000,gid=1001"
         assert mount(raw) == SshMount("k", "/s", required=True, mode=0o640, uid=1000, gid=1001)
+        assert mount("type=ssh,id=k,target=/s,required") == SshMount("k", "/s", required=True)
 
     def test_a_relative_target_stands_under_the_working_directory(self) -> None:
         assert mount("target=a/../b", workdir="/app") == BindMount("/app/b")

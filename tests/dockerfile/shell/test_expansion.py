@@ -349,6 +349,7 @@ def test_the_public_function_expands() -> None:
         ("x$ports", ("x80", "81/udp")),
         ("${unset:-1 2}", ("1", "2")),
         ("<< a", ("<< a",)),
+        ("<< a b", ("<< a", "b")),
         ("a\0b", ("a\0b",)),
     ],
 )

@@ -64,6 +64,7 @@ def test_a_word_knows_where_it_stands() -> None:
         ShellWord("c}d", 1, 11),
         ShellWord("$e", 12, 14),
     ]
+    assert split_shell_words(" \\a $b", **RAW) == [ShellWord("\\a", 1, 3), ShellWord("$b", 4, 6)]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ def test_a_symbolic_value_has_no_absolute_mode() -> None:
         ("g=u", 0o741, 0o771),
         ("o+u", 0o640, 0o646),
         ("g-u", 0o670, 0o610),
+        ("g+wu", 0o500, 0o570),
+        ("o=ru", 0o300, 0o303),
         ("u+s", 0o755, 0o4755),
         ("+t", 0o755, 0o1755),
         ("o+s", 0o755, 0o755),
