@@ -30,10 +30,15 @@ class Journal:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         unnamed = f"{path}.{os.getpid()}.new"
         descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        journal = cls(path, descriptor)
-        journal.add(session)
-        os.rename(unnamed, path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            journal = cls(path, descriptor)
+            journal.add(session)
+            os.rename(unnamed, path)
+        except BaseException:
+            os.unlink(unnamed)
+            os.close(descriptor)
+            raise
         return journal
 
     @classmethod
@@ -67,8 +72,18 @@ class Journal:
         return None
 
     def add(self, line: dict[str, Any]) -> None:
-        """Appends one line, before the thing it names is made."""
-        os.write(self._descriptor, json.dumps(line).encode("ascii") + b"\n")
+        """Appends one line, before the thing it names is made.
+
+        Raises:
+            OSError: it cannot be written. A part of it, all that fits on a full disk, does not
+                stay: nothing that comes after it could be read.
+        """
+        data = json.dumps(line).encode("ascii") + b"\n"
+        size = self.size()
+        if os.write(self._descriptor, data) < len(data):
+            os.ftruncate(self._descriptor, size)
+            os.lseek(self._descriptor, size, os.SEEK_SET)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
 
     def size(self) -> int:
         """Bytes."""

@@ -20,6 +20,7 @@ from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from pytest_zlayer.buildah.failures import disk_full
 from pytest_zlayer.buildah.opening.environment import engine_environment
 from pytest_zlayer.buildah.opening.known_storage import KnownStorage
+from pytest_zlayer.buildah.opening.reserve import settle_reserve
 from pytest_zlayer.buildah.opening.sweep import Sweep
 from pytest_zlayer.buildah.process.late_agent import Agent, LateAgent
 from pytest_zlayer.buildah.process.runner import Runner
@@ -174,6 +175,7 @@ class _Opening:
         session = {
             "prefix": prefix, "tmpdir": str(tmpdir), "images": images, "boot": probe.boot_id(),
         }  # fmt: skip
+        settle_reserve(storage)
         try:
             client.adopt(
                 binary=str(commander.binary), storage=asdict(storage.options),

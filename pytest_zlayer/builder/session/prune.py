@@ -85,12 +85,7 @@ def prune(
     """
     with _opened(options) as resources:
         before = list(_items(resources))
-        if kept or everything:
-            _remove_kept(resources, before)
-        resources.cache.remove_added()
-        if cache or everything:
-            shrink(resources.cache, max_age=-math.inf, max_size=sys.maxsize)
-        shrink(resources.cache, options.cache_max_age, options.cache_max_size)
+        # First, as it works on a full disk too.
         every = cache_mounts or everything
         shrink_mounts(
             resources.cache.mounts_directory,
@@ -99,6 +94,12 @@ def prune(
             max_size=0 if every else options.cache_max_size,
             others_began=resources.cache.others_began(),
         )
+        if kept or everything:
+            _remove_kept(resources, before)
+        resources.cache.remove_added()
+        if cache or everything:
+            shrink(resources.cache, max_age=-math.inf, max_size=sys.maxsize)
+        shrink(resources.cache, options.cache_max_age, options.cache_max_size)
         after = {(item.kind, item.name) for item in _items(resources)}
         return [item for item in before if (item.kind, item.name) not in after]
 

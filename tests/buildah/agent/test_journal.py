@@ -51,6 +51,29 @@ def test_line_cut_off_by_a_crash_is_left_out(tmp_path: Path) -> None:
     close(journal)
 
 
+def test_line_that_a_full_disk_cuts_off_takes_none_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal.create(str(tmp_path / "a.json"), {"a": 1})
+    write = os.write
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:5]))
+        with pytest.raises(OSError, match="No space left on device"):
+            journal.add({"image": "x"})
+    journal.add({"image": "y"})
+    assert list(journal.lines()) == [{"a": 1}, {"image": "y"}]
+    close(journal)
+
+
+def test_journal_that_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "write", lambda *_: 0)
+    with pytest.raises(OSError, match="No space left on device"):
+        Journal.create(str(tmp_path / "a.json"), {"a": 1})
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("name", ["missing", "link", "fifo", "directory", "writable"])
 def test_what_is_no_journal_is_not_taken(tmp_path: Path, name: str) -> None:
     (tmp_path / "link").symlink_to("writable")

@@ -101,6 +101,34 @@ def test_directory_of_runtime_state_is_full(template: Storage, tmp_path: Path) -
     storage.remove()
 
 
+def fill(disk: Path) -> Path:
+    """Leaves not a single byte free on a disk."""
+    path = disk / "fill"
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    return path
+
+
+def test_prune_frees_space_on_a_disk_without_a_free_byte(template: Storage, tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "size=60m") as disk:
+        storage = copy_storage(template, disk / "storage")
+        workspace = Workspace(storage, tmp_path)
+        storage.open().close()
+        workspace.project(test_it=workspace.building("RUN head -c 5000000 /dev/zero > /big"))
+        workspace.pytest()
+        filling = fill(disk)
+        said = workspace.start_program("pytest_zlayer", "prune", "--all").end(0)
+        assert "localhost/zlayer/cache:" in said
+        assert shutil.disk_usage(disk).free > 5_000_000
+        filling.unlink()
+        storage.open().close()
+        assert (storage.root / "zlayer" / "reserve").stat().st_blocks * 512 == 1 << 20
+        assert "has nothing in the storage" in workspace.start_program("pytest_zlayer", "ps").end(0)
+        workspace.close()
+        storage.remove()
+
+
 def test_no_file_can_be_made_any_more(template: Storage, tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "size=60m,nr_inodes=1500") as disk:
         storage = copy_storage(template, disk / "storage")

@@ -29,13 +29,14 @@ Count = dict[str, list[str]]
 BUILT = f"FROM {BUSYBOX}\nRUN echo built > /built\nRUN touch /again\n"
 
 # Files beside the store of which there is one, that last: what is known of buildah and the storage,
-# the locks of names, lists and pulls, when the cache was looked through.
+# the locks of names, lists and pulls, the reserve, when the cache was looked through.
 LASTING = {
     "answers.json",
     "cache/tidied",
     "manifests.lock",
     "names.lock",
     "pulls.lock",
+    "reserve",
     "storage.json",
 }
 
