@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None, *, ctrl_c: CtrlC | None = None) -> i
     except BrokenPipeError:
         forget_output()
         return _PIPE_CLOSED
-    except OSError as error:  # a path that the system refuses, of any option
+    except (OSError, UnicodeEncodeError) as error:  # a path that is refused, of any option
         tell(f"pytest-zlayer: {_trouble_text(error)}")
         return USAGE
     return code
@@ -101,7 +101,7 @@ def exit_code(error: ZlayerError) -> int:
     return FAILED if isinstance(error, (BuildError, EngineError, OutputError)) else USAGE
 
 
-def _trouble_text(error: OSError) -> str:
+def _trouble_text(error: OSError | UnicodeEncodeError) -> str:
     with LOADING:
         from pytest_zlayer.builder.model.errors import machine_trouble
 

@@ -28,7 +28,7 @@ from pytest_zlayer.builder.execute.step_errors import StepErrors
 from pytest_zlayer.builder.execute.waits import Waits
 from pytest_zlayer.builder.image.results import StepResult
 from pytest_zlayer.builder.image.shell import find_shell
-from pytest_zlayer.builder.model.errors import BuildError, machine_trouble
+from pytest_zlayer.builder.model.errors import REFUSALS, BuildError, machine_trouble
 from pytest_zlayer.builder.plan.steps import StagePlan, Step
 from pytest_zlayer.dockerfile.operations.kinds import (
     CopyOperation,
@@ -191,7 +191,7 @@ class StageExecutor:
             raise self._errors.failure(step, error.message, hint=error.hint) from error
         except MountRefused as error:
             raise self._errors.refusal(error) from error
-        except OSError as error:
+        except REFUSALS as error:
             trouble = machine_trouble(error, str(self._build.make_scratch()))
             raise self._errors.failure(step, trouble.message, hint=trouble.hint) from error
         return False, 1

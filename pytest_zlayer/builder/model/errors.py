@@ -52,8 +52,14 @@ class MachineError(ZlayerError):
     """The machine refused what a build needs: a disk is full, a file cannot be read or written."""
 
 
-def machine_trouble(error: OSError, place: str) -> Failure:
+# What the operating system refuses, and names that Python cannot hand to it.
+REFUSALS = (OSError, UnicodeEncodeError)
+
+
+def machine_trouble(error: OSError | UnicodeEncodeError, place: str) -> Failure:
     """What an error of the operating system means that came while working in ``place``."""
+    if isinstance(error, UnicodeEncodeError):
+        return _no_file_name(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return disk_full([str(error.filename or place)])
     path = "" if error.filename is None else os.fsdecode(error.filename)
@@ -61,12 +67,21 @@ def machine_trouble(error: OSError, place: str) -> Failure:
     return Failure("environment", f"{error.strerror or error}{f': {shown}' if shown else ''}")
 
 
+def _no_file_name(error: UnicodeEncodeError) -> Failure:
+    other = error.encoding.lower() not in ("utf-8", "utf8")
+    return Failure(
+        "environment",
+        f"{error.object[:_LONGEST]!a} cannot be a file name here: these are {error.encoding}",
+        "set PYTHONUTF8=1, or a locale with UTF-8 (LC_ALL=C.UTF-8)" if other else None,
+    )
+
+
 @contextmanager
 def machine_errors_reported(doing: str) -> Iterator[None]:
     """Raise ``MachineError`` for every error of the operating system in a ``with`` block."""
     try:
         yield
-    except OSError as error:
+    except REFUSALS as error:
         trouble = machine_trouble(error, "the temporary directory or the storage")
         raise MachineError(f"{doing} failed: {trouble.message}", hint=trouble.hint) from error
 

@@ -73,6 +73,18 @@ def test_a_sparse_file_of_an_archive_that_no_disk_holds(
     assert "<inline Dockerfile>:2" in str(caught.value)
 
 
+def test_a_name_that_python_has_no_bytes_for(workspace: Workspace) -> None:
+    workspace.project(test_it=workspace.building("WORKDIR /\xe9", name="named"))
+    environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    said = workspace.pytest(code=1, **environment)
+    assert "Traceback" not in said
+    assert (
+        "building named failed at <inline Dockerfile>:2 (stage stage-0): '\\xe9' cannot be a file "
+        "name here: these are ascii\n"
+    ) in said
+    assert "\nhint: set PYTHONUTF8=1, or a locale with UTF-8 (LC_ALL=C.UTF-8)\n" in said
+
+
 def test_more_layers_than_the_storage_can_mount(workspace: Workspace) -> None:
     steps = "".join(f"WORKDIR /d{number}\n" for number in range(127))
     text = f"FROM {BUSYBOX}\n{steps}RUN true\nRUN touch /end\n"
