@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_zlayer.builder.cache.lock_file import lock_file, remove_if_free
+from pytest_zlayer.builder.cache.uses import moment_of
 
 # Of its lock, of the lock while it is made, and what is not made yet; of its last use.
 _UNFINISHED = (".lock", ".making", ".new")
@@ -46,7 +47,7 @@ def mount_entries(mounts: Path) -> list[MountEntry]:
 def _used(directory: Path) -> float:
     for one in (Path(f"{directory}.used"), directory):
         with contextlib.suppress(OSError):
-            return one.stat().st_mtime
+            return moment_of(one)
     return time.time()
 
 

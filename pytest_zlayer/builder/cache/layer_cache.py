@@ -204,6 +204,7 @@ class LayerCache:
 
     def touch(self, key: str) -> None:
         """Note that ``key`` was used now."""
+        self._lease.note_use()
         self._uses.note(key)
 
     def touch_known(self, keys: Iterable[str]) -> None:

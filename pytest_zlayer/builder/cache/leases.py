@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,10 +28,25 @@ class Lease:
         self._lock = LockFile(self._path)
         # A process that looks whether it is held holds it for a moment.
         self._lock.acquire(timeout=math.inf)
+        self._began = self._path.stat().st_mtime
+
+    def note_use(self) -> None:
+        """See that what is used now counts as used since this process began.
+
+        If the clock has been set back, it began now.
+        """
+        if time.time() < self._began:
+            self._path.touch()
+            self._began = self._path.stat().st_mtime
 
     def others_began(self) -> list[float]:
-        """When each other living process began (seconds since the epoch)."""
-        return [began for _, began in self._others()]
+        """When each other living process began (seconds since the epoch).
+
+        One that began at a time which is still to come may count on all there is: the clock has
+        been set back since.
+        """
+        now = time.time()
+        return [began if began <= now else 0.0 for _, began in self._others()]
 
     def shared(self) -> bool:
         """Whether another process of this session lives."""

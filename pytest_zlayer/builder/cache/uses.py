@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -12,6 +13,8 @@ from pytest_zlayer.builder.cache.entries import key_of
 _BASE = "base-"
 # Seconds after which a layer that was noted is in the store, if it ever comes there.
 _SETTLED = 3600.0
+# Seconds by which clocks of machines that share a file system may differ.
+_AHEAD = 86400.0
 
 
 class Uses:
@@ -35,9 +38,8 @@ class Uses:
 
     def last(self, key: str) -> float:
         """The last use of ``key``, in seconds since the epoch; now, if that is not known."""
-        stamp = self._directory / key
         try:
-            return stamp.stat().st_mtime
+            return moment_of(self._directory / key)
         except FileNotFoundError:
             return time.time()
 
@@ -81,4 +83,18 @@ def _base_key(reference: str) -> str:
 
 
 def _age(stamp: Path) -> float:
-    return time.time() - stamp.stat().st_mtime
+    return time.time() - moment_of(stamp)
+
+
+def moment_of(stamp: Path) -> float:
+    """The time of a file that tells of a use, in seconds since the epoch.
+
+    One that lies far ahead counts as now, and gets that time: the clock has been set back since. It
+    would neither grow old nor be the least recently used for as long.
+    """
+    now, found = time.time(), stamp.stat().st_mtime
+    if found <= now + _AHEAD:
+        return found
+    with contextlib.suppress(OSError):
+        os.utime(stamp)
+    return now

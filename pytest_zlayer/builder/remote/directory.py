@@ -122,7 +122,10 @@ class DirectoryCache:
 
     def _unneeded(self, needed: set[str]) -> Iterator[Path]:
         # Who writes an entry stores its blobs first: what is as young as that stays.
-        moment = time.time() - 3600
+        # By the clock of the file system: another machine may have written it.
+        lock = self.path / _LOCK
+        lock.touch()
+        moment = lock.stat().st_mtime - 3600
         for file in sorted(self._blobs.iterdir()):
             if file.name not in needed and file.stat().st_mtime < moment:
                 yield file

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import platformdirs
 
+from pytest_zlayer.builder.cache.uses import moment_of
+
 _NAME = "pytest-zlayer"
 
 
@@ -43,4 +45,4 @@ def remove_old_logs(directory: Path, max_age: float, max_size: int) -> None:
 def _sessions(directory: Path) -> Iterator[tuple[float, Path]]:
     for session in directory.glob("*/") if directory.is_dir() else ():
         with contextlib.suppress(OSError):
-            yield session.stat().st_mtime, session
+            yield moment_of(session), session

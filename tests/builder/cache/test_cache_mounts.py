@@ -77,6 +77,12 @@ def test_without_a_note_the_time_of_the_directory_counts(mounts: Path) -> None:
     assert (first.path.name, first.used) == ("mount0", 1000)
 
 
+def test_a_use_that_is_still_to_come_counts_as_now(mounts: Path) -> None:
+    os.utime(mounts / "mount0.used", (4e9, 4e9))
+    os.utime(mounts / "mount1.used", (time.time() + 60,) * 2)
+    assert names(mounts) == ["mount2", "mount0", "mount1"]
+
+
 def test_what_this_process_cannot_remove_is_removed_by_a_program(mounts: Path) -> None:
     target = mounts.parent / f"{mounts.name}-elsewhere"
     target.mkdir()

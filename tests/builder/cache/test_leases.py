@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from pytest_zlayer.builder.cache.leases import Lease
 
@@ -31,6 +35,31 @@ def test_looking_at_a_lease_leaves_the_time_it_began(tmp_path: Path) -> None:
     os.utime(path, (1_000, 1_000))
     assert other.others_began() == [1_000]
     assert other.others_began() == [1_000]
+    other.close()
+    began.close()
+
+
+def test_who_began_at_a_time_to_come_may_count_on_everything(tmp_path: Path) -> None:
+    began, other = Lease(tmp_path, "a"), Lease(tmp_path, "b")
+    (path,) = tmp_path.glob("a-*")
+    os.utime(path, (time.time() + 7200,) * 2)
+    assert other.others_began() == [0.0]
+    other.close()
+    began.close()
+
+
+def test_who_uses_something_after_the_clock_was_set_back_begins_anew(tmp_path: Path) -> None:
+    began, other = Lease(tmp_path, "a"), Lease(tmp_path, "b")
+    (path,) = tmp_path.glob("a-*")
+    os.utime(path, (1_000, 1_000))
+    began.note_use()
+    assert other.others_began() == [1_000]
+    with pytest.MonkeyPatch.context() as patch:
+        set_back = SimpleNamespace(time=lambda: time.time() - 7200)
+        patch.setattr("pytest_zlayer.builder.cache.leases.time", set_back)
+        began.note_use()
+    assert other.others_began() == [path.stat().st_mtime]
+    assert path.stat().st_mtime > 1_000
     other.close()
     began.close()
 

@@ -42,6 +42,17 @@ def test_what_was_noted_is_known_to_other_processes(uses: Uses, directory: Path)
     assert time.time() - Uses(directory).last("key") < DAY
 
 
+def test_a_use_that_is_still_to_come_counts_as_now_and_grows_old(
+    uses: Uses, directory: Path
+) -> None:
+    uses.note("key")
+    age(directory, -365 * DAY)
+    assert uses.last("key") <= time.time()
+    assert (directory / "key").stat().st_mtime <= time.time()
+    age(directory, DAY)
+    assert time.time() - uses.last("key") >= DAY
+
+
 def test_what_nobody_has_noted_counts_as_used_now(uses: Uses) -> None:
     before = time.time()
     assert before <= uses.last("key") <= time.time()

@@ -8,9 +8,11 @@ import os
 import subprocess
 import sys
 import tarfile
+import time
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -144,11 +146,14 @@ def test_entries_that_are_too_old_go_with_their_blobs(
     assert new.layers[0].digest[7:] in files
 
 
+@pytest.mark.parametrize("ahead", [0, 86400], ids=["exact", "clock of another machine"])
 def test_blobs_of_an_entry_that_is_just_being_written_stay(
-    place: DirectoryCache, tmp_path: Path
+    place: DirectoryCache, tmp_path: Path, ahead: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry, blobs = made(tmp_path, "a")
     place.send(entry, blobs, [], nothing)
+    clock = SimpleNamespace(time=lambda: time.time() + ahead)
+    monkeypatch.setattr("pytest_zlayer.builder.remote.directory.time", clock)
     place.prune(max_age=1000)
     assert (place.path / "blobs" / "sha256" / entry.layers[0].digest[7:]).exists()
 

@@ -55,3 +55,10 @@ def test_the_oldest_logs_go(tmp_path: Path, max_age: float, max_size: int) -> No
     logs(tmp_path, [300.0, 100.0, 200.0, 1.0], 100)
     remove_old_logs(tmp_path, max_age, max_size)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["session-1", "session-3"]
+
+
+def test_logs_of_a_time_to_come_grow_old(tmp_path: Path) -> None:
+    logs(tmp_path, [-4e8], 100)
+    remove_old_logs(tmp_path, 150.0, 10**9)
+    (log,) = tmp_path.iterdir()
+    assert log.stat().st_mtime <= time.time()
