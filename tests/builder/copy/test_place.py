@@ -9,7 +9,7 @@ import pytest
 
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs
 from pytest_zlayer.builder.copy import CopyError, make_directory
-from pytest_zlayer.builder.copy.place import TargetTree
+from pytest_zlayer.builder.copy.target_tree import TargetTree
 from pytest_zlayer.builder.files.paths import EmptyRootfs
 from pytest_zlayer.builder.oci.layer import LayerEntry
 from pytest_zlayer.builder.oci.overlay import LayeredRootfs
