@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_zlayer.errors import ZlayerError
 from pytest_zlayer.inputs.settings import environment
-from pytest_zlayer.report.service import harmless, service_of
+from pytest_zlayer.report.ci_service import harmless, service_of
 
 
 class OutputError(ZlayerError):

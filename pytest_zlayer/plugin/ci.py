@@ -13,19 +13,19 @@ from pytest_zlayer.inputs.settings import Settings
 from pytest_zlayer.lazy import LOADING, late_pattern
 
 if TYPE_CHECKING:
+    from pytest_zlayer.report.ci_service import CIService
     from pytest_zlayer.report.model import Run
-    from pytest_zlayer.report.service import Service
 
 # How the text of a mistake begins: the place of the test that has it.
 _PLACE = late_pattern(r"^(?P<file>[^\n]+?):(?P<line>\d+): ")
 
 
-def _service(environment: Mapping[str, str]) -> Service | None:
+def _service(environment: Mapping[str, str]) -> CIService | None:
     # Elsewhere nothing is loaded to find that out.
     if not {"GITHUB_ACTIONS", "GITLAB_CI"} & set(environment):
         return None
     with LOADING:
-        from pytest_zlayer.report.service import service_of
+        from pytest_zlayer.report.ci_service import service_of
 
     return service_of(environment)
 
@@ -51,7 +51,7 @@ class CiJob:
         if self.service is None:
             return text
         with LOADING:
-            from pytest_zlayer.report.service import harmless
+            from pytest_zlayer.report.ci_service import harmless
 
         return harmless(text)
 

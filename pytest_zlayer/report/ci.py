@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 from pytest_zlayer.lazy import late_pattern
+from pytest_zlayer.report.ci_service import CIService, harmless
 from pytest_zlayer.report.model import Build, Run, Stage, Step, images
-from pytest_zlayer.report.service import Service, harmless
 from pytest_zlayer.report.summary import outcome, summary_line
 from pytest_zlayer.report.text import failed_attempt, outcome_text, printable
 from pytest_zlayer.report.units import count_text, seconds_text, size_text
@@ -96,7 +96,7 @@ def _from(file: str, workspace: str) -> str:
     return str(path.relative_to(workspace)) if inside else str(path)
 
 
-def logs(run: Run, service: Service, now: float | None = None) -> Iterator[str]:
+def logs(run: Run, service: CIService, now: float | None = None) -> Iterator[str]:
     """The logs of the steps that failed, folded."""
     for number, (build, stage, step) in enumerate(_failed(run)):
         title = harmless(printable(f"zlayer: log of {build.image}: {stage.name} {step.text}"))

@@ -19,7 +19,7 @@ from pytest_zlayer.buildah.process.output import without_end
 from pytest_zlayer.buildah.run_request import RunRequest, Tmpfs, Volume
 from pytest_zlayer.builder.image.container import Output, timeout_of
 from pytest_zlayer.builder.image.image_like import ImageLike
-from pytest_zlayer.builder.image.keep import keep_container, kept_log
+from pytest_zlayer.builder.image.kept import keep_container, kept_log
 from pytest_zlayer.builder.image.log import LogLine
 from pytest_zlayer.builder.image.results import RunResult
 from pytest_zlayer.dataclass import dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_zlayer.report.ci import annotation, job_summary, logs, mistake, notices
-from pytest_zlayer.report.service import harmless, service_of
+from pytest_zlayer.report.ci_service import harmless, service_of
 
 from .runs import sample
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.image.image_like import ImageLike, SaveFormat
-from pytest_zlayer.builder.image.keep import keep_container
+from pytest_zlayer.builder.image.kept import keep_container
 from pytest_zlayer.builder.oci.chain import Chain, read_chain
 from pytest_zlayer.builder.oci.config import config_json, read_config
 from pytest_zlayer.builder.store.mounted_images import MountedImages, SharedImages

@@ -15,7 +15,7 @@ from pytest_zlayer.builder.execute.build import Build, BuildLog
 from pytest_zlayer.builder.execute.ready import ReadyImage, find_ready
 from pytest_zlayer.builder.execute.slots import Slots
 from pytest_zlayer.builder.image.built_image import Image
-from pytest_zlayer.builder.image.keep import own_name
+from pytest_zlayer.builder.image.kept import own_name
 from pytest_zlayer.builder.image.results import BuildResult
 from pytest_zlayer.builder.model.errors import BuildError
 from pytest_zlayer.builder.model.masker import Masker

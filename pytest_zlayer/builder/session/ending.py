@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pytest_zlayer.builder.cache.cache_mounts import shrink_mounts
 from pytest_zlayer.builder.cache.shrink import shrink
-from pytest_zlayer.builder.image.keep import keep_container, keep_image
-from pytest_zlayer.builder.image.kept import Kept
+from pytest_zlayer.builder.image.kept import Kept, keep_container, keep_image
 from pytest_zlayer.builder.session.builds import Builds
 from pytest_zlayer.builder.session.resources import SessionResources
 

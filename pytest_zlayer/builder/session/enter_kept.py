@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from pytest_zlayer.buildah.run_request import RunRequest
 from pytest_zlayer.builder.execute.again import Debugging
-from pytest_zlayer.builder.image.keep import KEPT_CONTAINER, KEPT_REPOSITORY, kept_log
+from pytest_zlayer.builder.image.kept import KEPT_CONTAINER, KEPT_REPOSITORY, kept_log
 from pytest_zlayer.builder.image.shell import find_shell
 from pytest_zlayer.builder.session.resources import SessionResources
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig

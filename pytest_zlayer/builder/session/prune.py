@@ -14,7 +14,7 @@ from typing import Literal
 from pytest_zlayer.builder.cache.cache_mounts import mount_entries, shrink_mounts
 from pytest_zlayer.builder.cache.entries import REPOSITORY
 from pytest_zlayer.builder.cache.shrink import shrink
-from pytest_zlayer.builder.image.keep import KEPT_CONTAINER, KEPT_REPOSITORY
+from pytest_zlayer.builder.image.kept import KEPT_CONTAINER, KEPT_REPOSITORY
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.session.resources import SessionResources
 from pytest_zlayer.dataclass import dataclass

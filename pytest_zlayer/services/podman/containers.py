@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pytest_zlayer.buildah.files.rootfs import Rootfs
 from pytest_zlayer.builder.image.container import timeout_of
 from pytest_zlayer.builder.image.image_like import ImageLike
-from pytest_zlayer.builder.image.keep import KEPT_CONTAINER, stem
+from pytest_zlayer.builder.image.kept import KEPT_CONTAINER, stem
 from pytest_zlayer.builder.image.log import LogLine
 from pytest_zlayer.builder.image.results import RunResult
 from pytest_zlayer.services.engine import ExecRequest

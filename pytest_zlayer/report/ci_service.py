@@ -1,4 +1,4 @@
-"""Which continuous integration service a job is of, and text in which it finds no command.
+"""The CI service of a job: which one it is, how text is shown that it takes no command from.
 
 GitHub Actions reads commands from the lines of a job (``::error …::``, and ``##[…]`` anywhere in a
 line); GitLab reads marks of sections. Text from builds must not be taken for any of them.
@@ -12,13 +12,13 @@ from typing import Literal
 
 from pytest_zlayer.lazy import late_pattern
 
-Service = Literal["github", "gitlab"]
+CIService = Literal["github", "gitlab"]
 _COMMAND = late_pattern(r"^(\s*)::", re.MULTILINE)
 # Shown as nothing, and no white space: what follows no longer begins a line.
 _APART = "\u200b"
 
 
-def service_of(environment: Mapping[str, str]) -> Service | None:
+def service_of(environment: Mapping[str, str]) -> CIService | None:
     """The service whose job this is, by the variables it sets."""
     if environment.get("GITHUB_ACTIONS") == "true":
         return "github"
