@@ -34,7 +34,6 @@ from pytest_zlayer.buildah.storage.records import (
     ContainerSummary,
     ImageRecord,
     ImageSummary,
-    parse_containers,
 )
 from pytest_zlayer.buildah.stored_images import StoredImages
 from pytest_zlayer.choices import NetworkMode
@@ -47,12 +46,10 @@ if TYPE_CHECKING:
     from pytest_zlayer.buildah.commands.commits import Commits
     from pytest_zlayer.buildah.commands.isolation_kinds import Isolation
     from pytest_zlayer.buildah.files.changes import AgentChanges, LocalChanges
-    from pytest_zlayer.buildah.messages import lines
     from pytest_zlayer.buildah.registries import Registries
     from pytest_zlayer.buildah.running_container import RunningContainer
 else:
     containers = LazyModule("pytest_zlayer.buildah.commands.containers")
-    lines = LazyModule("pytest_zlayer.buildah.messages.lines")
     runs = LazyModule("pytest_zlayer.buildah.runs")
 
 __all__ = [
@@ -320,7 +317,7 @@ class Engine:
     def unmount(self, container: str) -> None:
         """Undoes :meth:`mount`."""
         self._forget(container)
-        self._commander.repeatable(["umount", arguments.container(container)])
+        containers.unmount(self._commander, container)
 
     def remove_empty(self, tree: LocalRootfs | AgentRootfs, paths: Sequence[str]) -> None:
         """Removes those of these paths that are empty files or empty directories, in this order."""
@@ -329,20 +326,16 @@ class Engine:
 
     def copy_in(self, container: str, source: Path, destination: str) -> None:
         """Copies a file of the host, or what is in a directory of it, into a working container."""
-        words = ["copy", "--quiet", "--contextdir", str(source.parent.absolute())]
-        words += [arguments.container(container), str(source.absolute()), destination]
-        self._commander.output(words)
+        containers.copy_in(self._commander, container, source, destination)
 
     def rename_container(self, container: str, name: str) -> None:
         """Gives a container another name; with a name of its own it outlives this session."""
         self._forget(container)
-        self._commander.output(
-            ["rename", arguments.container(container), arguments.container(name)]
-        )
+        containers.rename(self._commander, container, name)
 
     def containers(self) -> tuple[ContainerSummary, ...]:
         """All working containers of the storage, also those of others."""
-        return parse_containers(self._commander.repeatable(["containers", "--all", "--json"]))
+        return containers.listed(self._commander)
 
     def remove_containers(self, *names: str) -> None:
         """Removes containers; one that is gone already counts as removed."""
@@ -351,14 +344,7 @@ class Engine:
         for name in names:
             self._forget(name)
             self._commits.undo(name)
-        done = containers.remove(self._commander, names)
-        if done.exit_code == 0:
-            return
-        if not lines.says_not_known(done.stderr_tail):
-            raise self._commander.failed(done)
-        # At the first unknown one buildah may stop, so each gets its turn.
-        for name in names if len(names) > 1 else ():
-            self.remove_containers(name)
+        containers.remove_all(self._commander, names)
 
     # The process
 

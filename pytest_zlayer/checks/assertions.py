@@ -5,7 +5,7 @@ They are classes to inherit from: each asks of ``self`` only what a protocol in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_zlayer.checks import words
@@ -268,8 +268,3 @@ class Assertions(FileAssertions, CommandAssertions, PackageAssertions):
 
 class ImageAssertions(Assertions, ConfigAssertions, LayerAssertions):
     """What images have."""
-
-
-def assertion_names(kind: type) -> Iterable[str]:
-    """The names of the assertions that a class has, for documentation."""
-    return sorted(name for name in dir(kind) if name.startswith("assert_"))

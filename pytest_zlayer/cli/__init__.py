@@ -16,7 +16,7 @@ from pytest_zlayer.inputs.options import OPTIONS
 from pytest_zlayer.lazy import LOADING
 from pytest_zlayer.signals import CtrlC
 
-DONE = 0
+# 0: done.
 FAILED = 1
 USAGE = 2
 NO_ENGINE = 3

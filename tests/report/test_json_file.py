@@ -8,9 +8,10 @@ import jsonschema
 import pytest
 
 from pytest_zlayer.errors import UsageError
-from pytest_zlayer.report.json_file import SCHEMA, read_json, schema, to_json
+from pytest_zlayer.report.json_file import read_json, to_json
 
 from .runs import sample
+from .write_schema import SCHEMA, schema
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path):

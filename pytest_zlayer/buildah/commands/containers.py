@@ -16,13 +16,14 @@ from pytest_zlayer.buildah.commands.commander import Commander
 from pytest_zlayer.buildah.commands.isolation_kinds import Isolation, contain, runtime_root
 from pytest_zlayer.buildah.errors import EngineError, EngineUnusable
 from pytest_zlayer.buildah.failures import Failure
+from pytest_zlayer.buildah.messages.lines import says_not_known
 from pytest_zlayer.buildah.messages.meaning import classify
 from pytest_zlayer.buildah.process.agent_process import agent_argv
 from pytest_zlayer.buildah.process.command import Completed, Request
 from pytest_zlayer.buildah.process.console_socket import END_OF_INPUT
 from pytest_zlayer.buildah.run_request import RunRequest
 from pytest_zlayer.buildah.storage.info import StorageInfo
-from pytest_zlayer.buildah.storage.records import parse_containers
+from pytest_zlayer.buildah.storage.records import ContainerSummary, parse_containers
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
 
@@ -77,6 +78,40 @@ def mount(commander: Commander, name: str) -> Path:
     if not root.is_absolute():
         raise EngineUnusable(f"buildah mount printed no path: {printed!r}")
     return root
+
+
+def unmount(commander: Commander, name: str) -> None:
+    """``buildah umount``."""
+    commander.repeatable(["umount", arguments.container(name)])
+
+
+def copy_in(commander: Commander, name: str, source: Path, destination: str) -> None:
+    """``buildah copy`` of a file of the host, or of what is in a directory of it."""
+    words = ["copy", "--quiet", "--contextdir", str(source.parent.absolute())]
+    words += [arguments.container(name), str(source.absolute()), destination]
+    commander.output(words)
+
+
+def rename(commander: Commander, name: str, other: str) -> None:
+    """``buildah rename``."""
+    commander.output(["rename", arguments.container(name), arguments.container(other)])
+
+
+def listed(commander: Commander) -> tuple[ContainerSummary, ...]:
+    """``buildah containers``: those of others too."""
+    return parse_containers(commander.repeatable(["containers", "--all", "--json"]))
+
+
+def remove_all(commander: Commander, names: Sequence[str]) -> None:
+    """Removes containers; one that is gone already counts as removed."""
+    done = remove(commander, names)
+    if done.exit_code == 0:
+        return
+    if not says_not_known(done.stderr_tail):
+        raise commander.failed(done)
+    # At the first unknown one buildah may stop, so each gets its turn.
+    for name in names if len(names) > 1 else ():
+        remove_all(commander, [name])
 
 
 def remove(commander: Commander, names: Sequence[str]) -> Completed:
@@ -205,8 +240,7 @@ def container_id(commander: Commander, name: str) -> str:
     with contextlib.suppress(Unreadable):
         for record in commander.records.called("containers", [name]):
             return str(record["id"])
-    found = parse_containers(commander.output(["containers", "--all", "--json"]))
-    for one in found:
+    for one in listed(commander):
         if name in (one.name, one.id):
             return one.id
     raise EngineError(Failure("transient", f"the working container {name} is gone"))
