@@ -1,4 +1,4 @@
-"""What keeps the house in order: who may import what, what loading costs, what is documented."""
+"""Rules of the whole package: which room imports which, what loading costs, what is documented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loading the Lark grammars, through a private cache that may vanish or rot without harm."""
+"""Loading the Lark grammars, through a private cache whose files may be missing or damaged."""
 
 from __future__ import annotations
 

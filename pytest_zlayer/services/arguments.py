@@ -76,7 +76,7 @@ def check_waiting(ready: Any, timeout: Any) -> None:
     """Look at what is to be waited for, and for how long.
 
     Raises:
-        UsageError: that cannot be.
+        UsageError: it is no condition, or no number of seconds.
     """
     if ready is not None:
         check_condition(ready, "ready")
@@ -114,7 +114,7 @@ def argv_of(image: ImageLike, cmd: Any) -> tuple[str, ...]:
     """A command as words: a string goes to the image's shell.
 
     Raises:
-        UsageError: that is no command.
+        UsageError: it is no command.
     """
     if isinstance(cmd, str):
         return (*(image.config.shell or DEFAULT_SHELL), *check_words(cmd))
@@ -125,7 +125,7 @@ def check_words(cmd: Any) -> tuple[str, ...]:
     """A command, be it one text or several words, as words.
 
     Raises:
-        UsageError: that is no command.
+        UsageError: it is no command.
     """
     __tracebackhide__ = True
     if not isinstance(cmd, Sequence) or isinstance(cmd, bytes):

@@ -132,7 +132,7 @@ class AgentClient:
     def close(self) -> None:
         """Lets the agent end everything and clean up, and waits for it."""
         if os.getpid() != self._owner:
-            self._agent.hang_up()
+            self._agent.disconnect()
         elif not self._closed:
             self._closed = True
             with held(self._replacing):
@@ -156,7 +156,7 @@ def _let_go(reference: weakref.ref[AgentClient]) -> None:
 
 
 def _gone(agent: AgentProcess) -> EngineUnusable:
-    said = agent.last_words()
+    said = agent.last_error_line()
     message = "the process that runs buildah for this session has ended"
     return EngineUnusable(f"{message}: {said}" if said else message)
 

@@ -181,13 +181,13 @@ class AgentProcess:
             elif not pause:
                 return
 
-    def last_words(self) -> str:
+    def last_error_line(self) -> str:
         """The last line that it wrote to standard error."""
         self._listen(0.0)
         lines = self._said.decode("utf-8", "replace").splitlines()
         return lines[-1].strip() if lines else ""
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         """Closes our end of the conversation: for a forked child, whose agent this is not."""
         self._control.close()
 

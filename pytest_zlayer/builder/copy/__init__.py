@@ -1,4 +1,4 @@
-"""COPY and ADD: what they take (``select``), where it ends (``layout``), and for whom."""
+"""COPY and ADD: what they take (``select``), where it ends (``layout``), who owns it."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class StepErrors:
         return BuildError(hidden(reason), failed, hint=hint and hidden(hint))
 
     def refusal(self, error: MountRefused) -> DockerfileError:
-        """The error that shows where in the Dockerfile something is asked for in vain."""
+        """The error for something that is not available, with its place in the Dockerfile."""
         plan = self._build.plan
         return DockerfileError(
             [Diagnostic(error.message, error.span, error.hint)],

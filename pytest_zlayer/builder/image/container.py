@@ -54,7 +54,7 @@ class Container(Assertions):
         # What keeps processes alive that a command leaves running, for each network.
         self._open: dict[str, RunningContainer | None] | None = {} if lasting else None
         self._lines: deque[LogLine] = deque(maxlen=_LOG_LINES)
-        # How often everything was ended: what that has killed is no news.
+        # How often everything was ended: what that has killed is not reported.
         self._closed = 0
 
     def run(
@@ -207,7 +207,7 @@ class Container(Assertions):
 
 
 class Output:
-    """What a command writes, to the letter."""
+    """What a command writes, unchanged."""
 
     def __init__(self) -> None:
         self._texts: dict[str, list[str]] = {"stdout": [], "stderr": []}

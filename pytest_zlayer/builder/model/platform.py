@@ -10,7 +10,7 @@ def wanted_platform(text: str | None, native: Platform) -> Platform:
     """The platform ``text`` says, on top of this machine's; without a text this machine's.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it names no platform.
     """
     if text is None:
         return native

@@ -44,7 +44,7 @@ def source_date_epoch(spec: ImageSpec, graph: StageGraph) -> int | RemoteDate | 
     archive. A directory has none.
 
     Raises:
-        UsageError, DockerfileError: it is nothing of all this.
+        UsageError, DockerfileError: it has none of these forms.
     """
     given = spec.build_args.get(NAME)
     text = graph.globals.get(NAME) if given is None else given

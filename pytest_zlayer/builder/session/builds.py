@@ -114,11 +114,11 @@ class Builds:
         Raises:
             BuildError, DockerfileError, UsageError, EngineError: what stopped it.
         """
-        return self._unharmed(
+        return self._without_damaged(
             plan, graph, build_id, lambda build: self._make(build, graph, stays=stays)
         )
 
-    def _unharmed(
+    def _without_damaged(
         self, plan: BuildPlan, graph: StageGraph, build_id: str, work: Callable[[Build], Result]
     ) -> Result:
         """What ``work`` gives; again without the cached layers that turn out to be damaged."""
@@ -222,7 +222,7 @@ class Builds:
                 build.log.close(keep=False)
                 build.views.close()
 
-        return self._unharmed(plan, graph, build_id, work)
+        return self._without_damaged(plan, graph, build_id, work)
 
     def warm(self, plan: BuildPlan, graph: StageGraph, build_id: str) -> bool:
         """Bring the layers of ``plan`` into the cache; whether all were there."""
