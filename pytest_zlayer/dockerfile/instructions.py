@@ -305,7 +305,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
-    """A parsed Dockerfile (phases P and I passed): directives, global ARGs and stages.
+    """A parsed Dockerfile (phases "parse", "instruction"): directives, global ARGs and stages.
 
     ``filename`` is what errors show (``None``: ``Dockerfile``); ``text`` the decoded source.
     ``syntax`` and ``check`` hold what a builder reads from the directives (``check`` up to its

@@ -1,4 +1,4 @@
-"""Instructions one by one: expanded, checked, turned into operations and a new state (phase D)."""
+"""Instructions one by one: expanded, checked, turned into operations (phase "dispatch")."""
 
 from __future__ import annotations
 

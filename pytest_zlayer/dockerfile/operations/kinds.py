@@ -1,4 +1,4 @@
-"""The operations instructions become after expansion (phase D), which the builder executes.
+"""The operations instructions become after expansion, which the builder executes.
 
 Cache keys know the classes of fields by their ``tag``, and not by names, which may change.
 """

@@ -1,4 +1,4 @@
-"""Resolving stages: bases, what refers to what, the target and the stages it needs (phase G)."""
+"""Resolving stages: bases, references, the target with what it needs (phase "graph")."""
 
 from __future__ import annotations
 
