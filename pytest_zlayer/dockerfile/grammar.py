@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
     from lark import Lark
@@ -28,7 +29,6 @@ _DIGEST_SIZE = hashlib.sha256().digest_size
 Replacements = tuple[tuple[str, str], ...]
 
 
-@functools.cache
 def load_grammar(
     name: str,
     *,
@@ -49,6 +49,19 @@ def load_grammar(
     Raises:
         ZlayerError: the grammar file is missing (a broken installation).
     """
+    # ``functools.cache`` alone would let threads that meet here each load a grammar of their own.
+    with LOADING:
+        return _loaded(name, start, lexer, replace, cache_dir)
+
+
+@functools.cache
+def _loaded(
+    name: str,
+    start: tuple[str, ...],
+    lexer: Literal["contextual", "basic"] | type[Lexer],
+    replace: Replacements,
+    cache_dir: Path | None,
+) -> Lark:
     text = grammar_text(name)
     for old, new in replace:
         text = text.replace(old, new)

@@ -7,23 +7,26 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import lark
 import pytest
 from lark import Lark
 
-from pytest_zlayer.dockerfile import Dockerfile, DockerfileError, parse
+from pytest_zlayer.dockerfile import Dockerfile, DockerfileError, grammar, parse
 from pytest_zlayer.dockerfile.grammar import grammar_text, load_grammar
 from pytest_zlayer.dockerfile.parser.lexer import DockerfileLexer
 from pytest_zlayer.dockerfile.parser.parse import Parser
 from pytest_zlayer.errors import ZlayerError
+from pytest_zlayer.waiting import in_background
 
 
 def load(directory: Path) -> Parser:
-    load_grammar.cache_clear()
+    grammar._loaded.cache_clear()
     found = load_grammar(
         "dockerfile", start=("start", "line"), lexer=DockerfileLexer, cache_dir=directory
     )
@@ -174,6 +177,27 @@ def test_a_grammar_is_loaded_once() -> None:
     options = {"start": ("start", "line"), "lexer": DockerfileLexer}
     first = load_grammar("dockerfile", **options)
     assert load_grammar("dockerfile", **options) is first
+
+
+def test_threads_that_meet_load_a_grammar_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered = [threading.Event(), threading.Event()]
+    calls = iter(entered)
+    from_cache = grammar._from_cache
+
+    def waiting(file: Path) -> Any:
+        next(calls).set()
+        entered[1].wait(0.5)  # for the other thread, which must not come
+        return from_cache(file)
+
+    monkeypatch.setattr(grammar, "_from_cache", waiting)
+    options = {"start": ("start", "line"), "lexer": DockerfileLexer, "cache_dir": tmp_path}
+    first = in_background(lambda: load_grammar("dockerfile", **options), "first")
+    assert entered[0].wait(90)
+    second = in_background(lambda: load_grammar("dockerfile", **options), "second")
+    assert first.result(90) is second.result(90)
+    assert not entered[1].is_set()
 
 
 def test_a_missing_grammar_is_reported() -> None:
