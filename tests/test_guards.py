@@ -427,6 +427,24 @@ def test_every_module_that_is_loaded_late_is_there() -> None:
     assert [str(file) for file in files if not file.exists()] == []
 
 
+# Words that were names of this project alone, or say less than the terms of the field.
+PRIVATE_WORDS = re.compile(
+    r"\b(heirs?|grounds?|wish(es)?|leavings|promis\w+|fulfil\w*|workshops?|doors?|whoever|whither)\b"
+    r"|\bof ours\b|\bcomes? down to\b|\b(is|are|be) told\b",
+    re.IGNORECASE,
+)
+
+
+def test_no_module_has_words_that_only_this_project_knows() -> None:
+    found = [
+        f"{name_of(module)}:{number}: {match[0]}"
+        for module in MODULES
+        for number, line in enumerate(module.read_text(encoding="utf-8").splitlines(), start=1)
+        for match in PRIVATE_WORDS.finditer(line)
+    ]
+    assert found == []
+
+
 def documentation(name: str) -> str:
     return (REPOSITORY / "docs" / name).read_text(encoding="utf-8")
 

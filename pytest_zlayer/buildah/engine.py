@@ -28,12 +28,10 @@ from pytest_zlayer.buildah.process.interruption import Interruption
 from pytest_zlayer.buildah.process.late_agent import Agent
 from pytest_zlayer.buildah.process.output import LineSink
 from pytest_zlayer.buildah.process.runner import Runner
-from pytest_zlayer.buildah.run_request import RunRequest, Volume
+from pytest_zlayer.buildah.run_request import RunRequest
 from pytest_zlayer.buildah.storage.info import StorageInfo
 from pytest_zlayer.buildah.storage.records import (
     ContainerSummary,
-    ImageRecord,
-    ImageSummary,
 )
 from pytest_zlayer.buildah.stored_images import StoredImages
 from pytest_zlayer.choices import NetworkMode
@@ -51,17 +49,6 @@ if TYPE_CHECKING:
 else:
     containers = LazyModule("pytest_zlayer.buildah.commands.containers")
     runs = LazyModule("pytest_zlayer.buildah.runs")
-
-__all__ = [
-    "Completed",
-    "ContainerSummary",
-    "Engine",
-    "ImageRecord",
-    "ImageSummary",
-    "RunRequest",
-    "StorageInfo",
-    "Volume",
-]
 
 # Seconds that closing waits for the rest of what dead sessions left.
 _SWEEPING = 10.0

@@ -26,7 +26,8 @@ NOTHING: dict[str, list[str]] = {
 VICTIM = """
 import os, sys, threading, time
 from pathlib import Path
-from pytest_zlayer.buildah.engine import Engine, RunRequest
+from pytest_zlayer.buildah.engine import Engine
+from pytest_zlayer.buildah.run_request import RunRequest
 
 root, runroot, isolation, image, script = sys.argv[1:]
 engine = Engine.open(
@@ -223,7 +224,8 @@ def test_forked_child_does_not_keep_a_dead_session_alive(
 COMMITTER = """
 import os, sys
 from pathlib import Path
-from pytest_zlayer.buildah.engine import Engine, RunRequest
+from pytest_zlayer.buildah.engine import Engine
+from pytest_zlayer.buildah.run_request import RunRequest
 
 root, runroot, image = sys.argv[1:]
 engine = Engine.open(

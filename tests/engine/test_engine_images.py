@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_zlayer.buildah.engine import Engine, RunRequest
+from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError, EngineTimeout, ImageNotKnown
+from pytest_zlayer.buildah.run_request import RunRequest
 from pytest_zlayer.errors import UsageError
 
 from .conftest import BUSYBOX, Storage, add_busybox, busybox_layer, write_layout

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from pytest_zlayer.buildah.engine import Engine, RunRequest
+from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.errors import EngineError, EngineMissing, EngineTimeout, EngineUnusable
+from pytest_zlayer.buildah.run_request import RunRequest
 from pytest_zlayer.errors import UsageError
 from tests.holding import HOLD
 

@@ -27,7 +27,8 @@ from pytest_zlayer.errors import UsageError
 from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
-    from pytest_zlayer.buildah.engine import Completed, Engine
+    from pytest_zlayer.buildah.engine import Engine
+    from pytest_zlayer.buildah.process.command import Completed
     from pytest_zlayer.buildah.process.output import LineSink
     from pytest_zlayer.buildah.running_container import RunningContainer
     from pytest_zlayer.checks.packages.record import Package

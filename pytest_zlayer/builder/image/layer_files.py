@@ -22,7 +22,8 @@ from pytest_zlayer.builder.files.tar_reader import tar_stream
 from pytest_zlayer.checks.waste import LayerFile
 
 if TYPE_CHECKING:
-    from pytest_zlayer.buildah.engine import Engine, StorageInfo
+    from pytest_zlayer.buildah.engine import Engine
+    from pytest_zlayer.buildah.storage.info import StorageInfo
 
 _FILE, _SEGMENT = 1, 2
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError)

@@ -30,7 +30,8 @@ from pytest_zlayer.waiting import Outcome, held
 
 if TYPE_CHECKING:
     from pytest_zlayer.buildah.commands.skopeo import Skopeo
-    from pytest_zlayer.buildah.engine import Engine, ImageRecord
+    from pytest_zlayer.buildah.engine import Engine
+    from pytest_zlayer.buildah.storage.records import ImageRecord
     from pytest_zlayer.builder.session.remote_contexts import RemoteContexts
     from pytest_zlayer.builder.store.transfers import Transfers
     from pytest_zlayer.dockerfile.values.platforms import Platform

@@ -33,7 +33,8 @@ from pytest_zlayer.errors import UsageError, ZlayerError
 from pytest_zlayer.lazy import LOADING, once
 
 if TYPE_CHECKING:
-    from pytest_zlayer.buildah.engine import Engine, ImageRecord
+    from pytest_zlayer.buildah.engine import Engine
+    from pytest_zlayer.buildah.storage.records import ImageRecord
 
 DOCKER_IMAGE = "docker-image://"
 OCI_LAYOUT = "oci-layout://"

@@ -13,7 +13,8 @@ from pytest_zlayer.buildah.failures import Failure, FailureKind
 from pytest_zlayer.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from pytest_zlayer.buildah.engine import Completed, Engine
+    from pytest_zlayer.buildah.engine import Engine
+    from pytest_zlayer.buildah.process.command import Completed
 
 # Seconds for everything but what runs inside a container.
 _PATIENCE = 120.0

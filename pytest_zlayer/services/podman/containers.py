@@ -31,7 +31,7 @@ from pytest_zlayer.services.processes import Process
 from pytest_zlayer.services.request import Port, ServeRequest
 
 if TYPE_CHECKING:
-    from pytest_zlayer.buildah.engine import Completed
+    from pytest_zlayer.buildah.process.command import Completed
 
 # Bytes of a log; conmon begins it anew beyond that.
 _LOG_SIZE = 10 * 1024**2

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-from pytest_zlayer.buildah.engine import Engine, ImageRecord
+from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.buildah.files.rootfs import Rootfs
+from pytest_zlayer.buildah.storage.records import ImageRecord
 from pytest_zlayer.builder.image.built_image import Image
 from pytest_zlayer.builder.model.options import BuildOptions
 from pytest_zlayer.builder.model.spec import ImageSpec
