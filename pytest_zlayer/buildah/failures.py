@@ -21,7 +21,7 @@ class Failure:
             ``transient``: trying again may help. ``absent``: the registry has no such image.
             ``permanent``: trying again will not help. ``environment``:
             this machine has to be put right first. ``crash``: buildah itself broke down.
-            ``timeout`` and ``interrupted``: ended by us.
+            ``timeout`` and ``interrupted``: ended by this package.
         message: one sentence.
         hint: what to do about it, or ``None``.
         signal: the signal that ended the command of a RUN, or ``None``.
@@ -33,6 +33,11 @@ class Failure:
     hint: str | None = None
     signal: int | None = None
     exit_code: int | None = None
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same command may succeed if it is given once more at once."""
+        return self.kind in ("crash", "transient")
 
 
 # Begins the message of a failure for want of a login.

@@ -1,4 +1,4 @@
-"""HEALTHCHECK, run by us: no engine needs a timer of its own for it."""
+"""HEALTHCHECK, run by this package: no engine needs a timer of its own for it."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def _once_more(give: Callable[[], _Answer]) -> _Answer:
     try:
         return give()
     except EngineError as error:
-        if error.failure.kind not in ("crash", "transient"):
+        if not error.failure.may_pass:
             raise
     return give()
 

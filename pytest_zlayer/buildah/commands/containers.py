@@ -62,7 +62,7 @@ def from_image(
     try:
         printed = commander.output(words, leaves=leaves)
     except EngineError as error:
-        if error.failure.kind not in ("crash", "transient"):
+        if not error.failure.may_pass:
             raise
         remove(commander, [name])
         printed = commander.output(words, leaves=leaves)

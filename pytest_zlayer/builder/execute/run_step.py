@@ -169,7 +169,7 @@ class RunStep:
         try:
             self._run_and_commit()
         except EngineError as error:
-            if error.failure.kind not in ("crash", "transient"):
+            if not error.failure.may_pass:
                 raise
             self._run_and_commit()
 
