@@ -42,6 +42,17 @@ def test_a_log_keeps_its_newest_lines(tmp_path: Path, monkeypatch: pytest.Monkey
     assert log.path.stat().st_size <= 1100
 
 
+def test_a_log_that_is_not_kept_goes_and_with_the_last_one_their_directory(tmp_path: Path) -> None:
+    directory = tmp_path / "logs" / "session"
+    first, second = (BuildLog(directory / f"{number}.log", Masker()) for number in (1, 2))
+    for log in (first, second):
+        log.write(b"line\n")
+    first.close(keep=False)
+    assert list(directory.iterdir()) == [second.path]
+    second.close(keep=False)
+    assert list(directory.parent.iterdir()) == []
+
+
 def logs(directory: Path, ages: list[float], size: int) -> None:
     for number, age in enumerate(ages):
         log = directory / f"session-{number}" / "one.log"

@@ -51,6 +51,13 @@ def test_disk_of_the_storage_is_full(small_disk: Workspace, isolation: str) -> N
     assert "\nhint: free some space there\n" in said
 
 
+def test_command_fails_because_the_disk_is_full(small_disk: Workspace) -> None:
+    small_disk.project(test_it=small_disk.building("RUN head -c 80000000 /dev/zero > /big"))
+    said = report(small_disk.pytest(code=1))
+    assert "the command exited with 1" in said
+    assert "\nhint: the disk is full: no space left in " in said
+
+
 def test_temporary_directory_is_full(workspace: Workspace) -> None:
     step = "RUN head -c 40000000 /dev/urandom > /big"
     workspace.project(test_it=workspace.building(step))
