@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import threading
@@ -14,6 +15,7 @@ import pytest
 
 from pytest_zlayer.buildah.engine import Engine
 from pytest_zlayer.builder.cache.layer_cache import LayerCache
+from pytest_zlayer.builder.cache.shrink import shrink
 from pytest_zlayer.builder.execute import pending_layers
 from pytest_zlayer.builder.execute.executor import Executor
 from pytest_zlayer.builder.model.errors import BuildError
@@ -207,6 +209,19 @@ def test_the_layer_used_last_is_the_last_to_go(own_storage: Storage, tmp_path: P
         assert builds.executed() == []
         builds.build(older)
         assert len(builds.executed()) == 1
+
+
+def test_layers_that_just_fit_stay(cached: Storage, tmp_path: Path) -> None:
+    engine = cached.open()
+    cache = LayerCache(engine, tmp_path / "cache", "session")
+    sizes: dict[str, int] = {}
+    for entry in cache.entries():
+        sizes.update(cache.layer_sizes(entry))
+    total = sum(sizes.values())
+    assert shrink(cache, math.inf, total) == []
+    assert shrink(cache, math.inf, total - 1) != []
+    cache.close()
+    engine.close()
 
 
 def test_layers_another_session_has_used_are_kept(cached: Storage, context: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import time
@@ -80,7 +81,7 @@ def shrink_mounts(
     """
     _remove_left(mounts, remove)
     entries, now = mount_entries(mounts), time.time()
-    free = min(others_began, default=now + 1)
+    free = min(others_began, default=math.inf)
     total, removed = sum(entry.size for entry in entries), []
     for entry in entries:
         beyond = total > max_size or now - entry.used > max_age

@@ -66,7 +66,7 @@ class LayerCache:
         self.mounts_directory = directory / "mounts"
         self.locks = KeyLocks(directory / "locks")
         for part in ("locks", "mounts"):
-            (directory / part).mkdir(parents=True, exist_ok=True)
+            (directory / part).mkdir(exist_ok=True)
         self._lease = Lease(directory / "leases", session)
         self._shared = directory / "sessions" / session
         self._sweep_sessions()

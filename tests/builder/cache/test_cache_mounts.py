@@ -50,6 +50,12 @@ def test_the_least_recently_used_go(mounts: Path, max_age: float, max_size: int,
     assert len(removed) == 3 - left
 
 
+def test_what_was_used_just_now_goes_too_where_nobody_else_may_use_it(mounts: Path) -> None:
+    note_use(mounts / "mount2")
+    shrink_mounts(mounts, run, max_age=1e9, max_size=0)
+    assert names(mounts) == []
+
+
 def test_nothing_of_a_removed_one_is_left(mounts: Path) -> None:
     shrink_mounts(mounts, run, max_age=0.0, max_size=0)
     assert list(mounts.iterdir()) == []
@@ -68,6 +74,19 @@ def test_what_killed_processes_left_goes(mounts: Path) -> None:
     left = {one.name for one in mounts.iterdir() if not one.name.startswith("mount")}
     assert left == {"made.making", "made.new"}
     making.release()
+
+
+def test_another_process_may_remove_what_killed_ones_left_meanwhile(mounts: Path) -> None:
+    (mounts / "gone.used").touch()
+    (mounts / "half.new").symlink_to(mounts / "mount0")  # which only a program removes
+    (mounts / "over.used").touch()
+
+    def remove(argv: Sequence[str]) -> None:
+        (mounts / "over.used").unlink()
+        run(argv)
+
+    shrink_mounts(mounts, remove, max_age=1e9, max_size=10**9)
+    assert [one.name for one in mounts.iterdir() if not one.name.startswith("mount")] == []
 
 
 def test_without_a_note_the_time_of_the_directory_counts(mounts: Path) -> None:

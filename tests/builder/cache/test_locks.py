@@ -157,3 +157,10 @@ def test_who_is_interrupted_anywhere_waits_for_no_key(
         seen = locks.others_wait()
         process.kill()
     assert seen
+
+
+def test_what_is_no_file_of_a_lock_stays(tmp_path: Path) -> None:
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "old.lock").touch()
+    KeyLocks(tmp_path).tidy()
+    assert [one.name for one in tmp_path.iterdir()] == ["directory"]
