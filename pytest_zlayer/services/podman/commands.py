@@ -99,8 +99,13 @@ class Podman:
 def reason_of(done: Completed) -> str:
     """Why a command of podman failed, in its own words."""
     said = [line.strip() for line in done.stderr_tail if line.strip()]
-    errors = [line.removeprefix("Error: ") for line in said if line.startswith("Error: ")]
-    return (errors or said or [f"exit status {done.exit_code}"])[-1]
+    begins = [number for number, line in enumerate(said) if line.startswith("Error: ")]
+    if not begins:
+        return (said or [f"exit status {done.exit_code}"])[-1]
+    error, *details = said[begins[-1] :]
+    error = error.removeprefix("Error: ")
+    # What pasta has said stands in lines of its own.
+    return f"{error} {'; '.join(details)}" if error.endswith(":") else error
 
 
 def says_not_known(error: EngineError) -> bool:

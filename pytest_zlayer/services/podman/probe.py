@@ -1,4 +1,4 @@
-"""What podman can do on this machine: tried once, remembered for this boot."""
+"""What podman can do on this machine: tried, and what works is remembered for this boot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,12 +39,18 @@ class Verdict:
         why_not: why no container can be run.
         why_no_ports: why no port can be published.
         uncertain: whether an attempt has failed for a reason that may pass.
+        session: the session that has found out.
     """
 
     version: str = ""
     why_not: str = ""
     why_no_ports: str = ""
     uncertain: bool = False
+    session: str = ""
+
+    def holds_for(self, session: str) -> bool:
+        """Whether a session may believe it: what did not work, somebody may have mended since."""
+        return self.session == session or not (self.why_not or self.why_no_ports)
 
 
 def find_podman(engine: Engine) -> Podman | None:
@@ -74,7 +80,7 @@ def find_podman(engine: Engine) -> Podman | None:
 
 
 def probe(podman: Podman) -> Verdict:
-    """What works, from an earlier run of this boot or found out now.
+    """What works: found out now, by another process of this session, or earlier in this boot.
 
     Raises:
         EngineError: finding out was interrupted.
@@ -85,11 +91,12 @@ def probe(podman: Podman) -> Verdict:
         "rootless": podman.engine.rootless,
     }
     memory = Memory(podman.engine.storage.state / "podman-answers.json", key)
+    session = podman.engine.session
     known = _recall(memory.get("verdict"))
-    if known is None:
+    if known is None or not known.holds_for(session):
         known = _find_out(podman)
         if not known.uncertain:
-            memory.put("verdict", asdict(known))
+            memory.put("verdict", asdict(replace(known, session=session)))
     return known
 
 
