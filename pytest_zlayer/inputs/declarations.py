@@ -225,7 +225,7 @@ def _with_context(spec: ImageSpec, place: Place) -> ImageSpec:
     base = spec.base
     spec = replace(
         spec,
-        ref=None if spec.ref is None else _as_ref("ref", spec.ref, place),
+        ref=None if spec.ref is None else _placed_ref(spec.ref, place),
         build_contexts=_as_contexts("build_contexts", spec.build_contexts, place),
         base=base if base is None or isinstance(base, str) else _with_context(base, place),
     )
@@ -295,7 +295,10 @@ def _in_file(text: str, place: Place) -> str | None:
 
 
 def _as_ref(name: str, value: Any, place: Place) -> str:
-    text = as_text(name, value)
+    return _placed_ref(as_text(name, value), place)
+
+
+def _placed_ref(text: str, place: Place) -> str:
     return _in_file(text, place) or text
 
 

@@ -227,6 +227,15 @@ def test_a_context_may_lie_behind_an_address(place: Place) -> None:
     assert spec.build_contexts == {"x": url}
 
 
+def test_a_wrong_address_in_a_spec_is_reported_with_its_name(place: Place) -> None:
+    spec = ImageSpec(text="", build_contexts={"x": "https://h/r.git?foo=1"})
+    with pytest.raises(UsageError) as caught:
+        declare((spec,), {}, place=place)
+    assert caught.value.message == (
+        "build_contexts['x'] https://h/r.git?foo=1: unexpected query \"foo\""
+    )
+
+
 def test_contexts_with_a_scheme_are_kept_and_layouts_are_found(place: Place) -> None:
     contexts = {
         "image": "docker-image://x",

@@ -61,6 +61,15 @@ def test_the_first_place_that_sets_an_option_wins_and_its_last_word() -> None:
     assert settings.changed() == {"retries": Setting(2, "first")}
 
 
+def test_a_place_may_tell_by_the_option_what_it_is() -> None:
+    given = Source(
+        describe=lambda option: f"a file with {option.ini}",
+        texts=lambda option: ["2"] if option.name == "retries" else None,
+        shown=lambda option: option.flag,
+    )
+    assert resolved(given).origin("retries") == "a file with zlayer_retries"
+
+
 def test_mappings_of_all_places_are_merged_and_the_first_place_wins() -> None:
     settings = resolved(
         source("first", build_arg=["A=1", "B=2"]),
@@ -100,6 +109,7 @@ def test_values_of_build_arguments_are_not_shown() -> None:
 def test_the_environment_is_one_of_the_places() -> None:
     variables = {
         "ZLAYER_RETRIES": "3",
+        "ZLAYER_REGISTRY": "it's one text",
         "ZLAYER_PULL": "",
         "ZLAYER_BUILD_ARG": "A='x y' B=2",
         "ZLAYER_CACHE_MOUNT": "",
@@ -107,6 +117,7 @@ def test_the_environment_is_one_of_the_places() -> None:
     settings = resolved(environment_source(variables))
     assert settings.changed() == {
         "retries": Setting(3, "environment"),
+        "registry": Setting("it's one text", "environment"),
         "build-arg": Setting({"A": "x y", "B": "2"}, "environment"),
     }
 

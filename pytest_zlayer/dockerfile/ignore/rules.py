@@ -155,5 +155,4 @@ def _cleaned_line(line: str) -> str:
 def _pattern(text: str) -> IgnorePattern:
     if text == "!":
         raise ValueError('illegal exclusion pattern: "!"')
-    negated = text.startswith("!")
-    return parse_pattern(text.removeprefix("!") if negated else text, negated=negated)
+    return parse_pattern(text.removeprefix("!"), negated=text.startswith("!"))

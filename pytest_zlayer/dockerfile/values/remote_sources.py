@@ -130,7 +130,7 @@ def parse_git_source(text: str) -> GitSource | None:
 
 def _from_scp(text: str) -> GitSource | None:
     match = _SCP.fullmatch(text)
-    if match is None or text.startswith(("./", "../", "github.com/")):
+    if match is None:
         return None
     return _with_options(match[1], match[3] or "", match[2] or "")
 

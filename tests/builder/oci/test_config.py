@@ -92,6 +92,8 @@ def test_what_is_missing_or_null_is_not_set(nothing: dict[str, Any]) -> None:
 def test_a_health_check_may_say_little() -> None:
     found = read_config({"config": {"Healthcheck": {"Test": None, "Retries": 3}}}).healthcheck
     assert found == HealthProbe((), 0, 0, 0, 0, 3)
+    found = read_config({"config": {"Healthcheck": {"Test": ["NONE"]}}}).healthcheck
+    assert found == HealthProbe(("NONE",), 0, 0, 0, 0, 0)
 
 
 def test_what_is_not_set_is_not_written() -> None:

@@ -52,6 +52,8 @@ def entries(
 def test_what_is_new_is_written() -> None:
     found = layer([], [folder("/d"), change("/d/f"), change("/l", stat.S_IFLNK, target="f")])
     assert found == [("directory", "/d"), ("file", "/d/f"), ("symlink", "/l")]
+    (link,) = entries([], [change("/l", stat.S_IFLNK, target="f")])
+    assert link.target == "f"
 
 
 def test_what_has_not_changed_is_not() -> None:

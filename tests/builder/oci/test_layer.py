@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import random
 import subprocess
@@ -14,8 +15,9 @@ from typing import BinaryIO
 import pytest
 
 from pytest_zlayer.buildah.files.rootfs import LocalRootfs
-from pytest_zlayer.builder.files.contents import InlineContent
+from pytest_zlayer.builder.files.contents import InlineContent, MemberContent
 from pytest_zlayer.builder.files.paths import EmptyRootfs
+from pytest_zlayer.builder.files.room import NO_ROOM_HINT
 from pytest_zlayer.builder.oci.layer import LayerEntry, LayerError, write_layer
 from pytest_zlayer.builder.oci.overlay import LayeredRootfs
 from tests.builder.support import am_root, copy, lay, make_tree, members
@@ -144,6 +146,16 @@ def test_unreadable_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LayerError) as caught:
         write_layer(lay(copy("a", "/"), context, EmptyRootfs()), tmp_path)
     assert str(caught.value) == "/a: cannot read the source: Permission denied"
+
+
+def test_a_file_that_no_disk_holds_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    huge = LayerEntry("/f", "file", 0o644, content=MemberContent(1 << 60, io.BytesIO))
+    with pytest.raises(LayerError) as caught:
+        write_layer([huge], tmp_path)
+    assert caught.value.message.startswith(f"/f has {1 << 60} bytes, and only ")
+    assert caught.value.message.endswith(f" are free in {tmp_path}")
+    assert caught.value.hint == NO_ROOM_HINT
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_big_file_is_not_held_in_memory(tmp_path: Path) -> None:

@@ -121,6 +121,22 @@ def test_what_is_no_file_cannot_be_opened(path: str, code: int) -> None:
     assert (caught.value.errno, caught.value.filename) == (code, path)
 
 
+def test_names_of_a_directory_are_sorted_as_bytes() -> None:
+    names = ["a", "\U0001f600", "\udcff"]
+    base = LayeredRootfs(EmptyRootfs(), [[directory("/d"), file(f"/d/{names[2]}")]])
+    tree = LayeredRootfs(base, [[file(f"/d/{name}") for name in names[:2]]])
+    assert tree.listdir("/d") == names
+    with pytest.raises(NotADirectoryError) as caught:
+        tree.listdir("/d/a")
+    said = (errno.ENOTDIR, os.strerror(errno.ENOTDIR), "/d/a")
+    assert (caught.value.errno, caught.value.strerror, caught.value.filename) == said
+
+
+def test_inodes_are_those_of_no_device() -> None:
+    device, _ = LayeredRootfs(EmptyRootfs(), [[file("/f")]]).lstat("/f").inode
+    assert device < 0
+
+
 def test_names_below_what_is_replaced_count_no_more() -> None:
     tree = UpperTree([[directory("/d"), file("/d/a"), hardlink("/b", "/d/a")], [file("/d")]])
     assert tree.inodes() == {"/b": (2, 1), "/d": (3, 1)}

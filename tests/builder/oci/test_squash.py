@@ -119,6 +119,14 @@ def test_random_layers(tmp_path: Path, seed: int) -> None:
     assert applied(BASE, tmp_path / "merged") == expected
 
 
+def test_a_mark_of_what_is_made_again_is_left_out(tmp_path: Path) -> None:
+    removed = write(tmp_path / "1", [("c/.wh.d", ""), ("c/.wh.e", "")])
+    made = write(tmp_path / "2", [("c/d", None), ("c/e", "new")])
+    merge_layers([removed, made], tmp_path / "merged")
+    with tarfile.open(tmp_path / "merged") as tar:
+        assert sorted(tar.getnames()) == ["c/d", "c/d/.wh..wh..opq", "c/e"]
+
+
 def test_the_merged_layer_is_named_by_its_digest(tmp_path: Path) -> None:
     layers = [write(tmp_path / name, [(name, name * 2000)]) for name in "ab"]
     merged = merge_layers(layers, tmp_path / "merged")

@@ -420,9 +420,29 @@ def test_maintainer_is_the_author_as_written():
     assert walk("FROM a", "MAINTAINER $me").config.author == "$me"
 
 
-def test_an_operation_names_the_instruction_as_it_was_written():
-    found = walk("FROM a", "ENV a=1", "USER $a").last
+@pytest.mark.parametrize("keyword", ["USER", "WORKDIR", "RUN", "COPY $a", "EXPOSE"])
+def test_an_operation_names_the_instruction_as_it_was_written(keyword: str):
+    found = walk("FROM a", "ENV a=1", f"{keyword} $a").last
     assert str(found.instruction.args[0]) == "$a"
+    assert found.span == found.instruction.span
+
+
+def test_the_root_as_working_directory_has_to_be_made_by_nobody():
+    found = walk("FROM a", "WORKDIR /").last
+    assert found == MetadataOperation(found.instruction, found.instruction.span)
+
+
+def test_an_image_that_does_not_say_what_it_is_for_is_for_the_platform():
+    platform = Platform("linux", "arm", "v7", "6.1")
+    found = walk("FROM a", base=ImageConfig(), platform=platform).config
+    assert (found.os, found.architecture, found.variant) == ("linux", "arm", "v7")
+    assert (found.os_version, found.workdir) == ("6.1", "")
+
+
+def test_windows_runs_a_script_by_its_shell_whatever_it_begins_with():
+    lines = "RUN <<EOF", "#!x", "EOF"
+    found = walk("FROM a", 'SHELL ["cmd"]', *lines, base=ImageConfig(os="windows")).run
+    assert (found.argv, found.script) == (("cmd", "#!x\n"), None)
     assert found.span == found.instruction.span
 
 

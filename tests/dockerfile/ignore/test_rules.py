@@ -160,13 +160,14 @@ class TestLines:
         assert (found.text, found.negated) == ("!a", True)
 
     def test_unicode_space_is_trimmed_and_separators_of_other_kinds_are_not(self) -> None:
-        assert [one.text for one in rules("\u00a0a\u3000", "\x1cb").patterns] == ["a", "\x1cb"]
+        found = rules("\u00a0a\u3000", "\x1cb", "!\x1cc")
+        assert [one.text for one in found.patterns] == ["a", "\x1cb", "\x1cc"]
 
     def test_bytes_that_are_no_utf_8_match_themselves(self) -> None:
         odd = b"\xff*"
         assert IgnoreRules.parse(odd).excludes(b"\xffx".decode("utf-8", "surrogateescape"))
 
-    @pytest.mark.parametrize("line", ["!", " ! "])
+    @pytest.mark.parametrize("line", ["!", " ! ", "!/"])
     def test_a_lone_exclamation_mark_is_refused(self, line: str) -> None:
         with pytest.raises(ValueError, match=r"^illegal") as raised:
             rules("a", line)

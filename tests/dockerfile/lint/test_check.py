@@ -17,6 +17,7 @@ from pytest_zlayer.dockerfile.lint.check import (
 )
 from pytest_zlayer.dockerfile.operations.image_config import ImageConfig
 from pytest_zlayer.dockerfile.parser.parse import parse
+from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.values.platforms import Platform
 
 AMD = Platform("linux", "amd64")
@@ -77,6 +78,8 @@ def test_an_empty_line_in_a_continuation_before_a_heredoc():
 
 
 def test_a_keyword_in_another_case_than_most():
+    [one] = found("FROM a", "run x", "USER u")
+    assert one.span == Span(2, 1, 2, 4)
     assert shown("FROM a", "run x", "USER u") == [
         (
             "ConsistentInstructionCasing 2:1 Command 'run' should match the case of the command"
@@ -612,6 +615,7 @@ def test_link_onto_a_directory_that_is_there(instruction: str, path: str):
     [
         "COPY --link a /usr/local/bin/",
         "COPY --link --chown=0:0 a /usr/local/bin/",
+        "COPY --link --chown=root a /usr/local/bin/",
         "COPY --link a /tmp",
         "COPY --link --chown=app . .",
         "COPY --link --chown=app:app a /made/x",
@@ -631,6 +635,35 @@ def test_link_in_a_stage_of_nothing_and_one_on_it():
     assert one.span.line == 5
 
 
+def test_what_the_base_of_a_platform_defines_is_known():
+    bases = {"a-arm64": ImageConfig(env={"X": "1"})}
+    lines = "FROM a-$TARGETARCH", "RUN echo $X", "ENV A=$X"
+    assert found(*lines, bases=bases, platform=Platform("linux", "arm64")) == []
+    assert [one.name for one in found(*lines, bases=bases)] == ["UndefinedVar"]
+
+
+def test_a_stage_whose_place_a_context_takes_is_not_looked_at():
+    lines = "FROM a AS files", "WORKDIR x", "FROM b", "COPY --from=files / /"
+    assert [one.name for one in found(*lines)] == ["WorkdirRelativePath"]
+    assert found(*lines, contexts=("files",)) == []
+
+
+def test_variables_that_an_unknown_image_may_define():
+    lines = "ENV A=$X", "ARG B=$Y"
+    assert found("FROM a", *lines, unknown_bases=True) == []
+    for base in ("FROM scratch", "FROM known"):
+        names = [
+            one.message.partition("'")[2]
+            for one in found(base, *lines, unknown_bases=True, bases={"known": ImageConfig()})
+        ]
+        assert names == ["$X'", "$Y'"]
+
+
+def test_names_that_are_never_variables_hide_no_others():
+    [one] = found("FROM a", "ENV A=$BUILDKIT_SBOM_SCAN_STAGE$other")
+    assert one.message == "Usage of undefined variable '$other'"
+
+
 def test_the_name_of_the_target_is_known():
     lines = ["FROM scratch AS dev", "ARG TARGETSTAGE", "WORKDIR ${TARGETSTAGE#dev}/w"]
     assert shown(*lines) == []
@@ -639,6 +672,8 @@ def test_the_name_of_the_target_is_known():
 
 
 def test_the_name_of_the_target_is_known_to_defaults_of_bases():
+    nameless = report("ARG BASE=${TARGETSTAGE#default}", "FROM $BASE").findings
+    assert [one.name for one in nameless] == ["InvalidDefaultArgInFrom"]
     lines = ["ARG BASE=${TARGETSTAGE#default}", "FROM $BASE AS dev"]
     assert shown(*lines) == []
     assert shown(*lines, target="dev") == []

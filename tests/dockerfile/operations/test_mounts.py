@@ -95,6 +95,11 @@ class TestTypes:
             "/x", id="i", source="/a", readonly=True, sharing="locked", mode=0o700, uid=1, gid=2
         )
 
+    def test_cache_may_begin_with_the_files_of_a_stage(self) -> None:
+        source = SourceRef("stage", index=1)
+        found = build_mount(fields("type=cache,from=s,target=/x"), workdir="/", from_=source)
+        assert found == CacheMount("/x", id="/x", from_=source)
+
     def test_tmpfs_is_writable_and_has_a_size(self) -> None:
         assert mount("type=tmpfs,destination=/x,size=1.5k") == TmpfsMount("/x", size=1536)
         assert mount("type=tmpfs,target=/x,ro") == TmpfsMount("/x", readonly=True)
@@ -120,6 +125,7 @@ class TestTypes:
         assert mount("type=secret,source=s,target=/t") == SecretMount(id="s", target="/t")
         assert mount("type=secret,target=/a/t") == SecretMount(id="t", target="/a/t")
         assert mount("type=secret,target=/a/INDEX/") == SecretMount("INDEX", "/a/INDEX/")
+        assert mount("type=secret,target=/") == SecretMount(id="/", target="/")
 
     def test_a_secret_takes_every_option(self) -> None:
         raw = "type=secret,id=s,target=t,required=true,mode=440,uid=1000,gid=1001"
@@ -210,7 +216,8 @@ def test_mistakes_are_reported_as_buildkit_tells_them(raw: str, message: str) ->
 
 @pytest.mark.parametrize("label", ["z", "Z"])
 def test_labels_for_selinux_are_taken_as_buildah_takes_them(label: str) -> None:
-    plain = parse_mount("type=bind,target=/a", str)
-    assert parse_mount(f"type=bind,target=/a,{label}", str) == plain
+    for kind in ("bind", "cache"):
+        plain = f"type={kind},target=/a"
+        assert parse_mount(f"{plain},{label}", str) == parse_mount(plain, str)
     with pytest.raises(ValueError, match="must be a key=value pair"):
         parse_mount(f"type=tmpfs,target=/a,{label}", str)

@@ -209,6 +209,7 @@ def test_bad_flags_are_refused(line: str, message: str) -> None:
         ("EXPOSE --x", "EXPOSE requires at least one argument"),
         ("ONBUILD --x", "ONBUILD requires at least one argument"),
         ("HEALTHCHECK --x", "HEALTHCHECK requires at least one argument"),
+        ("HEALTHCHECK --x NONE y", "HEALTHCHECK NONE takes no arguments"),
     ],
 )
 def test_missing_arguments_come_before_bad_flags(line: str, message: str) -> None:

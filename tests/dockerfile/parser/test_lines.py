@@ -184,6 +184,12 @@ def test_stages_hold_what_follows_their_from() -> None:
     assert [len(stage.instructions) for stage in dockerfile.stages] == [2, 1]
 
 
+def test_errors_name_the_file() -> None:
+    with pytest.raises(DockerfileError) as caught:
+        parse("FROM a\nFOO\nBAR\n", filename="api/Dockerfile")
+    assert str(caught.value).startswith("api/Dockerfile:2:1: unknown instruction: FOO")
+
+
 @pytest.mark.parametrize("space", ["\t", "\v", "\f", "\r", " ", " \t\v"])
 def test_white_space_between_keyword_and_arguments(space: str) -> None:
     assert run(f"RUN{space}a") == ["a"]

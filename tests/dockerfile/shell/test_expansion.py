@@ -23,6 +23,7 @@ from pytest_zlayer.dockerfile.shell.expansion import (
     expand_words,
 )
 from pytest_zlayer.dockerfile.shell.word_lexer import WordLexer
+from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.values.quoting import go_quote
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "words.jsonl"
@@ -311,7 +312,15 @@ def test_the_message_quotes_the_word_as_go_does() -> None:
 
 @pytest.mark.parametrize(
     ("word", "start", "end"),
-    [("ab${v^}c", 2, 6), ("a'b", 1, 3), ("x${unset?}y", 1, 10), ("${v:-${}}", 5, 7)],
+    [
+        ("ab${v^}c", 2, 6),
+        ("a'b", 1, 3),
+        ("x${unset?}y", 1, 10),
+        ("${v:-${}}", 5, 7),
+        ("x${v#\\a}y", 1, 8),
+        ("x${v/\\a/b}y", 1, 10),
+        ("a ${:-b}", 2, 4),
+    ],
 )
 def test_the_error_knows_the_place_in_the_word(word: str, start: int, end: int) -> None:
     with pytest.raises(ExpansionError) as raised:
@@ -328,6 +337,9 @@ def test_the_public_function_raises_the_error_of_the_room_with_a_caret() -> None
         "    1 | a${v^}\n"
         "      |  ^~~~"
     )
+    with pytest.raises(DockerfileError) as raised:
+        expand("ab'", {})
+    assert raised.value.diagnostics[0].span == Span(1, 3, 1, 4)
 
 
 def test_the_public_function_expands() -> None:

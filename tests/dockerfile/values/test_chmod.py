@@ -36,6 +36,7 @@ def test_a_symbolic_value_has_no_absolute_mode() -> None:
         ("g-u", 0o670, 0o610),
         ("g+wu", 0o500, 0o570),
         ("o=ru", 0o300, 0o303),
+        ("o=us", 0o700, 0o707),
         ("u+s", 0o755, 0o4755),
         ("+t", 0o755, 0o1755),
         ("o+s", 0o755, 0o755),

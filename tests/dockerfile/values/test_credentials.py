@@ -30,6 +30,7 @@ def test_passwords_and_tokens_are_hidden(text: str, shown: str) -> None:
     ("url", "address"),
     [
         ("https://u:p%40@h:8/x?y", Address("https://h:8/x?y", "u:p@")),
+        ("https://u:p@ss@h/x", Address("https://h/x", "u:p@ss")),
         ("https://TOKEN@h/x", Address("https://h/x", "TOKEN:")),
         ("https://h/x", Address("https://h/x")),
         ("ssh://git@h/x", Address("ssh://git@h/x")),

@@ -48,6 +48,7 @@ def test_durations_are_nanoseconds(text: str, nanoseconds: int) -> None:
         ("--1s", 'time: invalid duration "--1s"'),
         ("1s x", 'time: unknown unit "s x" in duration "1s x"'),
         ("é", 'time: invalid duration "\\xc3\\xa9"'),
+        ("1é", 'time: unknown unit "\\xc3\\xa9" in duration "1\\xc3\\xa9"'),
         ("9223372036s9s", 'time: invalid duration "9223372036s9s"'),
         ("9" * 5000 + "s", f'time: invalid duration "{"9" * 5000}s"'),
     ],

@@ -30,6 +30,8 @@ from pytest_zlayer.dockerfile.values.pathmatch import go_match
         ("[a-\u03b6]*", "\u03b1"),
         ("*x", "xxx"),
         ("a[^b]c", "a/c"),
+        ("a[^b]c", "a[c"),
+        ("a[^b]c", "a^c"),
         ("a]", "a]"),
     ],
 )

@@ -37,6 +37,7 @@ def test_what_is_discarded_is_reported_for_build_checks() -> None:
     assert parse_port_spec("127.0.0.1:81:80/TCP") == PortSpec(
         keys=("80/tcp",), protocol="TCP", ip="127.0.0.1", host="81"
     )
+    assert parse_port_spec("80") == PortSpec(keys=("80/tcp",), protocol="tcp", ip="", host="")
 
 
 @pytest.mark.parametrize(
