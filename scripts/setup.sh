@@ -54,8 +54,12 @@ install_packages() {
             $(package_names "$*" python="python3 python3-venv" \
                 buildah="buildah netavark ca-certificates" runtime=runc busybox=busybox-static \
                 registry=docker-registry bootstrap=mmdebstrap git=git namespaces=uidmap \
-                podman="podman netavark aardvark-dns containernetworking-plugins iptables" \
+                podman="podman netavark aardvark-dns containernetworking-plugins iptables \
+                    nftables passt" \
                 skopeo=skopeo crun=crun browser=chromium)
+        case " $* " in
+        *" registry "*) stop_registry_of_debian ;;
+        esac
     elif have dnf; then
         as_root dnf install -y -q \
             $(package_names "$*" python=python3 buildah=buildah runtime=crun busybox=busybox \
@@ -81,6 +85,11 @@ install_packages() {
     else
         fail "no known package manager; please install: $*"
     fi
+}
+
+# Debian's package starts a registry that everybody on the network can use. The tests start their own.
+stop_registry_of_debian() {
+    [ ! -d /run/systemd/system ] || as_root systemctl --quiet disable --now docker-registry
 }
 
 # package_names "THING…" THING=PACKAGES…: the packages of these things.
