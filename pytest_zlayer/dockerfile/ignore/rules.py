@@ -146,10 +146,7 @@ def _cleaned_line(line: str) -> str:
     pattern = line.strip(_SPACE)
     negation = "!" if pattern.startswith("!") else ""
     pattern = pattern.removeprefix("!").strip(_SPACE) if negation else pattern
-    if not pattern:
-        return negation
-    cleaned = clean(pattern)
-    return negation + (cleaned if cleaned == "/" else cleaned.removeprefix("/"))
+    return negation + (clean(pattern).removeprefix("/") if pattern else "")
 
 
 def _pattern(text: str) -> IgnorePattern:

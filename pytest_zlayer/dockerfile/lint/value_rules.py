@@ -83,8 +83,6 @@ class StageChecks:
             case Copy() | Add():
                 self._check_sources(expanded, findings)
                 self._check_link(state, expanded, findings)
-            case _:
-                pass
 
     def _check_once(self, instruction: Cmd | Entrypoint | Healthcheck, findings: Findings) -> None:
         earlier = self.once.get(instruction.name)

@@ -672,7 +672,7 @@ def test_the_name_of_the_target_is_known():
 
 
 def test_the_name_of_the_target_is_known_to_defaults_of_bases():
-    nameless = report("ARG BASE=${TARGETSTAGE#default}", "FROM $BASE").findings
+    nameless = report("ARG TAG=${TARGETSTAGE#default}", "FROM a:$TAG").findings
     assert [one.name for one in nameless] == ["InvalidDefaultArgInFrom"]
     lines = ["ARG BASE=${TARGETSTAGE#default}", "FROM $BASE AS dev"]
     assert shown(*lines) == []

@@ -297,6 +297,10 @@ def test_malformed_substitutions_are_refused(word: str, reason: str) -> None:
     assert refusal(word) == reason
 
 
+def test_a_backslash_that_quotes_keep_is_one_in_a_pattern_too() -> None:
+    assert expand_word('${v#"\\a"}', {"v": "\\ab"}) == "b"
+
+
 def test_the_first_error_from_the_left_is_reported() -> None:
     assert refusal("${unset:?first}${") == "unset: first"
 
