@@ -15,13 +15,28 @@ def wrong(name: str, expected: str, value: Any) -> UsageError:
     return UsageError(f"{name} must be {expected}, not {value!r}")
 
 
+def possible(name: str, text: str) -> str:
+    """A text that files and commands can have.
+
+    Raises:
+        UsageError: it has a NUL, or half of a surrogate pair, which no encoding has bytes for.
+    """
+    try:
+        if b"\0" in text.encode("utf-8", "surrogateescape"):
+            raise UsageError(f"{name} must not contain a NUL character")
+    except UnicodeEncodeError as error:
+        half = ascii(text[error.start])
+        raise UsageError(f"{name} must not contain {half}, half of a surrogate pair") from None
+    return text
+
+
 def path_text(name: str, value: Any) -> str:
     if not isinstance(value, (str, os.PathLike)):
         raise wrong(name, "a path", value)
     text = os.fspath(value)
     if not isinstance(text, str) or not text:
         raise wrong(name, "a path", value)
-    return text
+    return possible(name, text)
 
 
 def as_path(name: str, value: Any) -> Path:
@@ -31,14 +46,14 @@ def as_path(name: str, value: Any) -> Path:
 def as_text(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise wrong(name, "text", value)
-    return value
+    return possible(name, value)
 
 
 def as_texts(name: str, value: Any) -> tuple[str, ...]:
     values = (value,) if isinstance(value, str) else value
     if not isinstance(values, Sequence) or not all(isinstance(one, str) for one in values):
         raise wrong(name, "a list of texts", value)
-    return tuple(values)
+    return tuple(possible(name, one) for one in values)
 
 
 def as_bool(name: str, value: Any) -> bool:
@@ -56,7 +71,10 @@ def as_count(name: str, value: Any) -> int:
 def as_seconds(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise wrong(name, "a number of seconds", value)
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise UsageError(f"{name} is too large a number of seconds") from None
 
 
 def as_network(name: str, value: Any) -> str:
@@ -68,6 +86,8 @@ def as_network(name: str, value: Any) -> str:
 def mapping(name: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise wrong(name, "a mapping of names to values", value)
+    for key in value:
+        possible(f"a name in {name}", key)
     return value
 
 
@@ -78,7 +98,7 @@ def value_text(name: str, value: Any) -> str:
         UsageError: it is no text; a float would lose zeros (``3.10`` is ``3.1``).
     """
     if isinstance(value, str):
-        return value
+        return possible(name, value)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise UsageError(f"{name} must be text, not {value!r}", hint=f'write it in quotes, "{value}"')

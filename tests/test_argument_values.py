@@ -20,6 +20,7 @@ Convert = Callable[[str, Any], Any]
         (values.path_text, "a/b", "a/b"),
         (values.path_text, Path("a/b"), "a/b"),
         (values.as_text, "", ""),
+        (values.as_text, "\udcff", "\udcff"),
         (values.as_texts, "a", ("a",)),
         (values.as_texts, ["a", "b"], ("a", "b")),
         (values.as_texts, (), ()),
@@ -59,6 +60,13 @@ def test_a_value_is_taken(convert: Convert, given: Any, value: Any) -> None:
         (values.mapping, {1: "a"}, "it must be a mapping of names to values, not {1: 'a'}"),
         (values.value_text, True, "it must be text, not True"),
         (values.as_values, {"a": None}, "it['a'] must be text, not None"),
+        (values.as_seconds, 10**400, "it is too large a number of seconds"),
+        (values.path_text, "a\0", "it must not contain a NUL character"),
+        (values.as_text, "a\0", "it must not contain a NUL character"),
+        (values.as_text, "\ud800", "it must not contain '\\ud800', half of a surrogate pair"),
+        (values.as_texts, ["a", "\0"], "it must not contain a NUL character"),
+        (values.as_values, {"a": "\0"}, "it['a'] must not contain a NUL character"),
+        (values.as_values, {"\0": "a"}, "a name in it must not contain a NUL character"),
     ],
 )
 def test_another_value_is_refused_by_name(convert: Convert, given: Any, message: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pytest_zlayer.cli.options import STORAGE, add_settings, read_settings
 from pytest_zlayer.cli.output import readable, show, tell
 from pytest_zlayer.errors import UsageError
-from pytest_zlayer.inputs.option_values import to_place, to_span
+from pytest_zlayer.inputs.option_values import quoted, to_place, to_span
 from pytest_zlayer.lazy import LOADING
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _converted(flag: str, convert: Callable[[str], T], text: str) -> T:
     try:
         return convert(text)
     except ValueError as problem:
-        raise UsageError(f"{flag}: {problem}, not {text!r}") from problem
+        raise UsageError(f"{flag}: {problem}, not {quoted(text)}") from problem
 
 
 def _show(items: list[StoreItem], as_json: bool, nothing: str) -> None:

@@ -15,6 +15,22 @@ if TYPE_CHECKING:
     from pytest_zlayer.builder.model.cache_place import CachePlace
 
 
+# Characters of a text in a message.
+_LONGEST = 200
+
+
+def quoted(text: str) -> str:
+    """A text as a message shows it."""
+    return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
+
+
+def without_nul(text: str) -> str:
+    """The text, which the operating system takes nowhere with a NUL in it."""
+    if "\0" in text:
+        raise ValueError("expected text without NUL")
+    return text
+
+
 def one_of(choices: Sequence[str]) -> Callable[[str], str]:
     """What takes one of these words."""
 
@@ -35,7 +51,10 @@ def to_text(text: str) -> str:
 
 def to_path(text: str) -> Path:
     """An absolute path; relative ones start at the working directory."""
-    return Path(to_text(text)).expanduser().absolute()
+    try:
+        return Path(to_text(text)).expanduser().absolute()
+    except RuntimeError:
+        raise ValueError("expected a path: there is no such home directory") from None
 
 
 def to_place(text: str) -> CachePlace:
@@ -65,7 +84,7 @@ def to_output_directory(text: str) -> Path:
 
 def to_program(text: str) -> str:
     """A path if it looks like one, else a name to be found on PATH."""
-    return str(Path(text).expanduser().absolute()) if "/" in text else to_text(text)
+    return str(to_path(text)) if "/" in text else to_text(text)
 
 
 def to_report(text: str) -> Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_zlayer.dataclass import dataclass
 from pytest_zlayer.errors import UsageError
-from pytest_zlayer.inputs.option_values import to_context_pair, to_pair
+from pytest_zlayer.inputs.option_values import quoted, to_context_pair, to_pair, without_nul
 from pytest_zlayer.inputs.options import OPTIONS, Option
 from pytest_zlayer.lazy import LOADING
 
@@ -135,6 +135,7 @@ def _gather(option: Option, given: Sequence[tuple[Source, Sequence[str]]]) -> Se
 
 def _convert(option: Option, source: Source, text: str) -> Any:
     try:
-        return option.convert(text)
+        return option.convert(without_nul(text))
     except ValueError as problem:
-        raise UsageError(f"{source.shown(option)}: {problem}, not {text!r}") from problem
+        message = f"{source.shown(option)}: {problem}, not {quoted(text)}"
+        raise UsageError(message) from problem

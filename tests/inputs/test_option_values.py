@@ -94,6 +94,8 @@ def test_words_for_false(text: str) -> None:
         (values.to_text, " ", "expected some text"),
         (values.to_path, "", "expected some text"),
         (values.to_program, " ", "expected some text"),
+        (values.to_path, "~no-one/a", "expected a path: there is no such home directory"),
+        (values.to_program, "~no-one/a", "expected a path: there is no such home directory"),
         (values.to_place, "dir:", "expected dir:PATH or REGISTRY/REPOSITORY"),
         (values.to_place, " ", "expected dir:PATH or REGISTRY/REPOSITORY"),
         (values.to_report, "x.txt", "expected a file that ends in .html or .json"),

@@ -122,12 +122,23 @@ def test_the_environment_is_one_of_the_places() -> None:
     }
 
 
+A_COUNT = "expected a whole number of 0 or more"
+
+
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
         (
             {"ZLAYER_RETRIES": "x"},
             "ZLAYER_RETRIES in the environment: expected a whole number of 0 or more, not 'x'",
+        ),
+        (
+            {"ZLAYER_ROOT": "a\0b"},
+            "ZLAYER_ROOT in the environment: expected text without NUL, not 'a\\x00b'",
+        ),
+        (
+            {"ZLAYER_RETRIES": "x" * 1_000_000},
+            f"ZLAYER_RETRIES in the environment: {A_COUNT}, not '{'x' * 200}…'",
         ),
         (
             {"ZLAYER_BUILD_ARG": "A='x"},

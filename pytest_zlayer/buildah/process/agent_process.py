@@ -135,6 +135,9 @@ class AgentProcess:
             except OSError:
                 question.fail(AgentGone(asked=asked))
                 continue
+            except (TypeError, ValueError) as error:  # no JSON: the asker waits for an answer
+                question.fail(error)
+                continue
             reply, descriptors = received
             if "errno" in reply:
                 number = reply["errno"] or 5

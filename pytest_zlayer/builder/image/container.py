@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from pytest_zlayer import argument_values as given
 from pytest_zlayer.buildah.errors import EngineTimeout
 from pytest_zlayer.buildah.failures import Failure
 from pytest_zlayer.buildah.files.rootfs import Rootfs
@@ -81,9 +82,9 @@ class Container(Assertions):
         request = RunRequest(
             self.name,
             argv,
-            env={**(_OF_TERMINAL if tty else {}), **config.env, **env},
-            user=config.user if user is None else user,
-            workdir=workdir or config.workdir or "/",
+            env={**(_OF_TERMINAL if tty else {}), **config.env, **given.as_values("env", env)},
+            user=config.user if user is None else given.as_text("user", user),
+            workdir=given.path_text("workdir", workdir or config.workdir or "/"),
             volumes=[_volume(source, target) for source, target in mounts.items()],
             network=network,
             cap_add=capabilities(cap_add),
@@ -93,7 +94,7 @@ class Container(Assertions):
             on_line=remember,
             on_text=output.add,
             afterwards=remember,
-            timeout=timeout,
+            timeout=None if timeout is None else given.as_seconds("timeout", timeout),
         )
         done = self._run(request)
         if done.timed_out:
@@ -204,7 +205,7 @@ class Container(Assertions):
             return argv
         if isinstance(cmd, str):
             return (*(config.shell or DEFAULT_SHELL), cmd)
-        return tuple(cmd)
+        return given.as_texts("cmd", cmd)
 
 
 class Output:

@@ -8,6 +8,7 @@ import posixpath
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
+from pytest_zlayer.argument_values import path_text
 from pytest_zlayer.buildah.files.rootfs import Entry, LocalRootfs, Rootfs
 from pytest_zlayer.builder.files.directory import DiskTree
 from pytest_zlayer.builder.files.paths import join, scan
@@ -38,7 +39,8 @@ class ImagePath:
 
     def __init__(self, rootfs: Rootfs, path: str) -> None:
         self._rootfs = rootfs
-        self._path = posixpath.normpath("/" + path.lstrip("/"))
+        text = "" if path == "" else path_text("path", path)
+        self._path = posixpath.normpath("/" + text.lstrip("/"))
 
     def __str__(self) -> str:
         return self._path

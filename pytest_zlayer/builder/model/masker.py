@@ -94,7 +94,8 @@ def _secret(place: str, variables: Mapping[str, str]) -> Iterator[str]:
         return
     try:
         path = Path(place)
-        if path.stat().st_size <= 64 * 1024:
+        # What is no file, a FIFO or a device, can be read once or without end.
+        if path.is_file() and path.stat().st_size <= 64 * 1024:
             yield path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return

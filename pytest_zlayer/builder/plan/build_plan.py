@@ -23,9 +23,11 @@ from pytest_zlayer.builder.plan.context_sources import check_context_sources
 from pytest_zlayer.builder.plan.epoch import NAME as DATE
 from pytest_zlayer.builder.plan.epoch import RemoteDate, source_date_epoch, with_date
 from pytest_zlayer.dataclass import dataclass
-from pytest_zlayer.dockerfile import Diagnostic, parse
+from pytest_zlayer.dockerfile import Diagnostic, DockerfileError, parse
 from pytest_zlayer.dockerfile.check_directive import options_of
 from pytest_zlayer.dockerfile.ignore.rules import IgnoreRules
+from pytest_zlayer.dockerfile.parser.parse import decoded
+from pytest_zlayer.dockerfile.source import Span
 from pytest_zlayer.dockerfile.stages.graph import error_in
 from pytest_zlayer.dockerfile.stages.resolve import StageGraph, resolve_stages, stage_label
 from pytest_zlayer.dockerfile.values.platforms import host_platform
@@ -167,6 +169,25 @@ def _cannot_fetch(spec: ImageSpec) -> ImageSpec:
     raise UsageError(f"the build context {spec.context_name} is not on this machine")
 
 
+def _check_characters(source: str | bytes, shown: str) -> None:
+    """Refuse what neither a command nor the name of a file can contain.
+
+    Raises:
+        DockerfileError: there is a NUL character.
+    """
+    text = decoded(source)
+    at = text.find("\0")
+    if at < 0:
+        return
+    line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+    found = Diagnostic(
+        "a Dockerfile cannot contain a NUL character",
+        Span(line, column, line, column + 1),
+        "save it as UTF-8, if this is UTF-16" if line == 1 else None,
+    )
+    raise DockerfileError([found], phase="parse", text=text, filename=shown)
+
+
 @machine_errors_reported("planning")
 def make_plan(
     spec: ImageSpec,
@@ -199,6 +220,7 @@ def make_plan(
         plans = tuple(make_plan(replace(spec, platform=one), options, fetched) for one in wanted)
         return replace(plans[0], spec=spec, platforms=plans)
     text, shown = source or _read_dockerfile(spec)
+    _check_characters(text, shown)
     dockerfile = parse(text, filename=shown)
     native = host_platform(host.machine())
     graph = resolve_stages(

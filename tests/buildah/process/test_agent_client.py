@@ -147,6 +147,12 @@ def test_error_of_the_agent_is_raised_here(client: AgentClient, tmp_path: Path) 
     assert caught.value.filename == "/none"
 
 
+def test_what_cannot_be_sent_is_told_to_who_asks_and_to_nobody_else(client: AgentClient) -> None:
+    with pytest.raises(TypeError, match="bytes is not JSON serializable"):
+        client.ask("lstat", root=b"/", path="/")
+    assert client.ask("resolve", root="/", path="/")[0] == "/"
+
+
 def test_closed_client(client: AgentClient) -> None:
     client.close()
     with pytest.raises(EngineUnusable) as caught:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from pytest_zlayer import events
-from pytest_zlayer.builder.model.masker import Masker, looks_random
+from pytest_zlayer.builder.model.masker import Masker, hidden_values, looks_random
+from pytest_zlayer.builder.model.spec import ImageSpec
+from pytest_zlayer.waiting import in_background
 
 
 def test_a_value_is_hidden_wherever_it_stands():
@@ -19,6 +24,12 @@ def test_of_a_file_each_line_is_hidden():
     masker.hide(["user: alice\n  password: hunter2\n\n}\n"])
     assert masker.text("password: hunter2") == "***"
     assert masker.text("}") == "}"
+
+
+def test_a_secret_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    spec = ImageSpec(secrets={"a": str(tmp_path / "fifo"), "b": "/dev/zero"})
+    assert in_background(lambda: list(hidden_values(spec, {})), "hidden").result(60) == []
 
 
 def test_events_are_reported_without_it():

@@ -313,3 +313,18 @@ def test_the_text_of_a_step_is_printable() -> None:
     graph = graph_of("FROM scratch\nCOPY \x1b[31m /\n")
     (stage,) = StagePlanner(graph, Inputs(), PlanSettings(platform="linux/amd64")).plan().values()
     assert stage.steps[0].text == "COPY \ufffd[31m /"
+
+
+def test_a_dockerfile_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n", encoding="utf-16")
+    with pytest.raises(DockerfileError) as caught:
+        make_plan(ImageSpec(context=tmp_path), BuildOptions(environment={}))
+    assert str(caught.value).endswith("\nhint: save it as UTF-8, if this is UTF-16")
+    (tmp_path / "Dockerfile").write_bytes(b"FROM scratch\nCOPY a\0b /\n")
+    with pytest.raises(DockerfileError) as caught:
+        make_plan(ImageSpec(context=tmp_path), BuildOptions(environment={}))
+    assert str(caught.value) == (
+        f"{tmp_path / 'Dockerfile'}:2:7: a Dockerfile cannot contain a NUL character\n"
+        "    2 | COPY a\ufffdb /\n"
+        "      |       ^"
+    )

@@ -7,6 +7,7 @@ import os
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_the_difference_of_two_images(builds: Builds, image: Image) -> None:
 
 def test_an_image_is_compared_with_images_only(image: Image) -> None:
     with pytest.raises(UsageError, match="only be compared with an image, not with 3"):
-        image.diff(3)  # type: ignore[arg-type]
+        image.diff(3)
 
 
 def test_a_stage_and_its_image_differ(image: Image) -> None:
@@ -179,3 +180,30 @@ def test_the_command_line_writes_files_instead_of_an_image(
     assert own_storage.image_names() == [BUSYBOX]
     reported = project.run("pytest_zlayer", "build", ".", "-o", "type=oci,dest=x", code=2)
     assert "--output: expected DIR, FILE.tar or type=local|tar,dest=PATH" in reported
+
+
+ODD = [
+    ({"cmd": 3}, "cmd must be a list of texts, not 3"),
+    ({"cmd": ["echo", 3]}, "cmd must be a list of texts, not ['echo', 3]"),
+    ({"user": 1000}, "user must be text, not 1000"),
+    ({"workdir": b"/"}, "workdir must be a path, not b'/'"),
+    ({"workdir": "/a\0"}, "workdir must not contain a NUL character"),
+    ({"env": {"A": None}}, "env['A'] must be text, not None"),
+    ({"timeout": "3"}, "timeout must be a number of seconds, not '3'"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), ODD)
+def test_a_run_says_which_argument_is_wrong(
+    image: Image, given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        image.run(**{"cmd": ["true"], **given})
+    assert caught.value.message == message
+
+
+@pytest.mark.parametrize("path", [3, None, b"/", "a\0b"])
+def test_a_path_of_an_image_is_text_or_a_path(image: Image, path: Any) -> None:
+    with pytest.raises(UsageError, match=r"^path must "):
+        image.path(path)
+    assert str(image.path(Path("/etc/passwd"))) == "/etc/passwd"
