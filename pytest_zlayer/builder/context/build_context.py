@@ -283,6 +283,9 @@ def find_dockerfile(context: Path, name: str | None) -> Path:
             f"{candidates[0]} is a directory, not a Dockerfile",
             hint="name the file in it, or give the directory as the build context",
         )
+    for candidate in candidates:
+        if candidate.exists() and not candidate.is_dir():
+            raise UsageError(f"{candidate} is neither a file nor a directory")
     wanted = " or ".join(candidate.name for candidate in candidates)
     where = candidates[0].parent
     raise UsageError(f"no {wanted} in {where}", hint=_what_is_there(where))

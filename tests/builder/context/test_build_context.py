@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -237,3 +238,11 @@ def test_a_file_of_an_archive_that_is_too_large_to_be_one(tmp_path: Path, form: 
     (tmp_path / "c.tar").write_bytes(sparse_archive(form))
     with pytest.raises(UsageError, match="huge has more than 16 MiB"):
         read_dockerfile(tmp_path / "c.tar", "huge")
+
+
+@pytest.mark.parametrize("name", [None, "Dockerfile"])
+def test_a_dockerfile_that_is_no_file(tmp_path: Path, name: str | None) -> None:
+    os.mkfifo(tmp_path / "Dockerfile")
+    with pytest.raises(UsageError) as caught:
+        find_dockerfile(tmp_path, name)
+    assert str(caught.value) == f"{tmp_path}/Dockerfile is neither a file nor a directory"
