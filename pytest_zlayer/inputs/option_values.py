@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -157,7 +158,7 @@ def to_structure(text: str) -> str:
 
 def to_identifier(text: str) -> str:
     """A name that can be written after ``pytest.mark.``."""
-    if not text.strip().isidentifier():
+    if not text.strip().isidentifier() or keyword.iskeyword(text.strip()):
         raise ValueError("expected a Python identifier")
     return text.strip()
 

@@ -114,6 +114,7 @@ def test_words_for_false(text: str) -> None:
         (values.to_structure, "api = ", "expected IMAGE = FILE…"),
         (values.to_structure, " = x.yaml", "expected IMAGE = FILE…"),
         (values.to_identifier, "a-b", "expected a Python identifier"),
+        (values.to_identifier, "class", "expected a Python identifier"),
         (values.to_listing, "xml", "expected text or json"),
         (values.to_span, "12", "expected a time such as 12h or 14d"),
         (values.to_span, "-1h", "expected a time such as 12h or 14d"),
