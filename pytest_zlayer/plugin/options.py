@@ -32,7 +32,7 @@ def add_options(parser: pytest.Parser) -> None:
                 default=None,
                 action="store_const",
                 const=word,
-                help=f"the same as {word}",
+                help=f"the same, written as {word}",
             )
         parser.addini(option.ini, option.help, type=_ini_type(option), default=None)
 
