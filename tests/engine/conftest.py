@@ -151,17 +151,26 @@ class Storage:
 
     def processes(self) -> list[str]:
         """Command lines of processes in a container, or working, with this storage."""
-        return [line for pid, line in _processes() if self._concerns(pid, line)]
-
-    def _concerns(self, pid: int, line: str) -> bool:
         marks = (str(self.root), str(self.tmpdir))
-        if any(mark in line for mark in marks):
-            return True
+        inside: dict[int, bool] = {}
+        found = []
+        for pid, line in _processes():
+            space = _mount_namespace(pid)
+            if space not in inside:
+                inside[space] = self._is_mounted_for(pid)
+            if inside[space] or any(mark in line for mark in marks):
+                found.append(line)
+        return found
+
+    def _is_mounted_for(self, pid: int) -> bool:
+        """Whether something of this storage is mounted in the namespace of a process.
+
+        What is mounted from there is shown below the root of its file system.
+        """
         try:
             mounted = Path(f"/proc/{pid}/mountinfo").read_text(encoding="utf-8")
         except OSError:
             return False
-        # What is mounted from there is shown below the root of its file system.
         system = next(one for one in self.tmpdir.parents if one.is_mount())
         return f"/{self.tmpdir.relative_to(system)}/" in mounted
 
@@ -188,6 +197,14 @@ def _processes() -> Iterator[tuple[int, str]]:
             with contextlib.suppress(OSError):
                 line = Path(f"/proc/{name}/cmdline").read_bytes().replace(b"\0", b" ")
                 yield int(name), line.decode("utf-8", "replace").strip()
+
+
+def _mount_namespace(pid: int) -> int:
+    """Most processes share one: their mounts need not be read again for each of them."""
+    try:
+        return os.stat(f"/proc/{pid}/ns/mnt").st_ino
+    except OSError:  # it has ended, or belongs to another user: a number that no other one has
+        return -pid
 
 
 def make_storage(directory: Path) -> Storage:

@@ -226,6 +226,18 @@ def end_contained(tmpdir: str) -> None:
 
 
 def _mounting(mark: bytes) -> list[int]:
-    """The other processes in whose list of mounts this stands; of one that has ended it is gone."""
-    others = (pid for pid in all_processes() if pid != os.getpid())
-    return [pid for pid in others if mark in read_quietly(f"/proc/{pid}/mountinfo")]
+    """The processes in whose list of mounts this stands; of one that has ended it is gone.
+
+    Those in our own mount namespace are in no container. The list of another one is read once, for
+    the first process in it: the kernel writes it anew for each who asks, and that is slow.
+    """
+    marked = {_identity(os.stat(_mount_namespace(os.getpid()))): False}
+    found = []
+    for pid in all_processes():
+        with contextlib.suppress(OSError):
+            namespace = _identity(os.stat(_mount_namespace(pid)))
+            if namespace not in marked and (mounts := read_quietly(f"/proc/{pid}/mountinfo")):
+                marked[namespace] = mark in mounts
+            if marked.get(namespace):
+                found.append(pid)
+    return found

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -116,6 +118,23 @@ def test_what_a_container_starts_while_it_is_looked_for_is_killed(
     monkeypatch.setattr(processes, "kill", kill_late)
     end_contained(str(tmp_path / session))
     assert [process.wait(60) for process in inside] == [-9, -9]
+
+
+def test_what_shares_the_mounts_of_the_caller_is_in_no_container(
+    begin: Begin, tmp_path: Path
+) -> None:
+    """Even where files of the session are mounted for all processes there."""
+    session = f"zlayer-{os.getpid()}"
+    program = (
+        "import sys; from pytest_zlayer.buildah.agent.processes import end_contained; "
+        "end_contained(sys.argv[1])"
+    )
+    same = (
+        f"{mounting(tmp_path, session)}; sleep 600 & beside=$!\n"
+        f"{shlex.join([sys.executable, '-c', program, str(tmp_path / session)])}\n"
+        "kill $beside"
+    )
+    assert begin(same).poll() is None
 
 
 def in_a_process(work: Callable[[], None]) -> int:
