@@ -160,6 +160,13 @@ def test_a_shell_has_all_that_the_step_had(failed: Failed) -> None:
     assert done.returncode == 3
 
 
+@pytest.mark.parametrize("isolation", ["oci", "chroot"])
+def test_a_script_runs_again_where_it_is_found(fail: Fail, isolation: str) -> None:
+    failed = fail("FROM {busybox}\nRUN <<EOT\n#!/bin/sh\necho {unique}\nexit 5\nEOT\n")
+    done = failed.debug("--isolation", isolation)
+    assert (done.returncode, done.stdout) == (5, f"{failed.unique}\n"), done
+
+
 def wait_for_size(shell: pexpect.spawn, size: str) -> None:
     """Wait until the terminal inside has it: a size may be passed on a little late."""
     shell.sendline(f"until stty size | grep '{size[:-1]}[{size[-1]}]'; do sleep 0.1; done")
