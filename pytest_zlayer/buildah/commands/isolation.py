@@ -101,7 +101,8 @@ def _hard_limit(kind: int) -> str:
 
 
 def _advice(wanted: str, attempts: Sequence[str], rootless: bool) -> str:
-    if attempts and all("rlimit" in one.lower() for one in attempts):
+    # The last one needs the least; of runc's reason only a warning may be left.
+    if attempts and "rlimit" in attempts[-1].lower():
         limits = ", ".join(f'"{name}={_hard_limit(kind)}"' for name, kind in _LIMITS.items())
         return (
             "limits cannot be raised here: write into /etc/containers/containers.conf, below "
