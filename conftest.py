@@ -16,8 +16,10 @@ pytest_plugins = ["pytester"]
 
 TESTS = Path(__file__).parent / "tests"
 ENGINE = TESTS / "engine"
-# What starts a browser, draws on a terminal, runs an example's whole suite or builds the wheel.
+# What starts a browser, draws on a terminal, runs an example's whole suite, builds the wheel or
+# installs a Debian.
 SLOW_FILES = {
+    ENGINE / "test_debian.py",
     TESTS / "pytester" / "output" / "test_live.py",
     TESTS / "report" / "html" / "test_page.py",
     TESTS / "test_example.py",
@@ -68,7 +70,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     number, _, of = os.environ.get("ZLAYER_TEST_PART", "").partition("/")
     if of:
         slow = [item for item in items if _is_slow(item.path)]
-        core = [item for item in items if item.path.parent == ENGINE]
+        core = [item for item in items if item.path.parent == ENGINE and not _is_slow(item.path)]
         kept = {*_every(int(of), slow, int(number)), *_every(int(of) // 4, core, int(number))}
         left_out = {*slow, *core} - kept
         config.hook.pytest_deselected(items=[item for item in items if item in left_out])
