@@ -306,9 +306,10 @@ def add_busybox(storage: Storage, directory: Path) -> str:
     """Puts the busybox image into a storage; its name.
 
     Into an empty one as a copy of one that has it: that takes a fiftieth of the time, and sessions
-    need not find out anew how commands can be isolated.
+    need not find out anew how commands can be isolated. Not so in scripts, which have no folders of
+    pytest, and for ordinary users, whose files belong to subordinate user ids.
     """
-    if storage.root.exists() or os.geteuid() != 0:  # files belong to subordinate user ids
+    if storage.root.exists() or not _FOLDERS or os.geteuid() != 0:
         _import_busybox(storage, directory)
     else:
         copied = _storage_with_busybox(storage.binary)
