@@ -6,6 +6,8 @@ import ctypes
 import os
 from typing import Any
 
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
 
 def system_call(name: str, *arguments: Any, about: str = "") -> None:
     """Makes a system call through the C library.
@@ -13,6 +15,6 @@ def system_call(name: str, *arguments: Any, about: str = "") -> None:
     Raises:
         OSError: it failed; ``about`` says in the message what it was for.
     """
-    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) != 0:
+    if getattr(_LIBC, name)(*arguments) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), about or name)
